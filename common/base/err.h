@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one error type: a kind, a chain of text for the log, a sentence for the peer.
+ *
+ * It lives on the caller's stack, has a fixed size and never allocates. A function that can fail
+ * takes `struct err *e` last and returns bool (true = fine) or a pointer (NULL = failed, *e set).
+ * Who finds the fault calls err_set(); each caller that knows more calls err_prefix(), so that the
+ * text reads outermost first: "voucher from https://masa.example: signature: digest differs".
+ * The text goes to the log once, where the error stops travelling. The peer gets err_sentence().
+ * status_of() in net/status.h is the only place that turns a kind into a status code.
+ */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+#include <stdbool.h>
+
+enum err_kind {
+	ERR_NONE,
+	ERR_INPUT,            /* bytes that do not parse, a value out of its range        400 */
+	ERR_TOO_LARGE,        /* over a named limit                                       413 */
+	ERR_UNAUTHENTICATED,  /* signature, chain or proof of possession not good         403 */
+	ERR_PROXIMITY,        /* somebody sits between pledge and registrar               401 + close */
+	ERR_REFUSED,          /* policy says no; an administrator could change that       403 */
+	ERR_UNWANTED,         /* policy says no, finally                                  404 */
+	ERR_UNKNOWN_DEVICE,   /* no such device here                                      404 */
+	ERR_HISTORY,          /* the device's audit log or inventory speaks against it    406 */
+	ERR_NOT_ACCEPTABLE,   /* no Accept type can be served                             406 */
+	ERR_UNSUPPORTED_TYPE, /* Content-Type not known                                   415 */
+	ERR_NOT_FOUND,        /* no such path or object                                   404 */
+	ERR_CONFLICT,         /* state differs from what the caller expected              409 */
+	ERR_RETRY_LATER,      /* busy or a dependency is away                             503 + Retry-After */
+	ERR_PEER,             /* the upstream answered wrongly                            502 */
+	ERR_PEER_TIMEOUT,     /* the upstream did not answer in time                      504 */
+	ERR_STORE,            /* could not be made durable                                503 */
+	ERR_NO_MEMORY,        /*                                                          503 */
+	ERR_IO,               /* file or socket                                           500 */
+	ERR_BUG,              /* a promise of our own code broken                         500 */
+	ERR_KIND_COUNT
+};
+
+struct err {
+	enum err_kind kind;
+	char text[600];     /* full reason, for the log; always one line */
+	char sentence[200]; /* what the peer may read; empty = the default of the kind */
+};
+
+#define ERR_INIT      {.kind = ERR_NONE}
+#define MUST_CHECK    __attribute__((warn_unused_result))
+#define PRINTF(f, a)  __attribute__((format(printf, f, a)))
+
+/* Set kind and text, dropping what was there. Always returns false: `return err_set(...)`. */
+bool err_set(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF(3, 4);
+
+/* As err_set() with ": " and strerror(errno) added. */
+bool err_set_errno(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF(3, 4);
+
+/* Put "phrase: " in front of the text. Always returns false. */
+bool err_prefix(struct err *e, const char *fmt, ...) PRINTF(2, 3);
+
+/* Choose the sentence the peer may read. Always returns false. */
+bool err_tell(struct err *e, const char *fmt, ...) PRINTF(2, 3);
+
+/* The sentence for the peer: chosen by err_tell(), else the default of the kind. Never NULL. */
+const char *err_sentence(const struct err *e);
+
+/* The kind's name as it stands in logs, e.g. "unauthenticated". */
+const char *err_kind_name(enum err_kind kind);
+
+#endif
