@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pledge's telemetry: voucher_status and enrollstatus have one shape (RFC 8995 §5.7, §5.9.4). */
+#ifndef MESSAGE_STATUS_REPORT_H
+#define MESSAGE_STATUS_REPORT_H
+
+#include "common/base/buf.h"
+
+#define STATUS_REPORT_MAX        8192
+#define STATUS_REPORT_REASON_MAX 255 /* what is kept of a longer reason */
+
+struct status_report {
+	uint32_t version;      /* 1; a greater one is kept, logged and read as 1 */
+	bool status;
+	char reason[STATUS_REPORT_REASON_MAX + 1];
+	char *reason_context;  /* compact JSON of the member, or NULL */
+	char *unknown_members; /* names, comma-separated, or NULL */
+};
+void status_report_clear(struct status_report *r);
+#define STATUS_REPORT_AUTO __attribute__((cleanup(status_report_clear)))
+
+/* Liberal on input (T-17): member names in any case, quoted version, 1/0 or "true" for status. */
+bool status_report_parse(struct bytes json, struct status_report *out, struct err *e) MUST_CHECK;
+/* Strict on output: lower-case names, number, boolean. reason is left out when empty. Appends. */
+bool status_report_format(const struct status_report *r, struct buf *out, struct err *e) MUST_CHECK;
+
+#endif

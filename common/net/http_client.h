@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asynchronous HTTPS client on a loop (libcurl multi): registrar → MASA. HTTP/2 multiplexed on one
+ * connection per host when the server offers it, certificates checked against the anchors given and
+ * nothing else (CAPATH off), host name by DNS-ID, SNI sent, redirects never followed, cookies never
+ * kept, time-outs always set. */
+#ifndef NET_HTTP_CLIENT_H
+#define NET_HTTP_CLIENT_H
+
+#include "common/net/loop.h"
+#include "common/pki/chain.h"
+#include "common/pki/identity.h"
+#include "common/wire/uri.h"
+
+enum http_address_class { /* where a name may resolve to (bits); others are not connected to */
+	HTTP_ADDR_GLOBAL = 1,
+	HTTP_ADDR_PRIVATE = 2,   /* 10/8, 172.16/12, 192.168/16, fc00::/7, 100.64/10 */
+	HTTP_ADDR_LOOPBACK = 4,
+	HTTP_ADDR_LINK_LOCAL = 8,
+};
+
+struct http_client; /* one per loop */
+struct http_client *http_client_new(struct loop *l, struct err *e) MUST_CHECK;
+void http_client_free(struct http_client *c); /* outstanding requests are dropped, done not called */
+
+struct http_fetch {
+	struct uri uri;                  /* where; path includes the resource */
+	const char *method;              /* "GET" or "POST" */
+	const char *content_type;        /* for a body; else NULL */
+	const char *accept;              /* or NULL */
+	const char *exchange;            /* X-Request-Id, or NULL */
+	const char *ca_pem_path;         /* PEM file of anchors for the server's certificate */
+	const char *client_cert_path, *client_key_path; /* mutual TLS, or NULL */
+	const char *basic_user, *basic_password;        /* HTTP Basic, only inside TLS; or NULL */
+	struct bytes body;               /* copied */
+	size_t reply_max;                /* more octets than this → ERR_PEER */
+	int64_t connect_ms, timeout_ms;  /* 2 s per attempt, 10 s in all are good values */
+	unsigned address_classes;        /* bits of http_address_class */
+};
+
+struct http_reply {
+	int status;
+	struct bytes body;
+	const char *content_type;  /* "" when absent */
+	const char *location;      /* or NULL */
+	const char *retry_after;   /* or NULL */
+	const char *date;          /* or NULL */
+};
+
+/* Exactly one of reply and e is NULL; both borrowed for the call.
+ * ERR_PEER_TIMEOUT, ERR_RETRY_LATER (unreachable), ERR_PEER (TLS, protocol, too large). */
+typedef void http_done(void *arg, const struct http_reply *reply, const struct err *e);
+bool http_fetch(struct http_client *c, const struct http_fetch *f, http_done *done, void *arg, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTPS server: HTTP/1.1 and HTTP/2 on one port, N worker threads with a loop each
+ * (SO_REUSEPORT), absolute deadlines for every phase, bounded everything. Also plain HTTP/1.1 on a
+ * Unix socket for the admin tools, with the peer's uid. */
+#ifndef NET_HTTP_SERVER_H
+#define NET_HTTP_SERVER_H
+
+#include "common/net/call.h"
+#include "common/net/tls.h"
+
+typedef void http_handler(struct call *c, void *app);
+
+/* A path is exact; a trailing slash-star ("/api/v1/claims/" + "*") matches one or more further segments.
+ * Unknown path → 404, known path with another method → 405 + Allow, both as text/plain. HEAD is
+ * served by GET routes. */
+struct http_route {
+	const char *method;
+	const char *path;
+	http_handler *handler;
+	size_t body_max;           /* 0: a body is refused with 413 */
+	const char *content_type;  /* what POST must bring (parameters ignored): else 415; NULL: any */
+};
+
+struct http_limits {
+	size_t header_block_max;      /* 8 KiB */
+	int64_t handshake_ms;         /* 10 s */
+	int64_t header_ms;            /* 10 s from the first octet of a request */
+	int64_t body_ms;              /* 30 s from the end of the headers */
+	int64_t request_ms;           /* 60 s for the handler's answer, else 503 */
+	int64_t idle_ms;              /* 120 s between requests: pledges wait out a 202 of 60 s */
+	int64_t write_ms;             /* 30 s for the peer to take an answer */
+	size_t connections_max;       /* per process */
+	size_t connections_per_source_max;
+	unsigned h2_streams_max;      /* 64 */
+};
+extern const struct http_limits http_limits_default;
+
+struct http_server_config {
+	const char *listen;              /* "127.0.0.1:8443", "[::]:8443", or "unix:/run/x.sock" */
+	struct tls_server *tls;          /* NULL only for unix: */
+	const struct http_route *routes;
+	size_t route_count;
+	void *app;                       /* given to every handler */
+	struct http_limits limits;
+	struct cert_cache *cache;        /* for peer certificates; may be NULL */
+	const struct log *log;
+	unsigned unix_mode;              /* permission of the Unix socket, e.g. 0660 */
+};
+
+struct http_server;
+
+/* Bind and listen on every loop given (one listening socket each). ERR_IO: "address in use" etc.
+ * The config's pointers are borrowed until http_server_free(). */
+struct http_server *http_server_new(const struct http_server_config *config, struct loop **loops,
+	size_t loop_count, struct err *e) MUST_CHECK;
+/* The port bound (for listen addresses with port 0). */
+uint16_t http_server_port(const struct http_server *s);
+/* Use this context for new connections from now on (any thread). */
+void http_server_set_tls(struct http_server *s, struct tls_server *tls);
+/* Stop accepting; finish what runs, then close connections; done(arg) is called once, on one of the
+ * loops, when all are gone or deadline_ms has passed (any thread). */
+void http_server_drain(struct http_server *s, int64_t deadline_ms, loop_fn *done, void *arg);
+/* Loops must have stopped. */
+void http_server_free(struct http_server *s);
+/* Open connections right now. */
+size_t http_server_connections(const struct http_server *s);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS contexts of our servers (RFC 8995 §5.1, RFC 9325): 1.2 and 1.3, ECDHE with AEAD, no tickets,
+ * no renegotiation, no early data, ALPN h2 then http/1.1, SNI ignored (R8995-REG-005). A client
+ * certificate is requested, its possession proven, its chain judged later and per route (T-31). */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "common/pki/identity.h"
+
+#define TLS_PEER_CERTS_BYTES_MAX 16384 /* SSL_CTX_set_max_cert_list: 225 µs per certificate, unauthenticated */
+
+struct tls_server; /* immutable once made; reference-counted so that a reload can replace it */
+
+struct tls_server *tls_server_new(const struct identity *id, bool request_client_cert, struct err *e) MUST_CHECK;
+struct tls_server *tls_server_ref(struct tls_server *t);
+void tls_server_free(struct tls_server *t);
+SSL_CTX *tls_server_ctx(struct tls_server *t);
+
+/* Set the process up once: SIGPIPE ignored, library initialised. */
+bool tls_init(struct err *e) MUST_CHECK;
+
+#endif

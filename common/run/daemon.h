@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every daemon does around its work: worker threads with their loops, signals, drain, and the
+ * options -c/--config, --check, --help, --version. */
+#ifndef RUN_DAEMON_H
+#define RUN_DAEMON_H
+
+#include "common/base/log.h"
+#include "common/net/loop.h"
+#include "common/run/config.h"
+
+struct daemon_options {
+	const char *config_path;
+	bool check_only;  /* --check: load everything, say "ok", exit 0 */
+};
+
+/* Parse the command line; on --help, --version or a usage error it prints and returns false with
+ * *exit_code set (0 or 2). --help ends with the configuration options of the schema. */
+bool daemon_options_parse(int argc, char **argv, const char *program, const char *what_it_is,
+	const char *default_config, const struct config_schema *schema, struct daemon_options *out,
+	int *exit_code);
+
+struct daemon; /* loops and their threads, signals */
+
+/* Block the signals, ignore SIGPIPE, make worker_count loops. Call before any thread starts. */
+struct daemon *daemon_new(size_t worker_count, const struct log *l, struct err *e) MUST_CHECK;
+struct loop **daemon_loops(struct daemon *d, size_t *count);
+/* Start the threads, tell the service manager we are ready (NOTIFY_SOCKET when set), wait for SIGTERM
+ * or SIGINT, then call drain(arg) once from the main thread; it must lead to daemon_drained(), from
+ * any thread. A second signal or drain_ms ends at once. SIGHUP calls reload(arg) on the main thread.
+ * Returns the exit code. Loops are stopped and threads joined when it returns. */
+int daemon_run(struct daemon *d, void (*drain)(void *arg), void (*reload)(void *arg), void *arg,
+	int64_t drain_ms);
+void daemon_drained(struct daemon *d);
+void daemon_free(struct daemon *d);
+
+#endif
