@@ -4,7 +4,7 @@
 #ifndef PKI_CSRATTRS_H
 #define PKI_CSRATTRS_H
 
-#include "common/base/buf.h"
+#include "common/pki/key.h"
 
 #define CSRATTRS_DER_MAX    16384
 #define CSRATTRS_EXT_MAX    16
@@ -32,6 +32,10 @@ struct csrattrs {
 bool csrattrs_parse(struct bytes der, struct csrattrs *out, struct err *e) MUST_CHECK;
 void csrattrs_clear(struct csrattrs *a);
 #define CSRATTRS_AUTO __attribute__((cleanup(csrattrs_clear)))
+
+/* The key the registrar wants, as one of ours; false with ERR_INPUT when we have no such key,
+ * *out untouched when it does not care (has_key_type is false). RSA sizes take the nearest we make. */
+bool csrattrs_key_type(const struct csrattrs *a, enum key_type *out, struct err *e) MUST_CHECK;
 
 /* What a registrar asks for, as text from its configuration, one item a word:
  * "challengePassword", "ec-p256", "ec-p384", "rsa-3072", an OID in dots, "san" (client supplies a
