@@ -10,6 +10,10 @@
 
 #define CERT_DER_MAX       16384 /* one certificate; real ones are below 3 kB */
 #define CERT_SUBJECT_MAX   255
+#define CERT_SERIAL_MAX    32    /* octets of serial; RFC 5280 §4.1.2.2 allows 20, some CAs overdo it */
+#define CERT_EXT_MAX       64    /* extensions in one certificate; real ones have below 15 */
+#define CERT_SERIAL_NUMBER_MAX 128 /* octets of 2.5.4.5; the standard's bound is 64 */
+#define CERT_LIST_PEM_MAX  (1024 * 1024) /* a file of certificates, e.g. many manufacturers' anchors */
 
 enum cert_eku { /* extended key usages that matter here (bits) */
 	CERT_EKU_PRESENT = 1,    /* the extension is there at all */
@@ -21,7 +25,10 @@ enum cert_eku { /* extended key usages that matter here (bits) */
 
 struct cert; /* opaque; accessors below return borrowed views that live as long as the cert */
 
-/* Parse exactly one DER certificate: no octets after it. Reference owned by the caller. */
+/* Parse exactly one DER certificate: no octets after it. Reference owned by the caller.
+ * ERR_INPUT: not one, a version above 3, extensions below version 3, one twice or malformed, times
+ * that are none, a public key of an unknown kind. ERR_TOO_LARGE, ERR_NO_MEMORY. Weak keys and old
+ * signature algorithms parse: whoever verifies refuses them. RFC 5280 §4.1. */
 struct cert *cert_parse(struct bytes der, struct err *e) MUST_CHECK;
 /* Take a reference to an X509 OpenSSL already parsed (a TLS peer's). */
 struct cert *cert_from_x509(X509 *x, struct err *e) MUST_CHECK;
@@ -39,6 +46,7 @@ const char *cert_subject(const struct cert *c);          /* RFC 2253-like text, 
 const char *cert_issuer(const struct cert *c);
 struct bytes cert_serial(const struct cert *c);          /* content octets of the INTEGER */
 const char *cert_serial_number(const struct cert *c);    /* subject's 2.5.4.5 as UTF-8, or NULL (T-09) */
+const char *cert_serial_number_fault(const struct cert *c); /* why it is NULL; NULL when it is not */
 struct bytes cert_ski(const struct cert *c);             /* keyIdentifier octets; len 0 when absent */
 struct bytes cert_aki(const struct cert *c);             /* AKI keyIdentifier octets; len 0 when absent */
 struct bytes cert_aki_tlv(const struct cert *c);         /* whole extnValue OCTET STRING TLV; len 0 */
@@ -55,6 +63,11 @@ bool cert_same_key(const struct cert *a, const struct cert *b);
 /* Verify a signature made with the certificate's key. sig_alg is the DER AlgorithmIdentifier. */
 bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data, struct bytes signature,
 	struct err *e) MUST_CHECK;
+
+/* As above, the digest named apart as CMS does: "SHA256", "SHA384", "SHA512", or NULL for Ed25519.
+ * What is believed: signature.h. */
+bool cert_verify_with(const struct cert *c, const char *digest_name, struct bytes data,
+	struct bytes signature, struct err *e) MUST_CHECK;
 
 /* For net/tls and other pki/ files; borrowed. */
 X509 *cert_x509(const struct cert *c);

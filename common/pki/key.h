@@ -7,6 +7,8 @@
 
 #include "common/base/buf.h"
 
+#define KEY_PEM_MAX 16384 /* an RSA-8192 key in PEM is 6.4 kB */
+
 enum key_type { KEY_EC_P256, KEY_EC_P384, KEY_RSA_3072, KEY_ED25519, KEY_TYPE_COUNT };
 
 struct key; /* a private key with its public half */
@@ -30,6 +32,8 @@ void key_unref(struct key **k);
 /* Append the signature over data: ECDSA (DER) with the curve's hash, RSA PKCS#1 v1.5 with SHA-256,
  * Ed25519 pure. */
 bool key_sign(const struct key *k, struct bytes data, struct buf *signature, struct err *e) MUST_CHECK;
+/* What key_sign() hashes with: EVP_sha256() …, NULL for Ed25519. */
+const EVP_MD *key_digest(const struct key *k);
 /* DER SubjectPublicKeyInfo. */
 bool key_public_spki(const struct key *k, struct buf *out, struct err *e) MUST_CHECK;
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The seam to OpenSSL that every file of pki/ shares: its error queue goes into ours at once and is
+ * empty when a pki/ function returns, and its objects clean up after themselves. */
+#ifndef PKI_OSSL_H
+#define PKI_OSSL_H
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "common/base/buf.h"
+
+/* Set kind and text, add OpenSSL's reasons and empty its queue. A failed allocation in the queue
+ * makes it ERR_NO_MEMORY whatever kind was asked for. Always returns false. */
+bool ossl_fail(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF(3, 4);
+/* Forget what OpenSSL complained about: for questions whose "no" is an answer. */
+void ossl_forget(void);
+
+#define OSSL_SHA256_LEN 32
+bool ossl_sha256(struct bytes data, uint8_t out[OSSL_SHA256_LEN], struct err *e) MUST_CHECK;
+
+/* Append what a memory BIO holds. */
+bool ossl_take_bio(BIO *bio, struct buf *out, struct err *e) MUST_CHECK;
+
+/* Cleanup attributes, e.g. `OSSL_AUTO(X509) X509 *x = NULL;` */
+#define OSSL_AUTO(type) __attribute__((cleanup(ossl_unref_##type)))
+#define OSSL_UNREF(type)                                                                           \
+	static inline void ossl_unref_##type(type **p)                                             \
+	{                                                                                          \
+		type##_free(*p);                                                                   \
+	}
+OSSL_UNREF(X509)
+OSSL_UNREF(X509_NAME)
+OSSL_UNREF(X509_STORE_CTX)
+OSSL_UNREF(EVP_PKEY)
+OSSL_UNREF(EVP_PKEY_CTX)
+OSSL_UNREF(EVP_MD_CTX)
+OSSL_UNREF(ASN1_OBJECT)
+OSSL_UNREF(ASN1_TIME)
+OSSL_UNREF(ASN1_INTEGER)
+OSSL_UNREF(ASN1_OCTET_STRING)
+OSSL_UNREF(BASIC_CONSTRAINTS)
+OSSL_UNREF(GENERAL_NAMES)
+OSSL_UNREF(EXTENDED_KEY_USAGE)
+OSSL_UNREF(AUTHORITY_KEYID)
+#undef OSSL_UNREF
+
+static inline void ossl_unref_BIO(BIO **p)
+{
+	BIO_free(*p);
+}
+
+#endif
