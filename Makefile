@@ -5,17 +5,21 @@
 #   SAN=1        AddressSanitizer + UndefinedBehaviorSanitizer
 
 BUILD ?= build
-PREFIX ?= /usr/local
-prefix ?= $(PREFIX)
-PKGS = libssl libcrypto libnghttp2 libevent_core libcurl jansson sqlite3 INIReader_none
-PKGS := $(filter-out INIReader_none,$(PKGS))
+prefix ?= /usr/local
+bindir = $(prefix)/bin
+mandir = $(prefix)/share/man
+PYTHON = /usr/bin/python3
+VERSION = 0.1.0
+PKGS = libssl libcrypto libnghttp2 libevent_core libcurl jansson sqlite3
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 CFLAGS ?= -O2 -g
-REQUIRED_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -pthread -Wall -Wextra -Werror -Wshadow \
+REQUIRED_CFLAGS = -std=c11 -D_GNU_SOURCE -DBRSKI_VERSION='"$(VERSION)"' -I. -pthread -Wall -Wextra -Werror -Wshadow \
 	-Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings \
 	-Wformat=2 -Wvla -Wundef -Wno-unused-parameter -Wimplicit-fallthrough \
-	-fstack-protector-strong -fno-strict-aliasing -fPIE -MMD -MP $(PKG_CFLAGS)
+	-fstack-protector-strong -fstack-clash-protection -fno-strict-aliasing -fPIE -MMD -MP $(PKG_CFLAGS)
 REQUIRED_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDLIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -linih
@@ -94,9 +98,59 @@ $(BUILD)/tests/%: tests/unit/%.c $(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< \
 		$(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD)/libcommon.a $(LDLIBS) -lcmocka
 
-.PHONY: unit
-unit: $(UNIT_BIN)
-	@for t in $(UNIT_BIN); do $$t || exit 1; done
+# what people and machines run
+.PHONY: deps deps-dev demo demo-up demo-down check check-all check-built unit lint bench sanitize install
+deps:
+	@scripts/deps build
+deps-dev:
+	@scripts/deps build test dev
+
+# Each installs what is missing first, in a make of its own, so that pkg-config is asked afterwards.
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) scripts/demo run
+demo-up: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) scripts/demo up
+demo-down:
+	@scripts/demo down
+
+check:
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory check-built
+check-built: all $(UNIT_BIN)
+	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) -- tests/python tests/scenario
+check-all: check sanitize bench
+
+unit: all $(UNIT_BIN)
+	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN)
+
+# unit and scenario tests under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+sanitize:
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory SAN=1 check-built
+
+lint:
+	@scripts/deps build test dev
+	@$(MAKE) --no-print-directory lint-built
+.PHONY: lint-built
+lint-built:
+	@scripts/lint
+
+bench: deps
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
+
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcommon.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(BUILD)/libcommon.a $(LDLIBS)
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man8
+	install -m 755 $(addprefix $(BUILD)/,$(PROGRAMS)) $(DESTDIR)$(bindir)
+	install -m 644 docs/man/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 docs/man/*.8 $(DESTDIR)$(mandir)/man8
 
 clean:
 	rm -rf $(BUILD)

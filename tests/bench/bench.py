@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The bench: real registrar and MASA, a raw-OpenSSL load generator, and the primitive floor, in one
+run. Prints a table and writes build/bench.json. Figures are CPU time, counts and ratios; the two
+latency figures are wall-clock and only as good as the machine is quiet.
+
+    BENCH_COUNT=N   onboardings of the 32-client run (default 2000)
+"""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bench_site import Site  # noqa: E402
+
+BUILD = os.environ.get("BUILD", "build")
+COUNT_C32 = int(os.environ.get("BENCH_COUNT", "2000"))
+RUNS = ((1, 300), (8, 800), (32, COUNT_C32))  # clients, onboardings
+WARM_UP = 50
+
+
+def main():
+    floor = json.loads(subprocess.check_output([f"{BUILD}/bench/floor"]))
+    total = WARM_UP + sum(count for _, count in RUNS)
+    print(f"primitives: X25519 keygen {floor['x25519_keygen_us']:.0f}, derive "
+          f"{floor['x25519_derive_us']:.0f}, P-256 sign {floor['p256_sign_us']:.0f}, verify "
+          f"{floor['p256_verify_us']:.0f} µs; floor: registrar {floor['registrar_floor_us']:.0f}, "
+          f"MASA {floor['masa_floor_us']:.0f} µs per onboarding", flush=True)
+    results = {}
+    with Site(BUILD, devices=total) as site:
+        first = 1
+        site.load(1, WARM_UP, first)
+        first += WARM_UP
+        print(f"{'clients':>8} {'onboardings':>12} {'failures':>9} {'p50 ms':>8} {'p99 ms':>8} {'per s':>8} "
+              f"{'registrar µs':>13} {'MASA µs':>9}")
+        for clients, count in RUNS:
+            r = results[clients] = site.load(clients, count, first)
+            first += count
+            print(f"{clients:>8} {r['onboardings']:>12} {r['failures']:>9} {r['p50_ms']:>8.1f} {r['p99_ms']:>8.1f} "
+                  f"{r['per_s']:>8.1f} {r['registrar_cpu_us']:>13.0f} {r['masa_cpu_us']:>9.0f}", flush=True)
+    top = results[32]
+    figures = {
+        "registrar_cpu_us": top["registrar_cpu_us"],
+        "registrar_floor_us": floor["registrar_floor_us"],
+        "registrar_ratio": round(top["registrar_cpu_us"] / floor["registrar_floor_us"], 2),
+        "masa_cpu_us": top["masa_cpu_us"],
+        "masa_floor_us": floor["masa_floor_us"],
+        "masa_ratio": round(top["masa_cpu_us"] / floor["masa_floor_us"], 2),
+        "onboard_p50_ms_c1": results[1]["p50_ms"],
+        "onboard_p99_ms_c1": results[1]["p99_ms"],
+        "onboard_p50_ms_c8": results[8]["p50_ms"],
+        "onboard_p99_ms_c8": results[8]["p99_ms"],
+        "onboard_p50_ms_c32": top["p50_ms"],
+        "onboard_p99_ms_c32": top["p99_ms"],
+        "onboard_per_s_c32": top["per_s"],
+        "onboardings": sum(r["onboardings"] for r in results.values()),
+        "onboard_failures": sum(r["failures"] for r in results.values()),
+    }
+    with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as out:
+        json.dump(figures, out, indent=1)
+        out.write("\n")
+    print(f"registrar {figures['registrar_ratio']} × its floor, MASA {figures['masa_ratio']} × its floor; "
+          f"{figures['onboard_failures']} failures; figures in {BUILD}/bench.json")
+    return 1 if figures["onboard_failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The primitive floor of one onboarding: what the asymmetric operations alone cost on this machine,
+ * now. Prints one JSON object with µs of CPU: each primitive (best of several batches) and the sums
+ * for registrar and MASA. A server cannot be cheaper than its floor; the bench prints the ratio. */
+#include <openssl/evp.h>
+#include <openssl/ec.h>
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define BATCHES		7     /* the best of these counts: noise only ever adds */
+#define BATCH_BUDGET_US 30000 /* CPU per batch */
+
+enum primitive { KEYGEN, DERIVE, SIGN, VERIFY, PRIMITIVES };
+
+/* How often each primitive is needed, per role, for a complete onboarding on persistent
+ * connections: the pledge's connection with IDevID and the reconnect with LDevID; registrar–MASA
+ * TLS amortised; certificates of issuing CAs and signers already known. */
+struct step {
+	const char *what;
+	int registrar[PRIMITIVES];
+	int masa[PRIMITIVES];
+};
+static const struct step steps[] = {
+	{"TLS with the IDevID", {1, 1, 1, 1}, {0, 0, 0, 0}},
+	{"IDevID certificate", {0, 0, 0, 1}, {0, 0, 0, 0}},
+	{"pledge voucher-request", {0, 0, 0, 1}, {0, 0, 0, 0}},
+	{"registrar voucher-request and its certificate", {0, 0, 1, 0}, {0, 0, 0, 2}},
+	{"nested request and its IDevID certificate", {0, 0, 0, 0}, {0, 0, 0, 2}},
+	{"voucher", {0, 0, 0, 1}, {0, 0, 1, 0}},
+	{"enrolment: proof of possession, certificate", {0, 0, 1, 1}, {0, 0, 0, 0}},
+	{"reconnect with the LDevID", {1, 1, 1, 2}, {0, 0, 0, 0}},
+};
+
+static void must(int ok)
+{
+	if (!ok) {
+		fprintf(stderr, "floor: OpenSSL failed\n");
+		exit(1);
+	}
+}
+
+static double cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+struct fixture {
+	EVP_PKEY *ec, *x1, *x2;
+	EVP_PKEY_CTX *sign, *verify;
+	unsigned char digest[32], signature[128];
+	size_t signature_len;
+};
+
+static void run_one(struct fixture *f, enum primitive p)
+{
+	unsigned char out[64];
+	size_t len = sizeof(out);
+	EVP_PKEY_CTX *c;
+
+	switch (p) {
+	case KEYGEN:
+		EVP_PKEY_free(EVP_PKEY_Q_keygen(NULL, NULL, "X25519"));
+		return;
+	case DERIVE:
+		c = EVP_PKEY_CTX_new(f->x1, NULL);
+		must(c && EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_derive_set_peer(c, f->x2) == 1 &&
+			EVP_PKEY_derive(c, out, &len) == 1);
+		EVP_PKEY_CTX_free(c);
+		return;
+	case SIGN:
+		f->signature_len = sizeof(f->signature);
+		must(EVP_PKEY_sign(f->sign, f->signature, &f->signature_len, f->digest, 32) == 1);
+		return;
+	case VERIFY:
+		must(EVP_PKEY_verify(f->verify, f->signature, f->signature_len, f->digest, 32) ==
+			1);
+		return;
+	case PRIMITIVES:
+		return;
+	}
+}
+
+static double cost_us(struct fixture *f, enum primitive p)
+{
+	double best = 1e18, start, one;
+	long n;
+
+	run_one(f, p);
+	start = cpu_us();
+	run_one(f, p);
+	one = cpu_us() - start;
+	n = (long)(BATCH_BUDGET_US / (one > 1 ? one : 1)) + 1;
+	for (int b = 0; b < BATCHES; b++) {
+		double each;
+
+		start = cpu_us();
+		for (long i = 0; i < n; i++)
+			run_one(f, p);
+		each = (cpu_us() - start) / (double)n;
+		if (each < best)
+			best = each;
+	}
+	return best;
+}
+
+int main(void)
+{
+	static const char *const names[PRIMITIVES] = {
+		"x25519_keygen_us", "x25519_derive_us", "p256_sign_us", "p256_verify_us"};
+	struct fixture f = {.digest = {1, 2, 3}};
+	double cost[PRIMITIVES], registrar = 0, masa = 0;
+
+	f.ec = EVP_EC_gen("P-256");
+	f.x1 = EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
+	f.x2 = EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
+	must(f.ec && f.x1 && f.x2);
+	f.sign = EVP_PKEY_CTX_new(f.ec, NULL);
+	f.verify = EVP_PKEY_CTX_new(f.ec, NULL);
+	must(EVP_PKEY_sign_init(f.sign) == 1 && EVP_PKEY_verify_init(f.verify) == 1);
+	run_one(&f, SIGN);
+	printf("{");
+	for (int p = 0; p < PRIMITIVES; p++) {
+		cost[p] = cost_us(&f, (enum primitive)p);
+		printf("\"%s\": %.2f, ", names[p], cost[p]);
+	}
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		for (int p = 0; p < PRIMITIVES; p++) {
+			registrar += steps[i].registrar[p] * cost[p];
+			masa += steps[i].masa[p] * cost[p];
+		}
+	printf("\"registrar_floor_us\": %.1f, \"masa_floor_us\": %.1f}\n", registrar, masa);
+	EVP_PKEY_CTX_free(f.sign);
+	EVP_PKEY_CTX_free(f.verify);
+	EVP_PKEY_free(f.ec);
+	EVP_PKEY_free(f.x1);
+	EVP_PKEY_free(f.x2);
+	return 0;
+}

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Load generator: whole onboardings against a running registrar, as fast as N clients can go.
+ *
+ * Raw OpenSSL on blocking sockets, a thread per client, so that what is measured is the servers and
+ * not a client library. Every device gets an IDevID of its own, made beforehand and not counted. An
+ * onboarding is what a pledge does: TLS with the IDevID, voucher-request, voucher status, cacerts,
+ * csrattrs, enrolment, then TLS with the new LDevID and the enrolment status. Anything but the
+ * right answer at any step is a failure. Prints one JSON object.
+ *
+ *   loadgen --port P --ca DIR --clients N --count N --first N --pids REGISTRAR,MASA [--serials]
+ * --serials only prints the serial numbers the run would use, one a line.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/rng.h"
+#include "common/message/voucher_format.h"
+#include "common/pki/csr.h"
+#include "common/pki/issue.h"
+#include "common/pki/pkcs7_certs.h"
+#include "common/wire/base64.h"
+
+#define CLIENTS_MAX   64
+#define COUNT_MAX     20000
+#define REPLY_MAX     65536
+#define PENDING_TRIES 50 /* 202 answers followed before a device counts as failed */
+#define IO_TIMEOUT_S  20
+
+struct device {
+	char serial[32];
+	struct identity idevid;
+	double ms; /* how long its onboarding took; negative: failed */
+	char why[200];
+};
+
+struct bench {
+	int port;
+	size_t clients, count;
+	struct device *devices;
+	atomic_size_t next;
+	struct cert *issuing;
+};
+
+struct connection {
+	int fd;
+	SSL_CTX *ctx;
+	SSL *ssl;
+	struct buf in; /* octets read and not yet used */
+};
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* --- one TLS connection ------------------------------------------------------------------- */
+
+static void hang_up(struct connection *c)
+{
+	if (c->ssl) {
+		SSL_shutdown(c->ssl);
+		SSL_free(c->ssl);
+	}
+	SSL_CTX_free(c->ctx);
+	if (c->fd >= 0)
+		close(c->fd);
+	buf_clear(&c->in);
+	*c = (struct connection){.fd = -1, .in = BUF_INIT(REPLY_MAX)};
+}
+
+static bool dial_tcp(struct connection *c, int port, struct err *e)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	struct timeval limit = {.tv_sec = IO_TIMEOUT_S};
+	int on = 1;
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0)
+		return err_set_errno(e, ERR_IO, "socket");
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) != 0)
+		return err_set_errno(e, ERR_IO, "connect");
+	return true;
+}
+
+static bool dial(struct connection *c, int port, const struct identity *id, struct err *e)
+{
+	*c = (struct connection){.fd = -1, .in = BUF_INIT(REPLY_MAX)};
+	c->ctx = SSL_CTX_new(TLS_client_method());
+	if (!c->ctx || SSL_CTX_use_certificate(c->ctx, cert_x509(id->cert)) != 1 ||
+		SSL_CTX_use_PrivateKey(c->ctx, key_evp(id->key)) != 1)
+		return err_set(e, ERR_BUG, "TLS context");
+	for (size_t i = 0; i < id->chain.count; i++)
+		SSL_CTX_add1_chain_cert(c->ctx, cert_x509(id->chain.items[i]));
+	SSL_CTX_set1_groups_list(c->ctx, "X25519");
+	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
+	if (!dial_tcp(c, port, e))
+		return false;
+	c->ssl = SSL_new(c->ctx);
+	if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_connect(c->ssl) != 1)
+		return err_set(e, ERR_PEER, "TLS handshake");
+	return true;
+}
+
+/* --- one request -------------------------------------------------------------------------- */
+
+struct reply {
+	int status;
+	int retry_after_s;
+	struct buf body;
+};
+
+static bool read_more(struct connection *c, struct err *e)
+{
+	char chunk[8192];
+	int n = SSL_read(c->ssl, chunk, sizeof(chunk));
+
+	if (n <= 0)
+		return err_set(e, ERR_PEER, "connection ended");
+	return buf_append(&c->in, chunk, (size_t)n, e);
+}
+
+static long header_number(const char *head, const char *name, long otherwise)
+{
+	const char *at = strcasestr(head, name);
+
+	return at ? strtol(at + strlen(name), NULL, 10) : otherwise;
+}
+
+static bool read_reply(struct connection *c, struct reply *out, struct err *e)
+{
+	const char *end;
+	size_t head_len;
+	long length;
+
+	while (!(end = c->in.len ? strstr(buf_str(&c->in), "\r\n\r\n") : NULL))
+		if (!read_more(c, e))
+			return false;
+	head_len = (size_t)(end - buf_str(&c->in)) + 4;
+	c->in.data[head_len - 2] = '\0';
+	out->status = (int)strtol(buf_str(&c->in) + strlen("HTTP/1.1 "), NULL, 10);
+	out->retry_after_s = (int)header_number(buf_str(&c->in), "\r\nRetry-After:", 1);
+	length = header_number(buf_str(&c->in), "\r\nContent-Length:", 0);
+	buf_consume(&c->in, head_len);
+	while (c->in.len < (size_t)length)
+		if (!read_more(c, e))
+			return false;
+	buf_clear(&out->body);
+	if (!buf_append(&out->body, c->in.data, (size_t)length, e))
+		return false;
+	buf_consume(&c->in, (size_t)length);
+	return true;
+}
+
+static bool ask(struct connection *c, const char *method, const char *path, const char *type,
+	struct bytes body, struct reply *out, struct err *e)
+{
+	BUF_AUTO struct buf request = BUF_INIT(REPLY_MAX);
+
+	if (!buf_printf(&request, e, "%s %s HTTP/1.1\r\nHost: localhost\r\n", method, path) ||
+		(type && !buf_printf(&request, e, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+				 type, body.len)) ||
+		!buf_append_str(&request, "\r\n", e) ||
+		!buf_append(&request, body.data, body.len, e))
+		return false;
+	if (SSL_write(c->ssl, request.data, (int)request.len) != (int)request.len)
+		return err_set(e, ERR_PEER, "write to %s", path);
+	return read_reply(c, out, e) || err_prefix(e, "%s", path);
+}
+
+/* As ask(), but the answer must be 200. */
+static bool ask_ok(struct connection *c, const char *method, const char *path, const char *type,
+	struct bytes body, struct reply *out, struct err *e)
+{
+	if (!ask(c, method, path, type, body, out, e))
+		return false;
+	return out->status == 200 || err_set(e, ERR_PEER, "%s: status %d: %.100s", path,
+					     out->status, buf_str(&out->body));
+}
+
+/* --- one onboarding ----------------------------------------------------------------------- */
+
+static bool make_request(struct connection *c, struct device *d, struct buf *pvr, char *nonce,
+	size_t nonce_size, struct err *e)
+{
+	VOUCHER_AUTO struct voucher v;
+	BUF_AUTO struct buf text = BUF_INIT(64);
+	X509 *server = SSL_get0_peer_certificate(c->ssl);
+	uint8_t raw[16];
+	CERT_AUTO struct cert *registrar = server ? cert_from_x509(server, e) : NULL;
+	struct bytes der;
+
+	voucher_init(&v, VOUCHER_REQUEST);
+	if (!registrar || !rng_bytes(raw, sizeof(raw), e) ||
+		!base64_encode(bytes_of(raw, sizeof(raw)), &text, e))
+		return false;
+	snprintf(nonce, nonce_size, "%s", buf_str(&text));
+	der = cert_der(registrar);
+	v.assertion = ASSERTION_PROXIMITY;
+	v.has_created_on = true;
+	v.created_on = clock_unix_s(NULL);
+	v.serial_number = str_dup(d->serial, e);
+	v.nonce = str_dup(nonce, e);
+	buf_init(&v.proximity_registrar_cert, CERT_DER_MAX);
+	return v.serial_number && v.nonce &&
+	       buf_append(&v.proximity_registrar_cert, der.data, der.len, e) &&
+	       voucher_formats[0].seal(&v, &d->idevid, &d->idevid.chain, v.created_on, pvr, e);
+}
+
+static bool get_voucher(struct connection *c, struct device *d, struct reply *r, struct err *e)
+{
+	static const char path[] = "/.well-known/brski/requestvoucher";
+	SIGNED_VOUCHER_AUTO struct signed_voucher answer;
+	BUF_AUTO struct buf pvr = BUF_INIT(CMS_DER_MAX);
+	char nonce[64];
+
+	signed_voucher_init(&answer);
+	if (!make_request(c, d, &pvr, nonce, sizeof(nonce), e))
+		return false;
+	for (int i = 0; i < PENDING_TRIES; i++) {
+		if (!ask(c, "POST", path, voucher_formats[0].media_type, buf_bytes(&pvr), r, e))
+			return false;
+		if (r->status != 202 && r->status != 503)
+			break;
+		sleep((unsigned)(r->retry_after_s > 0 ? r->retry_after_s : 1));
+	}
+	if (r->status != 200)
+		return err_set(
+			e, ERR_PEER, "%s: status %d: %.100s", path, r->status, buf_str(&r->body));
+	if (!voucher_formats[0].open(buf_bytes(&r->body), NULL, NULL, &answer, e))
+		return err_prefix(e, "voucher");
+	return (answer.fields.nonce && strcmp(answer.fields.nonce, nonce) == 0 &&
+		       strcmp(answer.fields.serial_number, d->serial) == 0) ||
+	       err_set(e, ERR_PEER, "voucher for somebody else");
+}
+
+static bool enroll(struct connection *c, struct device *d, struct reply *r, struct identity *ldevid,
+	struct err *e)
+{
+	BUF_AUTO struct buf der = BUF_INIT(CSR_DER_MAX), text = BUF_INIT(2 * CSR_DER_MAX);
+	BUF_AUTO struct buf answer = BUF_INIT(REPLY_MAX);
+	CERT_LIST_AUTO struct cert_list certs = CERT_LIST_INIT;
+	struct csr_wish wish = {.subject_der = cert_subject_der(d->idevid.cert)};
+
+	ldevid->key = key_generate(KEY_EC_P256, e);
+	wish.key = ldevid->key;
+	if (!ldevid->key || !csr_make(&wish, &der, e) ||
+		!base64_encode(buf_bytes(&der), &text, e) ||
+		!ask_ok(c, "POST", "/.well-known/est/simpleenroll", "application/pkcs10",
+			buf_bytes(&text), r, e) ||
+		!base64_decode_spaced(buf_bytes(&r->body), &answer, e) ||
+		!pkcs7_certs_parse(buf_bytes(&answer), &certs, e))
+		return false;
+	ldevid->cert = cert_ref(certs.items[0]);
+	return true;
+}
+
+static bool onboard(const struct bench *b, struct device *d, struct err *e)
+{
+	static const char json[] = "{\"version\":1,\"status\":true}";
+	struct connection c = {.fd = -1};
+	struct reply r = {.body = BUF_INIT(REPLY_MAX)};
+	IDENTITY_AUTO struct identity ldevid = {.key = NULL};
+	struct bytes status = bytes_of_str(json), none = {NULL, 0};
+	bool ok;
+
+	ok = dial(&c, b->port, &d->idevid, e) && get_voucher(&c, d, &r, e) &&
+	     ask_ok(&c, "POST", "/.well-known/brski/voucher_status", "application/json", status, &r,
+		     e) &&
+	     ask_ok(&c, "GET", "/.well-known/est/cacerts", NULL, none, &r, e) &&
+	     ask(&c, "GET", "/.well-known/est/csrattrs", NULL, none, &r, e) &&
+	     enroll(&c, d, &r, &ldevid, e);
+	hang_up(&c);
+	if (ok)
+		ok = dial(&c, b->port, &ldevid, e) &&
+		     ask_ok(&c, "POST", "/.well-known/brski/enrollstatus", "application/json",
+			     status, &r, e);
+	hang_up(&c);
+	buf_clear(&r.body);
+	return ok;
+}
+
+static void *client(void *arg)
+{
+	struct bench *b = arg;
+	size_t i;
+
+	while ((i = atomic_fetch_add(&b->next, 1)) < b->count) {
+		struct err e = ERR_INIT;
+		struct device *d = &b->devices[i];
+		double start = now_ms();
+
+		d->ms = onboard(b, d, &e) ? now_ms() - start : -1;
+		if (d->ms < 0)
+			snprintf(d->why, sizeof(d->why), "%.199s", e.text);
+		ERR_clear_error();
+	}
+	return NULL;
+}
+
+/* --- devices and the report --------------------------------------------------------------- */
+
+static bool make_device(
+	struct device *d, const struct identity *ca, const char *masa, struct err *e)
+{
+	struct issue_request r = {.profile = PROFILE_IDEVID,
+		.issuer = ca,
+		.serial_number = d->serial,
+		.organization = "Bench",
+		.masa_url = masa,
+		.not_before = clock_unix_s(NULL) - 3600,
+		.not_after = INT64_MAX};
+	BUF_AUTO struct buf spki = BUF_INIT(1024);
+
+	d->idevid.key = key_generate(KEY_EC_P256, e);
+	if (!d->idevid.key || !key_public_spki(d->idevid.key, &spki, e))
+		return false;
+	r.spki = buf_bytes(&spki);
+	d->idevid.cert = issue_certificate(&r, e);
+	return d->idevid.cert && cert_list_add(&d->idevid.chain, ca->cert, e);
+}
+
+static double process_cpu_us(long pid)
+{
+	struct timespec t;
+	clockid_t id;
+
+	if (pid <= 0 || clock_getcpuclockid((pid_t)pid, &id) != 0 || clock_gettime(id, &t) != 0)
+		return 0;
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void report(struct bench *b, double wall_ms, double registrar_us, double masa_us)
+{
+	double *ms = calloc(b->count + 1, sizeof(*ms));
+	size_t good = 0;
+
+	for (size_t i = 0; ms && i < b->count; i++) {
+		if (b->devices[i].ms >= 0)
+			ms[good++] = b->devices[i].ms;
+		else
+			fprintf(stderr, "loadgen: %s: %s\n", b->devices[i].serial,
+				b->devices[i].why);
+	}
+	if (ms)
+		qsort(ms, good, sizeof(*ms), by_size);
+	printf("{\"clients\": %zu, \"onboardings\": %zu, \"failures\": %zu, \"p50_ms\": %.2f, "
+	       "\"p99_ms\": %.2f, \"per_s\": %.1f, \"registrar_cpu_us\": %.1f, \"masa_cpu_us\": "
+	       "%.1f}\n",
+		b->clients, b->count, b->count - good, good ? ms[good / 2] : 0,
+		good ? ms[good * 99 / 100] : 0, (double)good * 1e3 / wall_ms,
+		registrar_us / (double)b->count, masa_us / (double)b->count);
+	free(ms);
+}
+
+static bool run(struct bench *b, long registrar_pid, long masa_pid)
+{
+	pthread_t threads[CLIENTS_MAX];
+	double start = now_ms(), r0 = process_cpu_us(registrar_pid), m0 = process_cpu_us(masa_pid);
+
+	for (size_t i = 0; i < b->clients; i++)
+		if (pthread_create(&threads[i], NULL, client, b) != 0)
+			return false;
+	for (size_t i = 0; i < b->clients; i++)
+		pthread_join(threads[i], NULL);
+	report(b, now_ms() - start, process_cpu_us(registrar_pid) - r0,
+		process_cpu_us(masa_pid) - m0);
+	return true;
+}
+
+struct arguments {
+	const char *ca, *masa;
+	long port, clients, count, first, pids[2];
+	bool serials_only;
+};
+
+static bool parse_arguments(int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {{"port", 1, NULL, 'p'}, {"ca", 1, NULL, 'a'},
+		{"masa-url", 1, NULL, 'm'}, {"clients", 1, NULL, 'n'}, {"count", 1, NULL, 'c'},
+		{"first", 1, NULL, 'f'}, {"pids", 1, NULL, 'i'}, {"serials", 0, NULL, 's'}, {0}};
+	char *rest;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case 'p':
+			a->port = strtol(optarg, NULL, 10);
+			break;
+		case 'a':
+			a->ca = optarg;
+			break;
+		case 'm':
+			a->masa = optarg;
+			break;
+		case 'n':
+			a->clients = strtol(optarg, NULL, 10);
+			break;
+		case 'c':
+			a->count = strtol(optarg, NULL, 10);
+			break;
+		case 'f':
+			a->first = strtol(optarg, NULL, 10);
+			break;
+		case 's':
+			a->serials_only = true;
+			break;
+		case 'i':
+			a->pids[0] = strtol(optarg, &rest, 10);
+			a->pids[1] = *rest == ',' ? strtol(rest + 1, NULL, 10) : 0;
+			break;
+		default:
+			return false;
+		}
+	}
+	return a->clients > 0 && a->clients <= CLIENTS_MAX && a->count > 0 &&
+	       a->count <= COUNT_MAX && (a->serials_only || (a->ca && a->masa && a->port > 0));
+}
+
+static bool prepare(struct bench *b, const struct arguments *a, struct err *e)
+{
+	IDENTITY_AUTO struct identity ca = {.key = NULL};
+	char key[512], cert[512];
+
+	snprintf(key, sizeof(key), "%s/issuing.key", a->ca);
+	snprintf(cert, sizeof(cert), "%s/issuing.crt", a->ca);
+	if (!identity_load(&ca, key, cert, e))
+		return false;
+	for (size_t i = 0; i < b->count; i++)
+		if (!make_device(&b->devices[i], &ca, a->masa, e))
+			return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = {.clients = 1, .count = 1, .first = 1};
+	struct err e = ERR_INIT;
+	struct bench b = {.port = 0};
+	bool ok;
+
+	if (!parse_arguments(argc, argv, &a)) {
+		fprintf(stderr,
+			"usage: loadgen --port P --ca DIR --masa-url U --clients N --count N "
+			"[--first N] [--pids REGISTRAR,MASA] [--serials]\n");
+		return 2;
+	}
+	b.port = (int)a.port;
+	b.clients = (size_t)a.clients;
+	b.count = (size_t)a.count;
+	b.devices = calloc(b.count, sizeof(*b.devices));
+	if (!b.devices)
+		return 1;
+	for (size_t i = 0; i < b.count; i++) {
+		snprintf(b.devices[i].serial, sizeof(b.devices[i].serial), "BENCH-%07ld",
+			a.first + (long)i);
+		if (a.serials_only)
+			puts(b.devices[i].serial);
+	}
+	ok = a.serials_only || (prepare(&b, &a, &e) && run(&b, a.pids[0], a.pids[1]));
+	if (!ok)
+		fprintf(stderr, "loadgen: %s\n", e.text);
+	for (size_t i = 0; i < b.count; i++)
+		identity_clear(&b.devices[i].idevid);
+	free(b.devices);
+	return ok ? 0 : 1;
+}
