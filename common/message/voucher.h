@@ -24,7 +24,8 @@ enum voucher_flag { FLAG_ABSENT, FLAG_FALSE, FLAG_TRUE };
 #define VOUCHER_NONCE_MIN   8
 #define VOUCHER_NONCE_MAX   32
 #define VOUCHER_SERIAL_MAX  128
-#define VOUCHER_JSON_MAX    32768
+#define VOUCHER_JSON_MAX    65536 /* as CMS_DER_MAX: a registrar request is mostly the pledge request */
+#define PLEDGE_REQUEST_MAX  32768 /* octets a registrar takes from a pledge: wrapped it stays below 64 KiB */
 
 /* All owned. A NULL pointer, an empty buf or has_… = false means the leaf is absent. */
 struct voucher {

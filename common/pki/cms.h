@@ -10,7 +10,7 @@
 #include "common/pki/cert_cache.h"
 #include "common/pki/identity.h"
 
-#define CMS_DER_MAX   32768 /* limits nest: a PVR inside an RVR in base64 inside JSON still fits */
+#define CMS_DER_MAX   65536 /* a pledge request of PLEDGE_REQUEST_MAX, in base64 in JSON in a CMS, still fits */
 #define CMS_CERTS_MAX 8
 #define CMS_DEPTH_MAX 24
 

@@ -31,6 +31,7 @@
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "common/message/voucher_format.h"
+#include "common/pki/cms.h"
 #include "common/pki/csr.h"
 #include "common/pki/issue.h"
 #include "common/pki/pkcs7_certs.h"
