@@ -20,7 +20,8 @@ enum http_address_class { /* where a name may resolve to (bits); others are not 
 
 struct http_client; /* one per loop */
 struct http_client *http_client_new(struct loop *l, struct err *e) MUST_CHECK;
-void http_client_free(struct http_client *c); /* outstanding requests are dropped, done not called */
+/* Outstanding requests are dropped, done is not called. Before its loop is freed; never from done. */
+void http_client_free(struct http_client *c);
 
 struct http_fetch {
 	struct uri uri;                  /* where; path includes the resource */
@@ -47,8 +48,11 @@ struct http_reply {
 };
 
 /* Exactly one of reply and e is NULL; both borrowed for the call.
- * ERR_PEER_TIMEOUT, ERR_RETRY_LATER (unreachable), ERR_PEER (TLS, protocol, too large). */
+ * ERR_PEER_TIMEOUT, ERR_RETRY_LATER (name or address not reachable), ERR_REFUSED (every address of
+ * the name is of a class not allowed), ERR_PEER (TLS, protocol, lost, too large), ERR_IO (a PEM file
+ * cannot be used), ERR_NO_MEMORY. A status code of any value is a reply. */
 typedef void http_done(void *arg, const struct http_reply *reply, const struct err *e);
+/* Start a request; done is called later, on the loop's thread, exactly once, unless false came back. */
 bool http_fetch(struct http_client *c, const struct http_fetch *f, http_done *done, void *arg, struct err *e) MUST_CHECK;
 
 #endif
