@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Base64 in the three readings BRSKI needs: exact for the binary leaves of a voucher (RFC 7951
+ * §6.6), with white space anywhere for EST bodies (RFC 8951 §3.1), and in either alphabet without
+ * padding for nonces that other implementations made up. All three refuse stray characters, data
+ * after padding and trailing bits that are not zero, so that a value has one encoding per dialect.
+ */
+#include "common/wire/base64.h"
+
+#include <string.h>
+
+static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+#define CHUNK_QUANTA 96 /* 4-character groups gathered before the buffer is touched */
+
+struct dialect {
+	bool url_alphabet; /* '-' and '_' besides '+' and '/' */
+	bool spaces;
+	bool padding_optional;
+};
+
+/* Up to three octets as one group; padded or cut short. Returns the characters written. */
+static size_t encode_group(const uint8_t *in, size_t n, const char *alphabet, bool pad, char *out)
+{
+	uint32_t bits = (uint32_t)in[0] << 16;
+	if (n > 1)
+		bits |= (uint32_t)in[1] << 8;
+	if (n > 2)
+		bits |= in[2];
+	for (size_t i = 0; i < 4; i++)
+		out[i] = i <= n ? alphabet[bits >> (18 - 6 * i) & 0x3f] : '=';
+	return pad ? 4 : n + 1;
+}
+
+static bool encode(struct bytes in, const char *alphabet, bool pad, struct buf *out, struct err *e)
+{
+	char chunk[4 * CHUNK_QUANTA];
+	size_t before = out->len, used = 0;
+	bool ok = true;
+	for (size_t i = 0; ok && i < in.len; i += 3) {
+		size_t n = in.len - i < 3 ? in.len - i : 3;
+		used += encode_group(in.data + i, n, alphabet, pad, chunk + used);
+		if (used + 4 > sizeof(chunk) || i + n == in.len) {
+			ok = buf_append(out, chunk, used, e);
+			used = 0;
+		}
+	}
+	explicit_bzero(chunk, sizeof(chunk)); /* it may have been a private key */
+	if (!ok)
+		out->len = before;
+	return ok;
+}
+
+bool base64_encode(struct bytes in, struct buf *out, struct err *e)
+{
+	return encode(in, standard, true, out, e);
+}
+
+bool base64url_encode(struct bytes in, struct buf *out, struct err *e)
+{
+	return encode(in, url_safe, false, out, e);
+}
+
+bool base64_encode_wrapped(struct bytes in, size_t line_len, struct buf *out, struct err *e)
+{
+	size_t line_octets = line_len / 4 * 3, before = out->len;
+	if (line_octets == 0)
+		return err_set(e, ERR_BUG, "base64: lines of %zu characters", line_len);
+	for (size_t i = 0; i < in.len; i += line_octets) {
+		size_t n = in.len - i < line_octets ? in.len - i : line_octets;
+		if (!encode(bytes_of(in.data + i, n), standard, true, out, e) ||
+			!buf_append(out, "\n", 1, e)) {
+			out->len = before;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The six bits a character stands for, or -1. */
+static int value_of(uint8_t c, bool url_alphabet)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+' || (url_alphabet && c == '-'))
+		return 62;
+	if (c == '/' || (url_alphabet && c == '_'))
+		return 63;
+	return -1;
+}
+
+static bool is_space(uint8_t c)
+{
+	return c == '\r' || c == '\n' || c == ' ' || c == '\t';
+}
+
+/* Where a decoder stands inside the text. */
+struct decoder {
+	uint32_t bits;
+	unsigned chars; /* of the current group, 0 to 3 */
+	unsigned pads;
+	uint8_t chunk[3 * CHUNK_QUANTA];
+	size_t used;
+};
+
+static bool flush(struct decoder *d, struct buf *out, struct err *e)
+{
+	size_t n = d->used;
+	d->used = 0;
+	return buf_append(out, d->chunk, n, e);
+}
+
+static bool take_pad(struct decoder *d, struct err *e)
+{
+	if (d->chars < 2 || d->chars + d->pads >= 4)
+		return err_set(e, ERR_INPUT, "base64: misplaced padding");
+	d->pads++;
+	return true;
+}
+
+static bool take_char(
+	struct decoder *d, uint8_t c, const struct dialect *how, struct buf *out, struct err *e)
+{
+	int value = value_of(c, how->url_alphabet);
+	if (value < 0)
+		return err_set(e, ERR_INPUT, "base64: character 0x%02x", c);
+	if (d->pads > 0)
+		return err_set(e, ERR_INPUT, "base64: data after the padding");
+	d->bits = d->bits << 6 | (uint32_t)value;
+	if (++d->chars < 4)
+		return true;
+	d->chunk[d->used++] = (uint8_t)(d->bits >> 16);
+	d->chunk[d->used++] = (uint8_t)(d->bits >> 8);
+	d->chunk[d->used++] = (uint8_t)d->bits;
+	d->bits = 0;
+	d->chars = 0;
+	return d->used < sizeof(d->chunk) || flush(d, out, e);
+}
+
+/* The last group, if it is a partial one: one octet of two characters or two of three. */
+static bool finish(struct decoder *d, const struct dialect *how, struct buf *out, struct err *e)
+{
+	if (d->chars == 1)
+		return err_set(e, ERR_INPUT, "base64: one character left over");
+	if (d->chars > 0) {
+		bool complete = d->chars + d->pads == 4;
+		unsigned spare = d->chars == 2 ? 4 : 2;
+		if (!complete && !(how->padding_optional && d->pads == 0))
+			return err_set(e, ERR_INPUT, "base64: padding is missing");
+		if (d->bits & ((1U << spare) - 1))
+			return err_set(e, ERR_INPUT, "base64: trailing bits are not zero");
+		uint32_t bits = d->bits >> spare;
+		if (d->chars == 3)
+			d->chunk[d->used++] = (uint8_t)(bits >> 8);
+		d->chunk[d->used++] = (uint8_t)bits;
+	}
+	return flush(d, out, e);
+}
+
+static bool decode(struct bytes in, const struct dialect *how, struct buf *out, struct err *e)
+{
+	struct decoder d = {.used = 0};
+	size_t before = out->len;
+	bool ok = true;
+	for (size_t i = 0; ok && i < in.len; i++) {
+		uint8_t c = in.data[i];
+		if (how->spaces && is_space(c))
+			continue;
+		ok = c == '=' ? take_pad(&d, e) : take_char(&d, c, how, out, e);
+	}
+	ok = ok && finish(&d, how, out, e);
+	if (!ok)
+		out->len = before;
+	return ok;
+}
+
+bool base64_decode(struct bytes in, struct buf *out, struct err *e)
+{
+	return decode(in, &(struct dialect){.spaces = false}, out, e);
+}
+
+bool base64_decode_spaced(struct bytes in, struct buf *out, struct err *e)
+{
+	return decode(in, &(struct dialect){.spaces = true}, out, e);
+}
+
+bool base64_decode_any(struct bytes in, struct buf *out, struct err *e)
+{
+	return decode(
+		in, &(struct dialect){.url_alphabet = true, .padding_optional = true}, out, e);
+}
