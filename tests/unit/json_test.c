@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The strict JSON reader: what Jansson would let through by default must not pass. */
+#include "common/wire/json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void assert_refused(struct bytes text, const char *reason)
+{
+	struct err e = ERR_INIT;
+	assert_null(json_parse_object(text, &e));
+	assert_int_equal(e.kind, ERR_INPUT);
+	assert_non_null(strstr(e.text, reason));
+}
+
+static void json_parse_object__escaped_slash_and_space_around__are_accepted(void **state)
+{
+	struct err e = ERR_INIT;
+	const char *value = NULL;
+	json_t *JSON_AUTO o = json_parse_object(bytes_of_str(" {\"a\":\"x\\/y\"}\r\n"), &e);
+	assert_non_null(o);
+	assert_true(json_get_string(o, "a", &value, &e));
+	assert_string_equal(value, "x/y");
+}
+
+static void json_parse_object__not_one_object__is_refused(void **state)
+{
+	assert_refused(bytes_of("", 0), "empty");
+	assert_refused(bytes_of_str("[]"), "not an object");
+	assert_refused(bytes_of_str("1"), "JSON");
+	assert_refused(bytes_of_str("{\"a\":1}x"), "end of file expected");
+	assert_refused(bytes_of_str("{\"a\":1}{}"), "end of file expected");
+	assert_refused(bytes_of_str("{\"a\":"), "JSON");
+	assert_refused(bytes_of_str("A==="), "JSON");
+	assert_refused(bytes_of("{}\0", 3), "JSON");
+}
+
+static void json_parse_object__same_member_twice__is_refused(void **state)
+{
+	assert_refused(bytes_of_str("{\"a\":1,\"a\":2}"), "duplicate");
+	assert_refused(bytes_of_str("{\"o\":{\"a\":1,\"\\u0061\":2}}"), "duplicate");
+}
+
+static void json_parse_object__nul_control_or_bad_utf8_in_a_string__is_refused(void **state)
+{
+	assert_refused(bytes_of_str("{\"a\":\"x\\u0000y\"}"), "NUL");
+	assert_refused(bytes_of_str("{\"a\":\"x\ny\"}"), "JSON");
+	assert_refused(bytes_of_str("{\"a\":\"\xff\xfe\"}"), "unable to decode");
+}
+
+/* {"a":[[[…]]]} with `levels` brackets in all. */
+static bool parses_with_depth(unsigned levels)
+{
+	struct err e = ERR_INIT;
+	struct buf BUF_AUTO b = BUF_INIT(1000000);
+	assert_true(buf_append_str(&b, "{\"a\":", &e));
+	for (unsigned i = 1; i < levels; i++)
+		assert_true(buf_append_str(&b, "[", &e));
+	for (unsigned i = 1; i < levels; i++)
+		assert_true(buf_append_str(&b, "]", &e));
+	assert_true(buf_append_str(&b, "}", &e));
+	json_t *JSON_AUTO o = json_parse_object(buf_bytes(&b), &e);
+	return o != NULL;
+}
+
+static void json_parse_object__one_level_too_deep__is_refused(void **state)
+{
+	assert_true(parses_with_depth(JSON_DEPTH_MAX));
+	assert_false(parses_with_depth(JSON_DEPTH_MAX + 1));
+	assert_false(parses_with_depth(100000));
+}
+
+static void json_parse_object__brackets_inside_strings__do_not_count(void **state)
+{
+	struct err e = ERR_INIT;
+	json_t *JSON_AUTO o = json_parse_object(
+		bytes_of_str("{\"a\":\"[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[\\\\\",\"b\":{}}"), &e);
+	assert_non_null(o);
+	assert_int_equal(json_object_size(o), 2);
+}
+
+static void json_get_string__absent_is_null_and_another_type_is_refused(void **state)
+{
+	struct err e = ERR_INIT;
+	const char *value = "x";
+	json_t *JSON_AUTO o = json_parse_object(bytes_of_str("{\"n\":1}"), &e);
+	assert_true(json_get_string(o, "absent", &value, &e));
+	assert_null(value);
+	assert_false(json_get_string(o, "n", &value, &e));
+	assert_non_null(strstr(e.text, "n is not a string"));
+}
+
+static void json_format__members__keep_their_order_without_blanks(void **state)
+{
+	struct err e = ERR_INIT;
+	struct buf BUF_AUTO out = BUF_INIT(64);
+	json_t *JSON_AUTO o =
+		json_parse_object(bytes_of_str("{ \"z\" : 1 , \"a\" : [ true ] }"), &e);
+	assert_true(json_format(o, &out, &e));
+	assert_string_equal(buf_str(&out), "{\"z\":1,\"a\":[true]}");
+}
+
+static void json_format__beyond_the_maximum__leaves_the_buffer_as_it_was(void **state)
+{
+	struct err e = ERR_INIT;
+	struct buf BUF_AUTO out = BUF_INIT(5);
+	json_t *JSON_AUTO o = json_parse_object(bytes_of_str("{\"z\":1,\"a\":2}"), &e);
+	assert_false(json_format(o, &out, &e));
+	assert_int_equal(e.kind, ERR_TOO_LARGE);
+	assert_int_equal(out.len, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_parse_object__escaped_slash_and_space_around__are_accepted),
+		cmocka_unit_test(json_parse_object__not_one_object__is_refused),
+		cmocka_unit_test(json_parse_object__same_member_twice__is_refused),
+		cmocka_unit_test(
+			json_parse_object__nul_control_or_bad_utf8_in_a_string__is_refused),
+		cmocka_unit_test(json_parse_object__one_level_too_deep__is_refused),
+		cmocka_unit_test(json_parse_object__brackets_inside_strings__do_not_count),
+		cmocka_unit_test(json_get_string__absent_is_null_and_another_type_is_refused),
+		cmocka_unit_test(json_format__members__keep_their_order_without_blanks),
+		cmocka_unit_test(json_format__beyond_the_maximum__leaves_the_buffer_as_it_was),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
