@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* URIs decide where we connect: whatever two parsers could read differently must be refused. */
+#include "common/wire/uri.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static void assert_reads(const char *text, const char *host, uint16_t port, const char *path)
+{
+	struct err e = ERR_INIT;
+	struct uri u;
+	assert_true(uri_parse(text, &u, &e));
+	assert_string_equal(u.host, host);
+	assert_int_equal(u.port, port);
+	assert_string_equal(u.path, path);
+}
+
+static void uri_parse__the_forms_of_brski__are_read(void **state)
+{
+	assert_reads("https://masa.example.com", "masa.example.com", 443, "");
+	assert_reads("HTTPS://masa.example.com:8443/.well-known/brski", "masa.example.com", 8443,
+		"/.well-known/brski");
+	assert_reads("https://192.0.2.1:9443/", "192.0.2.1", 9443, "/");
+	assert_reads("https://[2001:db8::1]/x?y=1&z=%20", "2001:db8::1", 443, "/x?y=1&z=%20");
+	assert_reads("https://h?q", "h", 443, "/?q");
+}
+
+static void uri_parse__addresses__are_recognised(void **state)
+{
+	struct err e = ERR_INIT;
+	struct uri u;
+	assert_true(uri_parse("https://[::1]:1", &u, &e));
+	assert_true(u.host_is_ip && u.host_is_ipv6);
+	assert_true(uri_parse("https://127.0.0.1", &u, &e));
+	assert_true(u.host_is_ip && !u.host_is_ipv6);
+	assert_true(uri_parse("https://localhost", &u, &e));
+	assert_false(u.host_is_ip);
+}
+
+static void uri_parse__what_must_not_be_connected_to__is_refused(void **state)
+{
+	const char *const bad[] = {"", "http://h/", "ftp://h/", "h", "//h/", "https:/h", "https://",
+		"https:///x", "https://:443/", "https://u@h/", "https://u:p@h/", "https://h:0/",
+		"https://h:65536/", "https://h:/", "https://h:1x/", "https://h:000443/",
+		"https://h/#f", "https://h#f", "https://h/a b", "https://h/a\tb",
+		"https://h/a\r\nX: y", "https://h\\@x/", "https://h/\\x", "https://h%2eexample/",
+		"https://h\xc3\xa9/", "https://h/\xc3\xa9", "https://[::1", "https://[::1]x/",
+		"https://[fe80::1%25eth0]/", "https://[h]/", "https://::1/", "https://127.1/",
+		"https://2130706433/", "https://0x7f000001/", "https://a.0x1/", "https://.h/",
+		"https://a..b/", "https://-h/", "https://h /"};
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct err e = ERR_INIT;
+		struct uri u;
+		assert_false(uri_parse(bad[i], &u, &e));
+		assert_int_equal(e.kind, ERR_INPUT);
+		assert_int_equal(strncmp(e.text, "URI: ", 5), 0);
+	}
+}
+
+static void uri_parse__host_and_path_at_their_limits__are_read_and_beyond_refused(void **state)
+{
+	struct err e = ERR_INIT;
+	struct uri u;
+	char text[1024];
+	char run[601];
+	memset(run, 'a', sizeof(run) - 1);
+	run[600] = '\0';
+	snprintf(text, sizeof(text), "https://%.*s/", URI_HOST_MAX, run);
+	assert_true(uri_parse(text, &u, &e));
+	snprintf(text, sizeof(text), "https://%.*s/", URI_HOST_MAX + 1, run);
+	assert_false(uri_parse(text, &u, &e));
+	snprintf(text, sizeof(text), "https://h/%.*s", URI_PATH_MAX - 1, run);
+	assert_true(uri_parse(text, &u, &e));
+	snprintf(text, sizeof(text), "https://h/%.*s", URI_PATH_MAX, run);
+	assert_false(uri_parse(text, &u, &e));
+	snprintf(text, sizeof(text), "https://h?%.*s", URI_PATH_MAX - 1, run);
+	assert_false(uri_parse(text, &u, &e));
+}
+
+static void uri_parse_authority__host_and_port__are_read_and_a_path_is_refused(void **state)
+{
+	struct err e = ERR_INIT;
+	struct uri u;
+	assert_true(uri_parse_authority("highway-test.example.com:9443", &u, &e));
+	assert_string_equal(u.host, "highway-test.example.com");
+	assert_int_equal(u.port, 9443);
+	assert_string_equal(u.path, "");
+	assert_true(uri_parse_authority("[::1]:8443", &u, &e));
+	assert_true(u.host_is_ipv6);
+	assert_false(uri_parse_authority("h/x", &u, &e));
+	assert_false(uri_parse_authority("u@h", &u, &e));
+	assert_false(uri_parse_authority("", &u, &e));
+	assert_false(uri_parse_authority("2001:db8::1", &u, &e));
+}
+
+static void uri_resolve__absolute_path__keeps_the_origin(void **state)
+{
+	struct err e = ERR_INIT;
+	struct uri base, u;
+	assert_true(uri_parse("https://h:8443/a/b", &base, &e));
+	assert_true(uri_resolve(&base, "/c?d", &u, &e));
+	assert_true(uri_same_origin(&base, &u));
+	assert_string_equal(u.path, "/c?d");
+	assert_true(uri_resolve(&base, "https://other/", &u, &e));
+	assert_false(uri_same_origin(&base, &u));
+}
+
+static void uri_resolve__relative_or_insecure_location__is_refused(void **state)
+{
+	const char *const bad[] = {"", "c", "//other/c", "http://h:8443/", "/c d", "javascript:x"};
+	struct err e = ERR_INIT;
+	struct uri base, u;
+	assert_true(uri_parse("https://h:8443/a/b", &base, &e));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_false(uri_resolve(&base, bad[i], &u, &e));
+}
+
+static void uri_same_origin__case_of_the_host__does_not_matter(void **state)
+{
+	struct err e = ERR_INIT;
+	struct uri a, b, c;
+	assert_true(uri_parse("https://Example.com/x", &a, &e));
+	assert_true(uri_parse("https://example.COM:443/y", &b, &e));
+	assert_true(uri_parse("https://example.com:444/x", &c, &e));
+	assert_true(uri_same_origin(&a, &b));
+	assert_false(uri_same_origin(&a, &c));
+}
+
+static void uri_format__what_was_parsed__comes_back(void **state)
+{
+	const char *const same[] = {"https://h", "https://h/", "https://h:8443/x?y",
+		"https://[::1]:1/", "https://192.0.2.1"};
+	for (size_t i = 0; i < COUNT(same); i++) {
+		struct err e = ERR_INIT;
+		struct uri u;
+		struct buf BUF_AUTO out = BUF_INIT(1024);
+		assert_true(uri_parse(same[i], &u, &e));
+		assert_true(uri_format(&u, &out, &e));
+		assert_string_equal(buf_str(&out), same[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(uri_parse__the_forms_of_brski__are_read),
+		cmocka_unit_test(uri_parse__addresses__are_recognised),
+		cmocka_unit_test(uri_parse__what_must_not_be_connected_to__is_refused),
+		cmocka_unit_test(
+			uri_parse__host_and_path_at_their_limits__are_read_and_beyond_refused),
+		cmocka_unit_test(
+			uri_parse_authority__host_and_port__are_read_and_a_path_is_refused),
+		cmocka_unit_test(uri_resolve__absolute_path__keeps_the_origin),
+		cmocka_unit_test(uri_resolve__relative_or_insecure_location__is_refused),
+		cmocka_unit_test(uri_same_origin__case_of_the_host__does_not_matter),
+		cmocka_unit_test(uri_format__what_was_parsed__comes_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
