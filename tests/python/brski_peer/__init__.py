@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A second opinion: what a BRSKI peer sends and reads, made with Python libraries only.
+
+Nothing here shares code with the programs under test. Modules:
+
+certs    keys, certification authorities and every kind of certificate, right and wrong ones
+cms      CMS SignedData: build it every which way, parse and verify it
+voucher  the JSON of voucher-requests and vouchers, and whole signed exchanges
+
+Needs Debian's python3-cryptography and python3-asn1crypto.
+"""
