@@ -21,8 +21,8 @@ bool signature_key_acceptable(EVP_PKEY *key, struct err *e) MUST_CHECK;
 /* sig_alg is a DER AlgorithmIdentifier of a signature, e.g. ecdsa-with-SHA256: X.509, PKCS#10.
  * ERR_INPUT: not an AlgorithmIdentifier. ERR_UNAUTHENTICATED: algorithm not believed, does not fit
  * the key, or the signature is wrong. */
-bool signature_verify(EVP_PKEY *key, struct bytes sig_alg, struct bytes data, struct bytes signature,
-	struct err *e) MUST_CHECK;
+bool signature_verify(EVP_PKEY *key, struct bytes sig_alg, struct bytes data,
+	struct bytes signature, struct err *e) MUST_CHECK;
 
 /* digest_name "SHA256", "SHA384" or "SHA512" ("SHA2-256" … also); NULL for Ed25519. RSA is PKCS#1
  * v1.5. For CMS, where the SignerInfo names the digest apart. */
