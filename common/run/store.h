@@ -6,7 +6,9 @@
  * queued, runs each under its own savepoint inside one BEGIN IMMEDIATE … COMMIT with
  * synchronous=FULL, and only then calls back, each on its loop. A transaction that fails rolls back
  * alone. What was reported done survives a power cut.
- * Reads: on the calling thread, from a small pool of read connections; they see committed data only.
+ * Reads: on the calling thread, from a small pool of read connections (waiting for one when all are
+ * taken); they see committed data only. No store_read() inside a row function: it could wait for
+ * itself.
  */
 #ifndef RUN_STORE_H
 #define RUN_STORE_H

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The waiting room in front of a store's writer thread: transactions copied into one allocation
+ * each, taken out in batches, and answered on the loop they came from. Knows nothing of any
+ * database, so that every engine shares it. */
+#ifndef RUN_STORE_QUEUE_H
+#define RUN_STORE_QUEUE_H
+
+#include <pthread.h>
+
+#include "common/run/store.h"
+
+struct store_job {
+	struct store_job *next;
+	struct loop *loop; /* where done is called; NULL: on the writer thread itself */
+	store_done *done;
+	void *arg;
+	struct err result;		/* kind ERR_NONE: durable */
+	int64_t changed[STORE_OPS_MAX]; /* filled in by the engine */
+	size_t op_count;
+	struct store_op ops[]; /* their octets follow in the same allocation */
+};
+
+struct store_queue {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct store_job *head, **tail; /* waiting for the writer */
+	size_t held; /* waiting or in the writer's hands; at most STORE_QUEUE_MAX */
+	bool closing;
+	struct store_job
+		*unposted; /* answered, but the loop had no memory to take it: writer's own */
+};
+
+bool store_queue_init(struct store_queue *q, struct err *e) MUST_CHECK;
+void store_queue_destroy(struct store_queue *q);
+
+/* Copy and append; false as store_write() says. Any thread. */
+bool store_queue_push(struct store_queue *q, const struct store_op *ops, size_t op_count,
+	struct loop *l, store_done *done, void *arg, struct err *e) MUST_CHECK;
+/* Writer: wait for work and take up to batch_max jobs in order; NULL when closed and empty. */
+struct store_job *store_queue_take(struct store_queue *q, size_t batch_max);
+/* Writer: call every job of the batch back, each on its loop; none is ever lost. */
+void store_queue_answer(struct store_queue *q, struct store_job *batch);
+/* Take no more; the writer ends after what is queued. */
+void store_queue_close(struct store_queue *q);
+
+#endif
