@@ -510,7 +510,7 @@ static int fill_and_recover(const char *path)
 		return 1;
 	setrlimit(RLIMIT_FSIZE, &small);
 	for (int i = 2; i < 10; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "%d", i);
 		large.params[0] = STORE_I(i);
