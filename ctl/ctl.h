@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What masactl and registrarctl share: the command line as a table of NOUN VERB commands, one
+ * request and its JSON reply over the daemon's Unix socket, lists as table, JSON, CSV or bare ids,
+ * exit codes.
+ *
+ * The daemon's side of the agreement: routes under /api/v1/, application/json; a list is
+ *   {"items": [{…}, …], "next": "TEXT" or null}
+ * and is continued with ?after=TEXT (percent-encoded); errors are text/plain sentences with the
+ * status of net/status.h.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <jansson.h>
+
+#include "common/base/buf.h"
+
+enum ctl_exit {
+	CTL_DONE = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2,
+	CTL_NOT_FOUND = 3,
+	CTL_PARTLY = 4, /* some of several objects failed; each has its line on stderr */
+	CTL_NOT_ALLOWED = 5,
+	CTL_UNREACHABLE = 6, /* the daemon does not run, or the socket is somewhere else */
+};
+
+struct ctl; /* one invocation */
+
+struct ctl_option {
+	const char *name;  /* "state": given as --state VALUE or --state=VALUE */
+	const char *value; /* what the value is called in the help; NULL: a flag */
+};
+
+struct ctl_command {
+	const char *noun, *verb;	  /* verb "" for a noun that stands alone */
+	const char *arguments;		  /* for the help: "SERIAL", "ID… | --all" */
+	const char *help;		  /* one sentence */
+	int args_min, args_max;		  /* positional arguments; args_max -1: any number */
+	const struct ctl_option *options; /* ended by a NULL name; NULL: none */
+	enum ctl_exit (*run)(struct ctl *c, int argc, char **argv); /* positional arguments only */
+};
+
+struct ctl_program {
+	const char *name;		    /* "masactl" */
+	const char *what_it_is;		    /* one line for the help */
+	const char *default_socket;	    /* "/run/brski-masa/admin.sock" */
+	const struct ctl_command *commands; /* ended by a NULL noun */
+};
+
+/* The whole of main(): parses -s/--socket, -o/--output, --help, --version, finds and runs the
+ * command. */
+int ctl_main(int argc, char **argv, const struct ctl_program *program);
+
+/* The option's value, "" for a flag that was given, NULL when it was not. */
+const char *ctl_option(const struct ctl *c, const char *name);
+
+/* Send one request. body may be empty; content_type goes with it. On CTL_DONE *reply is the JSON
+ * object (json_decref; NULL for an empty 204 body). Otherwise one line saying why was printed to
+ * stderr, beginning with `about` (a serial, an id) when that is not NULL, and the exit code that
+ * stands for it is returned. reply may be NULL. */
+enum ctl_exit ctl_request(struct ctl *c, const char *about, const char *method, const char *path,
+	const char *content_type, struct bytes body, json_t **reply);
+/* The same with a JSON body; body is borrowed. */
+enum ctl_exit ctl_request_json(struct ctl *c, const char *about, const char *method,
+	const char *path, const json_t *body, json_t **reply);
+
+/* Append a path segment, percent-encoded. */
+bool ctl_path_add(struct buf *path, const char *segment, struct err *e) MUST_CHECK;
+
+struct ctl_column {
+	const char *title;  /* "SERIAL" */
+	const char *member; /* "serial"; a member that is an object or array is printed as JSON */
+};
+
+/* Fetch all pages of a list and print them as -o says; ids prints the first column alone.
+ * columns end with a NULL title. */
+enum ctl_exit ctl_list(struct ctl *c, const char *path, const struct ctl_column *columns);
+/* Print one object: member per line (with -o table), or JSON. */
+enum ctl_exit ctl_print_object(struct ctl *c, const json_t *object);
+
+/* What several results amount to: all done → CTL_DONE, some → CTL_PARTLY, none → the first failure.
+ */
+struct ctl_tally {
+	size_t done, failed;
+	enum ctl_exit first_failure;
+};
+void ctl_tally_add(struct ctl_tally *t, enum ctl_exit result);
+enum ctl_exit ctl_tally_exit(const struct ctl_tally *t);
+
+/* One line on stderr: "masactl: …". Returns CTL_FAILED. */
+enum ctl_exit ctl_fail(const struct ctl *c, const char *fmt, ...) PRINTF(2, 3);
+
+#endif
