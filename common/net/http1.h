@@ -12,8 +12,8 @@
 #define HTTP_HEADERS_MAX 64
 
 struct http_header {
-	const char *name;   /* as sent, NUL-terminated */
-	const char *value;  /* outer white space removed */
+	const char *name;  /* as sent, NUL-terminated */
+	const char *value; /* outer white space removed */
 };
 
 struct http1_request { /* borrowed from the parser until http1_reset() */
@@ -41,9 +41,12 @@ void http1_set_body_max(struct http1 *p, size_t body_max);
  * at the end of the request (HTTP1_DONE), when all was taken (HTTP1_NEED_MORE), or with HTTP1_BAD:
  * *e is ERR_INPUT (400), ERR_TOO_LARGE (413, or 431 for headers: see *status) … and the connection
  * must be closed after the answer. */
-enum http1_event http1_feed(struct http1 *p, struct bytes in, size_t *used, int *status, struct err *e);
+enum http1_event http1_feed(
+	struct http1 *p, struct bytes in, size_t *used, int *status, struct err *e);
 const struct http1_request *http1_request(const struct http1 *p);
 struct bytes http1_body(const struct http1 *p);
+/* Move the body to out, whose former content is freed. */
+void http1_take_body(struct http1 *p, struct buf *out);
 /* Anything of a request seen since the last reset? (for the idle and header deadlines) */
 bool http1_started(const struct http1 *p);
 
