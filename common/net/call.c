@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request and its reply. The call belongs to its handler from the moment the handler is entered
+ * until it is answered; the connection may go earlier (the call is detached) and the time may run
+ * out earlier (the peer gets a 503, the call is detached): in both cases the handler's answer is
+ * dropped when it comes. Errors are text/plain in UTF-8 with a reason (RFC 8995 §5.6). */
+#include "common/net/call_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/clock.h"
+#include "common/net/status.h"
+
+#define EXCHANGE_ID_MIN 8	    /* shorter ones do not tell exchanges apart */
+#define RETRY_AFTER_S	"5"	    /* with every 503: soon, but not at once */
+#define REPLY_BODY_MAX	(64u << 20) /* lists of an admin API; what goes to devices is far smaller  \
+				     */
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+
+struct peer_ref *peer_ref_new(struct err *e)
+{
+	struct peer_ref *p = mem_new(sizeof(*p), e);
+
+	if (p)
+		p->refs = 1;
+	return p;
+}
+
+struct peer_ref *peer_ref_take(struct peer_ref *p)
+{
+	p->refs++;
+	return p;
+}
+
+void peer_ref_drop(struct peer_ref *p)
+{
+	if (!p || --p->refs)
+		return;
+	cert_free(p->peer.cert);
+	cert_list_clear(&p->peer.chain);
+	free(p);
+}
+
+static void link_call(struct call *c, struct call_list *l)
+{
+	if (!l)
+		return;
+	c->next = l->first;
+	c->link = &l->first;
+	if (c->next)
+		c->next->link = &c->next;
+	l->first = c;
+}
+
+static void unlink_call(struct call *c)
+{
+	if (!c->link)
+		return;
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	c->link = NULL;
+}
+
+/* The time is over: the peer gets its answer now, the handler's will come to nothing. */
+static void on_deadline(void *arg)
+{
+	struct call *c = arg;
+
+	log_event(c->log, LOG_LEVEL_WARNING, "request-timeout", c->exchange, "method", c->method,
+		"path", c->path, NULL);
+	call_refuse(c, 503, "The service did not answer in time; try again later.");
+}
+
+struct call *call_new(const struct call_setup *setup, struct err *e)
+{
+	struct call *c = mem_new(sizeof(*c), e);
+
+	if (!c)
+		return NULL;
+	c->loop = setup->loop;
+	c->log = setup->log;
+	c->peer = peer_ref_take(setup->peer);
+	c->carrier = setup->carrier;
+	c->carrier_arg = setup->carrier_arg;
+	c->answer_ms = setup->answer_ms;
+	c->started_ms = clock_mono_ms();
+	c->query = "";
+	/* twice: several Accept fields are joined beside the originals */
+	http_fields_init(&c->headers, 2 * setup->header_block_max);
+	http_fields_init(&c->reply.headers, CALL_REPLY_HEADERS_MAX);
+	buf_init(&c->reply.body, REPLY_BODY_MAX);
+	link_call(c, setup->list);
+	if (!loop_timer_init(&c->deadline, c->loop, on_deadline, c, e)) {
+		call_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void call_free(struct call *c)
+{
+	if (!c)
+		return;
+	unlink_call(c);
+	loop_timer_clear(&c->deadline);
+	peer_ref_drop(c->peer);
+	free(c->path);
+	http_fields_clear(&c->headers);
+	buf_wipe(&c->body);
+	http_fields_clear(&c->reply.headers);
+	buf_wipe(&c->reply.body); /* serverkeygen delivers private keys */
+	free(c);
+}
+
+void call_list_free(struct call_list *l)
+{
+	while (l->first)
+		call_free(l->first);
+}
+
+static bool is_exchange_id(const char *s)
+{
+	size_t n = strspn(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-");
+
+	return n >= EXCHANGE_ID_MIN && n <= EXCHANGE_ID_MAX && s[n] == '\0';
+}
+
+static bool adopt_exchange(struct call *c, struct err *e)
+{
+	const char *given = http_fields_get(&c->headers, "X-Request-Id");
+
+	if (!given || !is_exchange_id(given))
+		return rng_exchange_id(c->exchange, e);
+	snprintf(c->exchange, sizeof(c->exchange), "%s", given);
+	return true;
+}
+
+bool call_begin(struct call *c, const char *method, const char *target, struct err *e)
+{
+	char *query;
+
+	snprintf(c->method, sizeof(c->method), "%s", method);
+	c->path = str_dup(target, e);
+	if (!c->path)
+		return false;
+	query = strchr(c->path, '?');
+	if (query) {
+		*query = '\0';
+		c->query = query + 1;
+	}
+	return adopt_exchange(c, e) && http_fields_settle(&c->headers, e);
+}
+
+void call_start_clock(struct call *c)
+{
+	if (c->answer_ms)
+		loop_timer_arm(&c->deadline, c->answer_ms);
+}
+
+void call_detach(struct call *c)
+{
+	c->carrier = NULL;
+	loop_timer_disarm(&c->deadline);
+}
+
+const char *call_method(const struct call *c)
+{
+	return c->method;
+}
+
+const char *call_path(const struct call *c)
+{
+	return c->path ? c->path : "";
+}
+
+const char *call_query(const struct call *c)
+{
+	return c->query;
+}
+
+const char *call_header(const struct call *c, const char *name)
+{
+	return http_fields_get(&c->headers, name);
+}
+
+struct bytes call_body(const struct call *c)
+{
+	return buf_bytes(&c->body);
+}
+
+const struct peer *call_peer(const struct call *c)
+{
+	return &c->peer->peer;
+}
+
+struct loop *call_loop(const struct call *c)
+{
+	return c->loop;
+}
+
+const char *call_exchange(const struct call *c)
+{
+	return c->exchange;
+}
+
+bool call_is_head(const struct call *c)
+{
+	return strcmp(c->method, "HEAD") == 0;
+}
+
+void call_set_header(struct call *c, const char *name, const char *value)
+{
+	struct err e = ERR_INIT;
+
+	if (strpbrk(name, "\r\n: ") || strpbrk(value, "\r\n"))
+		err_set(&e, ERR_BUG, "header %s with a line break", name);
+	else if (http_fields_set(&c->reply.headers, name, value, &e))
+		return;
+	log_err(c->log, "reply-header-dropped", c->exchange, &e);
+}
+
+void call_close_after(struct call *c)
+{
+	c->reply.close = true;
+}
+
+static void log_access(const struct call *c, bool delivered)
+{
+	char status[16], took[24];
+
+	snprintf(status, sizeof(status), "%d", c->reply.status);
+	snprintf(took, sizeof(took), "%lld", (long long)(clock_mono_ms() - c->started_ms));
+	log_event(c->log, LOG_LEVEL_INFO, delivered ? "request" : "request-abandoned", c->exchange,
+		"method", c->method[0] ? c->method : "-", "path", c->path ? c->path : "-", "status",
+		status, "peer", c->peer->peer.address, "ms", took, NULL);
+}
+
+static void set_reply(struct call *c, int status, const char *content_type, struct bytes body)
+{
+	struct err e = ERR_INIT;
+
+	if (status >= 400 && body.len == 0) { /* no error without a reason (R8995-MASA-005) */
+		content_type = TEXT_PLAIN;
+		body = bytes_of_str(status_reason(status));
+	}
+	c->reply.status = status;
+	buf_clear(&c->reply.body);
+	if (content_type)
+		call_set_header(c, "Content-Type", content_type);
+	if (buf_append(&c->reply.body, body.data, body.len, &e))
+		return;
+	log_err(c->log, "reply-dropped", c->exchange, &e);
+	c->reply.status = 503;
+	c->reply.close = true;
+}
+
+/* Hand the reply over. Afterwards nothing is left to carry the call. */
+static void send_reply(struct call *c)
+{
+	const struct call_carrier *carrier = c->carrier;
+
+	log_access(c, carrier != NULL);
+	call_detach(c);
+	if (carrier)
+		carrier->answered(c->carrier_arg, c);
+}
+
+void call_reply(struct call *c, int status, const char *content_type, struct bytes body)
+{
+	if (c->reply.status == 0) {
+		set_reply(c, status, content_type, body);
+		send_reply(c);
+	}
+	call_free(c);
+}
+
+void call_refuse(struct call *c, int status, const char *sentence)
+{
+	if (status == 503)
+		call_set_header(c, "Retry-After", RETRY_AFTER_S);
+	set_reply(c, status, TEXT_PLAIN, bytes_of_str(sentence));
+	send_reply(c);
+}
+
+void call_reply_err(struct call *c, const struct log *l, const char *event, const struct err *e)
+{
+	int status = status_of(e->kind);
+
+	log_err(l, event, c->exchange, e);
+	if (status == 503 && !http_fields_get(&c->reply.headers, "Retry-After"))
+		call_set_header(c, "Retry-After", RETRY_AFTER_S);
+	if (e->kind == ERR_PROXIMITY)
+		call_close_after(c);
+	call_reply(c, status, TEXT_PLAIN, bytes_of_str(err_sentence(e)));
+}
+
+void call_reply_pending(struct call *c, int64_t retry_after_s, const char *sentence)
+{
+	char seconds[24];
+
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)retry_after_s);
+	call_set_header(c, "Retry-After", seconds);
+	call_reply(c, 202, TEXT_PLAIN, bytes_of_str(sentence));
+}
