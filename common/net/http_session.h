@@ -2,7 +2,8 @@
 /* The pledge's blocking HTTPS session: exactly one TLS connection to one registrar, in one of two
  * modes. PROVISIONAL accepts any server certificate, remembers the chain and proves nothing yet
  * (RFC 8995 §5.1); ANCHORED verifies the chain against anchors (EST server: the name or cmcRA,
- * RFC 7030 §3.6.1). A lost connection ends the session: nothing reconnects behind the caller's back. */
+ * RFC 7030 §3.6.1). A lost connection ends the session: nothing reconnects behind the caller's
+ * back. */
 #ifndef NET_HTTP_SESSION_H
 #define NET_HTTP_SESSION_H
 
@@ -12,26 +13,27 @@
 
 struct http_session_config {
 	struct uri server;
-	const struct identity *identity;   /* IDevID or LDevID; borrowed */
-	struct anchors *anchors;           /* NULL: provisional */
-	int64_t now_unix_s;                /* for anchored checks; CHAIN_NO_TIME without a clock */
-	const struct cert *same_server;    /* provisional again after a 202: the server must show this one
-	                                      (RFC 8995 §5, §5.6); NULL otherwise */
+	const struct identity *identity; /* IDevID or LDevID; borrowed */
+	struct anchors *anchors;	 /* NULL: provisional */
+	int64_t now_unix_s;		 /* for anchored checks; CHAIN_NO_TIME without a clock */
+	const struct cert *same_server;	 /* provisional again after a 202: the server must show this
+					    one  (RFC 8995 §5, §5.6); NULL otherwise */
 	int64_t connect_ms, timeout_ms;
-	const char *exchange;              /* X-Request-Id */
+	const char *exchange; /* X-Request-Id */
 };
 
 struct http_session;
 
 /* Nothing is sent yet; the first request connects. */
-struct http_session *http_session_new(const struct http_session_config *config, struct err *e) MUST_CHECK;
+struct http_session *http_session_new(
+	const struct http_session_config *config, struct err *e) MUST_CHECK;
 void http_session_free(struct http_session *s);
 
 struct http_session_request {
-	const char *method;         /* "GET", "POST" */
+	const char *method; /* "GET", "POST" */
 	const char *path;
-	const char *content_type;   /* or NULL */
-	const char *accept;         /* or NULL */
+	const char *content_type; /* or NULL */
+	const char *accept;	  /* or NULL */
 	struct bytes body;
 	size_t reply_max;
 };
@@ -46,7 +48,9 @@ struct http_session_reply { /* owned by the caller: http_session_reply_clear() *
 void http_session_reply_clear(struct http_session_reply *r);
 
 /* ERR_PEER_TIMEOUT, ERR_RETRY_LATER (refused, unreachable, DNS), ERR_UNAUTHENTICATED (certificate),
- * ERR_PEER (connection lost, protocol, too large). Any status code is a success here. */
+ * ERR_PEER (connection lost, protocol, too large). Any status code is a success here. After an
+ * error the session is over: only http_session_server_chain() and http_session_free() are of use.
+ */
 bool http_session_send(struct http_session *s, const struct http_session_request *rq,
 	struct http_session_reply *out, struct err *e) MUST_CHECK;
 
@@ -55,7 +59,11 @@ bool http_session_send(struct http_session *s, const struct http_session_request
 bool http_session_connect(struct http_session *s, struct err *e) MUST_CHECK;
 /* The chain the server sent, end entity first; borrowed. Empty before the handshake. */
 const struct cert_list *http_session_server_chain(const struct http_session *s);
-/* base64 channel binding for challengePassword: tls-unique on 1.2, tls-exporter on 1.3. Appends. */
-bool http_session_channel_binding(struct http_session *s, struct buf *out, struct err *e) MUST_CHECK;
+/* Is there a connection that a further request could be sent on? */
+bool http_session_is_open(const struct http_session *s);
+/* base64 channel binding for challengePassword: tls-unique on 1.2, tls-exporter on 1.3. Appends.
+ * ERR_UNAUTHENTICATED on a TLS 1.2 connection without extended master secret (EE-06). */
+bool http_session_channel_binding(
+	struct http_session *s, struct buf *out, struct err *e) MUST_CHECK;
 
 #endif
