@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/pki/digest.h"
 #include "common/pki/ossl.h"
 #include "common/pki/signature.h"
 #include "common/wire/der.h"
@@ -28,7 +29,7 @@ struct cert {
 	EVP_PKEY *key; /* borrowed from x509 */
 	uint8_t *der;
 	size_t der_len;
-	uint8_t sha256[OSSL_SHA256_LEN];
+	uint8_t sha256[SHA256_LEN];
 	struct bytes spki, subject_der, issuer_der, serial;
 	struct bytes ski, aki, aki_tlv;
 	char subject[CERT_SUBJECT_MAX + 1];
@@ -351,7 +352,7 @@ static struct cert *build(uint8_t *der, size_t der_len, X509 *x509, struct err *
 	c->der = der;
 	c->der_len = der_len;
 	c->x509 = x509;
-	if (!read_structure(c, e) || !ossl_sha256(cert_der(c), c->sha256, e))
+	if (!read_structure(c, e) || !digest_sha256(cert_der(c), c->sha256, e))
 		return NULL;
 	if (!c->x509)
 		c->x509 = d2i_X509(NULL, &p, (long)der_len);
@@ -572,10 +573,10 @@ EVP_PKEY *cert_public_key(const struct cert *c)
 
 bool cert_domain_id(const struct cert *c, struct buf *out, struct err *e)
 {
-	uint8_t fingerprint[OSSL_SHA256_LEN];
+	uint8_t fingerprint[SHA256_LEN];
 
 	if (c->ski.len)
 		return buf_append(out, c->ski.data, c->ski.len, e);
-	return ossl_sha256(c->spki, fingerprint, e) &&
+	return digest_sha256(c->spki, fingerprint, e) &&
 	       buf_append(out, fingerprint, sizeof(fingerprint), e);
 }

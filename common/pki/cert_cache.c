@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/digest_map.h"
-#include "common/pki/ossl.h"
+#include "common/pki/digest.h"
 
 struct cert_cache {
 	pthread_mutex_t lock;
@@ -64,12 +64,12 @@ static void remember(struct cert_cache *cache, const uint8_t *key, struct cert *
 
 struct cert *cert_cache_get(struct cert_cache *cache, struct bytes der, struct err *e)
 {
-	uint8_t key[OSSL_SHA256_LEN];
+	uint8_t key[SHA256_LEN];
 	struct cert *c;
 
 	if (!cache || der.len > CERT_DER_MAX)
 		return cert_parse(der, e);
-	if (!ossl_sha256(der, key, e))
+	if (!digest_sha256(der, key, e))
 		return NULL;
 	c = look_up(cache, key);
 	if (c)

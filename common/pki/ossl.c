@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenSSL's error queue, digests and memory BIOs in the project's own terms. */
+/* OpenSSL's error queue and memory BIOs in the project's own terms. */
 #include "common/pki/ossl.h"
 
 #include <openssl/err.h>
-#include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,13 +49,6 @@ bool ossl_fail(struct err *e, enum err_kind kind, const char *fmt, ...)
 void ossl_forget(void)
 {
 	ERR_clear_error();
-}
-
-bool ossl_sha256(struct bytes data, uint8_t out[OSSL_SHA256_LEN], struct err *e)
-{
-	if (!SHA256(data.data, data.len, out))
-		return ossl_fail(e, ERR_NO_MEMORY, "SHA-256");
-	return true;
 }
 
 bool ossl_take_bio(BIO *bio, struct buf *out, struct err *e)

@@ -17,9 +17,6 @@ bool ossl_fail(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF(3
 /* Forget what OpenSSL complained about: for questions whose "no" is an answer. */
 void ossl_forget(void);
 
-#define OSSL_SHA256_LEN 32
-bool ossl_sha256(struct bytes data, uint8_t out[OSSL_SHA256_LEN], struct err *e) MUST_CHECK;
-
 /* Append what a memory BIO holds. */
 bool ossl_take_bio(BIO *bio, struct buf *out, struct err *e) MUST_CHECK;
 
