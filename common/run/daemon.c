@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/version.h"
 
 #define WORKERS_MAX   64    /* loops: more cores than any registrar needs */
 #define HELP_TEXT_MAX 65536 /* octets of --help */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Durable records behind one interface; SQLite is the engine that needs nothing installed or started
- * (PostgreSQL comes later: SQL in the tables keeps to what both understand, parameters are $1 $2 …).
+/* Durable records behind one interface; SQLite is the engine that needs nothing installed or
+ * started (PostgreSQL comes later: SQL in the tables keeps to what both understand, parameters are
+ * $1 $2 …).
  *
  * Writes: any thread hands a small transaction to the one writer thread, which takes all that is
  * queued, runs each under its own savepoint inside one BEGIN IMMEDIATE … COMMIT with
@@ -25,54 +26,58 @@ struct store_value {
 	int64_t integer;
 	struct bytes octets; /* text or blob; borrowed */
 };
-#define STORE_I(n)  ((struct store_value){.type = STORE_INT, .integer = (n)})
-struct store_value store_text(const char *s);        /* NULL → STORE_NULL */
-struct store_value store_blob(struct bytes b);       /* empty data pointer → STORE_NULL */
+#define STORE_I(n) ((struct store_value){.type = STORE_INT, .integer = (n)})
+struct store_value store_text(const char *s);  /* NULL → STORE_NULL */
+struct store_value store_blob(struct bytes b); /* empty data pointer → STORE_NULL */
 
 #define STORE_PARAMS_MAX 20
-#define STORE_OPS_MAX    8
+#define STORE_OPS_MAX	 8    /* steps of a request's transaction: they fit on a stack */
+#define STORE_IMPORT_MAX 1024 /* steps of an import's transaction: the most store_write() takes */
 
 /* One step of a transaction: a statement of the schema's table with its values. */
 struct store_op {
-	int statement;                                 /* index into schema->statements */
-	struct store_value params[STORE_PARAMS_MAX];   /* copied when handed over */
+	int statement;				     /* index into schema->statements */
+	struct store_value params[STORE_PARAMS_MAX]; /* copied when handed over */
 	size_t param_count;
-	bool must_change;  /* when no row changes, roll this transaction back with ERR_CONFLICT */
+	bool must_change; /* when no row changes, roll this transaction back with ERR_CONFLICT */
 };
 
 struct store_schema {
-	const char *name;                     /* "registrar", "masa": a file of another kind is refused */
-	const char *const *migrations;        /* [0] makes version 1, [1] leads from 1 to 2, …; NULL-ended */
-	const char *const *statements;        /* SQL by index; NULL-ended */
+	const char *name; /* "registrar", "masa": a file of another kind is refused */
+	const char *const
+		*migrations; /* [0] makes version 1, [1] leads from 1 to 2, …; NULL-ended */
+	const char *const *statements; /* SQL by index; NULL-ended */
 };
 
 /* Open or create, migrate forward (a newer version than ours is refused), take the single-writer
  * lock (a second instance is refused with a clear text), start the writer thread. */
-struct store *store_open(const char *path, const struct store_schema *schema, struct err *e) MUST_CHECK;
+struct store *store_open(
+	const char *path, const struct store_schema *schema, struct err *e) MUST_CHECK;
 /* Waits until all that is queued is durable and called back (loops permitting), then closes. */
 void store_close(struct store *s);
 
-/* changed: rows changed by each op, in order. e: NULL when durable, else why not (nothing was kept). */
+/* changed: rows changed by each op, in order. e: NULL when durable, else why not (nothing was
+ * kept). */
 typedef void store_done(void *arg, const int64_t *changed, const struct err *e);
 
-/* Queue a transaction; done is called once on l's thread. False: it was not queued and done will not
- * be called (ERR_RETRY_LATER: the queue is full at STORE_QUEUE_MAX; ERR_NO_MEMORY). */
+/* Queue a transaction; done is called once on l's thread. False: it was not queued and done will
+ * not be called (ERR_RETRY_LATER: the queue is full at STORE_QUEUE_MAX; ERR_NO_MEMORY). */
 #define STORE_QUEUE_MAX 10000
 bool store_write(struct store *s, const struct store_op *ops, size_t op_count, struct loop *l,
 	store_done *done, void *arg, struct err *e) MUST_CHECK;
 /* The same, waiting here: for start-up, tools and tests. Never on a loop thread. */
-bool store_write_wait(struct store *s, const struct store_op *ops, size_t op_count, int64_t *changed,
-	struct err *e) MUST_CHECK;
+bool store_write_wait(struct store *s, const struct store_op *ops, size_t op_count,
+	int64_t *changed, struct err *e) MUST_CHECK;
 
 /* A row while reading; borrowed for the call of the row function. */
 struct store_row;
-int64_t store_row_int(const struct store_row *r, int column);          /* 0 for NULL */
-const char *store_row_text(const struct store_row *r, int column);     /* NULL for NULL */
-struct bytes store_row_blob(const struct store_row *r, int column);    /* len 0 for NULL */
+int64_t store_row_int(const struct store_row *r, int column);	    /* 0 for NULL */
+const char *store_row_text(const struct store_row *r, int column);  /* NULL for NULL */
+struct bytes store_row_blob(const struct store_row *r, int column); /* len 0 for NULL */
 /* Return false to stop early; set *e (kind other than ERR_NONE) to make the read fail. */
 typedef bool store_row_fn(void *arg, const struct store_row *r, struct err *e);
 /* Run a query; each row goes to fn. *rows (may be NULL) counts them. */
-bool store_read(struct store *s, int statement, const struct store_value *params, size_t param_count,
-	store_row_fn *fn, void *arg, int64_t *rows, struct err *e) MUST_CHECK;
+bool store_read(struct store *s, int statement, const struct store_value *params,
+	size_t param_count, store_row_fn *fn, void *arg, int64_t *rows, struct err *e) MUST_CHECK;
 
 #endif

@@ -47,7 +47,7 @@ static size_t octets_of(const struct store_op *ops, size_t op_count)
 /* The caller's values may live on its stack: copy them behind the ops. */
 static void copy_ops(struct store_job *job, const struct store_op *ops)
 {
-	uint8_t *room = (uint8_t *)&job->ops[job->op_count];
+	uint8_t *room = (uint8_t *)&job->changed[job->op_count];
 
 	memcpy(job->ops, ops, job->op_count * sizeof(*ops));
 	for (size_t i = 0; i < job->op_count; i++) {
@@ -66,7 +66,7 @@ static struct store_job *job_new(const struct store_op *ops, size_t op_count, st
 {
 	struct store_job *job;
 
-	if (op_count == 0 || op_count > STORE_OPS_MAX) {
+	if (op_count == 0 || op_count > STORE_IMPORT_MAX) {
 		err_set(e, ERR_BUG, "a transaction of %zu steps", op_count);
 		return NULL;
 	}
@@ -75,10 +75,13 @@ static struct store_job *job_new(const struct store_op *ops, size_t op_count, st
 			err_set(e, ERR_BUG, "a statement with %zu values", ops[i].param_count);
 			return NULL;
 		}
-	job = mem_new(sizeof(*job) + op_count * sizeof(*ops) + octets_of(ops, op_count), e);
+	job = mem_new(sizeof(*job) + op_count * (sizeof(*ops) + sizeof(*job->changed)) +
+			      octets_of(ops, op_count),
+		e);
 	if (!job)
 		return NULL;
 	job->op_count = op_count;
+	job->changed = (int64_t *)(void *)&job->ops[op_count];
 	copy_ops(job, ops);
 	return job;
 }

@@ -14,10 +14,10 @@ struct store_job {
 	struct loop *loop; /* where done is called; NULL: on the writer thread itself */
 	store_done *done;
 	void *arg;
-	struct err result;		/* kind ERR_NONE: durable */
-	int64_t changed[STORE_OPS_MAX]; /* filled in by the engine */
+	struct err result; /* kind ERR_NONE: durable */
+	int64_t *changed;  /* one per op, filled in by the engine */
 	size_t op_count;
-	struct store_op ops[]; /* their octets follow in the same allocation */
+	struct store_op ops[]; /* changed and the octets follow in the same allocation */
 };
 
 struct store_queue {

@@ -204,6 +204,25 @@ static void store_write_wait__wrong_number_of_values__is_a_bug_and_harmless(void
 	assert_true(put(f, 1, "a"));
 }
 
+static void store_write_wait__import_of_many_steps__is_one_transaction(void **state)
+{
+	struct fixture *f = *state;
+	struct store_op *ops = calloc(STORE_IMPORT_MAX + 1, sizeof(*ops));
+	int64_t changed[STORE_IMPORT_MAX];
+	static char names[STORE_IMPORT_MAX + 1][16];
+
+	for (int i = 0; i <= STORE_IMPORT_MAX; i++) {
+		snprintf(names[i], sizeof(names[i]), "%d", i);
+		ops[i] = add(i + 1, names[i]);
+	}
+	assert_false(store_write_wait(f->store, ops, STORE_IMPORT_MAX + 1, NULL, &f->e));
+	assert_int_equal(f->e.kind, ERR_BUG);
+	assert_true(store_write_wait(f->store, ops, STORE_IMPORT_MAX, changed, &f->e));
+	assert_int_equal(changed[STORE_IMPORT_MAX - 1], 1);
+	assert_int_equal(count(f->store), STORE_IMPORT_MAX);
+	free(ops);
+}
+
 /* ---- batches and loops ---- */
 
 #define WRITES 2000
@@ -556,6 +575,7 @@ int main(void)
 		TEST(store_write_wait__second_step_fails__first_is_undone),
 		TEST(store_write_wait__must_change_changes_nothing__is_a_conflict),
 		TEST(store_write_wait__wrong_number_of_values__is_a_bug_and_harmless),
+		TEST(store_write_wait__import_of_many_steps__is_one_transaction),
 		TEST(store_write__many_at_once__answer_on_the_loop_and_fail_alone),
 		TEST(store_close__work_queued__is_durable_first),
 		TEST(store_read__from_many_threads__sees_only_growth),
