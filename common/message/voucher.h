@@ -66,7 +66,8 @@ bool voucher_format_json(const struct voucher *v, struct buf *out, struct err *e
 
 /* Decode a nonce string, either alphabet, padding optional; 8 to 32 octets (ENC-ALL-011). */
 bool voucher_nonce_octets(const char *nonce, struct buf *out, struct err *e) MUST_CHECK;
-/* Equal as strings, else equal as octets; constant time on equal lengths (T-04). */
+/* Equal as strings, else equal as octets; constant time on equal lengths (T-04). NULL, a nonce that
+ * is absent, equals nothing. */
 bool voucher_nonce_equal(const char *a, const char *b);
 
 #endif
