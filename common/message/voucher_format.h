@@ -24,8 +24,17 @@ void signed_voucher_clear(struct signed_voucher *s);
 struct voucher_format {
 	const char *name;        /* "cms" */
 	const char *media_type;  /* "application/voucher-cms+json" */
+	/* Parse and verify. signer_hint: certificates to search for the signer when the container
+	 * does not carry it; may be NULL, as cache. out need not be initialised.
+	 * ERR_INPUT not such a voucher · ERR_TOO_LARGE · ERR_UNAUTHENTICATED · ERR_NO_MEMORY */
 	bool (*open)(struct bytes octets, struct cert_cache *cache, const struct cert_list *signer_hint,
 		struct signed_voucher *out, struct err *e);
+	/* As open, for tools that show what nobody may trust: a signature that does not verify is
+	 * no failure but stands in *verdict (ERR_NONE: it is good), and signer is then whom the
+	 * container names, NULL when that certificate is nowhere to be found. */
+	bool (*read)(struct bytes octets, struct cert_cache *cache, const struct cert_list *signer_hint,
+		struct signed_voucher *out, struct err *verdict, struct err *e);
+	/* Sign; extra: certificates to carry besides the signer, may be NULL. Appends to out. */
 	bool (*seal)(const struct voucher *v, const struct identity *signer,
 		const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e);
 };
