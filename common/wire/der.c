@@ -6,6 +6,7 @@
  */
 #include "common/wire/der.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define TAG_NUMBER_MASK	  0x1f /* all ones: a multi-octet tag follows */
@@ -190,4 +191,21 @@ bool der_put(struct buf *out, uint8_t tag, struct bytes content, struct err *e)
 		return false;
 	}
 	return true;
+}
+
+static int compare_octets(const void *pa, const void *pb)
+{
+	const struct bytes *a = pa, *b = pb;
+	int order = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
+	return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+bool der_put_set_of(struct buf *out, uint8_t tag, struct bytes *items, size_t count, struct err *e)
+{
+	BUF_AUTO struct buf content = BUF_INIT(out->max);
+	qsort(items, count, sizeof(*items), compare_octets);
+	for (size_t i = 0; i < count; i++)
+		if (!buf_append(&content, items[i].data, items[i].len, e))
+			return false;
+	return der_put(out, tag, buf_bytes(&content), e);
 }

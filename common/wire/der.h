@@ -58,4 +58,9 @@ bool der_scan(struct bytes b, unsigned depth_max, struct err *e) MUST_CHECK;
 /* Append one element around content. */
 bool der_put(struct buf *out, uint8_t tag, struct bytes content, struct err *e) MUST_CHECK;
 
+/* Append a SET OF (or its implicitly tagged form) of ready-made elements in DER order, ascending as
+ * octet strings (X.690 §11.6); items is sorted in place. */
+bool der_put_set_of(struct buf *out, uint8_t tag, struct bytes *items, size_t count,
+	struct err *e) MUST_CHECK;
+
 #endif

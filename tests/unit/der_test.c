@@ -183,6 +183,21 @@ static void der_put__no_room_for_the_content__leaves_the_buffer_as_it_was(void *
 	assert_int_equal(b.len, 0);
 }
 
+static void der_put_set_of__elements_in_any_order__ascend_as_octets(void **state)
+{
+	struct err e = ERR_INIT;
+	struct buf BUF_AUTO b = BUF_INIT(64);
+	struct bytes items[] = {DER(4, 2, 1, 1), DER(4, 1, 9), DER(2, 1, 7), DER(4, 1)};
+	const uint8_t sorted[] = {DER_SET, 12, 2, 1, 7, 4, 1, 4, 1, 9, 4, 2, 1, 1};
+
+	assert_true(der_put_set_of(&b, DER_SET, items, 4, &e));
+	assert_true(bytes_equal(buf_bytes(&b), bytes_of(sorted, sizeof(sorted))));
+	struct buf BUF_AUTO small = BUF_INIT(8);
+	assert_false(der_put_set_of(&small, DER_SET, items, 4, &e));
+	assert_int_equal(e.kind, ERR_TOO_LARGE);
+	assert_int_equal(small.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +216,7 @@ int main(void)
 		cmocka_unit_test(der_oid_is__compares_content_and_tag),
 		cmocka_unit_test(der_put__every_length_form__reads_back),
 		cmocka_unit_test(der_put__no_room_for_the_content__leaves_the_buffer_as_it_was),
+		cmocka_unit_test(der_put_set_of__elements_in_any_order__ascend_as_octets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
