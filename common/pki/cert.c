@@ -12,6 +12,8 @@
 #include <time.h>
 
 #include "common/pki/digest.h"
+#include "common/pki/key.h"
+#include "common/pki/name.h"
 #include "common/pki/ossl.h"
 #include "common/pki/signature.h"
 #include "common/wire/der.h"
@@ -30,10 +32,10 @@ struct cert {
 	uint8_t *der;
 	size_t der_len;
 	uint8_t sha256[SHA256_LEN];
-	struct bytes spki, subject_der, issuer_der, serial;
+	struct bytes spki, key_bits, subject_der, issuer_der, serial;
 	struct bytes ski, aki, aki_tlv;
-	char subject[CERT_SUBJECT_MAX + 1];
-	char issuer[CERT_SUBJECT_MAX + 1];
+	char subject[NAME_TEXT_MAX + 1];
+	char issuer[NAME_TEXT_MAX + 1];
 	char serial_number[CERT_SERIAL_NUMBER_MAX + 1];
 	const char *serial_number_fault;
 	int64_t not_before, not_after;
@@ -158,7 +160,7 @@ static bool read_tbs(struct cert *c, struct der tbs, struct err *e)
 	c->spki = spki.whole;
 	if (c->serial.len == 0 || c->serial.len > CERT_SERIAL_MAX)
 		return err_set(e, ERR_INPUT, "serial of %zu octets", c->serial.len);
-	return true;
+	return key_spki_bits(c->spki, &c->key_bits, e);
 }
 
 static bool read_structure(struct cert *c, struct err *e)
@@ -175,73 +177,6 @@ static bool read_structure(struct cert *c, struct err *e)
 }
 
 /* ---- facts ---- */
-
-/* Cut to the room there is, never inside a UTF-8 character. */
-static void copy_text(char *out, size_t room, struct bytes text)
-{
-	size_t n = text.len < room ? text.len : room;
-
-	while (n < text.len && n > 0 && (text.data[n] & 0xc0) == 0x80)
-		n--;
-	memcpy(out, text.data, n);
-	out[n] = '\0';
-}
-
-static bool read_name_text(const X509_NAME *name, char out[CERT_SUBJECT_MAX + 1], struct err *e)
-{
-	OSSL_AUTO(BIO) BIO *bio = BIO_new(BIO_s_mem());
-	const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
-	char *text;
-	long len;
-
-	if (!bio)
-		return ossl_fail(e, ERR_NO_MEMORY, "name");
-	if (X509_NAME_print_ex(bio, name, 0, flags) < 0)
-		return ossl_fail(e, ERR_INPUT, "name cannot be read");
-	len = BIO_get_mem_data(bio, &text);
-	if (len > 0)
-		copy_text(out, CERT_SUBJECT_MAX, bytes_of(text, (size_t)len));
-	return true;
-}
-
-static const char *serial_number_fault(struct bytes text)
-{
-	if (text.len == 0)
-		return "the subject's serialNumber is empty";
-	if (text.len > CERT_SERIAL_NUMBER_MAX)
-		return "the subject's serialNumber is too long";
-	for (size_t i = 0; i < text.len; i++)
-		if (text.data[i] < 0x20 || text.data[i] == 0x7f)
-			return "the subject's serialNumber holds a control character";
-	return NULL;
-}
-
-/* T-09: PrintableString by the standard, UTF8String and IA5String by some vendors. */
-static const char *read_serial_number(struct cert *c, const X509_NAME *name)
-{
-	int at = X509_NAME_get_index_by_NID(name, NID_serialNumber, -1);
-	const ASN1_STRING *s;
-	unsigned char *utf8;
-	const char *fault;
-	int len;
-
-	if (at < 0)
-		return "the subject has no serialNumber";
-	if (X509_NAME_get_index_by_NID(name, NID_serialNumber, at) >= 0)
-		return "the subject has several serialNumber attributes";
-	s = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
-	if (ASN1_STRING_type(s) != V_ASN1_PRINTABLESTRING &&
-		ASN1_STRING_type(s) != V_ASN1_UTF8STRING && ASN1_STRING_type(s) != V_ASN1_IA5STRING)
-		return "the subject's serialNumber is of a string type that is not supported";
-	len = ASN1_STRING_to_UTF8(&utf8, s);
-	if (len < 0)
-		return "the subject's serialNumber is not valid text";
-	fault = serial_number_fault(bytes_of(utf8, (size_t)len));
-	if (!fault)
-		copy_text(c->serial_number, CERT_SERIAL_NUMBER_MAX, bytes_of(utf8, (size_t)len));
-	OPENSSL_free(utf8);
-	return fault;
-}
 
 #define NO_EXPIRY "99991231235959Z" /* RFC 5280 §4.1.2.5: no well-defined expiration date */
 
@@ -299,7 +234,7 @@ static struct bytes octets_of(const ASN1_OCTET_STRING *s)
 	return bytes_of(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
 }
 
-static bool read_key_ids(struct cert *c, struct err *e)
+static void read_key_ids(struct cert *c)
 {
 	static const uint8_t aki_oid[] = {0x55, 0x1d, 0x23};
 	const struct extension *x = find_extension(c, bytes_of(aki_oid, sizeof(aki_oid)));
@@ -308,7 +243,6 @@ static bool read_key_ids(struct cert *c, struct err *e)
 	c->aki = octets_of(X509_get0_authority_key_id(c->x509));
 	if (x)
 		c->aki_tlv = x->tlv;
-	return true;
 }
 
 /* What OpenSSL knows; asking now also fills its lazy caches while only one thread is here. */
@@ -326,10 +260,12 @@ static bool read_facts(struct cert *c, struct err *e)
 		return ossl_fail(e, ERR_INPUT, "public key of a kind that is not supported");
 	c->is_self_signed =
 		bytes_equal(c->subject_der, c->issuer_der) && X509_self_signed(c->x509, 1) == 1;
-	c->serial_number_fault = read_serial_number(c, subject);
+	c->serial_number_fault = name_attribute(
+		subject, NID_serialNumber, c->serial_number, sizeof(c->serial_number));
 	ossl_forget();
-	return read_key_ids(c, e) && read_eku(c, e) && read_name_text(subject, c->subject, e) &&
-	       read_name_text(X509_get_issuer_name(c->x509), c->issuer, e) &&
+	read_key_ids(c);
+	return read_eku(c, e) && name_text(subject, c->subject, e) &&
+	       name_text(X509_get_issuer_name(c->x509), c->issuer, e) &&
 	       read_time(X509_get0_notBefore(c->x509), "notBefore", &c->not_before, e) &&
 	       read_time(X509_get0_notAfter(c->x509), "notAfter", &c->not_after, e);
 }
@@ -446,6 +382,11 @@ const uint8_t *cert_sha256(const struct cert *c)
 struct bytes cert_spki(const struct cert *c)
 {
 	return c->spki;
+}
+
+struct bytes cert_key_bits(const struct cert *c)
+{
+	return c->key_bits;
 }
 
 struct bytes cert_subject_der(const struct cert *c)

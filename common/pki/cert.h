@@ -9,7 +9,6 @@
 #include "common/base/buf.h"
 
 #define CERT_DER_MAX       16384 /* one certificate; real ones are below 3 kB */
-#define CERT_SUBJECT_MAX   255
 #define CERT_SERIAL_MAX    32    /* octets of serial; RFC 5280 §4.1.2.2 allows 20, some CAs overdo it */
 #define CERT_EXT_MAX       64    /* extensions in one certificate; real ones have below 15 */
 #define CERT_SERIAL_NUMBER_MAX 128 /* octets of 2.5.4.5; the standard's bound is 64 */
@@ -40,13 +39,14 @@ void cert_unref(struct cert **c);
 struct bytes cert_der(const struct cert *c);
 const uint8_t *cert_sha256(const struct cert *c);        /* 32 octets, over the DER */
 struct bytes cert_spki(const struct cert *c);            /* DER SubjectPublicKeyInfo */
+struct bytes cert_key_bits(const struct cert *c);        /* the BIT STRING's value in it */
 struct bytes cert_subject_der(const struct cert *c);     /* DER Name */
 struct bytes cert_issuer_der(const struct cert *c);
 const char *cert_subject(const struct cert *c);          /* RFC 2253-like text, for people and logs */
 const char *cert_issuer(const struct cert *c);
 struct bytes cert_serial(const struct cert *c);          /* content octets of the INTEGER */
 const char *cert_serial_number(const struct cert *c);    /* subject's 2.5.4.5 as UTF-8, or NULL (T-09) */
-const char *cert_serial_number_fault(const struct cert *c); /* why it is NULL; NULL when it is not */
+const char *cert_serial_number_fault(const struct cert *c); /* "is not there" …, see name.h; or NULL */
 struct bytes cert_ski(const struct cert *c);             /* keyIdentifier octets; len 0 when absent */
 struct bytes cert_aki(const struct cert *c);             /* AKI keyIdentifier octets; len 0 when absent */
 struct bytes cert_aki_tlv(const struct cert *c);         /* whole extnValue OCTET STRING TLV; len 0 */

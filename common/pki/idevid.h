@@ -10,7 +10,8 @@
 
 enum idevid_serial_source { /* where a manufacturer keeps the serial (R8995-REG-008) */
 	IDEVID_SERIAL_SUBJECT,      /* subject serialNumber 2.5.4.5: the standard */
-	IDEVID_SERIAL_HARDWARE_NAME, /* SAN otherName hardwareModuleName (RFC 4108), hwSerialNum */
+	IDEVID_SERIAL_HARDWARE_NAME, /* SAN otherName hardwareModuleName (RFC 4108): hwSerialNum as
+				      * text when it is printable ASCII, else in lower-case hex */
 	IDEVID_SERIAL_CN,           /* subject common name */
 };
 
@@ -33,5 +34,8 @@ bool idevid_issuer(const struct cert *idevid, struct buf *out, struct err *e) MU
 struct bytes idevid_issuer_key_id(struct bytes idevid_issuer);
 /* Does an idevid-issuer name this certificate's issuer (or, AKI absent, its own key)? */
 bool idevid_issuer_matches(const struct cert *idevid, struct bytes idevid_issuer);
+/* Does it name this CA's key, by its SKI or the SHA-1 of its key bits? What some send for an IDevID
+ * without an AKI (T-08b). */
+bool idevid_issuer_names(const struct cert *issuer, struct bytes idevid_issuer);
 
 #endif

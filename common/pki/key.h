@@ -36,6 +36,8 @@ bool key_sign(const struct key *k, struct bytes data, struct buf *signature, str
 const EVP_MD *key_digest(const struct key *k);
 /* DER SubjectPublicKeyInfo. */
 bool key_public_spki(const struct key *k, struct buf *out, struct err *e) MUST_CHECK;
+/* The BIT STRING's value inside a SubjectPublicKeyInfo: what key identifiers are digests of. */
+bool key_spki_bits(struct bytes spki, struct bytes *bits, struct err *e) MUST_CHECK;
 
 /* For net/tls and the other pki/ files; borrowed. */
 EVP_PKEY *key_evp(const struct key *k);
