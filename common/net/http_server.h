@@ -10,46 +10,49 @@
 
 typedef void http_handler(struct call *c, void *app);
 
-/* A path is exact; a trailing slash-star ("/api/v1/claims/" + "*") matches one or more further segments.
- * Unknown path → 404, known path with another method → 405 + Allow, both as text/plain. HEAD is
- * served by GET routes. */
+/* A path is exact; a trailing slash-star ("/api/v1/claims/" + "*") matches one or more further
+ * segments. Unknown path → 404, known path with another method → 405 + Allow, both as text/plain.
+ * HEAD is served by GET routes. */
 struct http_route {
 	const char *method;
 	const char *path;
 	http_handler *handler;
-	size_t body_max;           /* 0: a body is refused with 413 */
-	const char *content_type;  /* what POST must bring (parameters ignored): else 415; NULL: any */
+	size_t body_max; /* 0: a body is refused with 413 */
+	const char
+		*content_type; /* what POST must bring (parameters ignored): else 415; NULL: any */
 };
 
+/* A field left 0 is the default. */
 struct http_limits {
-	size_t header_block_max;      /* 8 KiB */
-	int64_t handshake_ms;         /* 10 s */
-	int64_t header_ms;            /* 10 s from the first octet of a request */
-	int64_t body_ms;              /* 30 s from the end of the headers */
-	int64_t request_ms;           /* 60 s for the handler's answer, else 503 */
-	int64_t idle_ms;              /* 120 s between requests: pledges wait out a 202 of 60 s */
-	int64_t write_ms;             /* 30 s for the peer to take an answer */
-	size_t connections_max;       /* per process */
+	size_t header_block_max; /* 8 KiB */
+	int64_t handshake_ms;	 /* 10 s */
+	int64_t header_ms;	 /* 10 s from the first octet of a request */
+	int64_t body_ms;	 /* 30 s from the end of the headers */
+	int64_t request_ms;	 /* 60 s for the handler's answer, else 503 */
+	int64_t idle_ms;	 /* 120 s between requests: pledges wait out a 202 of 60 s */
+	int64_t write_ms;	 /* 30 s for the peer to take an answer */
+	size_t connections_max;	 /* per process */
 	size_t connections_per_source_max;
-	unsigned h2_streams_max;      /* 64 */
+	unsigned h2_streams_max; /* 64 */
 };
 extern const struct http_limits http_limits_default;
 
 struct http_server_config {
-	const char *listen;              /* "127.0.0.1:8443", "[::]:8443", or "unix:/run/x.sock" */
-	struct tls_server *tls;          /* NULL only for unix: */
+	const char *listen;	/* "127.0.0.1:8443", "[::]:8443", or "unix:/run/x.sock" */
+	struct tls_server *tls; /* NULL only for unix: */
 	const struct http_route *routes;
 	size_t route_count;
-	void *app;                       /* given to every handler */
+	void *app; /* given to every handler */
 	struct http_limits limits;
-	struct cert_cache *cache;        /* for peer certificates; may be NULL */
+	struct cert_cache *cache; /* for peer certificates; may be NULL */
 	const struct log *log;
-	unsigned unix_mode;              /* permission of the Unix socket, e.g. 0660 */
+	unsigned unix_mode; /* permission of the Unix socket, e.g. 0660 */
 };
 
 struct http_server;
 
-/* Bind and listen on every loop given (one listening socket each). ERR_IO: "address in use" etc.
+/* Bind and listen on every loop given (one listening socket each); the loops must not run yet.
+ * A Unix socket is served by the first loop. ERR_IO: "address in use" etc.
  * The config's pointers are borrowed until http_server_free(). */
 struct http_server *http_server_new(const struct http_server_config *config, struct loop **loops,
 	size_t loop_count, struct err *e) MUST_CHECK;

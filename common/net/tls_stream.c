@@ -168,19 +168,13 @@ bool tls_stream_is_h2(const struct tls_stream *s)
 	return len == 2 && memcmp(name, "h2", 2) == 0;
 }
 
-/* An X509 the handshake parsed, as a cert. */
-static struct cert *peer_cert(struct cert_cache *cache, X509 *x, struct err *e)
-{
-	return cert_from_x509(x, e);
-}
-
 static bool peer_chain(
 	const struct tls_stream *s, struct cert_cache *cache, struct peer *out, struct err *e)
 {
 	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(s->ssl); /* without the end entity */
 
 	for (int i = 0; i < sk_X509_num(chain); i++) {
-		struct cert *c CERT_AUTO = peer_cert(cache, sk_X509_value(chain, i), e);
+		struct cert *c CERT_AUTO = cert_cache_get_x509(cache, sk_X509_value(chain, i), e);
 
 		if (!c || !cert_list_add(&out->chain, c, e))
 			return false;
@@ -230,7 +224,7 @@ bool tls_stream_peer(
 	x = SSL_get0_peer_certificate(s->ssl);
 	if (!x)
 		return true;
-	out->cert = peer_cert(cache, x, e);
+	out->cert = cert_cache_get_x509(cache, x, e);
 	if (!out->cert || !peer_chain(s, cache, out, e))
 		return err_prefix(e, "client certificate");
 	return true;

@@ -8,6 +8,7 @@
 
 #include "common/base/digest_map.h"
 #include "common/pki/digest.h"
+#include "common/pki/ossl.h"
 
 struct cert_cache {
 	pthread_mutex_t lock;
@@ -75,6 +76,27 @@ struct cert *cert_cache_get(struct cert_cache *cache, struct bytes der, struct e
 	if (c)
 		return c;
 	c = cert_parse(der, e);
+	if (c)
+		remember(cache, key, c);
+	return c;
+}
+
+struct cert *cert_cache_get_x509(struct cert_cache *cache, X509 *x, struct err *e)
+{
+	uint8_t key[SHA256_LEN];
+	unsigned len = sizeof(key);
+	struct cert *c;
+
+	if (!cache)
+		return cert_from_x509(x, e);
+	if (!X509_digest(x, EVP_sha256(), key, &len)) {
+		ossl_fail(e, ERR_NO_MEMORY, "certificate digest");
+		return NULL;
+	}
+	c = look_up(cache, key);
+	if (c)
+		return c;
+	c = cert_from_x509(x, e);
 	if (c)
 		remember(cache, key, c);
 	return c;

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server as a whole: its limits, its workers, its listening sockets, its drain. What happens on
+ * a connection is in http_conn.c; who may connect in http_worker.c. */
+#include "common/net/http_server.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/net/http_listen.h"
+#include "common/net/http_worker.h"
+
+#define SPARE_DESCRIPTORS 256 /* database, log, connections to the MASA */
+
+const struct http_limits http_limits_default = {
+	.header_block_max = 8192,
+	.handshake_ms = 10000,
+	.header_ms = 10000,
+	.body_ms = 30000,
+	.request_ms = 60000,
+	.idle_ms = 120000,
+	.write_ms = 30000,
+	.connections_max = 4096,	    /* 25 kB each when idle: 100 MB */
+	.connections_per_source_max = 1024, /* a join proxy speaks for all devices behind it */
+	.h2_streams_max = 64,
+};
+
+/* What is not said is the default. */
+static void fill_limits(struct http_limits *l)
+{
+	const struct http_limits *d = &http_limits_default;
+
+	l->header_block_max = l->header_block_max ? l->header_block_max : d->header_block_max;
+	l->handshake_ms = l->handshake_ms ? l->handshake_ms : d->handshake_ms;
+	l->header_ms = l->header_ms ? l->header_ms : d->header_ms;
+	l->body_ms = l->body_ms ? l->body_ms : d->body_ms;
+	l->request_ms = l->request_ms ? l->request_ms : d->request_ms;
+	l->idle_ms = l->idle_ms ? l->idle_ms : d->idle_ms;
+	l->write_ms = l->write_ms ? l->write_ms : d->write_ms;
+	l->connections_max = l->connections_max ? l->connections_max : d->connections_max;
+	l->connections_per_source_max = l->connections_per_source_max
+						? l->connections_per_source_max
+						: d->connections_per_source_max;
+	l->h2_streams_max = l->h2_streams_max ? l->h2_streams_max : d->h2_streams_max;
+}
+
+/* The usual soft limit of 1024 descriptors is far below what the server may hold; the hard one is
+ * the administrator's word. Beyond it accepting pauses. */
+static void raise_descriptor_limit(size_t connections_max)
+{
+	struct rlimit l;
+	rlim_t wanted = connections_max + SPARE_DESCRIPTORS;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= wanted)
+		return;
+	l.rlim_cur = l.rlim_max < wanted ? l.rlim_max : wanted;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
+static bool listen_unix(struct http_server *s, const char *path, struct err *e)
+{
+	s->unix_path = str_dup(path, e);
+	if (!s->unix_path)
+		return false;
+	s->workers[0].listen_fd = http_listen_unix(path, s->config.unix_mode, e);
+	if (s->workers[0].listen_fd >= 0)
+		return true;
+	free_ptr(&s->unix_path); /* not ours to remove */
+	return false;
+}
+
+static bool listen_all(struct http_server *s, struct err *e)
+{
+	const char *listen = s->config.listen;
+
+	if (strncmp(listen, HTTP_UNIX_PREFIX, strlen(HTTP_UNIX_PREFIX)) == 0)
+		return listen_unix(s, listen + strlen(HTTP_UNIX_PREFIX), e);
+	if (!s->config.tls)
+		return err_set(e, ERR_BUG, "no TLS for %s", listen);
+	if (!http_listen_check_free(listen, e))
+		return false;
+	for (size_t i = 0; i < s->worker_count; i++) {
+		s->workers[i].listen_fd = http_listen_tcp(listen, &s->port, e);
+		if (s->workers[i].listen_fd < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool start(struct http_server *s, struct err *e)
+{
+	for (size_t i = 0; i < s->worker_count; i++)
+		if (!http_worker_init(&s->workers[i], e))
+			return false;
+	return true;
+}
+
+static bool set_up(struct http_server *s, struct loop **loops, size_t loop_count, struct err *e)
+{
+	s->workers = mem_new(loop_count * sizeof(*s->workers), e);
+	if (!s->workers)
+		return false;
+	s->worker_count = loop_count;
+	for (size_t i = 0; i < loop_count; i++) {
+		s->workers[i].server = s;
+		s->workers[i].loop = loops[i];
+		s->workers[i].listen_fd = -1;
+	}
+	s->sources = http_sources_new(s->config.limits.connections_per_source_max, e);
+	return s->sources && listen_all(s, e) && start(s, e);
+}
+
+struct http_server *http_server_new(const struct http_server_config *config, struct loop **loops,
+	size_t loop_count, struct err *e)
+{
+	struct http_server *s = mem_new(sizeof(*s), e);
+
+	if (!s)
+		return NULL;
+	s->config = *config;
+	fill_limits(&s->config.limits);
+	pthread_mutex_init(&s->tls_lock, NULL);
+	atomic_init(&s->connections, 0);
+	atomic_init(&s->next_connection_id, 1);
+	atomic_init(&s->undrained, loop_count);
+	atomic_init(&s->drain_reported, false);
+	if (config->tls)
+		s->tls = tls_server_ref(config->tls);
+	raise_descriptor_limit(s->config.limits.connections_max);
+	if (!set_up(s, loops, loop_count, e)) {
+		http_server_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+	return s->port;
+}
+
+struct tls_server *http_server_take_tls(struct http_server *s)
+{
+	struct tls_server *tls;
+
+	pthread_mutex_lock(&s->tls_lock);
+	tls = s->tls ? tls_server_ref(s->tls) : NULL;
+	pthread_mutex_unlock(&s->tls_lock);
+	return tls;
+}
+
+void http_server_set_tls(struct http_server *s, struct tls_server *tls)
+{
+	struct tls_server *old;
+
+	pthread_mutex_lock(&s->tls_lock);
+	old = s->tls;
+	s->tls = tls_server_ref(tls);
+	pthread_mutex_unlock(&s->tls_lock);
+	tls_server_free(old);
+}
+
+void http_server_drain(struct http_server *s, int64_t deadline_ms, loop_fn *done, void *arg)
+{
+	struct err e = ERR_INIT;
+
+	s->drain_ms = deadline_ms;
+	s->drain_done = done;
+	s->drain_arg = arg;
+	for (size_t i = 0; i < s->worker_count; i++)
+		if (!loop_post(s->workers[i].loop, http_worker_drain, &s->workers[i], &e)) {
+			/* out of memory: this worker will not drain, so the end comes now */
+			log_err(s->config.log, "drain-failed", NULL, &e);
+			if (!atomic_exchange(&s->drain_reported, true))
+				done(arg);
+		}
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->worker_count; i++)
+		http_worker_clear(&s->workers[i]);
+	if (s->unix_path)
+		unlink(s->unix_path);
+	free(s->unix_path);
+	free(s->workers);
+	http_sources_free(s->sources);
+	tls_server_free(s->tls);
+	pthread_mutex_destroy(&s->tls_lock);
+	free(s);
+}
+
+size_t http_server_connections(const struct http_server *s)
+{
+	return atomic_load(&s->connections);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server's share on one loop: its listening socket, its connections, its calls. Only the
+ * counters and the TLS context are shared between loops. */
+#ifndef NET_HTTP_WORKER_H
+#define NET_HTTP_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/net/http_conn.h"
+#include "common/net/http_sources.h"
+
+struct http_worker {
+	struct http_server *server;
+	struct loop *loop;
+	int listen_fd; /* -1: none (not the one that serves a Unix socket, or draining) */
+	struct event *acceptable;
+	struct loop_timer pause; /* out of descriptors: accept again a moment later */
+	struct conn *conns;
+	struct call_list calls;
+	bool draining, drained;
+	struct loop_timer drain_deadline; /* the first worker's */
+};
+
+struct http_server {
+	struct http_server_config config;
+	struct http_worker *workers;
+	size_t worker_count;
+	struct http_sources *sources;
+	uint16_t port;
+	char *unix_path; /* removed at the end; NULL for TCP */
+	pthread_mutex_t tls_lock;
+	struct tls_server *tls; /* under tls_lock */
+	atomic_size_t connections;
+	atomic_int_fast64_t next_connection_id;
+	/* drain */
+	atomic_size_t undrained;
+	atomic_bool drain_reported;
+	int64_t drain_ms;
+	loop_fn *drain_done;
+	void *drain_arg;
+};
+
+/* Start accepting; before its loop runs. */
+bool http_worker_init(struct http_worker *w, struct err *e) MUST_CHECK;
+/* On its loop. */
+void http_worker_drain(void *worker);
+void http_worker_clear(struct http_worker *w);
+/* A connection has been freed. */
+void http_worker_conn_gone(struct http_worker *w, const uint8_t source[16]);
+/* Reference for a new connection; NULL for plain. */
+struct tls_server *http_server_take_tls(struct http_server *s);
+
+#endif
