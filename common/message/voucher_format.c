@@ -53,9 +53,9 @@ static bool cms_voucher_read(struct bytes octets, struct cert_cache *cache,
 	signed_voucher_init(out);
 	*verdict = (struct err)ERR_INIT;
 	if (!cms_parse(octets, cache, &cms, e))
-		return err_prefix(e, "CMS");
-	if (!cms_verify(&cms, signer_hint, verdict))
-		err_prefix(verdict, "CMS");
+		return false;
+	if (cms_verify(&cms, signer_hint, verdict))
+		*verdict = (struct err)ERR_INIT;
 	if (take_cms(&cms, signer_hint, out, e))
 		return true;
 	signed_voucher_clear(out);
@@ -69,7 +69,7 @@ static bool cms_voucher_open(struct bytes octets, struct cert_cache *cache,
 	cms_init(&cms);
 	signed_voucher_init(out);
 	if (!cms_open(octets, cache, signer_hint, &cms, e))
-		return err_prefix(e, "CMS");
+		return false;
 	if (take_cms(&cms, signer_hint, out, e))
 		return true;
 	signed_voucher_clear(out);

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small HTTPS server for peers that lie: every request is recorded, every answer is a function's.
+
+An answer is an Answer, or None to close without a word. Each connection has a number, so that a
+test can tell whether two requests came over the same one.
+"""
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: list
+    body: bytes
+    connection: int
+    peer_der: bytes  # the client's certificate, None without one
+    tls: str
+    at: float
+
+    def header(self, name):
+        for key, value in self.headers:
+            if key.lower() == name.lower():
+                return value
+        return None
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    body: bytes = b""
+    content_type: str = None
+    headers: list = field(default_factory=list)
+    delay: float = 0          # seconds before the first octet; ends early when the server stops
+    claimed_length: int = None  # a Content-Length other than the truth
+    close: bool = False
+
+    def octets(self):
+        lines = [f"HTTP/1.1 {self.status} Answer"]
+        if self.content_type:
+            lines.append(f"Content-Type: {self.content_type}")
+        length = len(self.body) if self.claimed_length is None else self.claimed_length
+        lines.append(f"Content-Length: {length}")
+        lines += [f"{key}: {value}" for key, value in self.headers]
+        if self.close:
+            lines.append("Connection: close")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + self.body
+
+
+def text(status, sentence, **more):
+    return Answer(status, sentence.encode(), "text/plain; charset=utf-8", **more)
+
+
+class Server:
+    """handle(request) decides. client_anchors (PEM files) make it ask for a client certificate."""
+
+    def __init__(self, certificate, key, port=0, client_anchors=(), tls=None):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(str(certificate), str(key))
+        if tls:
+            version = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[tls]
+            self.context.minimum_version = self.context.maximum_version = version
+        if client_anchors:
+            self.context.verify_mode = ssl.CERT_OPTIONAL
+            for anchor in client_anchors:
+                self.context.load_verify_locations(str(anchor))
+        self.server_names = []  # the SNI of every handshake, None when it was absent
+        self.context.sni_callback = lambda _s, name, _c: self.server_names.append(name)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        self.requests = []
+        self.connections = 0
+        self.handshake_errors = []
+        self.changed = threading.Condition()
+        self.stopping = threading.Event()
+        self.threads = []
+
+    # -- life
+
+    def start(self):
+        self._run(self._accept)
+        return self
+
+    def stop(self):
+        self.stopping.set()
+        self.listener.close()
+        for thread in self.threads:
+            thread.join(timeout=5)
+
+    __enter__ = start
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _run(self, target, *args):
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def _accept(self):
+        self.listener.settimeout(0.1)
+        while not self.stopping.is_set():
+            try:
+                raw, _ = self.listener.accept()
+            except (socket.timeout, OSError):
+                continue
+            with self.changed:
+                self.connections += 1
+                number = self.connections
+            self._run(self._serve, raw, number)
+
+    # -- what tests ask
+
+    def seen(self, path=None):
+        with self.changed:
+            return [r for r in self.requests if path is None or r.path.endswith(path)]
+
+    def wait_seen(self, path, count=1, timeout=20):
+        deadline = time.monotonic() + timeout
+        with self.changed:
+            while True:
+                found = [r for r in self.requests if r.path.endswith(path)]
+                if len(found) >= count:
+                    return found
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise AssertionError(f"{len(found)} of {count} requests for {path}; "
+                                         f"seen: {[r.path for r in self.requests]}")
+                self.changed.wait(left)
+
+    def handle(self, request):
+        raise NotImplementedError
+
+    # -- one connection
+
+    def _serve(self, raw, number):
+        raw.settimeout(30)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            tls = self.context.wrap_socket(raw, server_side=True)
+        except (ssl.SSLError, OSError) as e:
+            self.handshake_errors.append(str(e))
+            raw.close()
+            return
+        reader = Reader(tls, self.stopping)
+        with tls:
+            try:
+                while self._one(tls, reader, number):
+                    pass
+            except (ssl.SSLError, OSError, EOFError):
+                pass
+
+    def _one(self, tls, reader, number):
+        method, path, _ = reader.line().split(" ", 2)
+        headers = []
+        while True:
+            line = reader.line()
+            if not line:
+                break
+            key, value = line.split(":", 1)
+            headers.append((key.strip(), value.strip()))
+        length = next((int(v) for k, v in headers if k.lower() == "content-length"), 0)
+        if any(k.lower() == "expect" for k, _ in headers):
+            tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request = Request(method, path, headers, reader.take(length), number,
+                          tls.getpeercert(binary_form=True), tls.version(), time.monotonic())
+        with self.changed:
+            self.requests.append(request)
+            self.changed.notify_all()
+        answer = self.handle(request)
+        if answer is None:
+            return False
+        if answer.delay and self.stopping.wait(answer.delay):
+            return False
+        tls.settimeout(10)
+        tls.sendall(answer.octets())
+        return not answer.close
+
+
+class Reader:
+    """Octets of one connection; gives up when the server stops."""
+
+    def __init__(self, tls, stopping):
+        self.tls, self.stopping, self.buffer = tls, stopping, b""
+
+    def _more(self):
+        self.tls.settimeout(0.1)
+        while not self.stopping.is_set():
+            try:
+                octets = self.tls.recv(65536)
+            except (socket.timeout, ssl.SSLWantReadError):
+                continue
+            if not octets:
+                break
+            self.buffer += octets
+            return
+        raise EOFError
+
+    def line(self):
+        while b"\r\n" not in self.buffer:
+            self._more()
+        line, self.buffer = self.buffer.split(b"\r\n", 1)
+        return line.decode("latin-1")
+
+    def take(self, count):
+        while len(self.buffer) < count:
+            self._more()
+        out, self.buffer = self.buffer[:count], self.buffer[count:]
+        return out

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP/1.1 over TLS with nothing hidden: octets in, octets out, one connection.
+
+A client that can send what no library would send, and a reply read exactly once.
+"""
+import socket
+import ssl
+from dataclasses import dataclass, field
+
+
+class Closed(Exception):
+    """The peer ended the connection (or the handshake) instead of answering."""
+
+
+@dataclass
+class Reply:
+    status: int
+    reason: str
+    headers: list = field(default_factory=list)
+    body: bytes = b""
+    closed: bool = False  # the server said it will close
+
+    def header(self, name):
+        for key, value in self.headers:
+            if key.lower() == name.lower():
+                return value
+        return None
+
+    @property
+    def media_type(self):
+        return (self.header("content-type") or "").split(";")[0].strip().lower()
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8", "replace")
+
+
+def client_context(certificate=None, key=None, tls=None):
+    """A context that accepts any server. tls: "1.2" or "1.3" holds it to that version."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if tls:
+        version = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[tls]
+        context.minimum_version = context.maximum_version = version
+    if certificate:
+        context.load_cert_chain(str(certificate), str(key))
+    return context
+
+
+class Connection:
+    def __init__(self, port, host="127.0.0.1", certificate=None, key=None, tls=None, sni=None,
+                 timeout=20, context=None):
+        self.context = context or client_context(certificate, key, tls)
+        self.raw = socket.create_connection((host, port), timeout=timeout)
+        self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self.tls = self.context.wrap_socket(self.raw, server_hostname=sni)
+        except (ssl.SSLError, OSError) as e:
+            self.raw.close()
+            raise Closed(str(e)) from e
+        self.host, self.port = host, port
+        self.server_der = self.tls.getpeercert(binary_form=True)
+        self.pending = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.tls.close()
+
+    @property
+    def tls_unique(self):
+        return self.tls.get_channel_binding("tls-unique")
+
+    def send(self, octets):
+        try:
+            self.tls.sendall(octets)
+        except (ssl.SSLError, OSError) as e:
+            raise Closed(str(e)) from e
+
+    def _more(self):
+        try:
+            octets = self.tls.recv(65536)
+        except (ssl.SSLError, OSError) as e:
+            if isinstance(e, socket.timeout):
+                raise
+            raise Closed(str(e)) from e
+        if not octets:
+            raise Closed("end of stream")
+        self.pending += octets
+
+    def _take(self, count):
+        while len(self.pending) < count:
+            self._more()
+        out, self.pending = self.pending[:count], self.pending[count:]
+        return out
+
+    def _line(self):
+        while b"\r\n" not in self.pending:
+            self._more()
+        line, self.pending = self.pending.split(b"\r\n", 1)
+        return line
+
+    def read_reply(self, head=False):
+        version, status, reason = (self._line().decode("latin-1").split(" ", 2) + [""])[:3]
+        assert version == "HTTP/1.1", version
+        reply = Reply(int(status), reason)
+        while True:
+            line = self._line().decode("latin-1")
+            if not line:
+                break
+            key, value = line.split(":", 1)
+            reply.headers.append((key, value.strip()))
+        reply.closed = (reply.header("connection") or "").lower() == "close"
+        if reply.status == 100:
+            return self.read_reply(head)
+        if head or reply.status in (204, 304):
+            return reply
+        if (reply.header("transfer-encoding") or "").lower() == "chunked":
+            while True:
+                size = int(self._line().split(b";")[0], 16)
+                reply.body += self._take(size)
+                self._line()
+                if size == 0:
+                    return reply
+        reply.body = self._take(int(reply.header("content-length") or 0))
+        return reply
+
+    def request_octets(self, method, path, body=None, content_type=None, headers=()):
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}"]
+        if content_type:
+            lines.append(f"Content-Type: {content_type}")
+        if body is not None:
+            lines.append(f"Content-Length: {len(body)}")
+        lines += [f"{key}: {value}" for key, value in headers]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (body or b"")
+
+    def request(self, method, path, body=None, content_type=None, headers=()):
+        self.send(self.request_octets(method, path, body, content_type, headers))
+        return self.read_reply(head=method == "HEAD")
+
+    def get(self, path, headers=()):
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path, body, content_type, headers=()):
+        return self.request("POST", path, body, content_type, headers)
+
+    def ended_by_peer(self, timeout=5):
+        """Has the peer closed (or does it within the time), with nothing more to say?"""
+        self.raw_timeout = self.tls.gettimeout()
+        self.tls.settimeout(timeout)
+        try:
+            return self.tls.recv(1) == b""
+        except socket.timeout:
+            return False
+        except (ssl.SSLError, OSError):
+            return True
+        finally:
+            self.tls.settimeout(self.raw_timeout)
