@@ -266,8 +266,14 @@ const struct cert_list *http_session_server_chain(const struct http_session *s)
 	return &s->chain;
 }
 
-bool http_session_is_open(const struct http_session *s)
+bool http_session_is_open(struct http_session *s)
 {
+	uint8_t octet;
+	size_t n;
+
+	if (s->open && curl_easy_recv(s->easy, &octet, 1, &n) != CURLE_AGAIN)
+		s->open = false;
+	ERR_clear_error();
 	return s->open;
 }
 

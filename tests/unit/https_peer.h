@@ -120,6 +120,7 @@ struct https_peer {
 	X509 *chain[3]; /* sent after the identity's certificate */
 	int tls_max;	/* TLS1_2_VERSION, or 0 */
 	bool ask_client_cert;
+	bool any_address;	     /* listens on all addresses, not on 127.0.0.1 alone */
 	bool silent;		     /* reads requests and never answers */
 	int requests_per_connection; /* closes after so many; 0: never by itself */
 	int status;		     /* 0: 200 */
@@ -130,6 +131,7 @@ struct https_peer {
 	atomic_int connections, handshakes, requests, sni_seen, client_certs;
 	char last_request[PEER_REQUEST_MAX]; /* head and body; read after an answer has come */
 	size_t last_request_len;
+	char last_exporter[64], last_finished[64]; /* the client's channel bindings, base64 */
 	uint16_t port;
 	/* inner life */
 	SSL_CTX *ctx;
@@ -187,6 +189,17 @@ static bool peer_read_request(struct https_peer *p, SSL *ssl)
 	return true;
 }
 
+static void peer_note_bindings(struct https_peer *p, SSL *ssl)
+{
+	unsigned char octets[64];
+	size_t n = SSL_get_peer_finished(ssl, octets, sizeof(octets));
+
+	EVP_EncodeBlock((unsigned char *)p->last_finished, octets, (int)(n > 45 ? 45 : n));
+	if (SSL_export_keying_material(
+		    ssl, octets, 32, "EXPORTER-Channel-Binding", 24, octets, 0, 1) == 1)
+		EVP_EncodeBlock((unsigned char *)p->last_exporter, octets, 32);
+}
+
 static bool peer_write(SSL *ssl, const char *data, size_t len)
 {
 	return len == 0 || SSL_write(ssl, data, (int)len) > 0;
@@ -226,6 +239,7 @@ static void *peer_serve(void *arg)
 		p->handshakes++;
 		if (SSL_get0_peer_certificate(ssl))
 			p->client_certs++;
+		peer_note_bindings(p, ssl);
 		while (peer_read_request(p, ssl)) {
 			if (!p->silent && !peer_answer(p, ssl))
 				break;
@@ -283,6 +297,8 @@ PEER_HELPER void https_peer_start(struct https_peer *p)
 	socklen_t len = sizeof(a);
 
 	pthread_mutex_init(&p->lock, NULL);
+	if (p->any_address)
+		a.sin_addr.s_addr = htonl(INADDR_ANY);
 	a.sin_port = htons(p->port); /* 0 on the first start */
 	peer_make_ctx(p);
 	p->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
