@@ -40,11 +40,18 @@ static struct bytes skip_space(struct bytes b)
 	return b;
 }
 
+/* A SEQUENCE is 0x30, which is the character '0': base64 may begin with it, but then a printable
+ * character follows, and no container is as short as such a length octet would say. */
+static bool begins_like_der(struct bytes b)
+{
+	return b.data[0] == DER_SEQUENCE && !(b.len > 1 && b.data[1] > ' ' && b.data[1] < 0x7f);
+}
+
 static enum shape shape_of(struct bytes b)
 {
 	if (b.len == 0)
 		return SHAPE_OTHER;
-	if (b.data[0] == DER_SEQUENCE)
+	if (begins_like_der(b))
 		return SHAPE_DER;
 	if (b.data[0] == '{')
 		return SHAPE_JSON;
