@@ -77,7 +77,7 @@ static void json_parse_object__brackets_inside_strings__do_not_count(void **stat
 {
 	struct err e = ERR_INIT;
 	json_t *JSON_AUTO o = json_parse_object(
-		bytes_of_str("{\"a\":\"[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[\\\\\",\"b\":{}}"), &e);
+		bytes_of_str("{\"a\":\"[[\\\"[[[[[[[[[[[[[[[[[[[[[[[[\\\\\",\"b\":{}}"), &e);
 	assert_non_null(o);
 	assert_int_equal(json_object_size(o), 2);
 }
