@@ -8,30 +8,31 @@
 #include "common/pki/identity.h"
 
 enum cert_profile {
-	PROFILE_ROOT_CA,        /* self-signed, pathlen free */
-	PROFILE_ISSUING_CA,     /* pathlen 0 */
-	PROFILE_IDEVID,         /* 802.1AR: serialNumber, 99991231235959Z, MASA URL, no KU/EKU (R8995-PLG-062) */
-	PROFILE_MASA_SIGNER,    /* digitalSignature */
-	PROFILE_TLS_SERVER,     /* serverAuth, SAN */
-	PROFILE_REGISTRAR,      /* cmcRA + serverAuth + clientAuth, SAN */
-	PROFILE_LDEVID,         /* digitalSignature, clientAuth; subject and SAN from policy */
+	PROFILE_ROOT_CA,     /* self-signed, pathlen free */
+	PROFILE_ISSUING_CA,  /* pathlen 0 */
+	PROFILE_IDEVID,	     /* 802.1AR: serialNumber, 99991231235959Z, MASA URL, no KU/EKU
+				(R8995-PLG-062) */
+	PROFILE_MASA_SIGNER, /* digitalSignature */
+	PROFILE_TLS_SERVER,  /* serverAuth, SAN */
+	PROFILE_REGISTRAR,   /* cmcRA + serverAuth + clientAuth, SAN */
+	PROFILE_LDEVID,	     /* digitalSignature, clientAuth; subject and SAN from policy */
 	PROFILE_COUNT
 };
 
 struct issue_request {
 	enum cert_profile profile;
-	const struct identity *issuer;   /* NULL: self-signed with `self_key` */
+	const struct identity *issuer; /* NULL: self-signed with `self_key` */
 	const struct key *self_key;
-	struct bytes spki;               /* public key to certify (ignored when self-signed) */
-	struct bytes subject_der;        /* a DER Name, or len 0 and: */
-	const char *common_name;         /*   CN, or NULL */
-	const char *organization;        /*   O, or NULL */
-	const char *serial_number;       /*   2.5.4.5, or NULL */
-	const char *masa_url;            /* PROFILE_IDEVID */
-	const char *san;                 /* "DNS:name,IP:1.2.3.4", or NULL */
-	struct bytes san_der;            /* or a ready extension value, len 0 */
+	struct bytes spki;	   /* public key to certify (ignored when self-signed) */
+	struct bytes subject_der;  /* a DER Name, or len 0 and: */
+	const char *common_name;   /*   CN, or NULL */
+	const char *organization;  /*   O, or NULL */
+	const char *serial_number; /*   2.5.4.5, or NULL */
+	const char *masa_url;	   /* PROFILE_IDEVID */
+	const char *san;	   /* "DNS:name,IP:1.2.3.4", or NULL */
+	struct bytes san_der;	   /* or a ready extension value, len 0 */
 	int64_t not_before;
-	int64_t not_after;               /* INT64_MAX: 99991231235959Z; cut to the issuer's notAfter otherwise */
+	int64_t not_after; /* INT64_MAX: 99991231235959Z; cut to the issuer's notAfter otherwise */
 };
 
 /* A new certificate, reference owned by the caller. ERR_INPUT: a lint rule speaks against it,

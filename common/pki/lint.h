@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A table of rules that every certificate we sign has to pass, each with the clause it comes from. */
+/* A table of rules that every certificate we sign has to pass, each with the clause it comes from.
+ */
 #ifndef PKI_LINT_H
 #define PKI_LINT_H
 
@@ -7,15 +8,16 @@
 
 struct lint_rule {
 	const char *name;
-	const char *clause;       /* "RFC 5280 §4.2.1.1" */
-	unsigned profiles;        /* bits 1 << enum cert_profile */
+	const char *clause;			      /* "RFC 5280 §4.2.1.1" */
+	unsigned profiles;			      /* bits 1 << enum cert_profile */
 	bool (*holds)(X509 *candidate, X509 *issuer); /* issuer NULL when self-signed */
 };
 
 extern const struct lint_rule lint_rules[];
 extern const size_t lint_rule_count;
 
-/* First rule that does not hold → ERR_INPUT naming it. candidate is complete but for its signature. */
+/* First rule that does not hold → ERR_INPUT naming it. candidate is complete but for its signature.
+ */
 bool lint_check(X509 *candidate, X509 *issuer, enum cert_profile profile, struct err *e) MUST_CHECK;
 
 #endif

@@ -81,12 +81,28 @@ bool name_text(const X509_NAME *name, char out[NAME_TEXT_MAX + 1], struct err *e
 	return true;
 }
 
+/* X520SerialNumber is a PrintableString, whatever else might fit the field. */
+static bool is_printable_string(const char *s)
+{
+	for (; *s; s++)
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+			    " '()+,-./:=?",
+			    *s))
+			return false;
+	return true;
+}
+
 static bool add(X509_NAME *name, int nid, const char *what, const char *value, struct err *e)
 {
 	if (!value)
 		return true;
 	if (!*value || has_control_character(bytes_of_str(value)))
 		return err_set(e, ERR_INPUT, "%s is empty or holds a control character", what);
+	if (nid == NID_serialNumber && !is_printable_string(value))
+		return err_set(e, ERR_INPUT,
+			"%s holds a character that is none of A-Z a-z 0-9 space '()+,-./:=? "
+			"(PrintableString, RFC 5280 A.1)",
+			what);
 	if (X509_NAME_add_entry_by_NID(
 		    name, nid, MBSTRING_UTF8, (const uint8_t *)value, -1, -1, 0) != 1)
 		return ossl_fail(e, ERR_INPUT, "%s cannot be put into a name", what);

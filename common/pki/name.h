@@ -20,8 +20,8 @@ const char *name_attribute(const X509_NAME *name, int nid, char *out, size_t roo
 bool name_text(const X509_NAME *name, char out[NAME_TEXT_MAX + 1], struct err *e) MUST_CHECK;
 
 /* Append the DER Name with organization, common name and serialNumber, each left out when NULL.
- * serialNumber is a PrintableString where its characters allow, as RFC 5280 A.1 wants.
- * ERR_INPUT: longer than the type allows, not UTF-8, or a control character. */
+ * ERR_INPUT: empty, longer than 64 characters, not UTF-8, a control character, or a serialNumber
+ * that is no PrintableString (RFC 5280 A.1). */
 bool name_format(const char *organization, const char *common_name, const char *serial_number,
 	struct buf *out, struct err *e) MUST_CHECK;
 
