@@ -29,11 +29,13 @@ struct peer_identity {
 
 struct peer_cert_wish {
 	const char *cn;
+	const char *serial_number; /* subject's 2.5.4.5, or NULL */
 	const char *san; /* "DNS:localhost,IP:127.0.0.1" or NULL */
 	const char *eku; /* OpenSSL's notation or NULL */
 	bool ca;
 	long from_s, until_s; /* relative to now; both 0: from an hour ago for a day */
 	const struct peer_identity *issuer; /* NULL: self-signed */
+	EVP_PKEY *key; /* NULL: a new one */
 };
 
 PEER_HELPER void peer_add_ext(X509 *x, X509 *issuer, int nid, const char *value)
@@ -51,15 +53,20 @@ PEER_HELPER void peer_add_ext(X509 *x, X509 *issuer, int nid, const char *value)
 PEER_HELPER struct peer_identity peer_identity_make(const struct peer_cert_wish *w)
 {
 	static atomic_long serial = 1000;
-	struct peer_identity id = {EVP_EC_gen("P-256"), X509_new()};
+	struct peer_identity id = {w->key ? w->key : EVP_EC_gen("P-256"), X509_new()};
 	X509 *issuer = w->issuer ? w->issuer->cert : id.cert;
 	X509_NAME *name = X509_get_subject_name(id.cert);
 	bool times = w->from_s || w->until_s;
 
+	if (w->key)
+		EVP_PKEY_up_ref(w->key);
 	X509_set_version(id.cert, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(id.cert), ++serial);
 	X509_NAME_add_entry_by_txt(
 		name, "CN", MBSTRING_UTF8, (const unsigned char *)w->cn, -1, -1, 0);
+	if (w->serial_number)
+		X509_NAME_add_entry_by_txt(name, "serialNumber", MBSTRING_ASC,
+			(const unsigned char *)w->serial_number, -1, -1, 0);
 	X509_set_issuer_name(id.cert, X509_get_subject_name(issuer));
 	X509_gmtime_adj(X509_getm_notBefore(id.cert), times ? w->from_s : -3600);
 	X509_gmtime_adj(X509_getm_notAfter(id.cert), times ? w->until_s : 86400);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checks on a voucher as a table, in the order in which they are made. Nothing in here decides
+ * by what the container brought along alone: anchors are the manufacturer's (ENC-ALL-027). */
+#include "pledge/accept.h"
+
+#include <string.h>
+
+#include "common/pki/idevid.h"
+#include "common/wire/media_type.h"
+#include "pledge/limits.h"
+
+static bool knows_media_type(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	return voucher_format_by_media_type(in->content_type) ||
+	       err_set(e, ERR_UNSUPPORTED_TYPE, "'%s' is not a voucher", in->content_type);
+}
+
+/* Container, signature by the signer it names, and JSON. Whose signature it is comes next. */
+static bool reads_and_is_signed(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const struct voucher_format *format = voucher_format_by_media_type(in->content_type);
+
+	return format->open(in->octets, NULL, anchors_certs(in->masa_anchors), &out->voucher, e);
+}
+
+static bool is_from_our_masa(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	return chain_verify(in->masa_anchors, out->voucher.signer, &out->voucher.certs,
+		in->now_unix_s, NULL, e);
+}
+
+static bool is_a_voucher(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	return out->voucher.fields.kind == VOUCHER ||
+	       err_set(e, ERR_INPUT, "a voucher-request, not a voucher");
+}
+
+static bool is_for_our_serial(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const char *serial = out->voucher.fields.serial_number;
+
+	return (serial && strcmp(serial, in->serial_number) == 0) ||
+	       err_set(e, ERR_UNAUTHENTICATED, "for serial number '%s', we are '%s'",
+		       serial ? serial : "", in->serial_number);
+}
+
+static bool is_for_our_issuer(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const struct buf *issuer = &out->voucher.fields.idevid_issuer;
+
+	return issuer->len == 0 || idevid_issuer_matches(in->idevid, buf_bytes(issuer)) ||
+	       err_set(e, ERR_UNAUTHENTICATED, "names another issuer of our IDevID");
+}
+
+static bool answers_our_nonce(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const char *nonce = out->voucher.fields.nonce;
+
+	if (!nonce)
+		return in->nonceless == NONCELESS_ACCEPT ||
+		       err_set(e, ERR_REFUSED,
+			       "without a nonce, which this device does not accept");
+	return voucher_nonce_equal(nonce, in->nonce) ||
+	       err_set(e, ERR_UNAUTHENTICATED, "nonce is not the one of our request");
+}
+
+static bool is_of_this_time(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const struct voucher *v = &out->voucher.fields;
+	int64_t now = in->now_unix_s;
+
+	if (v->has_last_renewal_date && !v->has_expires_on)
+		return err_set(e, ERR_INPUT, "last-renewal-date without expires-on");
+	if (now == CHAIN_NO_TIME)
+		return true;
+	if (v->has_expires_on && v->expires_on <= now)
+		return err_set(e, ERR_UNAUTHENTICATED, "expired");
+	if (v->has_created_on && v->created_on > now + CLOCK_SKEW_S)
+		return err_set(e, ERR_UNAUTHENTICATED, "created in the future");
+	if (out->voucher.has_signing_time && out->voucher.signing_time > now + CLOCK_SKEW_S)
+		return err_set(e, ERR_UNAUTHENTICATED, "signed in the future");
+	return true;
+}
+
+static bool assertion_suffices(enum assertion_policy policy, enum voucher_assertion a)
+{
+	switch (policy) {
+	case ACCEPT_ANY:
+		return a != ASSERTION_OTHER; /* absent is allowed by rfc8366bis */
+	case ACCEPT_PROXIMITY:
+		return a == ASSERTION_PROXIMITY || a == ASSERTION_VERIFIED;
+	case ACCEPT_VERIFIED:
+		return a == ASSERTION_VERIFIED;
+	}
+	return false;
+}
+
+static bool asserts_enough(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	enum voucher_assertion a = out->voucher.fields.assertion;
+	const char *name = voucher_assertion_name(a);
+
+	return assertion_suffices(in->assertion, a) ||
+	       err_set(e, ERR_REFUSED, "assertion '%s' is not enough for this device",
+		       name ? name : "none");
+}
+
+/* Other forms of a pin than the certificate we asked with do not count (R8995-PLG-059). */
+static bool pins_a_domain(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const struct buf *pin = &out->voucher.fields.pinned_domain_cert;
+
+	if (pin->len == 0)
+		return err_set(e, ERR_INPUT, "no pinned-domain-cert");
+	out->pinned = cert_parse(buf_bytes(pin), e);
+	return out->pinned || err_prefix(e, "pinned-domain-cert");
+}
+
+static bool is_valid_at(const struct cert *c, int64_t now)
+{
+	return now == CHAIN_NO_TIME || (cert_not_before(c) <= now && now <= cert_not_after(c));
+}
+
+/* The pin may be the registrar's own certificate, a CA between, or the root (T-15); a certificate
+ * renewed with the pinned key counts as the pinned one. */
+static bool names_this_registrar(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list pin = CERT_LIST_INIT;
+	ANCHORS_AUTO struct anchors *anchors = NULL;
+	struct cert *server;
+
+	if (in->server_chain->count == 0)
+		return err_set(e, ERR_BUG, "no certificate of the registrar was kept");
+	server = in->server_chain->items[0];
+	if (cert_same_key(out->pinned, server))
+		return is_valid_at(server, in->now_unix_s) ||
+		       err_set(e, ERR_UNAUTHENTICATED,
+			       "the registrar's certificate is not valid now");
+	if (!cert_list_add(&pin, out->pinned, e))
+		return false;
+	anchors = anchors_new(&pin, e);
+	return anchors &&
+	       (chain_verify(anchors, server, in->server_chain, in->now_unix_s, NULL, e) ||
+		       err_prefix(e, "the registrar is not the one the voucher names"));
+}
+
+/* A device that has just been unpacked has no way to fetch a CRL from inside the site. */
+static bool needs_no_revocation_check(
+	const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	return out->voucher.fields.domain_cert_revocation_checks != FLAG_TRUE ||
+	       err_set(e, ERR_REFUSED, "demands revocation checks, which this device cannot make");
+}
+
+const struct accept_check accept_checks[] = {
+	{"media type", "RFC 8995 §5.6", knows_media_type},
+	{"signature", "RFC 8366 §5.4", reads_and_is_signed},
+	{"signer", "RFC 8995 §5.6.1", is_from_our_masa},
+	{"kind", "RFC 8366 §5.3", is_a_voucher},
+	{"serial-number", "RFC 8995 §5.6.1", is_for_our_serial},
+	{"idevid-issuer", "RFC 8366 §5.3", is_for_our_issuer},
+	{"nonce", "RFC 8995 §5.6.1", answers_our_nonce},
+	{"dates", "RFC 8995 §2.6.1", is_of_this_time},
+	{"assertion", "RFC 8366 §5.3", asserts_enough},
+	{"pinned-domain-cert", "RFC 8995 §5.6.1", pins_a_domain},
+	{"registrar", "RFC 8995 §5.6.2", names_this_registrar},
+	{"domain-cert-revocation-checks", "RFC 8366 §5.3", needs_no_revocation_check},
+};
+const size_t accept_check_count = sizeof(accept_checks) / sizeof(*accept_checks);
+
+void accepted_init(struct accepted *a)
+{
+	signed_voucher_init(&a->voucher);
+	a->pinned = NULL;
+}
+
+void accepted_clear(struct accepted *a)
+{
+	signed_voucher_clear(&a->voucher);
+	cert_unref(&a->pinned);
+}
+
+bool accept_voucher(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	accepted_init(out);
+	for (size_t i = 0; i < accept_check_count; i++)
+		if (!accept_checks[i].holds(in, out, e)) {
+			accepted_clear(out);
+			return err_prefix(e, "voucher: %s (%s)", accept_checks[i].name,
+				accept_checks[i].clause);
+		}
+	return true;
+}

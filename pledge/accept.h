@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Is this voucher ours, from our manufacturer, and does it name the registrar we talk to?
+ * (RFC 8995 §5.6.1, §5.6.2; RFC 8366 §5.3.) Pure: octets and a time in, a verdict out. */
+#ifndef PLEDGE_ACCEPT_H
+#define PLEDGE_ACCEPT_H
+
+#include "common/message/voucher_format.h"
+#include "common/pki/chain.h"
+#include "pledge/config.h"
+
+struct accept_input { /* all borrowed */
+	struct bytes octets;
+	const char *content_type;
+	struct anchors *masa_anchors;
+	const struct cert *idevid;
+	const char *serial_number;	      /* ours */
+	const char *nonce;		      /* that we sent on this attempt */
+	const struct cert_list *server_chain; /* of the TLS handshake, end entity first */
+	int64_t now_unix_s;		      /* CHAIN_NO_TIME without a trusted clock */
+	enum nonceless_policy nonceless;
+	enum assertion_policy assertion;
+};
+
+struct accepted {
+	struct signed_voucher voucher;
+	struct cert *pinned; /* the pinned-domain-cert */
+};
+
+/* One check; the first that fails decides. */
+struct accept_check {
+	const char *name;
+	const char *clause;
+	bool (*holds)(const struct accept_input *in, struct accepted *out, struct err *e);
+};
+extern const struct accept_check accept_checks[];
+extern const size_t accept_check_count;
+
+/* All checks in order. False: *e names the check and its clause; *out is empty. */
+bool accept_voucher(const struct accept_input *in, struct accepted *out, struct err *e) MUST_CHECK;
+void accepted_init(struct accepted *a);
+void accepted_clear(struct accepted *a);
+#define ACCEPTED_AUTO __attribute__((cleanup(accepted_clear)))
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of options. */
+#include "pledge/config.h"
+
+#define DAY_S (24 * 3600)
+
+static const char *const key_types[] = {"ec-p256", "ec-p384", "rsa-3072", "ed25519", NULL};
+static const char *const nonceless[] = {"accept", "refuse", NULL};
+static const char *const assertions[] = {"any", "proximity", "verified", NULL};
+
+#define AT(field) offsetof(struct pledge_config, field)
+
+static const struct config_option options[] = {
+	{"device", "idevid_key", CONFIG_PATH, AT(idevid_key), NULL, 0, 0, NULL,
+		"Private key the device got in the factory (PEM)."},
+	{"device", "idevid_certificate", CONFIG_PATH, AT(idevid_certificate), NULL, 0, 0, NULL,
+		"Its IDevID certificate, then the issuers to send along (PEM)."},
+	{"device", "masa_anchors", CONFIG_PATH, AT(masa_anchors), NULL, 0, 0, NULL,
+		"Manufacturer's anchors for the signatures on vouchers (PEM)."},
+	{"device", "state_dir", CONFIG_PATH, AT(state_dir), "/var/lib/brski-pledge", 0, 0, NULL,
+		"Directory for what the device is given; must be writable."},
+	{"device", "trusted_clock", CONFIG_BOOL, AT(trusted_clock), "yes", 0, 0, NULL,
+		"Whether the clock is right before the device has joined."},
+	{"device", "key_type", CONFIG_CHOICE, AT(key_type), "ec-p256", 0, 0, key_types,
+		"Key to make for the site's certificate, unless the registrar asks for another."},
+	{"registrars", "urls", CONFIG_WORDS, AT(urls), NULL, 0, 0, NULL,
+		"Registrars, https://host:port separated by blanks, tried in this order."},
+	{"retry", "attempts", CONFIG_INT, AT(attempts), "0", 0, 1000000, NULL,
+		"Rounds over the list of registrars; 0 never gives up."},
+	{"retry", "backoff_min", CONFIG_DURATION, AT(backoff_min_s), "2s", 1, 3600, NULL,
+		"Longest pause after the first round; doubles each round."},
+	{"retry", "backoff_max", CONFIG_DURATION, AT(backoff_max_s), "1h", 1, DAY_S, NULL,
+		"Longest pause between rounds."},
+	{"retry", "pending_max", CONFIG_DURATION, AT(pending_max_s), "4d", 1, 30 * DAY_S, NULL,
+		"How long to wait for a registrar that answers: not yet."},
+	{"retry", "connect_timeout", CONFIG_DURATION, AT(connect_timeout_s), "5s", 1, 300, NULL,
+		"Time to connect, TLS included."},
+	{"retry", "timeout", CONFIG_DURATION, AT(timeout_s), "30s", 1, 600, NULL,
+		"Time for one answer."},
+	{"retry", "retry_after_max", CONFIG_DURATION, AT(retry_after_max_s), "60s", 1, 3600, NULL,
+		"Longest pause a registrar can ask for."},
+	{"policy", "nonceless", CONFIG_CHOICE, AT(nonceless), "accept", 0, 0, nonceless,
+		"Vouchers without a nonce (made in advance, for sites that are off-line)."},
+	{"policy", "assertion", CONFIG_CHOICE, AT(assertion), "any", 0, 0, assertions,
+		"What the manufacturer must assert: any, proximity (or verified), verified."},
+	{"policy", "renew_before", CONFIG_DURATION, AT(renew_before_s), "30d", 0,
+		3650 * (int64_t)DAY_S, NULL,
+		"How long before its end the certificate may be renewed."},
+};
+
+const struct config_schema pledge_config_schema = {
+	.options = options,
+	.option_count = sizeof(options) / sizeof(*options),
+};

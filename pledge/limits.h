@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every limit of the pledge, each with its reason. What a registrar sends is foreign until its
+ * voucher has been checked (R8995-PLG-018). */
+#ifndef PLEDGE_LIMITS_H
+#define PLEDGE_LIMITS_H
+
+#include "common/pki/cms.h"
+#include "common/pki/csrattrs.h"
+#include "common/pki/pkcs7_certs.h"
+
+#define NONCE_LEN		  16 /* octets; RFC 8366 §5.3 allows 8 to 32 */
+#define VOUCHER_REPLY_MAX	  CMS_DER_MAX
+#define BASE64_REPLY_MAX(der)	  ((der)*2) /* base64 is 4/3, line breaks and blanks besides */
+#define CACERTS_REPLY_MAX	  BASE64_REPLY_MAX(PKCS7_CERTS_DER_MAX)
+#define CSRATTRS_REPLY_MAX	  BASE64_REPLY_MAX(CSRATTRS_DER_MAX)
+#define TELEMETRY_REPLY_MAX	  16384 /* read to keep the connection usable, then ignored */
+#define SAME_ORIGIN_REDIRECT_MAX  3	/* no count in the text; a loop must end (R8995-PLG-030) */
+#define OTHER_ORIGIN_REDIRECT_MAX 1	/* RFC 8995 §5.6 */
+#define RETRY_AFTER_DEFAULT_S	  60	/* RFC 8995 §5.6: header absent or garbage */
+#define BACKOFF_FLOOR_MS	  200	/* full jitter may draw nothing: still no tight loop */
+#define CLOCK_SKEW_S		  86400 /* a voucher from "tomorrow" is a wrong time zone, not an attack */
+#define REGISTRARS_MAX		  32
+#define PEER_WORDS_MAX		  120 /* of an error body, shown to the technician */
+#define STATE_FILE_MAX		  262144
+
+#endif
