@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EST as a client (RFC 7030, RFC 8951; RFC 8995 §5.9): the steps that a first enrolment and a
+ * renewal share. They work on a session whose server is authenticated. */
+#ifndef PLEDGE_ENROLL_H
+#define PLEDGE_ENROLL_H
+
+#include "pledge/exchange.h"
+
+#define EST_CACERTS	   "/.well-known/est/cacerts"
+#define EST_CSRATTRS	   "/.well-known/est/csrattrs"
+#define EST_SIMPLEENROLL   "/.well-known/est/simpleenroll"
+#define EST_SIMPLEREENROLL "/.well-known/est/simplereenroll"
+
+/* Fetch the site's CA certificates; x->cacerts and x->domain_anchors hold what we believe
+ * afterwards. */
+bool enroll_cacerts(struct exchange *x, struct err *e) MUST_CHECK;
+/* Ask what the CSR has to carry. */
+bool enroll_csrattrs(struct exchange *x, struct err *e) MUST_CHECK;
+/* What to ask for and where. */
+struct enroll_wish {
+	const char *path; /* simpleenroll or simplereenroll */
+	struct bytes subject_der;
+	struct bytes san; /* extension value, or len 0 */
+};
+/* Key, CSR, request, and the checks on what comes back, into x->ldevid and x->ldevid_chain. */
+bool enroll_certificate(struct exchange *x, const struct enroll_wish *w, struct err *e) MUST_CHECK;
+
+/* ---- pure parts ---- */
+
+/* Take a base64 body (any line breaks; plain DER too) apart into certificates. */
+bool enroll_parse_certs(struct bytes body, struct cert_list *out, struct err *e) MUST_CHECK;
+/* The anchors a set of CA certificates makes: its self-signed ones; `pinned` (may be NULL) when it
+ * has none (RFC 8995 §5.6.2, R8995-PLG-063). NULL when there is neither. */
+struct anchors *enroll_anchors(
+	const struct cert_list *cacerts, struct cert *pinned, struct err *e) MUST_CHECK;
+
+struct issued_check { /* all borrowed */
+	const struct cert_list *received;
+	const struct key *key;
+	struct anchors *anchors;
+	const struct cert_list *cacerts;
+	int64_t now_unix_s;
+};
+/* Find our certificate among those received and judge it: our key, no CA, under the site's anchors,
+ * valid now. chain: the issuers between it and the anchor. */
+bool enroll_check_issued(const struct issued_check *in, struct cert **ldevid,
+	struct cert_list *chain, struct err *e) MUST_CHECK;
+
+#endif

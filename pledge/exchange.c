@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP as BRSKI means it (RFC 8995 §5.6): what each status stands for, 202 and how long to wait, a
+ * session that may be opened again only towards the same certificate. */
+#include "pledge/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/message/status_report.h"
+#include "pledge/retry.h"
+
+void exchange_init(struct exchange *x, struct pledge *p, const struct uri *registrar)
+{
+	memset(x, 0, sizeof(*x));
+	x->pledge = p;
+	x->registrar = registrar;
+	x->server = *registrar;
+	x->identity = &p->idevid;
+	buf_init(&x->voucher, VOUCHER_REPLY_MAX);
+	pending_init(&x->ask);
+	accepted_init(&x->accepted);
+}
+
+void exchange_clear(struct exchange *x)
+{
+	http_session_free(x->session);
+	x->session = NULL;
+	anchors_unref(&x->server_anchors);
+	cert_list_clear(&x->server_chain);
+	pending_clear(&x->ask);
+	buf_clear(&x->voucher);
+	accepted_clear(&x->accepted);
+	cert_list_clear(&x->cacerts);
+	anchors_unref(&x->domain_anchors);
+	csrattrs_clear(&x->csrattrs);
+	cert_unref(&x->ldevid);
+	cert_list_clear(&x->ldevid_chain);
+}
+
+/* ---- The session ---------------------------------------------------------------------------- */
+
+static enum outcome outcome_of_connecting(const struct err *e)
+{
+	return outcome_of(e, OUTCOME_UNREACHABLE);
+}
+
+/* Keep what the first handshake showed. A later one was compared with it by its first certificate.
+ */
+static bool keep_chain(struct exchange *x, struct err *e)
+{
+	const struct cert_list *shown = http_session_server_chain(x->session);
+
+	if (x->server_chain.count > 0)
+		return true;
+	for (size_t i = 0; i < shown->count; i++)
+		if (!cert_list_add(&x->server_chain, shown->items[i], e))
+			return false;
+	return true;
+}
+
+/* The certificate the server must show: the one it showed before, in this run or before a restart.
+ */
+static bool expected_server(const struct exchange *x, struct cert **out, struct err *e)
+{
+	*out = NULL;
+	if (x->server_chain.count > 0)
+		*out = cert_ref(x->server_chain.items[0]);
+	else if (x->resumed)
+		*out = cert_parse(buf_bytes(&x->ask.server_cert), e);
+	else
+		return true;
+	return *out != NULL;
+}
+
+bool exchange_open(struct exchange *x, struct err *e)
+{
+	const struct pledge *p = x->pledge;
+	CERT_AUTO struct cert *expected = NULL;
+	struct http_session_config config = {
+		.server = x->server,
+		.identity = x->identity,
+		.anchors = x->server_anchors,
+		.now_unix_s = pledge_judging_time(p),
+		.connect_ms = p->config.connect_timeout_s * 1000,
+		.timeout_ms = p->config.timeout_s * 1000,
+		.exchange = x->id,
+	};
+
+	http_session_free(x->session);
+	x->session = NULL;
+	if (!expected_server(x, &expected, e))
+		return false;
+	config.same_server = expected;
+	x->sessions++;
+	x->session = http_session_new(&config, e);
+	if (x->session && http_session_connect(x->session, e) && keep_chain(x, e))
+		return true;
+	x->outcome = outcome_of_connecting(e);
+	return false;
+}
+
+bool exchange_send(struct exchange *x, const struct http_session_request *rq,
+	struct http_session_reply *reply, struct err *e)
+{
+	if (http_session_send(x->session, rq, reply, e))
+		return true;
+	x->outcome = outcome_of(e, OUTCOME_BUSY);
+	return err_prefix(e, "%s", rq->path);
+}
+
+/* ---- 202 ------------------------------------------------------------------------------------ */
+
+static bool waited_enough(struct exchange *x, int64_t now_unix_s)
+{
+	if (x->waiting_since_unix_s == 0 || x->waiting_since_unix_s > now_unix_s)
+		x->waiting_since_unix_s =
+			now_unix_s; /* the first time, or the clock was set back */
+	return now_unix_s - x->waiting_since_unix_s >= x->pledge->config.pending_max_s;
+}
+
+bool exchange_wait(
+	struct exchange *x, const char *what, const struct http_session_reply *reply, struct err *e)
+{
+	struct pledge *p = x->pledge;
+	int64_t now_unix_s = clock_unix_s(&p->clock), delay_s;
+
+	if (waited_enough(x, now_unix_s)) {
+		x->outcome = OUTCOME_PENDING;
+		return err_set(e, ERR_REFUSED, "still not decided after %lld hours",
+			(long long)(p->config.pending_max_s / 3600));
+	}
+	delay_s = retry_after_s(
+		reply->retry_after, reply->date, now_unix_s, p->config.retry_after_max_s);
+	pledge_say(p, "%s: not decided yet, asking again in %lld s", what, (long long)delay_s);
+	p->pause(p->pause_arg, delay_s * 1000);
+	return http_session_is_open(x->session) || exchange_open(x, e);
+}
+
+/* ---- Other answers -------------------------------------------------------------------------- */
+
+/* The peer's own words, if it has any for people: one line of printable characters. */
+static void peer_words(const struct http_session_reply *reply, char out[PEER_WORDS_MAX + 4])
+{
+	size_t n = 0;
+
+	*out = '\0';
+	if (strncmp(reply->content_type, "text/plain", 10) != 0)
+		return;
+	out[n++] = ':';
+	out[n++] = ' ';
+	for (size_t i = 0; i < reply->body.len && n < PEER_WORDS_MAX; i++) {
+		uint8_t c = reply->body.data[i];
+
+		out[n++] = c >= 0x20 && c < 0x7f ? (char)c : ' ';
+	}
+	while (n > 0 && (out[n - 1] == ' ' || out[n - 1] == ':'))
+		n--;
+	out[n] = '\0';
+}
+
+bool exchange_refused(struct exchange *x, const struct http_session_reply *reply, struct err *e)
+{
+	const struct pledge *p = x->pledge;
+	char words[PEER_WORDS_MAX + 4];
+	int status = reply->status;
+
+	peer_words(reply, words);
+	if (status == 429 || status >= 500) {
+		x->outcome = OUTCOME_BUSY;
+		if (*reply->retry_after)
+			x->retry_after_s = retry_after_s(reply->retry_after, reply->date,
+				clock_unix_s(&p->clock), p->config.retry_after_max_s);
+		return err_set(e, ERR_RETRY_LATER, "registrar answered %d%s", status, words);
+	}
+	x->outcome = status >= 400 ? OUTCOME_REFUSED : OUTCOME_NONE;
+	return err_set(e, status >= 400 ? ERR_REFUSED : ERR_PEER, "registrar answered %d%s", status,
+		words);
+}
+
+/* ---- Telemetry ------------------------------------------------------------------------------ */
+
+static bool format_report(const char *reason, struct buf *out, struct err *e)
+{
+	struct status_report r = {.version = 1, .status = reason == NULL};
+
+	if (reason)
+		snprintf(r.reason, sizeof(r.reason), "%s", reason);
+	return status_report_format(&r, out, e);
+}
+
+bool exchange_report(struct exchange *x, const char *path, const char *reason)
+{
+	BUF_AUTO struct buf body = BUF_INIT(STATUS_REPORT_MAX);
+	struct http_session_reply reply = {.status = 0};
+	struct http_session_request rq = {
+		.method = "POST",
+		.path = path,
+		.content_type = "application/json",
+		.reply_max = TELEMETRY_REPLY_MAX,
+	};
+	struct err e = ERR_INIT;
+	char status[12];
+	bool ok;
+
+	if (!format_report(reason, &body, &e))
+		return false;
+	rq.body = buf_bytes(&body);
+	ok = http_session_send(x->session, &rq, &reply, &e);
+	if (ok) {
+		snprintf(status, sizeof(status), "%d", reply.status);
+		log_event(&x->pledge->log, LOG_LEVEL_INFO, "reported", x->id, "path", path,
+			"success", reason ? "no" : "yes", "status", status, NULL);
+	} else {
+		log_err(&x->pledge->log, "report-not-delivered", x->id, &e);
+	}
+	http_session_reply_clear(&reply);
+	return ok;
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+static enum outcome fail_step(struct exchange *x, const struct step *s, const struct err *e)
+{
+	enum outcome o = x->outcome ? x->outcome : outcome_of(e, s->outcome);
+
+	pledge_say(x->pledge, "%s: failed: %s", s->name, e->text);
+	log_err(&x->pledge->log, s->name, x->id, e);
+	if (s->failure_path && x->session && http_session_is_open(x->session))
+		exchange_report(x, s->failure_path, s->failure_reason);
+	return o;
+}
+
+enum outcome exchange_run(struct exchange *x, const struct step *steps, size_t count, struct err *e)
+{
+	if (!rng_exchange_id(x->id, e))
+		return OUTCOME_LOCAL;
+	for (size_t i = 0; i < count; i++) {
+		x->outcome = OUTCOME_NONE;
+		log_event(&x->pledge->log, LOG_LEVEL_DEBUG, steps[i].name, x->id, "registrar",
+			x->server.host, NULL);
+		if (!steps[i].run(x, e))
+			return fail_step(x, &steps[i], e);
+	}
+	return OUTCOME_DONE;
+}

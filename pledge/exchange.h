@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run of the protocol with one registrar: the session, what was learnt on it so far, and how an
+ * HTTP answer counts. The steps in join.c and renew.c fill it in one after the other. */
+#ifndef PLEDGE_EXCHANGE_H
+#define PLEDGE_EXCHANGE_H
+
+#include "common/base/rng.h"
+#include "common/net/http_session.h"
+#include "pledge/accept.h"
+#include "pledge/outcome.h"
+#include "pledge/pledge.h"
+
+struct exchange {
+	struct pledge *pledge;
+	char id[EXCHANGE_ID_MAX + 1];
+	const struct uri *registrar;	     /* as configured */
+	struct uri server;		     /* whom we talk to: another after a redirect */
+	char request_path[URI_PATH_MAX + 1]; /* of requestvoucher: another after a redirect */
+	const struct identity *identity;     /* IDevID; LDevID when renewing */
+	struct anchors *server_anchors; /* owned; NULL: the server is provisional or the one of the
+					   voucher */
+	struct http_session *session;
+	unsigned sessions;	       /* how many there were: a number for the current one */
+	struct cert_list server_chain; /* kept from the first handshake, judged by the voucher */
+	/* request and voucher */
+	struct pending ask; /* the voucher-request and what belongs to it */
+	bool resumed;	    /* ask comes from before a restart */
+	unsigned same_origin_redirects, other_origin_redirects;
+	struct buf voucher;
+	char voucher_type[128];
+	struct accepted accepted;
+	/* enrolment */
+	struct cert_list cacerts; /* what the site's CAs are, as far as we were told */
+	struct anchors *domain_anchors;
+	struct csrattrs csrattrs;
+	struct cert *ldevid;
+	struct cert_list ldevid_chain;
+	/* waiting and ending */
+	int64_t waiting_since_unix_s; /* 0: nothing was answered with 202 yet */
+	int64_t retry_after_s;	      /* of a 5xx or 429; 0: none */
+	enum outcome outcome;	      /* set by whoever knows; OUTCOME_NONE leaves it to the step */
+};
+
+void exchange_init(struct exchange *x, struct pledge *p, const struct uri *registrar);
+void exchange_clear(struct exchange *x);
+#define EXCHANGE_AUTO __attribute__((cleanup(exchange_clear)))
+
+/* Connect (again). Provisional unless server_anchors is set; once a certificate of the server is
+ * kept, it must show that one again (RFC 8995 §5, §5.6). */
+bool exchange_open(struct exchange *x, struct err *e) MUST_CHECK;
+
+/* Send one request on the session; any status is fine. */
+bool exchange_send(struct exchange *x, const struct http_session_request *rq,
+	struct http_session_reply *reply, struct err *e) MUST_CHECK;
+
+/* After a 202: wait as long as it asks, with a session to send on afterwards; false when
+ * pending_max has passed or the server cannot be reached again. `what` is the step's name for the
+ * line. */
+bool exchange_wait(struct exchange *x, const char *what, const struct http_session_reply *reply,
+	struct err *e) MUST_CHECK;
+
+/* Say what a status other than the wanted one means. Always false. */
+bool exchange_refused(struct exchange *x, const struct http_session_reply *reply, struct err *e);
+
+/* Telemetry: the answer, and even its absence, changes nothing (R8995-PLG-046). Says whether it
+ * could be sent. reason NULL: success. */
+bool exchange_report(struct exchange *x, const char *path, const char *reason);
+
+/* A step of a protocol: false with *e set ends the run. */
+struct step {
+	const char *name; /* what the technician reads */
+	bool (*run)(struct exchange *x, struct err *e);
+	enum outcome outcome; /* of a failure, unless the step knew better */
+	const char
+		*failure_path; /* where a failure is reported to, on the same connection; or NULL */
+	const char *failure_reason; /* no detail a stranger could use (R8995-PLG-044) */
+};
+/* The steps in order until one fails. OUTCOME_DONE or why not, *e set. */
+enum outcome exchange_run(
+	struct exchange *x, const struct step *steps, size_t count, struct err *e);
+
+#endif

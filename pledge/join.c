@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The onboarding of a device, top to bottom. All requests up to the last step travel on one TLS
+ * connection, whose server is provisional until the voucher names it (R8995-PLG-016); the last one
+ * opens a new connection with the new certificate (R8995-PLG-051). */
+#include "pledge/join.h"
+
+#include <string.h>
+
+#include "common/wire/media_type.h"
+#include "pledge/enroll.h"
+#include "pledge/request.h"
+
+/* ---- connect -------------------------------------------------------------------------------- */
+
+static bool format_uri(const struct uri *u, const char *path, char *out, size_t size, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(STATE_URL_MAX - 1);
+	struct uri full = *u;
+
+	snprintf(full.path, sizeof(full.path), "%s", path);
+	if (!uri_format(&full, &text, e))
+		return false;
+	snprintf(out, size, "%s", buf_str(&text));
+	return true;
+}
+
+/* A request this registrar answered "not yet" before we were restarted. */
+static bool recall_pending(struct exchange *x, struct err *e)
+{
+	char registrar[STATE_URL_MAX];
+	bool exists;
+
+	if (!format_uri(x->registrar, "", registrar, sizeof(registrar), e) ||
+		!state_load_pending(x->pledge->state, &x->ask, &exists, e))
+		return false;
+	if (!exists || strcmp(registrar, x->ask.registrar) != 0) {
+		pending_clear(&x->ask);
+		return true;
+	}
+	if (!uri_parse(x->ask.server, &x->server, e))
+		return false;
+	snprintf(x->request_path, sizeof(x->request_path), "%s", x->server.path);
+	x->server.path[0] = '\0';
+	x->waiting_since_unix_s = x->ask.since_unix_s;
+	x->resumed = true;
+	return true;
+}
+
+static void say_connected(const struct exchange *x)
+{
+	pledge_say(x->pledge, "connect: https://%s:%u shows %s%s", x->server.host,
+		(unsigned)x->server.port, cert_subject(x->server_chain.items[0]),
+		x->resumed ? ", as before" : ", not trusted yet");
+}
+
+static bool connect_provisionally(struct exchange *x, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+
+	snprintf(x->request_path, sizeof(x->request_path), "%s", BRSKI_REQUEST_VOUCHER);
+	if (!recall_pending(x, e))
+		return false;
+	if (!exchange_open(x, e)) {
+		/* another certificate than before: the old request is void (RFC 8995 §5) */
+		if (x->resumed && e->kind == ERR_UNAUTHENTICATED &&
+			!state_drop_pending(x->pledge->state, &ignored))
+			log_err(&x->pledge->log, "state", x->id, &ignored);
+		return false;
+	}
+	say_connected(x);
+	return true;
+}
+
+/* ---- voucher-request ------------------------------------------------------------------------ */
+
+static bool make_request(struct exchange *x, struct err *e)
+{
+	const struct pledge *p = x->pledge;
+	struct request_input in = {
+		.idevid = &p->idevid,
+		.serial_number = p->serial_number,
+		.server = x->server_chain.items[0],
+		.trusted_clock = p->config.trusted_clock,
+		.now_unix_s = clock_unix_s(&p->clock),
+	};
+
+	return request_make(&in, &x->ask, e) || err_prefix(e, "voucher-request");
+}
+
+/* Before the first wait, so that a restart sends the same octets again. */
+static bool remember_request(struct exchange *x, struct err *e)
+{
+	if (x->waiting_since_unix_s == 0)
+		x->waiting_since_unix_s = clock_unix_s(&x->pledge->clock);
+	x->ask.since_unix_s = x->waiting_since_unix_s;
+	return format_uri(x->registrar, "", x->ask.registrar, sizeof(x->ask.registrar), e) &&
+	       format_uri(&x->server, x->request_path, x->ask.server, sizeof(x->ask.server), e) &&
+	       state_save_pending(x->pledge->state, &x->ask, e);
+}
+
+/* The same octets until there is an answer other than "not yet" (R8995-PLG-027). */
+static bool ask_until_answered(struct exchange *x, struct http_session_reply *reply, struct err *e)
+{
+	struct http_session_request rq = {
+		.method = "POST",
+		.path = x->request_path,
+		.content_type = VOUCHER_CMS_JSON,
+		.accept = VOUCHER_CMS_JSON,
+		.body = buf_bytes(&x->ask.request),
+		.reply_max = VOUCHER_REPLY_MAX,
+	};
+
+	for (;; http_session_reply_clear(reply)) {
+		pledge_say(x->pledge, "voucher: requested");
+		if (!exchange_send(x, &rq, reply, e))
+			return false;
+		if (reply->status != 202)
+			return state_drop_pending(x->pledge->state, e);
+		if (!remember_request(x, e) || !exchange_wait(x, "voucher", reply, e))
+			return false;
+	}
+}
+
+static bool is_redirect(int status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* The old request names the old server's certificate, so another server gets a new one, with a new
+ * nonce (T-21); nothing of the old connection is kept. */
+static bool move_to(struct exchange *x, const struct uri *target, struct err *e)
+{
+	x->server = *target;
+	x->server.path[0] = '\0';
+	cert_list_clear(&x->server_chain);
+	pending_clear(&x->ask);
+	x->resumed = false;
+	if (!exchange_open(x, e))
+		return false;
+	say_connected(x);
+	return true;
+}
+
+static bool follow_redirect(struct exchange *x, const char *location, struct err *e)
+{
+	struct uri target;
+	bool same;
+
+	if (!*location || !uri_resolve(&x->server, location, &target, e))
+		return err_set(e, ERR_PEER, "registrar redirects to nowhere");
+	same = uri_same_origin(&x->server, &target);
+	if (same ? x->same_origin_redirects++ == SAME_ORIGIN_REDIRECT_MAX
+		 : x->other_origin_redirects++ == OTHER_ORIGIN_REDIRECT_MAX)
+		return err_set(e, ERR_PEER, "registrar redirects once too often");
+	snprintf(x->request_path, sizeof(x->request_path), "%s",
+		target.path[0] && strcmp(target.path, "/") != 0 ? target.path
+								: BRSKI_REQUEST_VOUCHER);
+	pledge_say(x->pledge, "voucher: redirected to %s", target.host);
+	return same ? http_session_is_open(x->session) || exchange_open(x, e)
+		    : move_to(x, &target, e);
+}
+
+static void keep_voucher(struct exchange *x, struct http_session_reply *reply)
+{
+	x->voucher = reply->body;
+	buf_init(&reply->body, 0);
+	memcpy(x->voucher_type, reply->content_type, sizeof(x->voucher_type));
+}
+
+static bool request_voucher(struct exchange *x, struct err *e)
+{
+	struct http_session_reply reply = {.status = 0};
+	bool ok;
+
+	do {
+		http_session_reply_clear(&reply);
+		ok = (x->ask.request.len > 0 || make_request(x, e)) &&
+		     ask_until_answered(x, &reply, e);
+	} while (ok && is_redirect(reply.status) && (ok = follow_redirect(x, reply.location, e)));
+	if (ok && reply.status == 200)
+		keep_voucher(x, &reply);
+	else if (ok)
+		ok = exchange_refused(x, &reply, e);
+	http_session_reply_clear(&reply);
+	return ok;
+}
+
+/* ---- imprint -------------------------------------------------------------------------------- */
+
+/* The registrar's role is asserted in its certificate; older ones lack it (T-11). */
+static void warn_without_cmc_ra(const struct exchange *x)
+{
+	const struct cert *server = x->server_chain.items[0];
+
+	if (!(cert_eku(server) & CERT_EKU_CMC_RA))
+		log_event(&x->pledge->log, LOG_LEVEL_WARNING, "registrar-without-cmcra", x->id,
+			"subject", cert_subject(server), NULL);
+}
+
+static bool check_voucher(struct exchange *x, struct err *e)
+{
+	const struct pledge *p = x->pledge;
+	const char *assertion;
+	struct accept_input in = {
+		.octets = buf_bytes(&x->voucher),
+		.content_type = x->voucher_type,
+		.masa_anchors = p->masa_anchors,
+		.idevid = p->idevid.cert,
+		.serial_number = p->serial_number,
+		.nonce = x->ask.nonce,
+		.server_chain = &x->server_chain,
+		.now_unix_s = pledge_judging_time(p),
+		.nonceless = (enum nonceless_policy)p->config.nonceless,
+		.assertion = (enum assertion_policy)p->config.assertion,
+	};
+
+	if (!accept_voucher(&in, &x->accepted, e))
+		return false;
+	warn_without_cmc_ra(x);
+	assertion = voucher_assertion_name(x->accepted.voucher.fields.assertion);
+	pledge_say(p, "voucher: accepted, assertion %s", assertion ? assertion : "none");
+	return true;
+}
+
+static bool report_voucher(struct exchange *x, struct err *e)
+{
+	bool sent = exchange_report(x, BRSKI_VOUCHER_STATUS, NULL);
+
+	pledge_say(x->pledge, "voucher status: %s", sent ? "reported" : "could not be reported");
+	if (sent && http_session_is_open(x->session))
+		return true;
+	/* gone or closing: the same certificates on both sides make it the same exchange (§5) */
+	return exchange_open(x, e);
+}
+
+/* ---- enrolment ------------------------------------------------------------------------------ */
+
+static bool enroll(struct exchange *x, struct err *e)
+{
+	struct enroll_wish w = {
+		.path = EST_SIMPLEENROLL,
+		.subject_der = cert_subject_der(x->pledge->idevid.cert),
+	};
+
+	return enroll_certificate(x, &w, e);
+}
+
+static bool install(struct exchange *x, struct err *e)
+{
+	char registrar[STATE_URL_MAX];
+	struct state_install in = {
+		.ldevid = x->ldevid,
+		.chain = &x->ldevid_chain,
+		.cacerts = &x->cacerts,
+		.voucher = buf_bytes(&x->voucher),
+		.registrar = registrar,
+		.report_due = true,
+	};
+
+	if (!format_uri(&x->server, "", registrar, sizeof(registrar), e) ||
+		!state_install(x->pledge->state, &in, e))
+		return false;
+	pledge_say(x->pledge, "installed: %s", state_current_path(x->pledge->state));
+	return true;
+}
+
+/* ---- success, told with the new certificate ------------------------------------------------- */
+
+static bool report_with_ldevid(struct exchange *x, const struct enrolment *n, struct err *e)
+{
+	x->server_anchors = enroll_anchors(&n->cacerts, n->cacerts.items[0], e);
+	if (!x->server_anchors || !exchange_open(x, e))
+		return false;
+	return exchange_report(x, BRSKI_ENROLL_STATUS, NULL) ||
+	       err_set(e, ERR_PEER, "the report was not delivered");
+}
+
+bool join_report_success(
+	struct pledge *p, const struct enrolment *n, const char *exchange, struct err *e)
+{
+	struct exchange x;
+	struct uri server;
+	bool ok;
+
+	if (!uri_parse(n->registrar, &server, e))
+		return false;
+	exchange_init(&x, p, &server);
+	snprintf(x.id, sizeof(x.id), "%s", exchange);
+	x.identity = &n->ldevid;
+	ok = report_with_ldevid(&x, n, e);
+	exchange_clear(&x);
+	return ok && state_report_done(p->state, e);
+}
+
+/* The device has joined, whatever becomes of the report; it stays due until it is delivered. */
+static bool reconnect_and_report(struct exchange *x, struct err *e)
+{
+	ENROLMENT_AUTO struct enrolment n;
+	struct err why = ERR_INIT;
+
+	http_session_free(x->session);
+	x->session = NULL;
+	if (!state_load_enrolment(x->pledge->state, &n, e))
+		return false;
+	if (join_report_success(x->pledge, &n, x->id, &why)) {
+		pledge_say(x->pledge, "enrolment status: reported with the new certificate");
+		return true;
+	}
+	log_err(&x->pledge->log, "enrolment-report", x->id, &why);
+	pledge_say(x->pledge, "enrolment status: could not be reported: %s", why.text);
+	return true;
+}
+
+#define NOT_VALID  "The voucher could not be validated."
+#define NO_CACERTS "The CA certificates could not be used."
+#define NO_ATTRS   "The attributes for the request could not be used."
+#define NO_CERT	   "No usable certificate was issued."
+#define NO_STORE   "The certificate could not be stored."
+
+const struct step join_steps[] = {
+	{"connect", connect_provisionally, OUTCOME_UNREACHABLE, NULL, NULL},
+	{"voucher", request_voucher, OUTCOME_BUSY, NULL, NULL},
+	{"voucher", check_voucher, OUTCOME_VOUCHER, BRSKI_VOUCHER_STATUS, NOT_VALID},
+	{"voucher status", report_voucher, OUTCOME_BUSY, NULL, NULL},
+	{"cacerts", enroll_cacerts, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, NO_CACERTS},
+	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, NO_ATTRS},
+	{"certificate", enroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, NO_CERT},
+	{"install", install, OUTCOME_LOCAL, BRSKI_ENROLL_STATUS, NO_STORE},
+	{"enrolment status", reconnect_and_report, OUTCOME_LOCAL, NULL, NULL},
+};
+const size_t join_step_count = sizeof(join_steps) / sizeof(*join_steps);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brski-pledge: the program on the device. What it does is in commands.c, and the protocol in
+ * join.c and renew.c; here are the command line and the real clock. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pledge/commands.h"
+
+static const char usage[] =
+	"usage: brski-pledge join|status|renew|reset [-c FILE] [-v] [--once] [--force]\n"
+	"\n"
+	"  join    get this site's certificate, with the manufacturer's voucher (RFC 8995)\n"
+	"  status  say whether the device has joined\n"
+	"  renew   replace the certificate when its end is near\n"
+	"  reset   forget the site; the factory's identity stays\n"
+	"\n"
+	"  -c, --config FILE  configuration (default " PLEDGE_CONFIG_DEFAULT ")\n"
+	"  -v, --verbose      log to stderr\n"
+	"      --once         join, renew: one round over the registrars, then give up\n"
+	"      --force        renew: now, whatever the dates say\n"
+	"  -h, --help         this text and the configuration\n"
+	"\n"
+	"exit status: 0 done, 1 failed, 2 usage or configuration, 3 refused by every registrar,\n"
+	"  4 no registrar reachable, 5 voucher not valid, 6 still pending, 7 status: not "
+	"enrolled\n";
+
+static void pause_ms(void *arg, int64_t ms)
+{
+	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	while (nanosleep(&left, &left) != 0)
+		; /* a signal that does not end us */
+}
+
+static int help(void)
+{
+	BUF_AUTO struct buf text = BUF_INIT(65536);
+	struct err e = ERR_INIT;
+
+	fputs(usage, stdout);
+	if (!config_describe(&pledge_config_schema, &text, &e))
+		return 1;
+	printf("\nConfiguration:\n\n%s", buf_str(&text));
+	return 0;
+}
+
+static int usage_error(const char *what, const char *arg)
+{
+	fprintf(stderr, "brski-pledge: %s%s%s; try --help\n", what, *arg ? " " : "", arg);
+	return EXIT_USAGE;
+}
+
+struct command_line {
+	const struct command *command;
+	const char *config_path;
+	struct command_options options;
+	bool help;
+};
+
+static bool parse_option(struct command_line *c, char **argv, int *i)
+{
+	const char *a = argv[*i];
+
+	if (strcmp(a, "-v") == 0 || strcmp(a, "--verbose") == 0)
+		c->options.verbose = true;
+	else if (strcmp(a, "--once") == 0)
+		c->options.once = true;
+	else if (strcmp(a, "--force") == 0)
+		c->options.force = true;
+	else if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0)
+		c->help = true;
+	else if ((strcmp(a, "-c") == 0 || strcmp(a, "--config") == 0) && argv[*i + 1])
+		c->config_path = argv[++*i];
+	else
+		return false;
+	return true;
+}
+
+/* 0, or the exit code of a usage error. */
+static int parse_command_line(char **argv, struct command_line *c)
+{
+	for (int i = 1; argv[i]; i++) {
+		if (argv[i][0] == '-') {
+			if (!parse_option(c, argv, &i))
+				return usage_error("unknown option or argument missing:", argv[i]);
+			continue;
+		}
+		if (c->command)
+			return usage_error("one command at a time, not also", argv[i]);
+		c->command = command_find(argv[i]);
+		if (!c->command)
+			return usage_error("unknown command", argv[i]);
+	}
+	return c->command || c->help ? 0 : usage_error("no command given", "");
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line c = {.config_path = PLEDGE_CONFIG_DEFAULT};
+	struct pledge p = {
+		.log = {.program = "brski-pledge", .level = LOG_LEVEL_ERROR, .fd = STDERR_FILENO},
+		.out = stdout,
+		.pause = pause_ms,
+	};
+	int code = parse_command_line(argv, &c);
+
+	if (code)
+		return code;
+	if (c.help)
+		return help();
+	signal(SIGPIPE, SIG_IGN);
+	if (c.options.verbose)
+		p.log.level = LOG_LEVEL_DEBUG;
+	code = command_run(c.command, &p, c.config_path, &c.options);
+	pledge_clear(&p);
+	return code;
+}

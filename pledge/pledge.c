@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pledge/pledge.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/pki/idevid.h"
+
+/* "https://a:1 https://b:2" into registrars. */
+static bool parse_registrars(struct pledge *p, struct err *e)
+{
+	FREE_AUTO char *words = str_dup(p->config.urls, e);
+	char *rest = NULL;
+
+	if (!words)
+		return false;
+	for (char *w = strtok_r(words, " \t\r\n,", &rest); w;
+		w = strtok_r(NULL, " \t\r\n,", &rest)) {
+		if (p->registrar_count == REGISTRARS_MAX)
+			return err_set(e, ERR_INPUT, "more than %d registrars", REGISTRARS_MAX);
+		if (!uri_parse(w, &p->registrars[p->registrar_count], e))
+			return err_prefix(e, "[registrars] urls: '%s'", w);
+		if (p->registrars[p->registrar_count].path[0] &&
+			strcmp(p->registrars[p->registrar_count].path, "/") != 0)
+			return err_set(e, ERR_INPUT,
+				"[registrars] urls: '%s': only https://host:port, no path", w);
+		p->registrars[p->registrar_count++].path[0] = '\0';
+	}
+	return p->registrar_count > 0 || err_set(e, ERR_INPUT, "[registrars] urls: none given");
+}
+
+static bool load_device(struct pledge *p, struct err *e)
+{
+	const struct pledge_config *c = &p->config;
+
+	if (!identity_load(&p->idevid, c->idevid_key, c->idevid_certificate, e))
+		return err_prefix(e, "IDevID");
+	p->serial_number = idevid_serial_number(p->idevid.cert, IDEVID_SERIAL_SUBJECT, e);
+	if (!p->serial_number)
+		return err_prefix(e, "IDevID");
+	p->masa_anchors = anchors_load(c->masa_anchors, e);
+	return p->masa_anchors || err_prefix(e, "manufacturer's anchors");
+}
+
+bool pledge_init(struct pledge *p, const char *config_path, struct err *e)
+{
+	if (!config_load(config_path, &pledge_config_schema, &p->config, e) ||
+		!parse_registrars(p, e) || !load_device(p, e))
+		return false;
+	p->state = state_open(p->config.state_dir, e);
+	return p->state != NULL;
+}
+
+void pledge_clear(struct pledge *p)
+{
+	config_clear(&pledge_config_schema, &p->config);
+	identity_clear(&p->idevid);
+	free_ptr(&p->serial_number);
+	anchors_unref(&p->masa_anchors);
+	state_unref(&p->state);
+}
+
+int64_t pledge_judging_time(const struct pledge *p)
+{
+	return p->config.trusted_clock ? clock_unix_s(&p->clock) : CHAIN_NO_TIME;
+}
+
+void pledge_say(const struct pledge *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(p->out, fmt, ap);
+	va_end(ap);
+	fputc('\n', p->out);
+	fflush(p->out);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pledge/renew.h"
+
+#include "pledge/enroll.h"
+
+#define SAN_OID "2.5.29.17"
+
+bool renew_is_due(const struct cert *ldevid, int64_t now_unix_s, int64_t renew_before_s)
+{
+	return cert_not_after(ldevid) != INT64_MAX &&
+	       now_unix_s >= cert_not_after(ldevid) - renew_before_s;
+}
+
+static bool connect_anchored(struct exchange *x, struct err *e)
+{
+	if (!exchange_open(x, e))
+		return false;
+	pledge_say(x->pledge, "connect: https://%s:%u is %s", x->server.host,
+		(unsigned)x->server.port, cert_subject(x->server_chain.items[0]));
+	return true;
+}
+
+/* Subject and subjectAltName as they are (EE-08). */
+static bool reenroll(struct exchange *x, struct err *e)
+{
+	const struct cert *old = x->identity->cert;
+	bool critical;
+	struct enroll_wish w = {
+		.path = EST_SIMPLEREENROLL,
+		.subject_der = cert_subject_der(old),
+		.san = cert_extension(old, SAN_OID, &critical),
+	};
+
+	return enroll_certificate(x, &w, e);
+}
+
+static bool replace(struct exchange *x, struct err *e)
+{
+	ENROLMENT_AUTO struct enrolment old;
+	struct state_install in = {
+		.ldevid = x->ldevid,
+		.chain = &x->ldevid_chain,
+		.cacerts = &x->cacerts,
+	};
+
+	if (!state_load_enrolment(x->pledge->state, &old, e))
+		return false;
+	in.voucher = buf_bytes(&old.voucher);
+	in.registrar = old.registrar;
+	in.report_due = old.report_due;
+	if (!state_install(x->pledge->state, &in, e))
+		return false;
+	pledge_say(x->pledge, "installed: %s", state_current_path(x->pledge->state));
+	return true;
+}
+
+const struct step renew_steps[] = {
+	{"connect", connect_anchored, OUTCOME_UNREACHABLE, NULL, NULL},
+	{"cacerts", enroll_cacerts, OUTCOME_FAILED, NULL, NULL},
+	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, NULL, NULL},
+	{"certificate", reenroll, OUTCOME_FAILED, NULL, NULL},
+	{"install", replace, OUTCOME_LOCAL, NULL, NULL},
+};
+const size_t renew_step_count = sizeof(renew_steps) / sizeof(*renew_steps);

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device's memory. See state.h for the layout; every write here is either a file_write_atomic()
+ * into a directory that does not count yet, or the one rename that makes it count. */
+#include "pledge/state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/wire/base64.h"
+#include "pledge/limits.h"
+
+#define DIR_MODE    0755
+#define PUBLIC_MODE 0644
+#define SECRET_MODE 0600
+#define NUMBER_MAX  1000000000u
+
+struct state {
+	char *dir, *current_path, *pending_path;
+	int lock_fd;
+	unsigned current; /* N of enrolled.N; 0: not enrolled */
+};
+
+/* Every file that can stand in enrolled.N. */
+static const char *const enrolled_files[] = {"key-type", "ldevid.key", "request.csr", "ldevid.crt",
+	"cacerts.crt", "voucher.vcj", "info", "report-due"};
+
+static char *path_in(const struct state *s, unsigned number, const char *file, struct err *e)
+{
+	return str_printf(e, "%s/enrolled.%u%s%s", s->dir, number, *file ? "/" : "", file);
+}
+
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+static bool take_lock(struct state *s, struct err *e)
+{
+	FREE_AUTO char *path = str_printf(e, "%s/lock", s->dir);
+
+	if (!path)
+		return false;
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, SECRET_MODE);
+	if (s->lock_fd < 0)
+		return err_set_errno(e, ERR_IO, "%s", path);
+	return flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0 ||
+	       err_set(e, ERR_CONFLICT, "another brski-pledge is at work on %s", s->dir);
+}
+
+/* "enrolled.7" → 7; anything else → 0. */
+static unsigned number_of(const char *name)
+{
+	static const char prefix[] = "enrolled.";
+	unsigned long n;
+	char *end;
+
+	if (strncmp(name, prefix, strlen(prefix)) != 0)
+		return 0;
+	name += strlen(prefix);
+	n = strtoul(name, &end, 10);
+	return *name >= '1' && *name <= '9' && *end == '\0' && n <= NUMBER_MAX ? (unsigned)n : 0;
+}
+
+static bool read_current(struct state *s, struct err *e)
+{
+	char target[64];
+	ssize_t n = readlink(s->current_path, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return errno == ENOENT || err_set_errno(e, ERR_IO, "%s", s->current_path);
+	target[n] = '\0';
+	s->current = number_of(target);
+	return s->current > 0 ||
+	       err_set(e, ERR_STORE, "%s does not point to an enrolment", s->current_path);
+}
+
+static bool remove_enrolled(const struct state *s, unsigned number, struct err *e)
+{
+	FREE_AUTO char *dir = path_in(s, number, "", e);
+
+	if (!dir)
+		return false;
+	for (size_t i = 0; i < sizeof(enrolled_files) / sizeof(*enrolled_files); i++) {
+		FREE_AUTO char *file = path_in(s, number, enrolled_files[i], e);
+
+		if (!file || (unlink(file) != 0 && errno != ENOENT && errno != ENOTDIR &&
+				     !err_set_errno(e, ERR_IO, "remove %s", file)))
+			return false;
+	}
+	return rmdir(dir) == 0 || errno == ENOENT || err_set_errno(e, ERR_IO, "remove %s", dir);
+}
+
+/* Temporary names of file_write_atomic() ("name.new.XXXXXX") that a crash left. */
+static bool is_leftover(const char *name)
+{
+	return strstr(name, ".new.") != NULL;
+}
+
+static bool sweep_dir(const char *path, struct err *e)
+{
+	DIR *d = opendir(path);
+	struct dirent *entry;
+
+	if (!d)
+		return errno == ENOENT || err_set_errno(e, ERR_IO, "%s", path);
+	while ((entry = readdir(d)) != NULL)
+		if (is_leftover(entry->d_name))
+			unlinkat(dirfd(d), entry->d_name, 0);
+	closedir(d);
+	return true;
+}
+
+/* Keep: the current enrolment and the one that grows. */
+static bool sweep(struct state *s, bool everything, struct err *e)
+{
+	DIR *d = opendir(s->dir);
+	struct dirent *entry;
+	bool ok = true;
+
+	if (!d)
+		return err_set_errno(e, ERR_IO, "%s", s->dir);
+	while (ok && (entry = readdir(d)) != NULL) {
+		unsigned n = number_of(entry->d_name);
+		FREE_AUTO char *dir = n ? path_in(s, n, "", e) : NULL;
+
+		ok = !n || (dir && sweep_dir(dir, e));
+		if (ok && n && (everything || (n != s->current && n != s->current + 1)))
+			ok = remove_enrolled(s, n, e);
+	}
+	closedir(d);
+	return ok && sweep_dir(s->dir, e);
+}
+
+static bool set_paths(struct state *s, const char *dir, struct err *e)
+{
+	s->dir = str_dup(dir, e);
+	s->current_path = s->dir ? str_printf(e, "%s/current", dir) : NULL;
+	s->pending_path = s->current_path ? str_printf(e, "%s/pending", dir) : NULL;
+	return s->pending_path != NULL;
+}
+
+struct state *state_open(const char *dir, struct err *e)
+{
+	struct state *s = mem_new(sizeof(*s), e);
+
+	if (!s)
+		return NULL;
+	s->lock_fd = -1;
+	if (set_paths(s, dir, e) && file_make_dir(dir, DIR_MODE, e) && take_lock(s, e) &&
+		read_current(s, e) && sweep(s, false, e))
+		return s;
+	state_close(s);
+	err_prefix(e, "state directory");
+	return NULL;
+}
+
+void state_close(struct state *s)
+{
+	if (!s)
+		return;
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	free(s->dir);
+	free(s->current_path);
+	free(s->pending_path);
+	free(s);
+}
+
+void state_unref(struct state **s)
+{
+	state_close(*s);
+	*s = NULL;
+}
+
+/* ---- Small text files: one "name value" a line ---------------------------------------------- */
+
+static bool get_line(const struct buf *text, const char *name, struct bytes *value)
+{
+	const char *p = buf_str(text), *end;
+	size_t name_len = strlen(name);
+
+	for (; (end = strchr(p, '\n')) != NULL; p = end + 1)
+		if (strncmp(p, name, name_len) == 0 && p[name_len] == ' ') {
+			*value = bytes_of(p + name_len + 1, (size_t)(end - p) - name_len - 1);
+			return true;
+		}
+	return false;
+}
+
+static bool get_text(const struct buf *text, const char *name, char *out, size_t size)
+{
+	struct bytes value;
+
+	if (!get_line(text, name, &value) || value.len >= size)
+		return false;
+	memcpy(out, value.data, value.len);
+	out[value.len] = '\0';
+	return true;
+}
+
+static bool get_octets(const struct buf *text, const char *name, struct buf *out, struct err *e)
+{
+	struct bytes value;
+
+	return get_line(text, name, &value) && base64_decode(value, out, e);
+}
+
+static bool put_octets(struct buf *text, const char *name, struct bytes value, struct err *e)
+{
+	return buf_printf(text, e, "%s ", name) && base64_encode(value, text, e) &&
+	       buf_append_str(text, "\n", e);
+}
+
+/* ---- The enrolment that counts -------------------------------------------------------------- */
+
+void enrolment_init(struct enrolment *n)
+{
+	memset(n, 0, sizeof(*n));
+	buf_init(&n->voucher, VOUCHER_REPLY_MAX);
+}
+
+void enrolment_clear(struct enrolment *n)
+{
+	identity_clear(&n->ldevid);
+	cert_list_clear(&n->cacerts);
+	buf_clear(&n->voucher);
+}
+
+bool state_is_enrolled(const struct state *s)
+{
+	return s->current > 0;
+}
+
+const char *state_current_path(const struct state *s)
+{
+	return s->current_path;
+}
+
+struct enrolled_paths {
+	char *key, *cert, *cacerts, *voucher, *info, *report_due;
+};
+
+static void paths_clear(struct enrolled_paths *p)
+{
+	free(p->key);
+	free(p->cert);
+	free(p->cacerts);
+	free(p->voucher);
+	free(p->info);
+	free(p->report_due);
+}
+#define PATHS_AUTO __attribute__((cleanup(paths_clear)))
+
+static bool paths_of(
+	const struct state *s, unsigned number, struct enrolled_paths *p, struct err *e)
+{
+	return (p->key = path_in(s, number, "ldevid.key", e)) &&
+	       (p->cert = path_in(s, number, "ldevid.crt", e)) &&
+	       (p->cacerts = path_in(s, number, "cacerts.crt", e)) &&
+	       (p->voucher = path_in(s, number, "voucher.vcj", e)) &&
+	       (p->info = path_in(s, number, "info", e)) &&
+	       (p->report_due = path_in(s, number, "report-due", e));
+}
+
+static bool load_enrolled(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
+{
+	BUF_AUTO struct buf info = BUF_INIT(STATE_FILE_MAX);
+
+	if (!identity_load(&out->ldevid, p->key, p->cert, e) ||
+		!cert_list_load(p->cacerts, &out->cacerts, e) ||
+		!file_read(p->voucher, &out->voucher, e) || !file_read(p->info, &info, e))
+		return false;
+	if (!get_text(&info, "registrar", out->registrar, sizeof(out->registrar)))
+		return err_set(e, ERR_STORE, "%s: no registrar", p->info);
+	out->report_due = access(p->report_due, F_OK) == 0;
+	return true;
+}
+
+bool state_load_enrolment(const struct state *s, struct enrolment *out, struct err *e)
+{
+	PATHS_AUTO struct enrolled_paths p = {.key = NULL};
+
+	enrolment_init(out);
+	if (!paths_of(s, s->current, &p, e))
+		return false;
+	if (load_enrolled(&p, out, e))
+		return true;
+	enrolment_clear(out);
+	if (e->kind != ERR_NO_MEMORY)
+		e->kind = ERR_STORE;
+	return err_prefix(e, "enrolment in %s is damaged", s->current_path);
+}
+
+bool state_report_done(struct state *s, struct err *e)
+{
+	FREE_AUTO char *path = path_in(s, s->current, "report-due", e);
+
+	return path && file_remove(path, e);
+}
+
+/* ---- The enrolment that is being made ------------------------------------------------------- */
+
+static bool make_next_dir(const struct state *s, struct err *e)
+{
+	FREE_AUTO char *dir = path_in(s, s->current + 1, "", e);
+
+	return dir && file_make_dir(dir, DIR_MODE, e);
+}
+
+static bool is_text(const char *path, const char *expected, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(STATE_FILE_MAX);
+	bool exists;
+
+	return file_read_if_exists(path, &text, &exists, e) && exists &&
+	       strcmp(buf_str(&text), expected) == 0;
+}
+
+/* The type is written before the key and the key is removed before the type changes, so the two
+ * files never contradict each other. */
+static struct key *make_next_key(
+	const char *type_path, const char *key_path, const char *key_type, struct err *e)
+{
+	KEY_AUTO struct key *fresh = NULL;
+	enum key_type type;
+
+	if (!key_type_parse(key_type, &type, e) || !file_remove(key_path, e) ||
+		!file_write_atomic(type_path, bytes_of_str(key_type), PUBLIC_MODE, e))
+		return NULL;
+	fresh = key_generate(type, e);
+	if (!fresh || !key_save(fresh, key_path, e))
+		return NULL;
+	return key_load(key_path, e); /* what will be there after a restart */
+}
+
+struct key *state_next_key(struct state *s, const char *key_type, struct err *e)
+{
+	FREE_AUTO char *type_path = path_in(s, s->current + 1, "key-type", e);
+	FREE_AUTO char *key_path = path_in(s, s->current + 1, "ldevid.key", e);
+	FREE_AUTO char *csr_path = path_in(s, s->current + 1, "request.csr", e);
+	struct err ignored = ERR_INIT;
+	struct key *kept;
+
+	if (!type_path || !key_path || !csr_path || !make_next_dir(s, e))
+		return NULL;
+	kept = is_text(type_path, key_type, &ignored) ? key_load(key_path, &ignored) : NULL;
+	if (kept)
+		return kept;
+	if (!file_remove(csr_path, e))
+		return NULL;
+	return make_next_key(type_path, key_path, key_type, e);
+}
+
+bool state_next_csr(struct state *s, struct buf *out, bool *exists, struct err *e)
+{
+	FREE_AUTO char *path = path_in(s, s->current + 1, "request.csr", e);
+
+	return path && file_read_if_exists(path, out, exists, e);
+}
+
+bool state_save_next_csr(struct state *s, struct bytes der, struct err *e)
+{
+	FREE_AUTO char *path = path_in(s, s->current + 1, "request.csr", e);
+
+	return path && file_write_atomic(path, der, SECRET_MODE, e);
+}
+
+static bool write_certs(
+	const char *path, const struct cert *first, const struct cert_list *rest, struct err *e)
+{
+	BUF_AUTO struct buf pem = BUF_INIT(STATE_FILE_MAX);
+
+	if (first && !cert_format_pem(first, &pem, e))
+		return false;
+	for (size_t i = 0; i < rest->count; i++)
+		if (!cert_format_pem(rest->items[i], &pem, e))
+			return false;
+	return file_write_atomic(path, buf_bytes(&pem), PUBLIC_MODE, e);
+}
+
+static bool write_next(
+	const struct enrolled_paths *p, const struct state_install *in, struct err *e)
+{
+	BUF_AUTO struct buf info = BUF_INIT(STATE_FILE_MAX);
+
+	if (!buf_printf(&info, e, "registrar %s\n", in->registrar) ||
+		!file_write_atomic(p->info, buf_bytes(&info), PUBLIC_MODE, e))
+		return false;
+	if (!(in->report_due ? file_write_atomic(p->report_due, bytes_of_str(""), PUBLIC_MODE, e)
+			     : file_remove(p->report_due, e)))
+		return false;
+	return write_certs(p->cert, in->ldevid, in->chain, e) &&
+	       write_certs(p->cacerts, NULL, in->cacerts, e) &&
+	       file_write_atomic(p->voucher, in->voucher, PUBLIC_MODE, e);
+}
+
+static bool sync_dir(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+
+	if (!ok)
+		err_set_errno(e, ERR_IO, "fsync %s", path);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* The instant at which the new enrolment counts. */
+static bool turn_current(struct state *s, unsigned number, struct err *e)
+{
+	FREE_AUTO char *tmp = str_printf(e, "%s/current.new.link", s->dir);
+	char target[32];
+
+	if (!tmp)
+		return false;
+	snprintf(target, sizeof(target), "enrolled.%u", number);
+	unlink(tmp);
+	if (symlink(target, tmp) != 0 || rename(tmp, s->current_path) != 0)
+		return err_set_errno(e, ERR_IO, "%s", s->current_path);
+	return sync_dir(s->dir, e);
+}
+
+bool state_install(struct state *s, const struct state_install *in, struct err *e)
+{
+	PATHS_AUTO struct enrolled_paths p = {.key = NULL};
+	struct enrolment check;
+	struct err ignored = ERR_INIT;
+	unsigned before = s->current;
+
+	/* read back as a restart would, then make it count (the directory's own name is durable
+	 * once its parent was synced) */
+	if (!paths_of(s, before + 1, &p, e) || !write_next(&p, in, e) || !sync_dir(s->dir, e))
+		return err_prefix(e, "store the enrolment");
+	enrolment_init(&check);
+	if (!load_enrolled(&p, &check, e)) {
+		enrolment_clear(&check);
+		return err_prefix(e, "read the enrolment back");
+	}
+	enrolment_clear(&check);
+	if (!turn_current(s, before + 1, e))
+		return false;
+	s->current = before + 1;
+	(void)!(before && remove_enrolled(s, before, &ignored)); /* else swept at the next start */
+	return true;
+}
+
+/* ---- A request that was answered "not yet" -------------------------------------------------- */
+
+void pending_init(struct pending *p)
+{
+	memset(p, 0, sizeof(*p));
+	buf_init(&p->request, CMS_DER_MAX);
+	buf_init(&p->server_cert, CERT_DER_MAX);
+}
+
+void pending_clear(struct pending *p)
+{
+	buf_clear(&p->request);
+	buf_clear(&p->server_cert);
+}
+
+static bool parse_pending(const struct buf *text, struct pending *out)
+{
+	struct err ignored = ERR_INIT;
+	char since[24], *end;
+
+	if (!get_text(text, "registrar", out->registrar, sizeof(out->registrar)) ||
+		!get_text(text, "server", out->server, sizeof(out->server)) ||
+		!get_text(text, "nonce", out->nonce, sizeof(out->nonce)) ||
+		!get_text(text, "since", since, sizeof(since)) ||
+		!get_octets(text, "request", &out->request, &ignored) ||
+		!get_octets(text, "server-cert", &out->server_cert, &ignored))
+		return false;
+	out->since_unix_s = strtoll(since, &end, 10);
+	return *since && *end == '\0';
+}
+
+bool state_load_pending(struct state *s, struct pending *out, bool *exists, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(STATE_FILE_MAX);
+
+	pending_init(out);
+	if (!file_read_if_exists(s->pending_path, &text, exists, e))
+		return false;
+	if (!*exists || parse_pending(&text, out))
+		return true;
+	*exists = false;
+	pending_clear(out);
+	return file_remove(s->pending_path, e);
+}
+
+bool state_save_pending(struct state *s, const struct pending *p, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(STATE_FILE_MAX);
+
+	return buf_printf(&text, e, "registrar %s\nserver %s\nnonce %s\nsince %lld\n", p->registrar,
+		       p->server, p->nonce, (long long)p->since_unix_s) &&
+	       put_octets(&text, "request", buf_bytes(&p->request), e) &&
+	       put_octets(&text, "server-cert", buf_bytes(&p->server_cert), e) &&
+	       file_write_atomic(s->pending_path, buf_bytes(&text), SECRET_MODE, e);
+}
+
+bool state_drop_pending(struct state *s, struct err *e)
+{
+	return file_remove(s->pending_path, e);
+}
+
+/* ---- Factory reset -------------------------------------------------------------------------- */
+
+bool state_reset(struct state *s, struct err *e)
+{
+	if (!file_remove(s->current_path, e) || !file_remove(s->pending_path, e))
+		return false;
+	s->current = 0;
+	return sweep(s, true, e) && sync_dir(s->dir, e);
+}
