@@ -5,13 +5,13 @@
 
 #include "common/message/voucher.h"
 
-#define AUDIT_LOG_MAX        262144 /* octets of one response */
+#define AUDIT_LOG_MAX	     262144 /* octets of one response */
 #define AUDIT_LOG_EVENTS_MAX 2048
 
 struct audit_event {
-	int64_t date;              /* unix seconds */
-	char *domain_id;           /* base64 as it stood */
-	char *nonce;               /* as it stood; NULL when nonceless */
+	int64_t date;	 /* unix seconds */
+	char *domain_id; /* base64 as it stood */
+	char *nonce;	 /* as it stood; NULL when nonceless */
 	enum voucher_assertion assertion;
 	uint32_t truncated;
 };
@@ -30,6 +30,7 @@ void audit_log_clear(struct audit_log *l);
 bool audit_log_parse(struct bytes json, struct audit_log *out, struct err *e) MUST_CHECK;
 /* Strict on output; nonce null when NULL; truncation left out when all zero. Appends. */
 bool audit_log_format(const struct audit_log *l, struct buf *out, struct err *e) MUST_CHECK;
-bool audit_log_add(struct audit_log *l, const struct audit_event *event, struct err *e) MUST_CHECK; /* copies */
+bool audit_log_add(struct audit_log *l, const struct audit_event *event,
+	struct err *e) MUST_CHECK; /* copies */
 
 #endif

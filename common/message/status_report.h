@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pledge's telemetry: voucher_status and enrollstatus have one shape (RFC 8995 §5.7, §5.9.4). */
+/* The pledge's telemetry: voucher_status and enrollstatus have one shape (RFC 8995 §5.7, §5.9.4).
+ */
 #ifndef MESSAGE_STATUS_REPORT_H
 #define MESSAGE_STATUS_REPORT_H
 
 #include "common/base/buf.h"
 
-#define STATUS_REPORT_MAX        8192
+#define STATUS_REPORT_MAX	 8192
 #define STATUS_REPORT_REASON_MAX 255 /* what is kept of a longer reason */
 
 struct status_report {
-	uint32_t version;      /* 1; a greater one is kept, logged and read as 1 */
+	uint32_t version; /* 1; a greater one is kept, logged and read as 1 */
 	bool status;
 	char reason[STATUS_REPORT_REASON_MAX + 1];
 	char *reason_context;  /* compact JSON of the member, or NULL */

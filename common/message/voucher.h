@@ -21,31 +21,33 @@ const char *voucher_assertion_name(enum voucher_assertion a); /* "verified", …
 
 enum voucher_flag { FLAG_ABSENT, FLAG_FALSE, FLAG_TRUE };
 
-#define VOUCHER_NONCE_MIN   8
-#define VOUCHER_NONCE_MAX   32
-#define VOUCHER_SERIAL_MAX  128
-#define VOUCHER_JSON_MAX    65536 /* as CMS_DER_MAX: a registrar request is mostly the pledge request */
-#define PLEDGE_REQUEST_MAX  32768 /* octets a registrar takes from a pledge: wrapped it stays below 64 KiB */
+#define VOUCHER_NONCE_MIN  8
+#define VOUCHER_NONCE_MAX  32
+#define VOUCHER_SERIAL_MAX 128
+#define VOUCHER_JSON_MAX                                                                           \
+	65536 /* as CMS_DER_MAX: a registrar request is mostly the pledge request */
+#define PLEDGE_REQUEST_MAX                                                                         \
+	32768 /* octets a registrar takes from a pledge: wrapped it stays below 64 KiB */
 
 /* All owned. A NULL pointer, an empty buf or has_… = false means the leaf is absent. */
 struct voucher {
 	enum voucher_kind kind;
 	bool has_created_on;
-	int64_t created_on;           /* unix seconds */
+	int64_t created_on; /* unix seconds */
 	bool has_expires_on;
 	int64_t expires_on;
 	bool has_last_renewal_date;
 	int64_t last_renewal_date;
 	enum voucher_assertion assertion;
 	char *serial_number;
-	char *nonce;                  /* the string as it stood: never re-encoded (T-04) */
-	struct buf idevid_issuer;     /* octets */
-	struct buf pinned_domain_cert;            /* DER of one certificate */
-	struct buf pinned_domain_pubk;            /* DER SubjectPublicKeyInfo */
+	char *nonce;		       /* the string as it stood: never re-encoded (T-04) */
+	struct buf idevid_issuer;      /* octets */
+	struct buf pinned_domain_cert; /* DER of one certificate */
+	struct buf pinned_domain_pubk; /* DER SubjectPublicKeyInfo */
 	struct buf pinned_domain_pubk_sha256;
 	enum voucher_flag domain_cert_revocation_checks;
-	struct buf prior_signed_voucher_request;  /* the whole signed object */
-	struct buf proximity_registrar_cert;      /* DER */
+	struct buf prior_signed_voucher_request; /* the whole signed object */
+	struct buf proximity_registrar_cert;	 /* DER */
 	struct buf proximity_registrar_pubk;
 	struct buf proximity_registrar_pubk_sha256;
 	char *est_domain;

@@ -11,9 +11,10 @@
 /* A voucher with the proof that somebody signed it. */
 struct signed_voucher {
 	struct voucher fields;
-	struct cert *signer;      /* its signature verified; whether to trust it is the caller's to judge */
-	struct cert_list certs;   /* what the container carried */
-	struct buf payload;       /* the signed JSON (or CBOR) octets */
+	struct cert
+		*signer; /* its signature verified; whether to trust it is the caller's to judge */
+	struct cert_list certs; /* what the container carried */
+	struct buf payload;	/* the signed JSON (or CBOR) octets */
 	bool has_signing_time;
 	int64_t signing_time;
 };
@@ -22,18 +23,19 @@ void signed_voucher_clear(struct signed_voucher *s);
 #define SIGNED_VOUCHER_AUTO __attribute__((cleanup(signed_voucher_clear)))
 
 struct voucher_format {
-	const char *name;        /* "cms" */
-	const char *media_type;  /* "application/voucher-cms+json" */
+	const char *name;	/* "cms" */
+	const char *media_type; /* "application/voucher-cms+json" */
 	/* Parse and verify. signer_hint: certificates to search for the signer when the container
 	 * does not carry it; may be NULL, as cache. out need not be initialised.
 	 * ERR_INPUT not such a voucher · ERR_TOO_LARGE · ERR_UNAUTHENTICATED · ERR_NO_MEMORY */
-	bool (*open)(struct bytes octets, struct cert_cache *cache, const struct cert_list *signer_hint,
-		struct signed_voucher *out, struct err *e);
+	bool (*open)(struct bytes octets, struct cert_cache *cache,
+		const struct cert_list *signer_hint, struct signed_voucher *out, struct err *e);
 	/* As open, for tools that show what nobody may trust: a signature that does not verify is
 	 * no failure but stands in *verdict (ERR_NONE: it is good), and signer is then whom the
 	 * container names, NULL when that certificate is nowhere to be found. */
-	bool (*read)(struct bytes octets, struct cert_cache *cache, const struct cert_list *signer_hint,
-		struct signed_voucher *out, struct err *verdict, struct err *e);
+	bool (*read)(struct bytes octets, struct cert_cache *cache,
+		const struct cert_list *signer_hint, struct signed_voucher *out,
+		struct err *verdict, struct err *e);
 	/* Sign; extra: certificates to carry besides the signer, may be NULL. Appends to out. */
 	bool (*seal)(const struct voucher *v, const struct identity *signer,
 		const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e);
@@ -44,8 +46,9 @@ extern const size_t voucher_format_count;
 
 /* By Content-Type (parameters ignored), or NULL. */
 const struct voucher_format *voucher_format_by_media_type(const char *content_type);
-/* The best format the Accept header takes; missing or a bare wildcard: `preferred` (T-19). NULL: none (406). */
-const struct voucher_format *voucher_format_by_accept(const char *accept,
-	const struct voucher_format *preferred);
+/* The best format the Accept header takes; missing or a bare wildcard: `preferred` (T-19). NULL:
+ * none (406). */
+const struct voucher_format *voucher_format_by_accept(
+	const char *accept, const struct voucher_format *preferred);
 
 #endif

@@ -7,8 +7,10 @@
 
 /* Append standard, padded base64 without line breaks. */
 bool base64_encode(struct bytes in, struct buf *out, struct err *e) MUST_CHECK;
-/* As above, broken into lines of line_len characters (64 or 76), each ended by "\n" (the last too). */
-bool base64_encode_wrapped(struct bytes in, size_t line_len, struct buf *out, struct err *e) MUST_CHECK;
+/* As above, broken into lines of line_len characters (64 or 76), each ended by "\n" (the last too).
+ */
+bool base64_encode_wrapped(
+	struct bytes in, size_t line_len, struct buf *out, struct err *e) MUST_CHECK;
 /* Append base64url without padding (RFC 7515). */
 bool base64url_encode(struct bytes in, struct buf *out, struct err *e) MUST_CHECK;
 

@@ -203,7 +203,7 @@ bool datetime_parse_retry_after(
 	const char *value, const char *date_header, int64_t now_unix_s, int64_t *delay_s)
 {
 	struct err ignored = ERR_INIT;
-	int64_t at, now = now_unix_s;
+	int64_t at = 0, now = now_unix_s;
 	if (parse_seconds(value, delay_s))
 		return true;
 	if (!datetime_parse_http(value, &at, &ignored))

@@ -15,7 +15,7 @@ bool datetime_format(int64_t unix_s, char out[DATETIME_LEN + 1], struct err *e) 
 bool datetime_parse_http(const char *text, int64_t *unix_s, struct err *e) MUST_CHECK;
 /* Retry-After: delay seconds, or an HTTP date relative to `date_header` (NULL: to now_unix_s).
  * Negative differences give 0. False when it is neither. */
-bool datetime_parse_retry_after(const char *value, const char *date_header, int64_t now_unix_s,
-	int64_t *delay_s);
+bool datetime_parse_retry_after(
+	const char *value, const char *date_header, int64_t now_unix_s, int64_t *delay_s);
 
 #endif

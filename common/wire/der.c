@@ -147,7 +147,7 @@ static bool scan_level(struct der d, unsigned depth_left, struct err *e)
 	if (depth_left == 0)
 		return err_set(e, ERR_INPUT, "DER: nested too deep");
 	while (!der_at_end(&d)) {
-		struct der_tlv t;
+		struct der_tlv t = {.tag = 0};
 		if (!der_next(&d, &t, e))
 			return false;
 		if ((t.tag & TAG_CONSTRUCTED) && !scan_level(t.content, depth_left - 1, e))

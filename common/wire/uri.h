@@ -12,7 +12,7 @@ struct uri {
 	char host[URI_HOST_MAX + 1]; /* without the brackets of an IPv6 literal */
 	bool host_is_ip;
 	bool host_is_ipv6;
-	uint16_t port;               /* 443 when not given */
+	uint16_t port;		     /* 443 when not given */
 	char path[URI_PATH_MAX + 1]; /* begins with '/', or "" when the URI has none; query kept */
 };
 
@@ -22,7 +22,8 @@ bool uri_parse(const char *text, struct uri *out, struct err *e) MUST_CHECK;
 /* Parse "host", "host:port" or "[v6]:port" alone. */
 bool uri_parse_authority(const char *text, struct uri *out, struct err *e) MUST_CHECK;
 /* Resolve a Location header against the request's URI: absolute https URI or absolute path. */
-bool uri_resolve(const struct uri *base, const char *location, struct uri *out, struct err *e) MUST_CHECK;
+bool uri_resolve(
+	const struct uri *base, const char *location, struct uri *out, struct err *e) MUST_CHECK;
 /* Same scheme (https), host (case-insensitive) and port (RFC 6454). */
 bool uri_same_origin(const struct uri *a, const struct uri *b);
 /* Append "https://host[:port]" (port left out when 443), then the path. */
