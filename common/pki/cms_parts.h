@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What cms.c, cms_alg.c and cms_seal.c share; nobody else includes this. */
+/* What cms.c, cms_alg.c and cms_seal.c share; csr_make.c borrows the algorithms. */
 #ifndef PKI_CMS_PARTS_H
 #define PKI_CMS_PARTS_H
 

@@ -7,12 +7,16 @@
 #include "common/pki/csrattrs.h"
 #include "common/pki/key.h"
 
-#define CSR_DER_MAX 16384
+#define CSR_DER_MAX           16384
+#define CSR_EXT_MAX           32  /* requested extensions; real ones are below 10 */
+#define CSR_SERIAL_NUMBER_MAX 128 /* as in certificates */
+#define CSR_PASSWORD_MAX      255 /* RFC 2985 §5.4.1 */
 
 struct csr; /* parsed; owned by the caller */
 
-/* Parse; the signature is not looked at. ERR_INPUT for anything that is not one DER PKCS#10
- * (a certificate in its place included). */
+/* Parse; neither signature nor key is looked at (EK-02). ERR_INPUT for anything that is not one DER
+ * PKCS#10 (a certificate in its place included), a known attribute or an extension twice, or a
+ * subject serialNumber that cannot be told (EE-16: twice, or of an odd string type). */
 struct csr *csr_parse(struct bytes der, struct err *e) MUST_CHECK;
 void csr_free(struct csr *c);
 void csr_unref(struct csr **c);
@@ -26,6 +30,8 @@ struct bytes csr_spki(const struct csr *c);
 struct bytes csr_subject_der(const struct csr *c);
 const char *csr_serial_number(const struct csr *c);   /* subject's 2.5.4.5 or NULL */
 struct bytes csr_san(const struct csr *c);            /* requested subjectAltName value; len 0 */
+/* A requested extension's value by the content octets of its OID; false when not asked for. */
+bool csr_extension(const struct csr *c, struct bytes oid, struct bytes *value);
 /* challengePassword, or NULL (RFC 7030 §3.5: channel binding, base64). */
 const char *csr_challenge_password(const struct csr *c);
 bool csr_has_change_subject_name(const struct csr *c);
