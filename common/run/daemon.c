@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,14 +15,16 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 
-#define WORKERS_MAX   64    /* loops: more cores than any registrar needs */
-#define HELP_TEXT_MAX 65536 /* octets of --help */
-#define EXIT_USAGE    2
+#define WORKERS_MAX	64    /* loops: more cores than any registrar needs */
+#define HELP_TEXT_MAX	65536 /* octets of --help */
+#define GROUP_ENTRY_MAX 65536 /* octets of a group with its members */
+#define EXIT_USAGE	2
 
 struct daemon {
 	const struct log *log;
@@ -280,4 +283,18 @@ void daemon_free(struct daemon *d)
 	if (d->drained_fd >= 0)
 		close(d->drained_fd);
 	free(d);
+}
+
+bool daemon_share_socket(const char *path, const char *group, struct err *e)
+{
+	char room[GROUP_ENTRY_MAX];
+	struct group entry, *found;
+
+	if (!group)
+		return true;
+	if (getgrnam_r(group, &entry, room, sizeof(room), &found) != 0 || !found)
+		return err_set(e, ERR_INPUT, "there is no group %s", group);
+	if (chown(path, (uid_t)-1, entry.gr_gid) != 0 || chmod(path, 0660) != 0)
+		return err_set_errno(e, ERR_IO, "%s: group %s", path, group);
+	return true;
 }

@@ -10,7 +10,7 @@
 
 struct daemon_options {
 	const char *config_path;
-	bool check_only;  /* --check: load everything, say "ok", exit 0 */
+	bool check_only; /* --check: load everything, say "ok", exit 0 */
 };
 
 /* Parse the command line; on --help, --version or a usage error it prints and returns false with
@@ -24,13 +24,18 @@ struct daemon; /* loops and their threads, signals */
 /* Block the signals, ignore SIGPIPE, make worker_count loops. Call before any thread starts. */
 struct daemon *daemon_new(size_t worker_count, const struct log *l, struct err *e) MUST_CHECK;
 struct loop **daemon_loops(struct daemon *d, size_t *count);
-/* Start the threads, tell the service manager we are ready (NOTIFY_SOCKET when set), wait for SIGTERM
- * or SIGINT, then call drain(arg) once from the main thread; it must lead to daemon_drained(), from
- * any thread. A second signal or drain_ms ends at once. SIGHUP calls reload(arg) on the main thread.
- * Returns the exit code. Loops are stopped and threads joined when it returns. */
+/* Start the threads, tell the service manager we are ready (NOTIFY_SOCKET when set), wait for
+ * SIGTERM or SIGINT, then call drain(arg) once from the main thread; it must lead to
+ * daemon_drained(), from any thread. A second signal or drain_ms ends at once. SIGHUP calls
+ * reload(arg) on the main thread. Returns the exit code. Loops are stopped and threads joined when
+ * it returns. */
 int daemon_run(struct daemon *d, void (*drain)(void *arg), void (*reload)(void *arg), void *arg,
 	int64_t drain_ms);
 void daemon_drained(struct daemon *d);
 void daemon_free(struct daemon *d);
+
+/* Let a group use a Unix socket that is already bound. NULL: nobody besides the service's user.
+ * ERR_INPUT: there is no such group. */
+bool daemon_share_socket(const char *path, const char *group, struct err *e) MUST_CHECK;
 
 #endif
