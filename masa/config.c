@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of brski-masa's options: the parser, --check and --help all live from it. */
+#include "masa/config.h"
+
+#include "common/message/audit_log.h"
+
+#define AT(field) offsetof(struct masa_config, field)
+#define YEAR_S	  (365 * 86400)
+
+/* in the order of the enums they stand for: enum log_level, idevid_serial_source, ownership,
+ * nonceless and pin */
+static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const serial_sources[] = {"subject", "hardware-name", "cn", NULL};
+static const char *const ownerships[] = {"audit-only", "known-owner", NULL};
+static const char *const noncelesses[] = {"refuse", "owners", NULL};
+static const char *const pins[] = {"lowest-ca", "end-entity", "highest-ca", NULL};
+
+static const struct config_option options[] = {
+	{"server", "listen", CONFIG_STRING, AT(listen), "127.0.0.1:9443", 0, 0, NULL,
+		"Address and port for registrars."},
+	{"server", "key", CONFIG_PATH, AT(tls_key), NULL, 0, 0, NULL, "PEM key of the TLS server."},
+	{"server", "certificate", CONFIG_PATH, AT(tls_certificate), NULL, 0, 0, NULL,
+		"PEM certificate of the TLS server, then its chain."},
+	{"server", "workers", CONFIG_INT, AT(workers), "0", 0, 64, NULL,
+		"Worker threads; 0: as many as cores."},
+	{"store", "path", CONFIG_PATH, AT(store_path), NULL, 0, 0, NULL,
+		"Database file: devices, owners, audit log."},
+	{"log", "level", CONFIG_CHOICE, AT(log_level), "info", 0, 0, levels,
+		"What is logged, to stderr."},
+	{"admin", "socket", CONFIG_PATH, AT(admin_socket), "", 0, 0, NULL,
+		"Unix socket for masactl; empty: none."},
+	{"admin", "group", CONFIG_STRING, AT(admin_group), "", 0, 0, NULL,
+		"Group that may use the socket; empty: the service's user alone."},
+	{"signer", "key", CONFIG_PATH, AT(signer_key), NULL, 0, 0, NULL,
+		"PEM key that signs vouchers."},
+	{"signer", "certificate", CONFIG_PATH, AT(signer_certificate), NULL, 0, 0, NULL,
+		"PEM certificate of the voucher signer, then the chain to put into vouchers."},
+	{"signer", "nonceless_key", CONFIG_PATH, AT(nonceless_key), "", 0, 0, NULL,
+		"Another key for vouchers without a nonce; empty: the same."},
+	{"signer", "nonceless_certificate", CONFIG_PATH, AT(nonceless_certificate), "", 0, 0, NULL,
+		"Its certificate and chain."},
+	{"devices", "anchors", CONFIG_PATH, AT(device_anchors), NULL, 0, 0, NULL,
+		"PEM anchors of our devices' IDevID certificates."},
+	{"devices", "serial_from", CONFIG_CHOICE, AT(serial_from), "subject", 0, 0, serial_sources,
+		"Where an IDevID carries the serial number."},
+	{"policy", "ownership", CONFIG_CHOICE, AT(ownership), "audit-only", 0, 0, ownerships,
+		"audit-only: any registrar beside the device, logged; known-owner: the device's "
+		"owner only."},
+	{"policy", "nonceless", CONFIG_CHOICE, AT(nonceless), "refuse", 0, 0, noncelesses,
+		"Who gets vouchers without a nonce."},
+	{"policy", "nonceless_lifetime", CONFIG_DURATION, AT(nonceless_lifetime_s), "20m", 60,
+		YEAR_S, NULL, "How long a voucher without a nonce is good."},
+	{"policy", "renewal_promise", CONFIG_DURATION, AT(renewal_promise_s), "0", 0, 50LL * YEAR_S,
+		NULL,
+		"How long renewals of such a voucher are promised (last-renewal-date); 0: no "
+		"promise."},
+	{"policy", "pin", CONFIG_CHOICE, AT(pin), "lowest-ca", 0, 0, pins,
+		"Which certificate of the registrar's chain a voucher with a nonce pins."},
+	{"policy", "require_prior", CONFIG_BOOL, AT(require_prior), "yes", 0, 0, NULL,
+		"Whether a request with a nonce must contain the device's own signed request."},
+	{"policy", "crls", CONFIG_PATH, AT(crls), "", 0, 0, NULL,
+		"PEM revocation lists of registrars' CAs, read at start and on SIGHUP; empty: "
+		"none."},
+	{"audit", "full_events", CONFIG_INT, AT(audit_full_events), "256", 1, AUDIT_LOG_EVENTS_MAX,
+		NULL, "Events a device's audit log answer may have before it is abridged."},
+	{"rate", "per_registrar_per_minute", CONFIG_INT, AT(per_registrar_per_minute), "6000", 0,
+		100000000, NULL, "Requests one registrar may make; 0: no limit."},
+};
+
+const struct config_schema masa_config_schema = {
+	.options = options, .option_count = sizeof(options) / sizeof(*options)};
+
+bool masa_config_load(const char *path, struct masa_config *out, struct err *e)
+{
+	if (!config_load(path, &masa_config_schema, out, e))
+		return false;
+	if (!out->nonceless_key != !out->nonceless_certificate)
+		return err_set(e, ERR_INPUT,
+			"%s: [signer] nonceless_key and nonceless_certificate go together", path);
+	if (out->admin_group && !out->admin_socket)
+		return err_set(e, ERR_INPUT, "%s: [admin] group without a socket", path);
+	return true;
+}
+
+void masa_config_clear(struct masa_config *c)
+{
+	config_clear(&masa_config_schema, c);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making vouchers (RFC 8995 §5.6, RFC 8366 §5.3): see issue.h. */
+#include "masa/issue.h"
+
+#include <string.h>
+
+#include "common/pki/cms.h"
+
+/* ---- what it says ---- */
+
+/* R8995-MASA-018, T-15: a certificate of the chain the registrar showed or its owner configured.
+ * With a nonce the lowest CA says least; without one, the highest survives a change of sub-CA. */
+static const struct cert *choose_pin(enum pin pin, const struct cert_list *path)
+{
+	switch (pin) {
+	case PIN_END_ENTITY:
+		return path->items[0];
+	case PIN_LOWEST_CA:
+		return path->items[path->count > 1 ? 1 : 0];
+	case PIN_HIGHEST_CA:
+		return path->items[path->count - 1];
+	}
+	return path->items[0];
+}
+
+/* R8995-MASA-021: what was verified, and nothing the request asserts (R8995-MASA-015). */
+static enum voucher_assertion what_was_verified(const struct authentic *a, const struct permit *p)
+{
+	if (a->proximity)
+		return ASSERTION_PROXIMITY;
+	return p->owner_verified ? ASSERTION_VERIFIED : ASSERTION_LOGGED;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* R8995-MASA-024, -042: no nonce, no life beyond that of the certificates it rests on. */
+static void limit_lifetime(const struct issue_policy *policy, const struct cert *signer,
+	const struct cert *pinned, struct voucher *v)
+{
+	v->has_expires_on = true;
+	v->expires_on = earlier(v->created_on + policy->nonceless_lifetime_s,
+		earlier(cert_not_after(signer), cert_not_after(pinned)));
+	if (policy->renewal_promise_s == 0)
+		return;
+	v->has_last_renewal_date = true; /* R8995-MASA-039 */
+	v->last_renewal_date = v->created_on + policy->renewal_promise_s;
+}
+
+static bool set_octets(struct buf *to, struct bytes from, struct err *e)
+{
+	buf_clear(to);
+	buf_init(to, from.len);
+	return buf_append(to, from.data, from.len, e);
+}
+
+static bool set_text(char **to, const char *from, struct err *e)
+{
+	*to = str_dup(from, e);
+	return *to != NULL;
+}
+
+/* R8995-MASA-023: as the pledge computes it from its own certificate, else as it was imported. */
+static bool set_idevid_issuer(
+	const struct authentic *a, const struct device *d, struct voucher *v, struct err *e)
+{
+	buf_clear(&v->idevid_issuer);
+	if (!a->has_pvr)
+		return set_octets(&v->idevid_issuer, buf_bytes(&d->idevid_issuer), e);
+	buf_init(&v->idevid_issuer, CERT_DER_MAX);
+	return idevid_issuer(a->pvr.signer, &v->idevid_issuer, e);
+}
+
+bool issue_decide(const struct issue_policy *policy, const struct authentic *a,
+	const struct permit *permit, int64_t now, struct voucher *out, const struct cert **pinned,
+	struct err *e)
+{
+	const struct voucher *asked = &a->rvr.fields;
+
+	*pinned = choose_pin(asked->nonce ? policy->pin : PIN_HIGHEST_CA, &permit->path);
+	out->has_created_on = true;
+	out->created_on = now;
+	out->assertion = what_was_verified(a, permit);
+	if (!set_text(&out->serial_number, asked->serial_number, e) ||
+		(asked->nonce && !set_text(&out->nonce, asked->nonce, e)) ||
+		!set_octets(&out->pinned_domain_cert, cert_der(*pinned), e))
+		return false;
+	if (permit->namesakes && !set_idevid_issuer(a, permit->device, out, e))
+		return false;
+	if (!asked->nonce)
+		limit_lifetime(policy, a->rvr.signer, *pinned, out);
+	return true;
+}
+
+/* ---- its signature ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool says(const struct signed_voucher *s, const struct voucher *v)
+{
+	const struct voucher *f = &s->fields;
+
+	return f->kind == VOUCHER && same_text(f->serial_number, v->serial_number) &&
+	       same_text(f->nonce, v->nonce) && f->assertion == v->assertion &&
+	       f->created_on == v->created_on && f->has_expires_on == v->has_expires_on &&
+	       f->expires_on == v->expires_on &&
+	       bytes_equal(buf_bytes(&f->pinned_domain_cert), buf_bytes(&v->pinned_domain_cert)) &&
+	       bytes_equal(buf_bytes(&f->idevid_issuer), buf_bytes(&v->idevid_issuer));
+}
+
+bool issue_sign(const struct signers *by, const struct voucher_format *format,
+	const struct voucher *content, int64_t now, struct buf *out, struct err *e)
+{
+	const struct identity *signer = content->nonce ? by->nonced : by->nonceless;
+	BUF_AUTO struct buf octets = BUF_INIT(CMS_DER_MAX);
+	SIGNED_VOUCHER_AUTO struct signed_voucher back;
+
+	signed_voucher_init(&back);
+	if (!format->seal(content, signer, &signer->chain, now, &octets, e) ||
+		!format->open(buf_bytes(&octets), by->certs, NULL, &back, e)) {
+		e->kind = e->kind == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_BUG;
+		return err_prefix(e, "signing a voucher");
+	}
+	if (!says(&back, content) || !cert_same(back.signer, signer->cert))
+		return err_set(e, ERR_BUG, "the voucher just signed does not say what it should");
+	return buf_append(out, octets.data, octets.len, e);
+}

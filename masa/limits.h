@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every limit of the MASA, with its reason. */
+#ifndef MASA_LIMITS_H
+#define MASA_LIMITS_H
+
+/* Certificates kept parsed: registrars come back with every device, devices only a few times. */
+#define MASA_CERTS_CACHED 4096
+/* Registrar chains kept verified; a registrar signs with one chain for a year. */
+#define MASA_DOMAINS_CACHED 1024
+/* Registrars whose request rate is counted at a time; who is pushed out starts afresh. */
+#define MASA_RATES_COUNTED 8192
+/* Devices that may share a serial number (told apart by idevid-issuer). */
+#define MASA_NAMESAKES_MAX 8
+/* Owners held in memory with their anchors. */
+#define MASA_OWNERS_MAX 10000
+/* PEM of one owner's anchors. */
+#define MASA_OWNER_PEM_MAX 65536
+/* Names of owners: they stand in CSV files and tables. */
+#define MASA_OWNER_NAME_MAX 128
+/* What a registrar is told to wait when it asks too fast or the store is busy. */
+#define MASA_RETRY_AFTER_S 10
+/* Rows of one admin list answer; the tool asks for the next page. */
+#define MASA_PAGE_ROWS 1000
+/* Rows of one import request: each takes three steps of one transaction (STORE_IMPORT_MAX). */
+#define MASA_IMPORT_ROWS 256
+/* An admin request: an import of MASA_IMPORT_ROWS rows with long serials and issuers fits. */
+#define MASA_ADMIN_BODY_MAX 262144
+/* An admin answer: MASA_PAGE_ROWS devices of about 400 octets. */
+#define MASA_ADMIN_REPLY_MAX 2097152
+/* How long a stopping MASA finishes what it has begun: the signing of a voucher takes milliseconds,
+ * the slowest client is cut at http_limits' write time-out. */
+#define MASA_DRAIN_MS 20000
+
+#endif

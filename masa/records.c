@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The MASA's tables, their statements and the functions that speak for them: see records.h. */
+#include "masa/records.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DUPLICATES_COUNTED_MAX 1024 /* counters in the log may stop here (RFC 8995 §5.8.1) */
+
+static const char *const migrations[] = {
+	"CREATE TABLE owners (name TEXT PRIMARY KEY, anchors TEXT NOT NULL, created INTEGER NOT "
+	"NULL);"
+	/* issuer_key: the key identifier of the IDevID's issuer, empty where serials are unique */
+	"CREATE TABLE devices (id INTEGER PRIMARY KEY, serial TEXT NOT NULL, issuer_key BLOB NOT "
+	"NULL,"
+	" idevid_issuer BLOB, owner TEXT REFERENCES owners (name), created INTEGER NOT NULL,"
+	" UNIQUE (serial, issuer_key));"
+	"CREATE TABLE events (id INTEGER PRIMARY KEY,"
+	" device INTEGER NOT NULL REFERENCES devices (id), date INTEGER NOT NULL,"
+	" domain_id TEXT NOT NULL, domain_key BLOB NOT NULL, nonce TEXT, assertion INTEGER NOT "
+	"NULL,"
+	" digest BLOB UNIQUE, expires_on INTEGER, content TEXT NOT NULL, registrar TEXT NOT NULL);"
+	"CREATE INDEX events_of_device ON events (device, domain_key)",
+	NULL,
+};
+
+enum {
+	DEVICES_BY_SERIAL,
+	DEVICES_AFTER,
+	DEVICE_SET_ISSUER,
+	DEVICE_ADD,
+	DEVICE_SET_OWNER,
+	OWNERS_ALL,
+	OWNER_PUT,
+	EVENT_RELEASE_DIGEST,
+	EVENT_ADD,
+	ISSUED_BY_DIGEST,
+	DEVICE_BY_DIGEST,
+	WAS_OWNER,
+	EVENTS_COUNT,
+	EVENTS_FULL,
+	EVENTS_ABRIDGED,
+	EVENTS_BY_SERIAL,
+	STATEMENT_COUNT,
+};
+
+static const char *const statements[] = {
+	[DEVICES_BY_SERIAL] =
+		"SELECT id, serial, owner, idevid_issuer, issuer_key, created FROM devices"
+		" WHERE serial = $1 ORDER BY id",
+	[DEVICES_AFTER] =
+		"SELECT id, serial, owner, idevid_issuer, issuer_key, created FROM devices"
+		" WHERE id > $1 ORDER BY id LIMIT $2",
+	[DEVICE_SET_ISSUER] = "UPDATE devices SET issuer_key = $2, idevid_issuer = $3"
+			      " WHERE serial = $1 AND length(issuer_key) = 0 AND length($2) > 0",
+	[DEVICE_ADD] = "INSERT INTO devices (serial, issuer_key, idevid_issuer, created)"
+		       " SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM devices"
+		       " WHERE serial = $1 AND (issuer_key = $2 OR length($2) = 0))",
+	[DEVICE_SET_OWNER] = "UPDATE devices SET owner = $3 WHERE serial = $1"
+			     " AND (issuer_key = $2 OR length($2) = 0) AND $3 IS NOT NULL"
+			     " AND owner IS DISTINCT FROM $3",
+	[OWNERS_ALL] = "SELECT name, anchors, created FROM owners ORDER BY name",
+	[OWNER_PUT] = "INSERT INTO owners (name, anchors, created) VALUES ($1, $2, $3)"
+		      " ON CONFLICT (name) DO UPDATE SET anchors = excluded.anchors",
+	[EVENT_RELEASE_DIGEST] =
+		"UPDATE events SET digest = NULL"
+		" WHERE digest = $1 AND expires_on IS NOT NULL AND expires_on <= $2",
+	[EVENT_ADD] = "INSERT INTO events (device, date, domain_id, domain_key, nonce, assertion,"
+		      " digest, expires_on, content, registrar)"
+		      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+		      " ON CONFLICT (digest) DO NOTHING",
+	[ISSUED_BY_DIGEST] = "SELECT device, content FROM events WHERE digest = $1"
+			     " AND (expires_on IS NULL OR expires_on > $2)",
+	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
+	[WAS_OWNER] = "SELECT 1 FROM events WHERE device = $1 AND domain_key = $2 LIMIT 1",
+	[EVENTS_COUNT] = "SELECT count(*) FROM events WHERE device = $1",
+	[EVENTS_FULL] = "SELECT date, domain_id, nonce, assertion, 1 FROM events WHERE device = $1"
+			" ORDER BY id DESC LIMIT $2",
+	[EVENTS_ABRIDGED] = "SELECT date, domain_id, nonce, assertion, of_kind FROM (SELECT id, "
+			    "date, domain_id, nonce,"
+			    " assertion, count(*) OVER kind AS of_kind,"
+			    " row_number() OVER (PARTITION BY domain_id, nonce IS NULL ORDER BY id "
+			    "DESC) AS place"
+			    " FROM events WHERE device = $1"
+			    " WINDOW kind AS (PARTITION BY domain_id, nonce IS NULL)) AS numbered"
+			    " WHERE place = 1 ORDER BY id DESC",
+	[EVENTS_BY_SERIAL] = "SELECT e.id, e.date, e.expires_on, d.serial, e.domain_id, e.nonce, "
+			     "e.assertion, e.registrar"
+			     " FROM events AS e JOIN devices AS d ON d.id = e.device"
+			     " WHERE d.serial = $1 AND e.id > $2 ORDER BY e.id LIMIT $3",
+	[STATEMENT_COUNT] = NULL,
+};
+
+const struct store_schema masa_schema = {"masa", migrations, statements};
+
+/* ---- devices ---- */
+
+void device_list_clear(struct device_list *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		free(l->items[i].serial);
+		free(l->items[i].owner);
+		buf_clear(&l->items[i].idevid_issuer);
+		buf_clear(&l->items[i].issuer_key);
+	}
+	l->count = 0;
+}
+
+static struct device_row device_row_of(const struct store_row *r)
+{
+	return (struct device_row){
+		.id = store_row_int(r, 0),
+		.serial = store_row_text(r, 1),
+		.owner = store_row_text(r, 2),
+		.idevid_issuer = store_row_blob(r, 3),
+		.issuer_key = store_row_blob(r, 4),
+		.created = store_row_int(r, 5),
+	};
+}
+
+static bool keep_octets(struct buf *to, struct bytes from, struct err *e)
+{
+	buf_init(to, from.len);
+	return buf_append(to, from.data, from.len, e);
+}
+
+static bool keep_device(void *arg, const struct store_row *r, struct err *e)
+{
+	struct device_list *l = arg;
+	struct device_row row = device_row_of(r);
+	struct device *d = &l->items[l->count];
+
+	if (l->count == MASA_NAMESAKES_MAX)
+		return err_set(e, ERR_STORE, "more than %d devices called %s", MASA_NAMESAKES_MAX,
+			row.serial);
+	*d = (struct device){.id = row.id, .created = row.created};
+	l->count++;
+	d->serial = str_dup(row.serial, e);
+	if (!d->serial || (row.owner && !(d->owner = str_dup(row.owner, e))))
+		return false;
+	return keep_octets(&d->idevid_issuer, row.idevid_issuer, e) &&
+	       keep_octets(&d->issuer_key, row.issuer_key, e);
+}
+
+bool records_devices_find(
+	struct store *s, const char *serial, struct device_list *out, struct err *e)
+{
+	struct store_value v = store_text(serial);
+
+	out->count = 0;
+	if (store_read(s, DEVICES_BY_SERIAL, &v, 1, keep_device, out, NULL, e))
+		return true;
+	device_list_clear(out);
+	return false;
+}
+
+struct device_reader {
+	device_row_fn *fn;
+	void *arg;
+};
+
+static bool hand_device(void *arg, const struct store_row *r, struct err *e)
+{
+	struct device_reader *to = arg;
+	struct device_row row = device_row_of(r);
+
+	return to->fn(to->arg, &row, e);
+}
+
+bool records_devices_list(
+	struct store *s, int64_t after, device_row_fn *fn, void *arg, struct err *e)
+{
+	struct store_value v[] = {STORE_I(after), STORE_I(MASA_PAGE_ROWS)};
+	struct device_reader to = {fn, arg};
+
+	return store_read(s, DEVICES_AFTER, v, 2, hand_device, &to, NULL, e);
+}
+
+/* An empty key stands for "any issuer" and must be a blob of no octets, not NULL. */
+static struct store_value issuer_key_value(struct bytes key)
+{
+	return store_blob(key.len ? key : bytes_of("", 0));
+}
+
+void records_device_import(
+	const struct device_row *row, int64_t now, struct store_op ops[DEVICE_IMPORT_OPS])
+{
+	struct store_value serial = store_text(row->serial),
+			   key = issuer_key_value(row->issuer_key);
+	struct store_value issuer = row->idevid_issuer.len
+					    ? store_blob(row->idevid_issuer)
+					    : (struct store_value){.type = STORE_NULL};
+
+	ops[0] = (struct store_op){
+		.statement = DEVICE_SET_ISSUER, .params = {serial, key, issuer}, .param_count = 3};
+	ops[1] = (struct store_op){.statement = DEVICE_ADD,
+		.params = {serial, key, issuer, STORE_I(now)},
+		.param_count = 4};
+	ops[2] = (struct store_op){.statement = DEVICE_SET_OWNER,
+		.params = {serial, key, store_text(row->owner)},
+		.param_count = 3};
+}
+
+/* ---- owners ---- */
+
+struct owner_reader {
+	owner_row_fn *fn;
+	void *arg;
+};
+
+static bool hand_owner(void *arg, const struct store_row *r, struct err *e)
+{
+	struct owner_reader *to = arg;
+
+	return to->fn(to->arg, store_row_text(r, 0), store_row_text(r, 1), store_row_int(r, 2), e);
+}
+
+bool records_owners_list(struct store *s, owner_row_fn *fn, void *arg, struct err *e)
+{
+	struct owner_reader to = {fn, arg};
+
+	return store_read(s, OWNERS_ALL, NULL, 0, hand_owner, &to, NULL, e);
+}
+
+struct store_op records_owner_put(const char *name, const char *anchors_pem, int64_t now)
+{
+	return (struct store_op){.statement = OWNER_PUT,
+		.params = {store_text(name), store_text(anchors_pem), STORE_I(now)},
+		.param_count = 3};
+}
+
+/* ---- the audit log ---- */
+
+void records_event_write(const struct event *ev, struct store_op ops[EVENT_OPS])
+{
+	struct store_value digest = store_blob(bytes_of(ev->digest, SHA256_LEN));
+	struct store_value expires =
+		ev->expires_on ? STORE_I(ev->expires_on) : (struct store_value){.type = STORE_NULL};
+
+	ops[0] = (struct store_op){.statement = EVENT_RELEASE_DIGEST,
+		.params = {digest, STORE_I(ev->date)},
+		.param_count = 2};
+	ops[1] = (struct store_op){.statement = EVENT_ADD,
+		.params = {STORE_I(ev->device), STORE_I(ev->date), store_text(ev->domain_id),
+			store_blob(bytes_of(ev->domain_key, SHA256_LEN)), store_text(ev->nonce),
+			store_text(voucher_assertion_name(ev->assertion)), digest, expires,
+			store_text(ev->content), store_text(ev->registrar)},
+		.param_count = 10};
+}
+
+void issued_clear(struct issued *i)
+{
+	free(i->content);
+	*i = (struct issued){.found = false};
+}
+
+static bool keep_issued(void *arg, const struct store_row *r, struct err *e)
+{
+	struct issued *i = arg;
+
+	i->device = store_row_int(r, 0);
+	i->content = str_dup(store_row_text(r, 1), e);
+	i->found = i->content != NULL;
+	return i->found;
+}
+
+bool records_issued_find(struct store *s, const uint8_t digest[SHA256_LEN], int64_t now,
+	struct issued *out, struct err *e)
+{
+	struct store_value v[] = {store_blob(bytes_of(digest, SHA256_LEN)), STORE_I(now)};
+
+	*out = (struct issued){.found = false};
+	return store_read(s, ISSUED_BY_DIGEST, v, 2, keep_issued, out, NULL, e);
+}
+
+static bool keep_int(void *arg, const struct store_row *r, struct err *e)
+{
+	*(int64_t *)arg = store_row_int(r, 0);
+	return true;
+}
+
+bool records_request_device(struct store *s, const uint8_t digest[SHA256_LEN], bool *found,
+	int64_t *device, struct err *e)
+{
+	struct store_value v = store_blob(bytes_of(digest, SHA256_LEN));
+	int64_t rows = 0;
+
+	if (!store_read(s, DEVICE_BY_DIGEST, &v, 1, keep_int, device, &rows, e))
+		return false;
+	*found = rows > 0;
+	return true;
+}
+
+bool records_was_owner(struct store *s, int64_t device, const uint8_t domain_key[SHA256_LEN],
+	bool *was, struct err *e)
+{
+	struct store_value v[] = {STORE_I(device), store_blob(bytes_of(domain_key, SHA256_LEN))};
+	int64_t rows = 0;
+
+	if (!store_read(s, WAS_OWNER, v, 2, NULL, NULL, &rows, e))
+		return false;
+	*was = rows > 0;
+	return true;
+}
+
+static char *own(const char *s, struct err *e)
+{
+	return s ? str_dup(s, e) : NULL;
+}
+
+static enum voucher_assertion assertion_of(const char *name)
+{
+	static const enum voucher_assertion all[] = {ASSERTION_VERIFIED, ASSERTION_LOGGED,
+		ASSERTION_PROXIMITY, ASSERTION_AGENT_PROXIMITY};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (strcmp(voucher_assertion_name(all[i]), name) == 0)
+			return all[i];
+	return ASSERTION_OTHER;
+}
+
+static bool keep_event(void *arg, const struct store_row *r, struct err *e)
+{
+	struct audit_log *log = arg;
+	FREE_AUTO char *domain_id = own(store_row_text(r, 1), e);
+	FREE_AUTO char *nonce = own(store_row_text(r, 2), e);
+	int64_t of_kind = store_row_int(r, 4);
+	struct audit_event ev = {.date = store_row_int(r, 0),
+		.domain_id = domain_id,
+		.nonce = nonce,
+		.assertion = assertion_of(store_row_text(r, 3))};
+	uint32_t *duplicates = nonce ? &log->nonced_duplicates : &log->nonceless_duplicates;
+
+	if (!domain_id || (store_row_text(r, 2) && !nonce))
+		return false;
+	ev.truncated =
+		of_kind > DUPLICATES_COUNTED_MAX ? DUPLICATES_COUNTED_MAX : (uint32_t)of_kind - 1;
+	if (log->event_count ==
+		AUDIT_LOG_EVENTS_MAX) { /* more domains than fit: say so (MASA-043) */
+		if (log->arbitrary < DUPLICATES_COUNTED_MAX)
+			log->arbitrary++;
+		return true;
+	}
+	*duplicates += ev.truncated;
+	if (*duplicates > DUPLICATES_COUNTED_MAX)
+		*duplicates = DUPLICATES_COUNTED_MAX;
+	return audit_log_add(log, &ev, e);
+}
+
+bool records_audit_log(
+	struct store *s, int64_t device, int64_t full, struct audit_log *out, struct err *e)
+{
+	struct store_value v[] = {STORE_I(device), STORE_I(full)};
+	int64_t count = 0;
+
+	*out = (struct audit_log){.version = 1};
+	if (!store_read(s, EVENTS_COUNT, v, 1, keep_int, &count, NULL, e))
+		return false;
+	if (count <= full)
+		return store_read(s, EVENTS_FULL, v, 2, keep_event, out, NULL, e);
+	return store_read(s, EVENTS_ABRIDGED, v, 1, keep_event, out, NULL, e);
+}
+
+struct event_reader {
+	event_row_fn *fn;
+	void *arg;
+};
+
+static bool hand_event(void *arg, const struct store_row *r, struct err *e)
+{
+	struct event_reader *to = arg;
+	struct event_row row = {
+		.id = store_row_int(r, 0),
+		.date = store_row_int(r, 1),
+		.expires_on = store_row_int(r, 2),
+		.serial = store_row_text(r, 3),
+		.domain_id = store_row_text(r, 4),
+		.nonce = store_row_text(r, 5),
+		.assertion = store_row_text(r, 6),
+		.registrar = store_row_text(r, 7),
+	};
+
+	return to->fn(to->arg, &row, e);
+}
+
+bool records_events_list(struct store *s, const char *serial, int64_t after, event_row_fn *fn,
+	void *arg, struct err *e)
+{
+	struct store_value v[] = {store_text(serial), STORE_I(after), STORE_I(MASA_PAGE_ROWS)};
+	struct event_reader to = {fn, arg};
+
+	return store_read(s, EVENTS_BY_SERIAL, v, 3, hand_event, &to, NULL, e);
+}

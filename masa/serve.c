@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a registrar's request to its answer (RFC 8995 §5.5, §5.6, §5.8): two tables of steps, run
+ * one after the other. A step reads what earlier steps found and fills in its own part; none calls
+ * the next. Waiting for the disk is an outcome of a step: the request is picked up where it stands
+ * when the store has answered. The audit entry is durable before the voucher is even signed. */
+#include "masa/serve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/pki/cms.h"
+#include "common/wire/media_type.h"
+
+#define DOMAIN_ID_TEXT_MAX 128 /* base64 of a domainID */
+#define AUDIT_LOG_TYPE	   "application/json"
+
+enum outcome { NEXT, WAIT, FAILED };
+
+struct request {
+	struct masa *m;
+	struct call *call;
+	const struct sequence *sequence;
+	size_t at; /* the step to run next */
+	int64_t now;
+	const struct voucher_format *asked;  /* what came */
+	const struct voucher_format *wanted; /* what goes back */
+	uint8_t digest[SHA256_LEN];	     /* of the request's octets */
+	struct authentic authentic;
+	bool known;	/* this very request was honoured before: nothing to decide or to record */
+	int64_t device; /* its row */
+	struct device_list devices;
+	struct permit permit;
+	struct voucher voucher;
+	struct buf content;   /* the voucher's JSON, as recorded */
+	struct buf domain_id; /* of the pinned certificate */
+	uint8_t domain_key[SHA256_LEN];
+	bool recorded; /* the event is ours; else an identical request was faster */
+	struct err store_error;
+	struct buf answer;
+	const char *answer_type;
+};
+
+struct step {
+	const char *what; /* in front of the reason in the log */
+	enum outcome (*run)(struct request *r, struct err *e);
+	bool first_time_only; /* left out when the request is known */
+};
+
+struct sequence {
+	const char *refused; /* the log's event when a step fails */
+	const struct step *steps;
+	size_t count;
+};
+
+static enum outcome outcome_of(bool ok)
+{
+	return ok ? NEXT : FAILED;
+}
+
+/* ---- steps of both sequences ---- */
+
+static enum outcome read_content_type(struct request *r, struct err *e)
+{
+	const char *type = call_header(r->call, "Content-Type");
+
+	r->asked = voucher_format_by_media_type(type);
+	if (r->asked)
+		return NEXT;
+	err_set(e, ERR_UNSUPPORTED_TYPE, "Content-Type %s", type ? type : "missing");
+	return FAILED;
+}
+
+static enum outcome authenticate_the_registrar(struct request *r, struct err *e)
+{
+	struct bytes body = call_body(r->call);
+
+	return outcome_of(digest_sha256(body, r->digest, e) &&
+			  authenticate_registrar(
+				  &r->m->authenticator, r->asked, body, r->now, &r->authentic, e));
+}
+
+/* R8995-MASA-038. After the signature: nobody can use up another registrar's allowance. */
+static enum outcome count_the_registrar(struct request *r, struct err *e)
+{
+	uint8_t who[SHA256_LEN];
+
+	return outcome_of(digest_sha256(cert_spki(r->authentic.rvr.signer), who, e) &&
+			  rate_take(r->m->rate, who, clock_mono_ms(), e));
+}
+
+static enum outcome authenticate_the_pledge(struct request *r, struct err *e)
+{
+	return outcome_of(
+		authenticate_pledge(&r->m->authenticator, r->asked, r->now, &r->authentic, e));
+}
+
+/* R8995-MASA-011. */
+static enum outcome look_up_device(struct request *r, struct err *e)
+{
+	return outcome_of(records_devices_find(
+		r->m->store, r->authentic.rvr.fields.serial_number, &r->devices, e));
+}
+
+/* ---- steps of requestvoucher ---- */
+
+static enum outcome choose_format(struct request *r, struct err *e)
+{
+	const char *accept = call_header(r->call, "Accept");
+
+	r->wanted = voucher_format_by_accept(accept, r->asked);
+	if (r->wanted)
+		return NEXT;
+	err_set(e, ERR_NOT_ACCEPTABLE, "Accept %s", accept ? accept : "missing");
+	return FAILED;
+}
+
+/* The voucher an identical request was given, while it is good: the same content, no second event.
+ */
+static bool recall(struct request *r, bool *found, struct err *e)
+{
+	ISSUED_AUTO struct issued earlier;
+
+	if (!records_issued_find(r->m->store, r->digest, r->now, &earlier, e))
+		return false;
+	*found = earlier.found;
+	if (!earlier.found)
+		return true;
+	voucher_clear(&r->voucher);
+	return voucher_parse_json(bytes_of_str(earlier.content), &r->voucher, e) ||
+	       err_set(e, ERR_STORE, "recorded voucher is not readable");
+}
+
+static enum outcome recall_voucher(struct request *r, struct err *e)
+{
+	return outcome_of(recall(r, &r->known, e));
+}
+
+static enum outcome ask_policy(struct request *r, struct err *e)
+{
+	struct owner_policy policy = masa_owner_policy(r->m);
+
+	if (!owner_permit(r->m->owners, &policy, &r->authentic, &r->devices, r->now, &r->permit, e))
+		return FAILED;
+	r->device = r->permit.device->id;
+	return NEXT;
+}
+
+static enum outcome decide_content(struct request *r, struct err *e)
+{
+	struct issue_policy policy = masa_issue_policy(r->m);
+	const struct cert *pinned;
+
+	return outcome_of(
+		issue_decide(&policy, &r->authentic, &r->permit, r->now, &r->voucher, &pinned, e) &&
+		voucher_format_json(&r->voucher, &r->content, e) &&
+		domain_id_text(pinned, &r->domain_id, e) && domain_key(pinned, r->domain_key, e));
+}
+
+static void run(struct request *r);
+
+static void on_recorded(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct request *r = arg;
+
+	if (e)
+		r->store_error = *e;
+	else
+		r->recorded = changed[EVENT_OPS - 1] > 0;
+	run(r);
+}
+
+/* R8995-MASA-028. */
+static enum outcome record_event(struct request *r, struct err *e)
+{
+	struct store_op ops[EVENT_OPS];
+	struct event ev = {
+		.device = r->device,
+		.date = r->now,
+		.domain_id = buf_str(&r->domain_id),
+		.domain_key = r->domain_key,
+		.nonce = r->voucher.nonce,
+		.assertion = r->voucher.assertion,
+		.digest = r->digest,
+		.expires_on = r->voucher.has_expires_on ? r->voucher.expires_on : 0,
+		.content = buf_str(&r->content),
+		.registrar = cert_subject(r->authentic.rvr.signer),
+	};
+
+	records_event_write(&ev, ops);
+	return store_write(r->m->store, ops, EVENT_OPS, call_loop(r->call), on_recorded, r, e)
+		       ? WAIT
+		       : FAILED;
+}
+
+/* Two identical requests at the same moment: the slower one takes what the faster one recorded. */
+static enum outcome check_recorded(struct request *r, struct err *e)
+{
+	if (r->store_error.kind != ERR_NONE) {
+		*e = r->store_error;
+		return FAILED;
+	}
+	if (r->recorded)
+		return NEXT;
+	if (!recall(r, &r->known, e))
+		return FAILED;
+	if (r->known)
+		return NEXT;
+	err_set(e, ERR_RETRY_LATER, "an identical request was recorded and is gone again");
+	return FAILED;
+}
+
+static enum outcome sign_voucher(struct request *r, struct err *e)
+{
+	struct signers by = masa_signers(r->m);
+
+	r->answer_type = r->wanted->media_type;
+	return outcome_of(issue_sign(&by, r->wanted, &r->voucher, r->now, &r->answer, e));
+}
+
+static enum outcome log_issued(struct request *r, struct err *e)
+{
+	const struct voucher *v = &r->voucher;
+
+	log_event(&r->m->log, LOG_LEVEL_INFO, "voucher-issued", call_exchange(r->call), "serial",
+		v->serial_number, "assertion", voucher_assertion_name(v->assertion), "nonced",
+		v->nonce ? "yes" : "no", "repeated", r->known ? "yes" : "no", "registrar",
+		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address, NULL);
+	return NEXT;
+}
+
+/* ---- steps of requestauditlog ---- */
+
+static enum outcome accept_json(struct request *r, struct err *e)
+{
+	static const char *const offered[] = {AUDIT_LOG_TYPE};
+	const char *accept = call_header(r->call, "Accept");
+
+	if (media_type_negotiate(accept, offered, 1) == 0)
+		return NEXT;
+	err_set(e, ERR_NOT_ACCEPTABLE, "Accept %s", accept ? accept : "missing");
+	return FAILED;
+}
+
+/* RFC 8995 §5.8 lets the MASA tie this request to one it has verified already. */
+static enum outcome recall_request(struct request *r, struct err *e)
+{
+	return outcome_of(records_request_device(r->m->store, r->digest, &r->known, &r->device, e));
+}
+
+static bool any_was_owner(
+	struct request *r, const struct cert_list *chain, bool *was, struct err *e)
+{
+	uint8_t key[SHA256_LEN];
+
+	*was = false;
+	for (size_t i = 0; i < chain->count && !*was; i++)
+		if (!domain_key(chain->items[i], key, e) ||
+			!records_was_owner(r->m->store, r->device, key, was, e))
+			return false;
+	return true;
+}
+
+/* The chain as shown, and as far as it leads to what the device's owner configured: a voucher may
+ * have pinned a root the registrar does not send. */
+static bool was_owner(struct request *r, const struct device *d, bool *was, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list path = CERT_LIST_INIT;
+	const struct authentic *a = &r->authentic;
+	struct err ignored = ERR_INIT;
+
+	if (!any_was_owner(r, &a->domain, was, e))
+		return false;
+	if (*was || !d->owner ||
+		!owners_verify(r->m->owners, d->owner, a->rvr.signer, &a->rvr.certs, r->now, &path,
+			&ignored))
+		return true;
+	return any_was_owner(r, &path, was, e);
+}
+
+/* R8995-MASA-029: owners and former owners only; others learn nothing, not even whether it exists.
+ */
+static enum outcome find_log(struct request *r, struct err *e)
+{
+	const struct device *d = owner_find_device(&r->devices, &r->authentic);
+	bool was = false;
+
+	if (d) {
+		r->device = d->id;
+		if (!was_owner(r, d, &was, e))
+			return FAILED;
+	}
+	if (was)
+		return NEXT;
+	err_set(e, ERR_UNKNOWN_DEVICE, d ? "the registrar never owned %s" : "no device %s",
+		r->authentic.rvr.fields.serial_number);
+	err_tell(e, "There is no audit log of this device for this registrar.");
+	return FAILED;
+}
+
+static enum outcome format_log(struct request *r, struct err *e)
+{
+	AUDIT_LOG_AUTO struct audit_log log = {.version = 1};
+
+	r->answer_type = AUDIT_LOG_TYPE;
+	return outcome_of(records_audit_log(r->m->store, r->device, r->m->config->audit_full_events,
+				  &log, e) &&
+			  audit_log_format(&log, &r->answer, e));
+}
+
+static enum outcome log_audit(struct request *r, struct err *e)
+{
+	log_event(&r->m->log, LOG_LEVEL_INFO, "audit-log-given", call_exchange(r->call), "serial",
+		r->authentic.rvr.fields.serial_number, "registrar",
+		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address, NULL);
+	return NEXT;
+}
+
+/* ---- the sequences ---- */
+
+static const struct step voucher_steps[] = {
+	{"content type", read_content_type, false},
+	{"accepted types", choose_format, false},
+	{"registrar's request", authenticate_the_registrar, false},
+	{"rate", count_the_registrar, false},
+	{"earlier voucher", recall_voucher, false},
+	{"pledge's request", authenticate_the_pledge, true},
+	{"device", look_up_device, true},
+	{"policy", ask_policy, true},
+	{"voucher", decide_content, true},
+	{"audit entry", record_event, true},
+	{"audit entry", check_recorded, true},
+	{"voucher", sign_voucher, false},
+	{"log", log_issued, false},
+};
+
+static const struct step audit_steps[] = {
+	{"content type", read_content_type, false},
+	{"accepted types", accept_json, false},
+	{"registrar's request", authenticate_the_registrar, false},
+	{"rate", count_the_registrar, false},
+	{"earlier request", recall_request, false},
+	{"pledge's request", authenticate_the_pledge, true},
+	{"device", look_up_device, true},
+	{"device", find_log, true},
+	{"audit log", format_log, false},
+	{"log", log_audit, false},
+};
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+static const struct sequence voucher_sequence = {
+	"voucher-refused", voucher_steps, COUNT(voucher_steps)};
+static const struct sequence audit_sequence = {
+	"audit-log-refused", audit_steps, COUNT(audit_steps)};
+
+/* ---- running them ---- */
+
+static void request_free(struct request *r)
+{
+	authentic_clear(&r->authentic);
+	device_list_clear(&r->devices);
+	permit_clear(&r->permit);
+	voucher_clear(&r->voucher);
+	buf_clear(&r->content);
+	buf_clear(&r->domain_id);
+	buf_clear(&r->answer);
+	free(r);
+}
+
+static void finish(struct request *r, const struct err *e)
+{
+	if (e)
+		call_reply_err(r->call, &r->m->log, r->sequence->refused, e);
+	else
+		call_reply(r->call, 200, r->answer_type, buf_bytes(&r->answer));
+	request_free(r);
+}
+
+static void run(struct request *r)
+{
+	while (r->at < r->sequence->count) {
+		const struct step *s = &r->sequence->steps[r->at++];
+		struct err e = ERR_INIT;
+		enum outcome o;
+
+		if (s->first_time_only && r->known)
+			continue;
+		o = s->run(r, &e);
+		if (o == WAIT)
+			return;
+		if (o == FAILED) {
+			err_prefix(&e, "%s", s->what);
+			finish(r, &e);
+			return;
+		}
+	}
+	finish(r, NULL);
+}
+
+static void start(struct call *c, struct masa *m, const struct sequence *s)
+{
+	struct err e = ERR_INIT;
+	struct request *r = mem_new(sizeof(*r), &e);
+
+	if (!r) {
+		call_reply_err(c, &m->log, s->refused, &e);
+		return;
+	}
+	r->m = m;
+	r->call = c;
+	r->sequence = s;
+	r->now = clock_unix_s(&m->clock);
+	authentic_init(&r->authentic);
+	voucher_init(&r->voucher, VOUCHER);
+	buf_init(&r->content, VOUCHER_JSON_MAX);
+	buf_init(&r->domain_id, DOMAIN_ID_TEXT_MAX);
+	buf_init(&r->answer, AUDIT_LOG_MAX > CMS_DER_MAX ? AUDIT_LOG_MAX : CMS_DER_MAX);
+	run(r);
+}
+
+static void on_requestvoucher(struct call *c, void *app)
+{
+	start(c, app, &voucher_sequence);
+}
+
+static void on_requestauditlog(struct call *c, void *app)
+{
+	start(c, app, &audit_sequence);
+}
+
+const struct http_route masa_routes[] = {
+	{"POST", "/.well-known/brski/requestvoucher", on_requestvoucher, CMS_DER_MAX, NULL},
+	{"POST", "/.well-known/brski/requestauditlog", on_requestauditlog, CMS_DER_MAX, NULL},
+};
+const size_t masa_route_count = COUNT(masa_routes);
