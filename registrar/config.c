@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registrar.conf: one row an option. A manufacturer is a section of its own, [manufacturer NAME].
+ */
+#include "registrar/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define OFF(member)  offsetof(struct registrar_config, member)
+#define MOFF(member) offsetof(struct manufacturer_config, member)
+
+static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const addresses[] = {"global", "private", "loopback", "link-local", NULL};
+static const char *const checks[] = {"before-delivery", "after-status", "off", NULL};
+static const char *const judgements[] = {"refuse", "warn", NULL};
+static const char *const admits[] = {"hold", "listed", "all", NULL};
+static const char *const expiries[] = {"refuse", "accept", NULL};
+static const char *const serial_sources[] = {"subject", "hardware-name", "cn", NULL};
+
+/* clang-format off */
+static const struct config_option options[] = {
+	{"server", "listen", CONFIG_STRING, OFF(listen), "127.0.0.1:8443", 0, 0, NULL,
+		"Address and port for devices, e.g. [::]:8443."},
+	{"server", "key", CONFIG_PATH, OFF(key), NULL, 0, 0, NULL,
+		"Private key of the registrar, PEM."},
+	{"server", "certificate", CONFIG_PATH, OFF(certificate), NULL, 0, 0, NULL,
+		"Certificate of the registrar, PEM: end entity (cmcRA, serverAuth, clientAuth) first, then its issuers up to the domain CA."},
+	{"server", "workers", CONFIG_INT, OFF(workers), "0", 0, WORKERS_MAX, NULL,
+		"Worker threads; 0: as many as processor cores."},
+	{"store", "path", CONFIG_PATH, OFF(store), "registrar.db", 0, 0, NULL,
+		"Database file; made when it is not there."},
+	{"log", "level", CONFIG_CHOICE, OFF(log_level), "info", 0, 0, levels,
+		"Least important events that are logged."},
+	{"admin", "socket", CONFIG_PATH, OFF(admin_socket), "", 0, 0, NULL,
+		"Unix socket for registrarctl; unset: no administration."},
+	{"admin", "group", CONFIG_STRING, OFF(admin_group), "", 0, 0, NULL,
+		"Group that may use the socket besides its owner."},
+	{"ca", "key", CONFIG_PATH, OFF(ca_key), NULL, 0, 0, NULL,
+		"Private key of the issuing CA, PEM."},
+	{"ca", "certificate", CONFIG_PATH, OFF(ca_certificate), NULL, 0, 0, NULL,
+		"Certificate of the issuing CA, PEM."},
+	{"ca", "chain", CONFIG_PATH, OFF(ca_chain), "", 0, 0, NULL,
+		"PEM file with the root and whatever else /cacerts has to hold."},
+	{"ca", "ldevid_days", CONFIG_INT, OFF(ldevid_days), "365", 1, 36500, NULL,
+		"Days an LDevID is valid."},
+	{"est", "csrattrs", CONFIG_WORDS, OFF(csrattrs), "", 0, 0, NULL,
+		"What a CSR has to hold: challengePassword, ec-p256, ec-p384, rsa-3072, san, OIDs in dots."},
+	{"est", "cacerts_open", CONFIG_BOOL, OFF(cacerts_open), "yes", 0, 0, NULL,
+		"Answer /cacerts and /csrattrs without a client certificate."},
+	{"est", "server_keygen", CONFIG_BOOL, OFF(server_keygen), "yes", 0, 0, NULL,
+		"Make keys for devices that ask for it (/serverkeygen)."},
+	{"est", "renew_expired", CONFIG_BOOL, OFF(renew_expired), "no", 0, 0, NULL,
+		"Let an expired LDevID renew itself."},
+	{"policy", "retry_after", CONFIG_DURATION, OFF(retry_after), "10s", 1, 60, NULL,
+		"What a device is told to wait while its claim is open."},
+	{"policy", "pending_days", CONFIG_INT, OFF(pending_days), "30", 1, 3650, NULL,
+		"Days after which an open claim that nobody asked for again is forgotten."},
+	{"policy", "claims_max", CONFIG_INT, OFF(claims_max), "100000", 1, 10000000, NULL,
+		"Open claims at most; further devices are told to come back later."},
+	{"policy", "journal_days", CONFIG_INT, OFF(journal_days), "400", 1, 36500, NULL,
+		"Days the journal of exchanges is kept."},
+	{"masa", "connect_timeout", CONFIG_DURATION, OFF(masa_connect), "2s", 1, 60, NULL,
+		"Time for one connection attempt."},
+	{"masa", "timeout", CONFIG_DURATION, OFF(masa_timeout), "10s", 1, 55, NULL,
+		"Time for a whole request."},
+	{"masa", "addresses", CONFIG_FLAGS, OFF(masa_addresses), "global private", 0, 0, addresses,
+		"Classes of addresses the name of a MASA may stand for."},
+	{"audit", "check", CONFIG_CHOICE, OFF(audit_check), "before-delivery", 0, 0, checks,
+		"When the device's history is fetched from the MASA and judged."},
+	{"audit", "foreign_domain", CONFIG_CHOICE, OFF(audit_foreign), "refuse", 0, 0, judgements,
+		"A history with vouchers for other domains."},
+	{"audit", "nonceless", CONFIG_CHOICE, OFF(audit_nonceless), "refuse", 0, 0, judgements,
+		"A history with vouchers without a nonce, which may be replayed."},
+	{"manufacturer", "anchors", CONFIG_PATH, MOFF(anchors), NULL, 0, 0, NULL,
+		"Trust anchors of the IDevIDs, PEM."},
+	{"manufacturer", "masa_anchors", CONFIG_PATH, MOFF(masa_anchors), NULL, 0, 0, NULL,
+		"Trust anchors of the MASA: its TLS server and its vouchers, PEM."},
+	{"manufacturer", "admit", CONFIG_CHOICE, MOFF(admit), "hold", 0, 0, admits,
+		"hold: an administrator approves each device (those in `serials` are approved already); listed: those in `serials` only; all: every device."},
+	{"manufacturer", "serials", CONFIG_PATH, MOFF(serials), "", 0, 0, NULL,
+		"File of serial numbers, one a line, # begins a comment."},
+	{"manufacturer", "masa_url", CONFIG_STRING, MOFF(masa_url), "", 0, 0, NULL,
+		"MASA to ask instead of the one named in the IDevID."},
+	{"manufacturer", "masa_certificate", CONFIG_BOOL, MOFF(masa_certificate), "yes", 0, 0, NULL,
+		"Show the registrar's certificate to the MASA as TLS client."},
+	{"manufacturer", "masa_user", CONFIG_STRING, MOFF(masa_user), "", 0, 0, NULL,
+		"User for HTTP Basic authentication at the MASA."},
+	{"manufacturer", "masa_password", CONFIG_PATH, MOFF(masa_password), "", 0, 0, NULL,
+		"File that holds the password for it."},
+	{"manufacturer", "expired_idevid", CONFIG_CHOICE, MOFF(expired_idevid), "refuse", 0, 0, expiries,
+		"An IDevID past its notAfter."},
+	{"manufacturer", "serial_from", CONFIG_CHOICE, MOFF(serial_from), "subject", 0, 0, serial_sources,
+		"Where the IDevID keeps the serial number."},
+};
+/* clang-format on */
+
+static void *manufacturer_instance(void *out, const char *name, struct err *e)
+{
+	struct registrar_config *c = out;
+	struct manufacturer_config *m;
+
+	for (size_t i = 0; i < c->manufacturer_count; i++)
+		if (strcmp(c->manufacturers[i]->name, name) == 0)
+			return c->manufacturers[i];
+	if (c->manufacturer_count == MANUFACTURERS_MAX) {
+		err_set(e, ERR_INPUT, "more than %d manufacturers", MANUFACTURERS_MAX);
+		return NULL;
+	}
+	m = mem_new(sizeof(*m), e);
+	if (!m)
+		return NULL;
+	m->name = str_dup(name, e);
+	if (!m->name) {
+		free(m);
+		return NULL;
+	}
+	c->manufacturers[c->manufacturer_count++] = m;
+	return m;
+}
+
+const struct config_schema registrar_config_schema = {
+	.options = options,
+	.option_count = sizeof(options) / sizeof(*options),
+	.repeated_section = "manufacturer",
+	.instance = manufacturer_instance,
+};
+
+static bool check_manufacturer(const struct manufacturer_config *m, struct err *e)
+{
+	if (m->admit == ADMIT_LISTED && !m->serials)
+		return err_set(
+			e, ERR_INPUT, "[manufacturer %s]: admit = listed needs `serials`", m->name);
+	if (!m->masa_user != !m->masa_password)
+		return err_set(e, ERR_INPUT,
+			"[manufacturer %s]: masa_user and masa_password go together", m->name);
+	return true;
+}
+
+bool registrar_config_load(struct registrar_config *c, const char *path, struct err *e)
+{
+	memset(c, 0, sizeof(*c));
+	if (!config_load(path, &registrar_config_schema, c, e))
+		return false;
+	for (size_t i = 0; i < c->manufacturer_count; i++)
+		if (!check_manufacturer(c->manufacturers[i], e))
+			return err_prefix(e, "%s", path);
+	if (c->manufacturer_count == 0)
+		return err_set(e, ERR_INPUT,
+			"%s: no [manufacturer NAME] section: no device could join", path);
+	return true;
+}
+
+void registrar_config_clear(struct registrar_config *c)
+{
+	for (size_t i = 0; i < c->manufacturer_count; i++) {
+		config_clear_instance(&registrar_config_schema, c->manufacturers[i]);
+		free(c->manufacturers[i]->name);
+		free(c->manufacturers[i]);
+	}
+	c->manufacturer_count = 0;
+	config_clear(&registrar_config_schema, c);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registrar's configuration file as a struct; the table of options is in config.c. */
+#ifndef REGISTRAR_CONFIG_H
+#define REGISTRAR_CONFIG_H
+
+#include "common/run/config.h"
+#include "registrar/limits.h"
+
+enum admit_policy { ADMIT_HOLD, ADMIT_LISTED, ADMIT_ALL };
+enum expired_policy { EXPIRED_REFUSE, EXPIRED_ACCEPT };
+enum audit_check { AUDIT_BEFORE_DELIVERY, AUDIT_AFTER_STATUS, AUDIT_OFF };
+enum audit_judgement { AUDIT_REFUSE, AUDIT_WARN };
+
+struct manufacturer_config {
+	char *name;
+	char *anchors;	       /* PEM: IDevID anchors */
+	char *masa_anchors;    /* PEM: anchors of the MASA's TLS and of vouchers */
+	int admit;	       /* enum admit_policy */
+	char *serials;	       /* file of serials, one a line, or NULL */
+	char *masa_url;	       /* instead of the one in the IDevID, or NULL */
+	bool masa_certificate; /* show our certificate to the MASA */
+	char *masa_user;       /* HTTP Basic, or NULL */
+	char *masa_password;   /* path of a file that holds the password */
+	int expired_idevid;    /* enum expired_policy */
+	int serial_from;       /* enum idevid_serial_source */
+};
+
+struct registrar_config {
+	char *listen, *key, *certificate;
+	int64_t workers;
+	char *store;
+	int log_level;
+	char *admin_socket, *admin_group;
+	char *ca_key, *ca_certificate, *ca_chain;
+	int64_t ldevid_days;
+	char *csrattrs;
+	bool cacerts_open, server_keygen, renew_expired;
+	int64_t retry_after, pending_days, claims_max, journal_days;
+	int64_t masa_connect, masa_timeout;
+	unsigned masa_addresses; /* bits of enum http_address_class */
+	int audit_check, audit_foreign, audit_nonceless;
+	struct manufacturer_config *manufacturers[MANUFACTURERS_MAX];
+	size_t manufacturer_count;
+};
+
+extern const struct config_schema registrar_config_schema;
+
+/* Read the file, then look at what single options cannot say (a list without a file of serials,
+ * no manufacturer at all). ERR_INPUT with file and line, or naming the section. */
+bool registrar_config_load(struct registrar_config *c, const char *path, struct err *e) MUST_CHECK;
+void registrar_config_clear(struct registrar_config *c);
+
+#endif

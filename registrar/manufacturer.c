@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the configuration says of one manufacturer, made ready for use. */
+#include "registrar/manufacturer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/file.h"
+#include "common/pki/idevid.h"
+
+#define PASSWORD_MAX 1024 /* octets of a password file */
+
+static int compare_serials(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Cut the line at p to its serial; false when it is blank or a comment. */
+static bool trim_line(char **line, char *end)
+{
+	while (*line < end && strchr(" \t\r", **line))
+		(*line)++;
+	while (end > *line && strchr(" \t\r", end[-1]))
+		end--;
+	*end = '\0';
+	return end > *line && **line != '#';
+}
+
+static size_t count_lines(const struct buf *text)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < text->len; i++)
+		n += text->data[i] == '\n';
+	return n;
+}
+
+static bool load_serials(struct serial_list *l, const char *path, struct err *e)
+{
+	char *p, *stop;
+
+	if (!file_read(path, &l->text, e))
+		return false;
+	if (memchr(l->text.data ? l->text.data : (const uint8_t *)"", '\0', l->text.len))
+		return err_set(e, ERR_INPUT, "%s: not a text file", path);
+	l->serials = mem_new(count_lines(&l->text) * sizeof(*l->serials), e);
+	if (!l->serials)
+		return false;
+	p = (char *)l->text.data;
+	stop = p ? p + l->text.len : p;
+	while (p < stop) {
+		char *end = memchr(p, '\n', (size_t)(stop - p));
+		char *line = p;
+
+		if (!end)
+			end = stop;
+		p = end + 1;
+		if (trim_line(&line, end))
+			l->serials[l->count++] = line;
+	}
+	qsort(l->serials, l->count, sizeof(*l->serials), compare_serials);
+	return true;
+}
+
+static bool load_password(struct buf *out, const char *path, struct err *e)
+{
+	if (!file_read(path, out, e))
+		return false;
+	while (out->len > 0 && strchr("\r\n", out->data[out->len - 1]))
+		out->data[--out->len] = '\0';
+	return out->len > 0 || err_set(e, ERR_INPUT, "%s: no password in it", path);
+}
+
+static bool load_all(struct manufacturer *m, const struct manufacturer_config *c, struct err *e)
+{
+	m->anchors = anchors_load(c->anchors, e);
+	if (!m->anchors)
+		return err_prefix(e, "anchors");
+	m->masa_anchors = anchors_load(c->masa_anchors, e);
+	if (!m->masa_anchors)
+		return err_prefix(e, "masa_anchors");
+	if (c->serials && !load_serials(&m->listed, c->serials, e))
+		return err_prefix(e, "serials");
+	m->has_masa = c->masa_url != NULL;
+	if (m->has_masa && !idevid_masa_uri_parse(c->masa_url, &m->masa, e))
+		return err_prefix(e, "masa_url");
+	if (c->masa_password && !load_password(&m->masa_password, c->masa_password, e))
+		return err_prefix(e, "masa_password");
+	return true;
+}
+
+bool manufacturer_load(struct manufacturer *m, const struct manufacturer_config *c, struct err *e)
+{
+	memset(m, 0, sizeof(*m));
+	m->config = c;
+	buf_init(&m->listed.text, SERIALS_FILE_MAX);
+	buf_init(&m->masa_password, PASSWORD_MAX);
+	if (load_all(m, c, e))
+		return true;
+	manufacturer_clear(m);
+	return err_prefix(e, "[manufacturer %s]", c->name);
+}
+
+void manufacturer_clear(struct manufacturer *m)
+{
+	anchors_unref(&m->anchors);
+	anchors_unref(&m->masa_anchors);
+	buf_clear(&m->listed.text);
+	free(m->listed.serials);
+	buf_wipe(&m->masa_password);
+	memset(m, 0, sizeof(*m));
+}
+
+bool manufacturer_lists(const struct manufacturer *m, const char *serial)
+{
+	return m->listed.count > 0 && bsearch(&serial, m->listed.serials, m->listed.count,
+					      sizeof(*m->listed.serials), compare_serials);
+}
