@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registrar's tables and statements. Everything that is looked up while a device waits has an
+ * index; nothing is counted or scanned on its road. A number is given out as max + 1, which is safe
+ * because the store has one writer. */
+#include "registrar/records.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "registrar/limits.h"
+
+static const char *const claim_names[CLAIM_STATE_COUNT] = {
+	"none", "pending", "approved", "rejected"};
+static const char *const device_names[DEVICE_STATE_COUNT] = {
+	"new", "vouched", "enrolled", "refused"};
+static const char *const history_names[HISTORY_STATE_COUNT] = {
+	"unknown", "good", "warned", "refused"};
+
+const char *claim_state_name(enum claim_state s)
+{
+	return claim_names[s];
+}
+
+bool claim_state_parse(const char *name, enum claim_state *out)
+{
+	for (size_t i = 0; i < CLAIM_STATE_COUNT; i++)
+		if (strcmp(name, claim_names[i]) == 0) {
+			*out = (enum claim_state)i;
+			return true;
+		}
+	return false;
+}
+
+const char *device_state_name(enum device_state s)
+{
+	return device_names[s];
+}
+
+const char *history_state_name(enum history_state s)
+{
+	return history_names[s];
+}
+
+static const char *const migrations[] = {
+	"CREATE TABLE device ("
+	" id INTEGER PRIMARY KEY,"
+	" manufacturer TEXT NOT NULL,"
+	" serial TEXT NOT NULL,"
+	" claim INTEGER NOT NULL,"
+	" state INTEGER NOT NULL,"
+	" history INTEGER NOT NULL,"
+	" first_seen INTEGER NOT NULL,"
+	" last_seen INTEGER NOT NULL,"
+	" subject TEXT,"
+	" claim_reason TEXT,"
+	" claim_by TEXT,"
+	" claim_at INTEGER,"
+	" history_reason TEXT,"
+	" voucher_status TEXT,"
+	" enroll_status TEXT,"
+	" vouched_at INTEGER,"
+	" enrolled_at INTEGER,"
+	" idevid_sha256 BLOB,"
+	" request_sha256 BLOB,"
+	" registrar_sha256 BLOB,"
+	" voucher_type TEXT,"
+	" voucher BLOB,"
+	" registrar_request BLOB,"
+	" UNIQUE (manufacturer, serial));"
+	"CREATE INDEX device_serial ON device (serial);"
+	"CREATE INDEX device_claim ON device (claim, id);"
+	"CREATE INDEX device_idle ON device (state, last_seen);"
+	"CREATE TABLE certificate ("
+	" sha256 BLOB PRIMARY KEY,"
+	" serial_hex TEXT NOT NULL,"
+	" manufacturer TEXT NOT NULL,"
+	" serial TEXT NOT NULL,"
+	" subject TEXT,"
+	" issued_at INTEGER NOT NULL,"
+	" not_after INTEGER NOT NULL,"
+	" revoked_at INTEGER,"
+	" csr_sha256 BLOB NOT NULL,"
+	" client_sha256 BLOB NOT NULL,"
+	" der BLOB NOT NULL);"
+	"CREATE INDEX certificate_csr ON certificate (csr_sha256);"
+	"CREATE INDEX certificate_device ON certificate (manufacturer, serial, issued_at);"
+	"CREATE INDEX certificate_expiry ON certificate (not_after);"
+	"CREATE TABLE journal ("
+	" id INTEGER PRIMARY KEY,"
+	" at INTEGER NOT NULL,"
+	" exchange TEXT,"
+	" manufacturer TEXT,"
+	" serial TEXT,"
+	" step TEXT,"
+	" outcome TEXT,"
+	" reason TEXT);"
+	"CREATE INDEX journal_serial ON journal (serial, id);"
+	"CREATE INDEX journal_at ON journal (at);",
+	NULL,
+};
+
+enum statement {
+	READ_DEVICE,
+	READ_VOUCHER,
+	READ_REGISTRAR_REQUEST,
+	READ_CERTIFICATE,
+	READ_CERTIFICATE_FOR,
+	COUNT_PENDING,
+	LIST_CLAIMS,
+	LIST_CLAIMS_IN,
+	LIST_DEVICES,
+	FIND_BY_SERIAL,
+	FIND_BY_ID,
+	READ_JOURNAL,
+	LIST_CERTIFICATES,
+	ADD_DEVICE,
+	HOLD_DEVICE,
+	TOUCH_DEVICE,
+	KEEP_VOUCHER,
+	JUDGE_HISTORY,
+	REFUSE_DEVICE,
+	ADD_CERTIFICATE,
+	ENROLL_DEVICE,
+	NOTE_VOUCHER_STATUS,
+	NOTE_ENROLL_STATUS,
+	DECIDE_CLAIM,
+	DECIDE_PENDING,
+	ADD_JOURNAL,
+	SWEEP_CLAIMS,
+	SWEEP_JOURNAL_AGE,
+	SWEEP_JOURNAL_ROWS,
+	SWEEP_CERTIFICATES,
+	STATEMENT_COUNT
+};
+
+#define CLAIM_COLUMNS                                                                              \
+	"id, manufacturer, serial, subject, claim, claim_reason, claim_by, state, history, "       \
+	"history_reason, voucher_status, enroll_status, first_seen, last_seen, claim_at, "         \
+	"vouched_at, enrolled_at"
+
+static const char *const statements[STATEMENT_COUNT + 1] = {
+	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
+			"registrar_sha256, voucher_type, last_seen "
+			"FROM device WHERE manufacturer = $1 AND serial = $2",
+	[READ_VOUCHER] = "SELECT voucher FROM device "
+			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
+	[READ_REGISTRAR_REQUEST] =
+		"SELECT registrar_request FROM device "
+		"WHERE manufacturer = $1 AND serial = $2 AND registrar_request IS NOT NULL",
+	[READ_CERTIFICATE] = "SELECT manufacturer, serial, not_after, revoked_at FROM certificate "
+			     "WHERE sha256 = $1",
+	[READ_CERTIFICATE_FOR] =
+		"SELECT der FROM certificate WHERE csr_sha256 = $1 AND client_sha256 = $2 "
+		"AND issued_at >= $3 ORDER BY issued_at DESC LIMIT 1",
+	[COUNT_PENDING] = "SELECT count(*) FROM device WHERE claim = 1",
+	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS " FROM device "
+			"WHERE id > $1 AND claim <> 0 ORDER BY id LIMIT $2",
+	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
+			   "WHERE claim = $1 AND id > $2 ORDER BY id LIMIT $3",
+	[LIST_DEVICES] = "SELECT " CLAIM_COLUMNS " FROM device "
+			 "WHERE id > $1 AND state <> 0 ORDER BY id LIMIT $2",
+	[FIND_BY_SERIAL] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
+	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
+	[READ_JOURNAL] = "SELECT at, exchange, manufacturer, serial, step, outcome, reason "
+			 "FROM journal WHERE serial = $1 ORDER BY id DESC LIMIT $2",
+	[LIST_CERTIFICATES] =
+		"SELECT serial_hex, subject, issued_at, not_after FROM certificate "
+		"WHERE manufacturer = $1 AND serial = $2 ORDER BY issued_at DESC LIMIT $3",
+	[ADD_DEVICE] = "INSERT INTO device "
+		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
+		       "subject) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM device), "
+		       "$1, $2, 0, 0, 0, $3, $4, $5) ON CONFLICT (manufacturer, serial) DO NOTHING",
+	[HOLD_DEVICE] =
+		"UPDATE device SET claim = 1, idevid_sha256 = $1, request_sha256 = $2, "
+		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
+		"registrar_request = NULL "
+		"WHERE manufacturer = $5 AND serial = $6 AND claim <= 1",
+	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
+	[KEEP_VOUCHER] =
+		"UPDATE device SET state = 1, idevid_sha256 = $1, request_sha256 = $2, "
+		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
+		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
+		"voucher_status = NULL, enroll_status = NULL "
+		"WHERE manufacturer = $11 AND serial = $12",
+	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
+			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
+	[REFUSE_DEVICE] = "UPDATE device SET state = 3, history = $1, history_reason = $2, "
+			  "idevid_sha256 = $3, last_seen = $4, registrar_request = NULL, "
+			  "voucher = NULL, voucher_type = NULL "
+			  "WHERE manufacturer = $5 AND serial = $6",
+	[ADD_CERTIFICATE] =
+		"INSERT INTO certificate (sha256, serial_hex, manufacturer, serial, subject, "
+		"issued_at, not_after, csr_sha256, client_sha256, der) "
+		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS "
+		"(SELECT 1 FROM certificate WHERE csr_sha256 = $8 AND client_sha256 = $9 "
+		"AND issued_at >= $11)",
+	[ENROLL_DEVICE] = "UPDATE device SET state = 2, enrolled_at = $1, last_seen = $2 "
+			  "WHERE manufacturer = $3 AND serial = $4 AND state <> 3",
+	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
+				"WHERE manufacturer = $3 AND serial = $4",
+	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "
+			       "WHERE manufacturer = $3 AND serial = $4",
+	[DECIDE_CLAIM] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
+			 "claim_at = $4, last_seen = $5 WHERE id = $6",
+	[DECIDE_PENDING] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
+			   "claim_at = $4, last_seen = $5 WHERE claim = 1",
+	[ADD_JOURNAL] = "INSERT INTO journal "
+			"(id, at, exchange, manufacturer, serial, step, outcome, reason) "
+			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "
+			"$1, $2, $3, $4, $5, $6, $7)",
+	[SWEEP_CLAIMS] = "DELETE FROM device WHERE id IN (SELECT id FROM device "
+			 "WHERE state = 0 AND claim <= 2 AND last_seen < $1 LIMIT 1000)",
+	[SWEEP_JOURNAL_AGE] = "DELETE FROM journal WHERE id IN "
+			      "(SELECT id FROM journal WHERE at < $1 LIMIT 1000)",
+	[SWEEP_JOURNAL_ROWS] = "DELETE FROM journal WHERE id IN (SELECT id FROM journal "
+			       "WHERE id <= (SELECT max(id) FROM journal) - $1 LIMIT 10000)",
+	[SWEEP_CERTIFICATES] = "DELETE FROM certificate WHERE sha256 IN "
+			       "(SELECT sha256 FROM certificate WHERE not_after < $1 LIMIT 1000)",
+};
+
+const struct store_schema records_schema = {"registrar", migrations, statements};
+
+/* ---- Reading ---- */
+
+#define READ(s, statement, fn, arg, e, ...)                                                        \
+	store_read(s, statement, (const struct store_value[]){__VA_ARGS__},                        \
+		sizeof((const struct store_value[]){__VA_ARGS__}) / sizeof(struct store_value),    \
+		fn, arg, NULL, e)
+
+static void copy_digest(uint8_t out[SHA256_LEN], struct bytes blob)
+{
+	if (blob.len == SHA256_LEN)
+		memcpy(out, blob.data, SHA256_LEN);
+}
+
+static bool device_row(void *arg, const struct store_row *r, struct err *e)
+{
+	struct device_record *d = arg;
+	const char *type = store_row_text(r, 7);
+
+	d->found = true;
+	d->id = store_row_int(r, 0);
+	d->claim = (enum claim_state)store_row_int(r, 1);
+	d->state = (enum device_state)store_row_int(r, 2);
+	d->history = (enum history_state)store_row_int(r, 3);
+	copy_digest(d->idevid_sha256, store_row_blob(r, 4));
+	copy_digest(d->request_sha256, store_row_blob(r, 5));
+	copy_digest(d->registrar_sha256, store_row_blob(r, 6));
+	if (type && strlen(type) <= MEDIA_TYPE_KEPT)
+		memcpy(d->voucher_type, type, strlen(type) + 1);
+	d->last_seen = store_row_int(r, 8);
+	return true;
+}
+
+bool records_device(
+	struct store *s, struct device_key key, struct device_record *out, struct err *e)
+{
+	memset(out, 0, sizeof(*out));
+	return READ(s, READ_DEVICE, device_row, out, e, store_text(key.manufacturer),
+		store_text(key.serial));
+}
+
+struct blob_reader {
+	struct buf *out;
+	bool found;
+};
+
+static bool blob_row(void *arg, const struct store_row *r, struct err *e)
+{
+	struct blob_reader *b = arg;
+	struct bytes blob = store_row_blob(r, 0);
+
+	b->found = true;
+	return buf_append(b->out, blob.data, blob.len, e);
+}
+
+bool records_voucher(struct store *s, struct device_key key, struct buf *out, struct err *e)
+{
+	struct blob_reader b = {out, false};
+
+	if (!READ(s, READ_VOUCHER, blob_row, &b, e, store_text(key.manufacturer),
+		    store_text(key.serial)))
+		return false;
+	return b.found || err_set(e, ERR_NOT_FOUND, "no voucher of \"%s\"", key.serial);
+}
+
+bool records_registrar_request(
+	struct store *s, struct device_key key, struct buf *out, struct err *e)
+{
+	struct blob_reader b = {out, false};
+
+	if (!READ(s, READ_REGISTRAR_REQUEST, blob_row, &b, e, store_text(key.manufacturer),
+		    store_text(key.serial)))
+		return false;
+	return b.found || err_set(e, ERR_NOT_FOUND, "no registrar request of \"%s\"", key.serial);
+}
+
+void certificate_record_clear(struct certificate_record *c)
+{
+	free(c->manufacturer);
+	free(c->serial);
+	memset(c, 0, sizeof(*c));
+}
+
+static bool certificate_row(void *arg, const struct store_row *r, struct err *e)
+{
+	struct certificate_record *c = arg;
+	const char *manufacturer = store_row_text(r, 0), *serial = store_row_text(r, 1);
+
+	if (!manufacturer || !serial)
+		return err_set(e, ERR_STORE, "certificate without a device");
+	c->manufacturer = str_dup(manufacturer, e);
+	c->serial = c->manufacturer ? str_dup(serial, e) : NULL;
+	if (!c->serial)
+		return false;
+	c->not_after = store_row_int(r, 2);
+	c->revoked_at = store_row_int(r, 3);
+	c->found = true;
+	return true;
+}
+
+bool records_certificate(struct store *s, const uint8_t sha256[SHA256_LEN],
+	struct certificate_record *out, struct err *e)
+{
+	memset(out, 0, sizeof(*out));
+	if (READ(s, READ_CERTIFICATE, certificate_row, out, e,
+		    store_blob(bytes_of(sha256, SHA256_LEN))))
+		return true;
+	certificate_record_clear(out);
+	return false;
+}
+
+bool records_certificate_for(struct store *s, const uint8_t csr_sha256[SHA256_LEN],
+	const uint8_t client_sha256[SHA256_LEN], int64_t since, struct buf *der, struct err *e)
+{
+	struct blob_reader b = {der, false};
+
+	if (!READ(s, READ_CERTIFICATE_FOR, blob_row, &b, e,
+		    store_blob(bytes_of(csr_sha256, SHA256_LEN)),
+		    store_blob(bytes_of(client_sha256, SHA256_LEN)), STORE_I(since)))
+		return false;
+	return b.found || err_set(e, ERR_NOT_FOUND, "no certificate for this request");
+}
+
+static bool count_row(void *arg, const struct store_row *r, struct err *e)
+{
+	int64_t *out = arg;
+
+	*out = store_row_int(r, 0);
+	return true;
+}
+
+bool records_count_pending(struct store *s, int64_t *out, struct err *e)
+{
+	*out = 0;
+	return store_read(s, COUNT_PENDING, NULL, 0, count_row, out, NULL, e);
+}
+
+/* ---- Writing ---- */
+
+/* The operations of one transaction, put together step by step. */
+struct transaction {
+	struct store_op ops[STORE_OPS_MAX];
+	size_t count;
+};
+
+static void add_op(struct transaction *t, enum statement statement, bool must_change,
+	const struct store_value *params, size_t param_count)
+{
+	struct store_op *op = &t->ops[t->count++];
+
+	op->statement = (int)statement;
+	op->must_change = must_change;
+	op->param_count = param_count;
+	memcpy(op->params, params, param_count * sizeof(*params));
+}
+
+#define ADD(t, statement, must_change, ...)                                                        \
+	add_op(t, statement, must_change, (const struct store_value[]){__VA_ARGS__},               \
+		sizeof((const struct store_value[]){__VA_ARGS__}) / sizeof(struct store_value))
+
+static struct store_value digest_value(const uint8_t *sha256)
+{
+	return store_blob(bytes_of(sha256, SHA256_LEN));
+}
+
+static void add_journal(struct transaction *t, const struct journal_entry *j)
+{
+	ADD(t, ADD_JOURNAL, false, STORE_I(j->at), store_text(j->exchange),
+		store_text(j->device.manufacturer), store_text(j->device.serial),
+		store_text(j->step), store_text(j->outcome), store_text(j->reason));
+}
+
+static void add_device(struct transaction *t, const struct request_record *r)
+{
+	ADD(t, ADD_DEVICE, false, store_text(r->device.manufacturer), store_text(r->device.serial),
+		STORE_I(r->at), STORE_I(r->at), store_text(r->subject));
+}
+
+static bool write_transaction(
+	const struct records_writer *w, const struct transaction *t, struct err *e)
+{
+	return store_write(w->store, t->ops, t->count, w->loop, w->done, w->arg, e);
+}
+
+bool records_hold(const struct records_writer *w, const struct request_record *r,
+	const struct journal_entry *j, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	add_device(&t, r);
+	ADD(&t, HOLD_DEVICE, false, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
+		digest_value(r->registrar_sha256), STORE_I(r->at),
+		store_text(r->device.manufacturer), store_text(r->device.serial));
+	add_journal(&t, j);
+	return write_transaction(w, &t, e);
+}
+
+bool records_touch(const struct records_writer *w, struct device_key key, int64_t at, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	ADD(&t, TOUCH_DEVICE, false, STORE_I(at), store_text(key.manufacturer),
+		store_text(key.serial));
+	return write_transaction(w, &t, e);
+}
+
+bool records_keep_voucher(const struct records_writer *w, const struct request_record *r,
+	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
+	enum history_state history, const struct journal_entry *j, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	add_device(&t, r);
+	ADD(&t, KEEP_VOUCHER, true, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
+		digest_value(r->registrar_sha256), STORE_I(r->at), STORE_I(r->at),
+		store_blob(voucher), store_text(voucher_type),
+		store_blob(registrar_request.len ? registrar_request : (struct bytes){0}),
+		STORE_I(history), store_text(j->reason), store_text(r->device.manufacturer),
+		store_text(r->device.serial));
+	add_journal(&t, j);
+	return write_transaction(w, &t, e);
+}
+
+bool records_judge_history(const struct records_writer *w, const struct request_record *r,
+	enum history_state history, const struct journal_entry *j, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	add_device(&t, r);
+	if (history == HISTORY_REFUSED)
+		ADD(&t, REFUSE_DEVICE, true, STORE_I(history), store_text(j->reason),
+			digest_value(r->idevid_sha256), STORE_I(r->at),
+			store_text(r->device.manufacturer), store_text(r->device.serial));
+	else
+		ADD(&t, JUDGE_HISTORY, true, STORE_I(history), store_text(j->reason),
+			store_text(r->device.manufacturer), store_text(r->device.serial));
+	add_journal(&t, j);
+	return write_transaction(w, &t, e);
+}
+
+bool records_issue(const struct records_writer *w, const struct issued_record *c,
+	const struct journal_entry *j, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	ADD(&t, ADD_CERTIFICATE, true, digest_value(c->sha256), store_text(c->serial_hex),
+		store_text(c->device.manufacturer), store_text(c->device.serial),
+		store_text(c->subject), STORE_I(c->at), STORE_I(c->not_after),
+		digest_value(c->csr_sha256), digest_value(c->client_sha256), store_blob(c->der),
+		STORE_I(c->repeat_since));
+	ADD(&t, ENROLL_DEVICE, true, STORE_I(c->at), STORE_I(c->at),
+		store_text(c->device.manufacturer), store_text(c->device.serial));
+	add_journal(&t, j);
+	return write_transaction(w, &t, e);
+}
+
+bool records_status(const struct records_writer *w, struct device_key key, bool of_voucher,
+	const char *text, const struct journal_entry *j, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	ADD(&t, of_voucher ? NOTE_VOUCHER_STATUS : NOTE_ENROLL_STATUS, false, store_text(text),
+		STORE_I(j->at), store_text(key.manufacturer), store_text(key.serial));
+	add_journal(&t, j);
+	return write_transaction(w, &t, e);
+}
+
+bool records_journal(const struct records_writer *w, const struct journal_entry *j, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	add_journal(&t, j);
+	return write_transaction(w, &t, e);
+}
+
+bool records_decide(const struct records_writer *w, int64_t id, enum claim_state decision,
+	const char *reason, const char *by, int64_t at, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	if (id == 0)
+		ADD(&t, DECIDE_PENDING, false, STORE_I(decision), store_text(reason),
+			store_text(by), STORE_I(at), STORE_I(at));
+	else
+		ADD(&t, DECIDE_CLAIM, false, STORE_I(decision), store_text(reason), store_text(by),
+			STORE_I(at), STORE_I(at), STORE_I(id));
+	return write_transaction(w, &t, e);
+}
+
+bool records_sweep(const struct records_writer *w, const struct sweep_limits *l, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	ADD(&t, SWEEP_CLAIMS, false, STORE_I(l->claims_before));
+	ADD(&t, SWEEP_JOURNAL_AGE, false, STORE_I(l->journal_before));
+	ADD(&t, SWEEP_JOURNAL_ROWS, false, STORE_I(l->journal_rows));
+	ADD(&t, SWEEP_CERTIFICATES, false, STORE_I(l->certificates_before));
+	return write_transaction(w, &t, e);
+}
+
+/* ---- The administrator ---- */
+
+struct claim_reader {
+	records_claim_fn *fn;
+	void *arg;
+};
+
+static bool claim_row(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct claim_reader *reader = arg;
+	const struct claim_row row = {
+		.id = store_row_int(r, 0),
+		.manufacturer = store_row_text(r, 1),
+		.serial = store_row_text(r, 2),
+		.subject = store_row_text(r, 3),
+		.claim = (enum claim_state)store_row_int(r, 4),
+		.reason = store_row_text(r, 5),
+		.by = store_row_text(r, 6),
+		.state = (enum device_state)store_row_int(r, 7),
+		.history = (enum history_state)store_row_int(r, 8),
+		.history_reason = store_row_text(r, 9),
+		.voucher_status = store_row_text(r, 10),
+		.enroll_status = store_row_text(r, 11),
+		.first_seen = store_row_int(r, 12),
+		.last_seen = store_row_int(r, 13),
+		.decided_at = store_row_int(r, 14),
+		.vouched_at = store_row_int(r, 15),
+		.enrolled_at = store_row_int(r, 16),
+	};
+
+	return reader->fn(reader->arg, &row, e);
+}
+
+bool records_list_claims(struct store *s, enum claim_state state, int64_t after, int64_t limit,
+	records_claim_fn *fn, void *arg, struct err *e)
+{
+	struct claim_reader reader = {fn, arg};
+
+	if (state == CLAIM_STATE_COUNT)
+		return READ(s, LIST_CLAIMS, claim_row, &reader, e, STORE_I(after), STORE_I(limit));
+	return READ(s, LIST_CLAIMS_IN, claim_row, &reader, e, STORE_I(state), STORE_I(after),
+		STORE_I(limit));
+}
+
+bool records_list_devices(struct store *s, int64_t after, int64_t limit, records_claim_fn *fn,
+	void *arg, struct err *e)
+{
+	struct claim_reader reader = {fn, arg};
+
+	return READ(s, LIST_DEVICES, claim_row, &reader, e, STORE_I(after), STORE_I(limit));
+}
+
+bool records_find_by_serial(
+	struct store *s, const char *serial, records_claim_fn *fn, void *arg, struct err *e)
+{
+	struct claim_reader reader = {fn, arg};
+
+	return READ(s, FIND_BY_SERIAL, claim_row, &reader, e, store_text(serial),
+		STORE_I(MANUFACTURERS_MAX));
+}
+
+bool records_find_by_id(struct store *s, int64_t id, records_claim_fn *fn, void *arg, struct err *e)
+{
+	struct claim_reader reader = {fn, arg};
+
+	return READ(s, FIND_BY_ID, claim_row, &reader, e, STORE_I(id));
+}
+
+struct journal_reader {
+	records_journal_fn *fn;
+	void *arg;
+};
+
+static bool journal_row(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct journal_reader *reader = arg;
+	const struct journal_entry row = {
+		.at = store_row_int(r, 0),
+		.exchange = store_row_text(r, 1),
+		.device = {store_row_text(r, 2), store_row_text(r, 3)},
+		.step = store_row_text(r, 4),
+		.outcome = store_row_text(r, 5),
+		.reason = store_row_text(r, 6),
+	};
+
+	return reader->fn(reader->arg, &row, e);
+}
+
+bool records_read_journal(struct store *s, const char *serial, int64_t limit,
+	records_journal_fn *fn, void *arg, struct err *e)
+{
+	struct journal_reader reader = {fn, arg};
+
+	return READ(s, READ_JOURNAL, journal_row, &reader, e, store_text(serial), STORE_I(limit));
+}
+
+struct certificate_reader {
+	records_certificate_fn *fn;
+	void *arg;
+};
+
+static bool listed_certificate_row(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct certificate_reader *reader = arg;
+
+	return reader->fn(reader->arg, store_row_text(r, 0), store_row_text(r, 1),
+		store_row_int(r, 2), store_row_int(r, 3), e);
+}
+
+bool records_list_certificates(struct store *s, struct device_key key, int64_t limit,
+	records_certificate_fn *fn, void *arg, struct err *e)
+{
+	struct certificate_reader reader = {fn, arg};
+
+	return READ(s, LIST_CERTIFICATES, listed_certificate_row, &reader, e,
+		store_text(key.manufacturer), store_text(key.serial), STORE_I(limit));
+}

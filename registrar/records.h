@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the registrar remembers, as typed functions over the store: one row a device (its claim, its
+ * last voucher-request, its history), one a certificate, one a line of the journal.
+ *
+ * A claim is where a device stands with the administrator, its state where it stands with us. The
+ * row is keyed by manufacturer and serial-number, never by certificate octets (T-34). */
+#ifndef REGISTRAR_RECORDS_H
+#define REGISTRAR_RECORDS_H
+
+#include "common/pki/digest.h"
+#include "common/run/store.h"
+
+enum claim_state { CLAIM_NONE, CLAIM_PENDING, CLAIM_APPROVED, CLAIM_REJECTED, CLAIM_STATE_COUNT };
+enum device_state {
+	DEVICE_NEW,	 /* known, no voucher yet */
+	DEVICE_VOUCHED,	 /* has a voucher */
+	DEVICE_ENROLLED, /* has a certificate of ours */
+	DEVICE_REFUSED,	 /* its history speaks against it: no EST action (R8995-REG-057) */
+	DEVICE_STATE_COUNT
+};
+enum history_state {
+	HISTORY_UNKNOWN,
+	HISTORY_GOOD,
+	HISTORY_WARNED,
+	HISTORY_REFUSED,
+	HISTORY_STATE_COUNT
+};
+
+const char *claim_state_name(enum claim_state s);
+bool claim_state_parse(const char *name, enum claim_state *out);
+const char *device_state_name(enum device_state s);
+const char *history_state_name(enum history_state s);
+
+extern const struct store_schema records_schema;
+
+struct device_key { /* borrowed strings */
+	const char *manufacturer;
+	const char *serial;
+};
+
+#define MEDIA_TYPE_KEPT 63
+
+struct device_record {
+	bool found;
+	int64_t id;
+	enum claim_state claim;
+	enum device_state state;
+	enum history_state history;
+	uint8_t idevid_sha256[SHA256_LEN];	/* zeros when none */
+	uint8_t request_sha256[SHA256_LEN];	/* of the last voucher-request */
+	uint8_t registrar_sha256[SHA256_LEN];	/* our certificate at that time */
+	char voucher_type[MEDIA_TYPE_KEPT + 1]; /* "" when there is no voucher */
+	int64_t last_seen;
+};
+
+struct journal_entry { /* borrowed strings; NULL where there is none */
+	int64_t at;
+	const char *exchange;
+	struct device_key device;
+	const char *step, *outcome, *reason;
+};
+
+/* What a voucher-request told about its device. */
+struct request_record {
+	struct device_key device;
+	const char *subject;	      /* of the IDevID */
+	const uint8_t *idevid_sha256; /* SHA256_LEN octets each */
+	const uint8_t *request_sha256;
+	const uint8_t *registrar_sha256;
+	int64_t at;
+};
+
+/* ---- Reading: here and now, indexed. ---- */
+bool records_device(struct store *s, struct device_key key, struct device_record *out,
+	struct err *e) MUST_CHECK;
+/* The stored voucher; ERR_NOT_FOUND. */
+bool records_voucher(
+	struct store *s, struct device_key key, struct buf *out, struct err *e) MUST_CHECK;
+/* The registrar voucher-request behind it; ERR_NOT_FOUND when it is no longer kept. */
+bool records_registrar_request(
+	struct store *s, struct device_key key, struct buf *out, struct err *e) MUST_CHECK;
+
+/* A certificate we issued. */
+struct certificate_record {
+	bool found;
+	char *manufacturer, *serial; /* of the device */
+	int64_t not_after, revoked_at;
+};
+void certificate_record_clear(struct certificate_record *c);
+bool records_certificate(struct store *s, const uint8_t sha256[SHA256_LEN],
+	struct certificate_record *out, struct err *e) MUST_CHECK;
+/* The certificate issued since `since` for these very CSR octets and client; ERR_NOT_FOUND. */
+bool records_certificate_for(struct store *s, const uint8_t csr_sha256[SHA256_LEN],
+	const uint8_t client_sha256[SHA256_LEN], int64_t since, struct buf *der,
+	struct err *e) MUST_CHECK;
+bool records_count_pending(struct store *s, int64_t *out, struct err *e) MUST_CHECK;
+
+/* ---- Writing: durable when done is called, on l's thread. False: not queued. ---- */
+struct records_writer {
+	struct store *store;
+	struct loop *loop;
+	store_done *done;
+	void *arg;
+};
+/* A device waits for an administrator. changed[0] is 1 when it was not known before. */
+bool records_hold(const struct records_writer *w, const struct request_record *r,
+	const struct journal_entry *j, struct err *e) MUST_CHECK;
+/* It was still there. */
+bool records_touch(const struct records_writer *w, struct device_key key, int64_t at,
+	struct err *e) MUST_CHECK;
+/* A voucher is about to be delivered. registrar_request has len 0 when nobody needs it again. */
+bool records_keep_voucher(const struct records_writer *w, const struct request_record *r,
+	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
+	enum history_state history, const struct journal_entry *j, struct err *e) MUST_CHECK;
+/* What the MASA's audit log says; HISTORY_REFUSED makes the device DEVICE_REFUSED. */
+bool records_judge_history(const struct records_writer *w, const struct request_record *r,
+	enum history_state history, const struct journal_entry *j, struct err *e) MUST_CHECK;
+/* A certificate is about to be delivered. ERR_CONFLICT: the device was refused in between, or the
+ * same request was answered (records_certificate_for() finds the answer). */
+struct issued_record {
+	struct device_key device;
+	const uint8_t *sha256;
+	const char *serial_hex;
+	struct bytes der;
+	const char *subject;
+	int64_t at, not_after, repeat_since;
+	const uint8_t *csr_sha256, *client_sha256;
+};
+bool records_issue(const struct records_writer *w, const struct issued_record *c,
+	const struct journal_entry *j, struct err *e) MUST_CHECK;
+/* Telemetry: what is one of "voucher", "enroll". */
+bool records_status(const struct records_writer *w, struct device_key key, bool of_voucher,
+	const char *text, const struct journal_entry *j, struct err *e) MUST_CHECK;
+bool records_journal(
+	const struct records_writer *w, const struct journal_entry *j, struct err *e) MUST_CHECK;
+
+/* ---- The administrator. ---- */
+struct claim_row {
+	int64_t id;
+	const char *manufacturer, *serial, *subject, *reason, *by;
+	enum claim_state claim;
+	enum device_state state;
+	enum history_state history;
+	const char *history_reason, *voucher_status, *enroll_status;
+	int64_t first_seen, last_seen, decided_at, vouched_at, enrolled_at;
+};
+typedef bool records_claim_fn(void *arg, const struct claim_row *row, struct err *e);
+/* Rows with id > after, at most limit, in order of id. CLAIM_STATE_COUNT: claims of any state but
+ * none. */
+bool records_list_claims(struct store *s, enum claim_state state, int64_t after, int64_t limit,
+	records_claim_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* Devices that have or had a voucher, or whose history was refused. */
+bool records_list_devices(struct store *s, int64_t after, int64_t limit, records_claim_fn *fn,
+	void *arg, struct err *e) MUST_CHECK;
+bool records_find_by_serial(struct store *s, const char *serial, records_claim_fn *fn, void *arg,
+	struct err *e) MUST_CHECK;
+bool records_find_by_id(
+	struct store *s, int64_t id, records_claim_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* One claim, or with id 0 every pending one. changed[0] says how many. */
+bool records_decide(const struct records_writer *w, int64_t id, enum claim_state decision,
+	const char *reason, const char *by, int64_t at, struct err *e) MUST_CHECK;
+
+typedef bool records_journal_fn(void *arg, const struct journal_entry *row, struct err *e);
+/* The newest entries of a serial-number, newest first. */
+bool records_read_journal(struct store *s, const char *serial, int64_t limit,
+	records_journal_fn *fn, void *arg, struct err *e) MUST_CHECK;
+typedef bool records_certificate_fn(void *arg, const char *serial_hex, const char *subject,
+	int64_t issued_at, int64_t not_after, struct err *e);
+bool records_list_certificates(struct store *s, struct device_key key, int64_t limit,
+	records_certificate_fn *fn, void *arg, struct err *e) MUST_CHECK;
+
+/* ---- Ageing out. ---- */
+struct sweep_limits {
+	int64_t claims_before, journal_before, journal_rows,
+		certificates_before; /* moments; rows */
+};
+bool records_sweep(
+	const struct records_writer *w, const struct sweep_limits *l, struct err *e) MUST_CHECK;
+
+#endif
