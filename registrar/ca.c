@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The built-in issuing CA and the two things EST clients ask of it beforehand: its certificates and
+ * what it wants to see in a CSR (RFC 7030 §4.1, §4.5). Immutable once open. */
+#include "registrar/ca.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/pki/issue.h"
+#include "common/pki/pkcs7_certs.h"
+
+#define DAY_S 86400
+
+struct ca {
+	struct identity identity;
+	struct cert_list certs;
+	int64_t ldevid_s;
+	struct buf certs_pkcs7;
+	struct buf csrattrs_der;
+	struct csrattrs csrattrs;
+};
+
+static bool add_new(struct cert_list *l, const struct cert_list *more, struct err *e)
+{
+	for (size_t i = 0; i < more->count; i++)
+		if (!cert_list_contains(l, more->items[i]) && !cert_list_add(l, more->items[i], e))
+			return false;
+	return true;
+}
+
+static bool load_certs(struct ca *ca, const char *chain_path, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list further = CERT_LIST_INIT;
+
+	if (chain_path && !cert_list_load(chain_path, &further, e))
+		return err_prefix(e, "[ca] chain");
+	return cert_list_add(&ca->certs, ca->identity.cert, e) &&
+	       add_new(&ca->certs, &ca->identity.chain, e) && add_new(&ca->certs, &further, e);
+}
+
+static bool check_ca_cert(const struct cert *c, int64_t now, struct err *e)
+{
+	if (!cert_is_ca(c))
+		return err_set(e, ERR_INPUT, "\"%s\" is no CA certificate", cert_subject(c));
+	if (cert_not_after(c) <= now)
+		return err_set(e, ERR_INPUT, "\"%s\" is expired", cert_subject(c));
+	if (cert_not_before(c) > now)
+		return err_set(e, ERR_INPUT, "\"%s\" is not valid yet", cert_subject(c));
+	return true;
+}
+
+/* Every device has to build a path from its certificate to a root with what /cacerts gives it. */
+static bool check_root(const struct ca *ca, int64_t now, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list roots = CERT_LIST_INIT;
+	ANCHORS_AUTO struct anchors *anchors = NULL;
+
+	for (size_t i = 0; i < ca->certs.count; i++)
+		if (cert_is_self_signed(ca->certs.items[i]) &&
+			!cert_list_add(&roots, ca->certs.items[i], e))
+			return false;
+	if (roots.count == 0)
+		return err_set(e, ERR_INPUT,
+			"no self-signed root in `certificate` and `chain`: devices could not "
+			"build a path");
+	anchors = anchors_new(&roots, e);
+	return anchors && chain_verify(anchors, ca->identity.cert, &ca->certs, now, NULL, e);
+}
+
+static bool load_csrattrs(struct ca *ca, const char *words, struct err *e)
+{
+	if (!words || !*words)
+		return true;
+	if (!csrattrs_format(words, &ca->csrattrs_der, e) ||
+		!csrattrs_parse(buf_bytes(&ca->csrattrs_der), &ca->csrattrs, e))
+		return err_prefix(e, "[est] csrattrs");
+	return true;
+}
+
+static bool load_all(struct ca *ca, const struct registrar_config *c, int64_t now, struct err *e)
+{
+	if (!identity_load(&ca->identity, c->ca_key, c->ca_certificate, e) ||
+		!check_ca_cert(ca->identity.cert, now, e) || !load_certs(ca, c->ca_chain, e) ||
+		!check_root(ca, now, e) || !pkcs7_certs_format(&ca->certs, &ca->certs_pkcs7, e))
+		return err_prefix(e, "[ca]");
+	return load_csrattrs(ca, c->csrattrs, e);
+}
+
+struct ca *ca_open(const struct registrar_config *c, int64_t now, struct err *e)
+{
+	struct ca *ca = mem_new(sizeof(*ca), e);
+
+	if (!ca)
+		return NULL;
+	ca->ldevid_s = c->ldevid_days * DAY_S;
+	buf_init(&ca->certs_pkcs7, PKCS7_CERTS_DER_MAX);
+	buf_init(&ca->csrattrs_der, CSRATTRS_DER_MAX);
+	buf_init(&ca->csrattrs.der, CSRATTRS_DER_MAX);
+	if (load_all(ca, c, now, e))
+		return ca;
+	ca_free(ca);
+	return NULL;
+}
+
+void ca_free(struct ca *ca)
+{
+	if (!ca)
+		return;
+	identity_clear(&ca->identity);
+	cert_list_clear(&ca->certs);
+	buf_clear(&ca->certs_pkcs7);
+	buf_clear(&ca->csrattrs_der);
+	csrattrs_clear(&ca->csrattrs);
+	free(ca);
+}
+
+struct cert *ca_issue_ldevid(
+	struct ca *ca, const struct ldevid_wish *wish, int64_t now, struct err *e)
+{
+	const struct issue_request request = {
+		.profile = PROFILE_LDEVID,
+		.issuer = &ca->identity,
+		.spki = wish->spki,
+		.subject_der = wish->subject_der,
+		.san_der = wish->san_der,
+		.not_before = now - LDEVID_BACKDATE_S,
+		.not_after = now + ca->ldevid_s,
+	};
+
+	if (cert_not_after(ca->identity.cert) <= now) {
+		err_set(e, ERR_RETRY_LATER, "the issuing CA is expired");
+		return NULL;
+	}
+	return issue_certificate(&request, e);
+}
+
+bool ca_may_have_issued(const struct ca *ca, const struct cert *c)
+{
+	return bytes_equal(cert_issuer_der(c), cert_subject_der(ca->identity.cert));
+}
+
+const struct cert_list *ca_certs(const struct ca *ca)
+{
+	return &ca->certs;
+}
+
+int64_t ca_not_after(const struct ca *ca)
+{
+	return cert_not_after(ca->identity.cert);
+}
+
+struct bytes ca_certs_pkcs7(const struct ca *ca)
+{
+	return buf_bytes(&ca->certs_pkcs7);
+}
+
+const struct csrattrs *ca_csrattrs(const struct ca *ca)
+{
+	return &ca->csrattrs;
+}
+
+struct bytes ca_csrattrs_der(const struct ca *ca)
+{
+	return buf_bytes(&ca->csrattrs_der);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The site's issuing CA. It is asked for a *thing to be issued* ("an LDevID for this key and
+ * name"), never for a signature, so that it can move behind a process boundary without a change
+ * here. */
+#ifndef REGISTRAR_CA_H
+#define REGISTRAR_CA_H
+
+#include "common/pki/chain.h"
+#include "common/pki/csrattrs.h"
+#include "common/pki/identity.h"
+#include "registrar/config.h"
+
+struct ca;
+
+/* Load key, certificate and chain; refuse a CA that is none, is expired, whose key differs or whose
+ * chain has no root (/cacerts must hold it: RFC 7030 §4.1.3). */
+struct ca *ca_open(const struct registrar_config *c, int64_t now, struct err *e) MUST_CHECK;
+void ca_free(struct ca *ca);
+
+struct ldevid_wish {
+	struct bytes spki;
+	struct bytes subject_der;
+	struct bytes san_der; /* or len 0 */
+};
+/* A new certificate, verified; the caller's reference. Any thread. */
+struct cert *ca_issue_ldevid(
+	struct ca *ca, const struct ldevid_wish *wish, int64_t now, struct err *e) MUST_CHECK;
+
+/* Did the CA with this name issue it? By name only: what we issued is found in the store. */
+bool ca_may_have_issued(const struct ca *ca, const struct cert *c);
+const struct cert_list *ca_certs(const struct ca *ca); /* issuing CA, chain, root */
+int64_t ca_not_after(const struct ca *ca);
+/* /cacerts: DER of the certs-only CMS. */
+struct bytes ca_certs_pkcs7(const struct ca *ca);
+/* /csrattrs: what CSRs have to hold, and its DER; len 0 when nothing is asked for. */
+const struct csrattrs *ca_csrattrs(const struct ca *ca);
+struct bytes ca_csrattrs_der(const struct ca *ca);
+
+#endif
