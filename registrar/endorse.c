@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each leaf of the registrar voucher-request and where it comes from. The serial-number is the
+ * certificate's, never the pledge's word (R8995-REG-009); nonce and the pledge's own octets go in
+ * as they came (R8995-REG-028, -030); proximity-registrar-cert and what else a pledge may have
+ * written stay out (R8995-REG-031, -054). The CMS carries our chain, from our end entity to the
+ * issuer we were given: what the MASA may pin (R8995-REG-033). */
+#include "registrar/endorse.h"
+
+#include "common/pki/idevid.h"
+
+static bool fill(struct voucher *v, const struct endorsement *w, struct err *e)
+{
+	v->has_created_on = true;
+	v->created_on = w->now;
+	v->assertion = w->pledge_request->assertion;
+	v->serial_number = str_dup(w->serial, e);
+	if (!v->serial_number)
+		return false;
+	v->nonce = str_dup(w->pledge_request->nonce, e);
+	return v->nonce && idevid_issuer(w->idevid, &v->idevid_issuer, e) &&
+	       buf_append(&v->prior_signed_voucher_request, w->pledge_octets.data,
+		       w->pledge_octets.len, e);
+}
+
+bool endorse(const struct endorsement *w, struct buf *out, struct err *e)
+{
+	VOUCHER_AUTO struct voucher v;
+
+	voucher_init(&v, VOUCHER_REQUEST);
+	if (fill(&v, w, e) &&
+		w->format->seal(&v, w->registrar, &w->registrar->chain, w->now, out, e))
+		return true;
+	return err_prefix(e, "registrar voucher-request");
+}

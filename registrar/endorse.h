@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registrar voucher-request: what we sign to ask the MASA (RFC 8995 §5.5). No I/O. */
+#ifndef REGISTRAR_ENDORSE_H
+#define REGISTRAR_ENDORSE_H
+
+#include "common/message/voucher_format.h"
+
+struct endorsement {			      /* all borrowed */
+	const struct voucher_format *format;  /* that of the pledge's request */
+	const struct voucher *pledge_request; /* verified */
+	struct bytes pledge_octets;	      /* as received */
+	const struct cert *idevid;	      /* authenticated */
+	const char *serial;		      /* out of idevid */
+	const struct identity *registrar;
+	int64_t now;
+};
+
+/* Append the signed registrar voucher-request. */
+bool endorse(const struct endorsement *w, struct buf *out, struct err *e) MUST_CHECK;
+
+#endif
