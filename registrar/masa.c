@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request to a MASA over HTTPS. Only the manufacturer's own anchors count for its certificate,
+ * and only address classes the administrator allowed are connected to: the URI comes out of a
+ * certificate that any manufacturer's device may show (DESIGN: who checks what). */
+#include "registrar/masa.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/net/status.h"
+#include "common/pki/idevid.h"
+#include "common/wire/media_type.h"
+
+bool masa_address(
+	const struct manufacturer *m, const struct cert *idevid, struct uri *out, struct err *e)
+{
+	if (m->has_masa) {
+		*out = m->masa;
+		return true;
+	}
+	if (idevid_masa_uri(idevid, out, e))
+		return true;
+	if (e->kind == ERR_INPUT || e->kind == ERR_NOT_FOUND)
+		e->kind = ERR_UNWANTED;
+	err_prefix(e, "MASA address in the IDevID");
+	return err_tell(e, "The device names no MASA that could be asked.");
+}
+
+static bool add_resource(struct uri *uri, const char *resource, struct err *e)
+{
+	size_t len = strlen(uri->path);
+	int n = snprintf(uri->path + len, sizeof(uri->path) - len, "/%s", resource);
+
+	if (n < 0 || (size_t)n >= sizeof(uri->path) - len)
+		return err_set(e, ERR_UNWANTED, "the MASA's address is too long");
+	return true;
+}
+
+bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q, http_done *done,
+	void *arg, struct err *e)
+{
+	const struct manufacturer *m = q->manufacturer;
+	const struct manufacturer_config *c = m->config;
+	bool show_cert = c->masa_certificate && !q->foreign_origin;
+	bool show_user = c->masa_user && !q->foreign_origin;
+	struct http_fetch f = {
+		.uri = q->uri,
+		.method = q->media_type ? "POST" : "GET",
+		.content_type = q->media_type,
+		.accept = q->accept,
+		.exchange = q->exchange,
+		.ca_pem_path = c->masa_anchors,
+		.client_cert_path = show_cert ? r->config.certificate : NULL,
+		.client_key_path = show_cert ? r->config.key : NULL,
+		.basic_user = show_user ? c->masa_user : NULL,
+		.basic_password = show_user ? buf_str(&m->masa_password) : NULL,
+		.body = q->body,
+		.reply_max = q->reply_max,
+		.connect_ms = r->config.masa_connect * 1000,
+		.timeout_ms = r->config.masa_timeout * 1000,
+		.address_classes = r->config.masa_addresses,
+	};
+
+	if (q->resource && !add_resource(&f.uri, q->resource, e))
+		return false;
+	return http_fetch(registrar_masa_client(r, l), &f, done, arg, e);
+}
+
+static bool prefix_masa(const struct uri *base, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(URI_HOST_MAX + URI_PATH_MAX + 32);
+	struct err ignored = ERR_INIT;
+
+	if (!uri_format(base, &text, &ignored))
+		return err_prefix(e, "MASA");
+	return err_prefix(e, "MASA %s", buf_str(&text));
+}
+
+bool masa_transport_error(const struct uri *base, const struct err *cause, struct err *e)
+{
+	*e = *cause;
+	prefix_masa(base, e);
+	if (e->kind == ERR_PEER_TIMEOUT)
+		return err_tell(e, "The MASA of this device did not answer in time.");
+	if (e->kind == ERR_RETRY_LATER)
+		return err_tell(e, "The MASA of this device cannot be reached now.");
+	if (e->kind == ERR_REFUSED)
+		return err_tell(e, "The MASA of this device is at an address not allowed here.");
+	if (e->kind == ERR_PEER)
+		return err_tell(e, "The MASA of this device could not be trusted or understood.");
+	return false;
+}
+
+/* What a refusal by the MASA is towards the pledge; whatever is not here is a fault of the MASA or
+ * of ours, and not the pledge's: 502. A 401 means that it wants to know us better: an
+ * administrator has to see to that (RFC 8995 §5.4). */
+static const struct {
+	int status;
+	enum err_kind kind;
+	const char *sentence;
+} refusals[] = {
+	{403, ERR_REFUSED, "The MASA refuses a voucher for this device to this site."},
+	{404, ERR_UNKNOWN_DEVICE, "The MASA does not know this device."},
+	{406, ERR_NOT_ACCEPTABLE, "The MASA has no voucher in a format this device accepts."},
+	{429, ERR_RETRY_LATER, "The MASA of this device is busy."},
+	{503, ERR_RETRY_LATER, "The MASA of this device is busy."},
+	{401, ERR_PEER, "The MASA of this device does not let this site in."},
+};
+
+bool masa_status_error(const struct uri *base, int status, struct bytes text, struct err *e)
+{
+	char said[121];
+	size_t len = text.len < sizeof(said) - 1 ? text.len : sizeof(said) - 1;
+	enum err_kind kind = ERR_PEER;
+	const char *sentence = "The MASA of this device answered with an error.";
+
+	memcpy(said, len ? text.data : (const uint8_t *)"", len);
+	said[len] = '\0';
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)said[i] < 0x20 || said[i] == 0x7f)
+			said[i] = ' ';
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+		if (refusals[i].status == status) {
+			kind = refusals[i].kind;
+			sentence = refusals[i].sentence;
+		}
+	err_set(e, kind, "answered %d %s: \"%s\"", status, status_reason(status), said);
+	prefix_masa(base, e);
+	return err_tell(e, "%s", sentence);
+}
+
+void masa_accept(const char *pledge_accept, const char *request_type, char *out)
+{
+	static const char *const wildcard[] = {"x-none/x-none"};
+	bool names_types = pledge_accept && strlen(pledge_accept) <= ACCEPT_MAX &&
+			   media_type_negotiate(pledge_accept, wildcard, 1) < 0;
+
+	snprintf(out, ACCEPT_MAX + 1, "%s", names_types ? pledge_accept : request_type);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registrar as client of a MASA: where it is, how it is asked, what its status codes mean for
+ * the pledge (RFC 8995 §5.4, §5.6; table 1.3 of the requirement matrix). */
+#ifndef REGISTRAR_MASA_H
+#define REGISTRAR_MASA_H
+
+#include "registrar/registrar.h"
+
+/* The base URI: what is configured for the manufacturer, else what the IDevID says. ERR_UNWANTED
+ * (404) when there is none to be used (R8995-REG-020). */
+bool masa_address(const struct manufacturer *m, const struct cert *idevid, struct uri *out,
+	struct err *e) MUST_CHECK;
+
+struct masa_request {
+	const struct manufacturer *manufacturer;
+	struct uri uri;		/* the base, or with resource NULL the whole */
+	const char *resource;	/* "requestvoucher", "requestauditlog" */
+	const char *media_type; /* of body; NULL: GET */
+	const char *accept, *exchange;
+	struct bytes body;
+	size_t reply_max;
+	bool foreign_origin; /* not the MASA itself: no credentials */
+};
+/* done as in http_client.h, on l's thread. */
+bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q, http_done *done,
+	void *arg, struct err *e) MUST_CHECK;
+
+/* A transport error in words for pledge and log. Always returns false. */
+bool masa_transport_error(const struct uri *base, const struct err *cause, struct err *e);
+/* Any status but 200 and 202 as an error for the pledge (R8995-REG-018). Always returns false. */
+bool masa_status_error(const struct uri *base, int status, struct bytes text, struct err *e);
+
+/* The Accept to send: the pledge's when it names types, else the type of its request
+ * (R8995-REG-026, T-19). out holds ACCEPT_MAX + 1. */
+void masa_accept(const char *pledge_accept, const char *request_type, char *out);
+
+#endif
