@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy on joining. What an administrator said about a device wins over what the configuration
+ * says about its manufacturer. */
+#include "registrar/claim.h"
+
+#include "registrar/onboard.h"
+
+enum claim_answer claim_decide(enum admit_policy admit, bool listed, enum claim_state said)
+{
+	if (said == CLAIM_REJECTED)
+		return CLAIM_REFUSE;
+	if (said == CLAIM_APPROVED || listed)
+		return CLAIM_ADMIT;
+	switch (admit) {
+	case ADMIT_ALL:
+		return CLAIM_ADMIT;
+	case ADMIT_HOLD:
+		return CLAIM_HOLD;
+	case ADMIT_LISTED:
+		break;
+	}
+	return CLAIM_UNWANTED;
+}
+
+static void on_held(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct onboard *o = arg;
+
+	if (changed && changed[0] == 1)
+		atomic_fetch_add(&o->r->pending_claims, 1);
+	onboard_resume(o, e);
+}
+
+static enum step_result hold(struct onboard *o, struct err *e)
+{
+	const struct request_record record = onboard_record(o);
+	const struct records_writer w = {o->r->store, call_loop(o->call), on_held, o};
+	const struct journal_entry entry = onboard_journal_entry(o, "pending", NULL);
+
+	if (!o->known.found && atomic_load(&o->r->pending_claims) >= o->r->config.claims_max) {
+		err_set(e, ERR_RETRY_LATER, "%lld claims are open",
+			(long long)o->r->config.claims_max);
+		return STEP_FAILED;
+	}
+	if (o->known.claim != CLAIM_PENDING)
+		log_event(&o->r->log, LOG_LEVEL_INFO, "claim-pending", entry.exchange,
+			"manufacturer", record.device.manufacturer, "serial", o->serial, NULL);
+	o->held = true;
+	o->journaled = true;
+	return records_hold(&w, &record, &entry, e) ? STEP_WAIT : STEP_FAILED;
+}
+
+enum step_result claim_judge_device(struct onboard *o, struct err *e)
+{
+	enum admit_policy admit = (enum admit_policy)o->manufacturer->config->admit;
+
+	switch (claim_decide(
+		admit, manufacturer_lists(o->manufacturer, o->serial), o->known.claim)) {
+	case CLAIM_ADMIT:
+		return STEP_NEXT;
+	case CLAIM_HOLD:
+		return hold(o, e);
+	case CLAIM_REFUSE:
+		err_set(e, ERR_REFUSED, "the claim was rejected");
+		err_tell(e, "An administrator has rejected this device.");
+		return STEP_FAILED;
+	case CLAIM_UNWANTED:
+		err_set(e, ERR_UNWANTED, "not among the serials of the manufacturer's list");
+		return STEP_FAILED;
+	}
+	err_set(e, ERR_BUG, "no answer to a claim");
+	return STEP_FAILED;
+}
+
+enum step_result claim_hold(struct onboard *o, struct err *e)
+{
+	if (!o->held)
+		return STEP_NEXT;
+	o->retry_after_s = o->r->config.retry_after;
+	o->sentence = "An administrator has to decide.";
+	return STEP_PENDING;
+}

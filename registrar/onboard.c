@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sequence of an onboarding, as a table. A step takes what the steps before it have put into
+ * struct onboard, adds its own and returns; it never calls another. Waiting for a commit or for the
+ * MASA is the index of the step. Order of the checks: requirement matrix §3, "Registrar on PVR",
+ * with one change: the client certificate is looked at before the request is parsed, so that a
+ * stranger gets no signature check out of us. */
+#include "registrar/onboard.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/pki/cms.h"
+#include "common/wire/datetime.h"
+#include "registrar/endorse.h"
+#include "registrar/vet.h"
+
+static enum step_result endorse_request(struct onboard *o, struct err *e);
+static enum step_result ask_masa(struct onboard *o, struct err *e);
+static enum step_result read_answer(struct onboard *o, struct err *e);
+static enum step_result vet_answer(struct onboard *o, struct err *e);
+static enum step_result ask_history(struct onboard *o, struct err *e);
+static enum step_result record_outcome(struct onboard *o, struct err *e);
+static enum step_result deliver(struct onboard *o, struct err *e);
+
+static const struct {
+	const char *name; /* as it stands in log and journal */
+	enum step_result (*run)(struct onboard *o, struct err *e);
+} steps[] = {
+	{"admit", admit_media},	       /* a type we read, a type it takes: 415, 406 */
+	{"admit", admit_device},       /* an IDevID of a known manufacturer: 403 */
+	{"admit", admit_reserve},      /* one exchange at a time for each device: 202 */
+	{"admit", admit_recall},       /* seen these octets before? 202, or the stored voucher */
+	{"admit", admit_request},      /* signature, serial, proximity, nonce: 400, 403, 401 */
+	{"claim", claim_judge_device}, /* may it join? 403, 404, or wait for an administrator */
+	{"claim", claim_hold},	       /* the claim is durable: 202 */
+	{"endorse", endorse_request},  /* our request around the pledge's */
+	{"masa", ask_masa},	       /* 503, 504, 502 */
+	{"masa", read_answer},	       /* its status: 4xx, 502, 202 */
+	{"vet", vet_answer},	       /* a voucher for this request: 502 */
+	{"history", ask_history},      /* the device's past */
+	{"journal", record_outcome},   /* durable before anybody is told */
+	{"deliver", deliver},	       /* the MASA's octets, or 406 */
+};
+
+#define STEP_COUNT (sizeof(steps) / sizeof(*steps))
+
+/* ---- What every step needs ---- */
+
+struct device_key onboard_device(const struct onboard *o)
+{
+	return (struct device_key){
+		o->manufacturer ? o->manufacturer->config->name : NULL, o->serial};
+}
+
+struct request_record onboard_record(const struct onboard *o)
+{
+	const struct peer *peer = call_peer(o->call);
+
+	return (struct request_record){
+		.device = onboard_device(o),
+		.subject = cert_subject(peer->cert),
+		.idevid_sha256 = cert_sha256(peer->cert),
+		.request_sha256 = o->request_sha256,
+		.registrar_sha256 = cert_sha256(o->r->identity.cert),
+		.at = o->now,
+	};
+}
+
+struct journal_entry onboard_journal_entry(
+	const struct onboard *o, const char *outcome, const char *reason)
+{
+	return (struct journal_entry){
+		.at = o->now,
+		.exchange = call_exchange(o->call),
+		.device = onboard_device(o),
+		.step = steps[o->step].name,
+		.outcome = outcome,
+		.reason = reason,
+	};
+}
+
+static void on_written(void *arg, const int64_t *changed, const struct err *e)
+{
+	onboard_resume(arg, e);
+}
+
+struct records_writer onboard_writer(struct onboard *o)
+{
+	return (struct records_writer){o->r->store, call_loop(o->call), on_written, o};
+}
+
+/* ---- endorse, masa, vet ---- */
+
+static enum step_result endorse_request(struct onboard *o, struct err *e)
+{
+	const struct peer *peer = call_peer(o->call);
+	const struct endorsement w = {
+		.format = o->format,
+		.pledge_request = &o->request.fields,
+		.pledge_octets = call_body(o->call),
+		.idevid = peer->cert,
+		.serial = o->serial,
+		.registrar = &o->r->identity,
+		.now = o->now,
+	};
+
+	if (!masa_address(o->manufacturer, peer->cert, &o->masa, e) ||
+		!endorse(&w, &o->registrar_request, e))
+		return STEP_FAILED;
+	return STEP_NEXT;
+}
+
+static void on_masa_reply(void *arg, const struct http_reply *reply, const struct err *failure)
+{
+	struct onboard *o = arg;
+	struct err e = ERR_INIT;
+	bool ok;
+
+	if (failure) {
+		masa_transport_error(&o->masa, failure, &e);
+		onboard_resume(o, &e);
+		return;
+	}
+	o->masa_status = reply->status;
+	if (!reply->retry_after || !datetime_parse_retry_after(reply->retry_after, reply->date,
+					   o->now, &o->masa_retry_s))
+		o->masa_retry_s = o->r->config.retry_after;
+	ok = buf_append(&o->voucher, reply->body.data, reply->body.len, &e);
+	if (ok && reply->status == 200 &&
+		voucher_format_by_media_type(reply->content_type) != o->format) {
+		err_set(&e, ERR_PEER, "voucher of type \"%.100s\"", reply->content_type);
+		masa_transport_error(&o->masa, &e, &e);
+		ok = false;
+	}
+	onboard_resume(o, ok ? NULL : &e);
+}
+
+static enum step_result ask_masa(struct onboard *o, struct err *e)
+{
+	char accept[ACCEPT_MAX + 1];
+	const struct masa_request q = {
+		.manufacturer = o->manufacturer,
+		.uri = o->masa,
+		.resource = "requestvoucher",
+		.media_type = o->format->media_type,
+		.accept = accept,
+		.exchange = call_exchange(o->call),
+		.body = buf_bytes(&o->registrar_request),
+		.reply_max = MASA_REPLY_MAX,
+	};
+
+	masa_accept(call_header(o->call, "Accept"), o->format->media_type, accept);
+	log_event(&o->r->log, LOG_LEVEL_INFO, "masa-asked", q.exchange, "serial", o->serial, "host",
+		o->masa.host, NULL);
+	return masa_send(o->r, call_loop(o->call), &q, on_masa_reply, o, e) ? STEP_WAIT
+									    : STEP_FAILED;
+}
+
+static int64_t clamp_retry(int64_t s)
+{
+	if (s < 1)
+		return 1;
+	return s > MASA_RETRY_AFTER_MAX_S ? MASA_RETRY_AFTER_MAX_S : s;
+}
+
+static enum step_result read_answer(struct onboard *o, struct err *e)
+{
+	if (o->masa_status == 200)
+		return STEP_NEXT;
+	if (o->masa_status == 202) {
+		o->retry_after_s = clamp_retry(o->masa_retry_s);
+		o->sentence = "The manufacturer has not decided yet.";
+		return STEP_PENDING;
+	}
+	masa_status_error(&o->masa, o->masa_status, buf_bytes(&o->voucher), e);
+	if (o->masa_status == 401)
+		log_event(&o->r->log, LOG_LEVEL_ERROR, "alert-masa-wants-authentication",
+			call_exchange(o->call), "manufacturer", o->manufacturer->config->name,
+			"host", o->masa.host, NULL);
+	return STEP_FAILED;
+}
+
+static enum step_result vet_answer(struct onboard *o, struct err *e)
+{
+	const struct vetting v = {
+		.format = o->format,
+		.masa_anchors = o->manufacturer->masa_anchors,
+		.domain = &o->r->domain,
+		.cache = o->r->cert_cache,
+		.serial = o->serial,
+		.nonce = o->request.fields.nonce,
+		.now = clock_unix_s(&o->r->clock),
+	};
+
+	return vet_voucher(&v, buf_bytes(&o->voucher), e) ? STEP_NEXT : STEP_FAILED;
+}
+
+/* ---- history, journal, deliver ---- */
+
+static void on_history(void *arg, const struct history_verdict *verdict, const struct err *e)
+{
+	struct onboard *o = arg;
+
+	if (verdict)
+		o->verdict = *verdict;
+	onboard_resume(o, e);
+}
+
+/* A device that was enrolled or refused before is looked at again whenever histories are looked at
+ * at all: somebody may have taken it away in between (R8995-REG-059). */
+static bool history_comes_first(const struct onboard *o)
+{
+	if (o->r->config.audit_check == AUDIT_OFF)
+		return false;
+	return o->r->config.audit_check == AUDIT_BEFORE_DELIVERY ||
+	       o->known.state == DEVICE_ENROLLED || o->known.state == DEVICE_REFUSED;
+}
+
+static enum step_result ask_history(struct onboard *o, struct err *e)
+{
+	const struct history_question q = {
+		.manufacturer = o->manufacturer,
+		.masa = o->masa,
+		.media_type = o->format->media_type,
+		.exchange = call_exchange(o->call),
+		.registrar_request = buf_bytes(&o->registrar_request),
+	};
+
+	if (!history_comes_first(o))
+		return STEP_NEXT;
+	return history_ask(o->r, call_loop(o->call), &q, on_history, o, e) ? STEP_WAIT
+									   : STEP_FAILED;
+}
+
+static enum step_result record_outcome(struct onboard *o, struct err *e)
+{
+	const struct request_record record = onboard_record(o);
+	const struct records_writer w = onboard_writer(o);
+	bool refused = o->verdict.state == HISTORY_REFUSED;
+	const struct journal_entry entry = onboard_journal_entry(o, refused ? "refused" : "voucher",
+		o->verdict.reason[0] ? o->verdict.reason : NULL);
+	bool later = o->verdict.state == HISTORY_UNKNOWN &&
+		     o->r->config.audit_check == AUDIT_AFTER_STATUS;
+	struct bytes kept = later ? buf_bytes(&o->registrar_request) : (struct bytes){0};
+
+	o->journaled = true;
+	history_alarm(o->r, entry.exchange, entry.device, &o->verdict);
+	if (refused)
+		return records_judge_history(&w, &record, HISTORY_REFUSED, &entry, e) ? STEP_WAIT
+										      : STEP_FAILED;
+	return records_keep_voucher(&w, &record, buf_bytes(&o->voucher), o->format->media_type,
+		       kept, o->verdict.state, &entry, e)
+		       ? STEP_WAIT
+		       : STEP_FAILED;
+}
+
+static enum step_result deliver(struct onboard *o, struct err *e)
+{
+	if (o->verdict.state == HISTORY_REFUSED) {
+		err_set(e, ERR_HISTORY, "history of \"%s\": %s", o->serial, o->verdict.reason);
+		return STEP_FAILED;
+	}
+	log_event(&o->r->log, LOG_LEVEL_INFO, "voucher-delivered", call_exchange(o->call),
+		"manufacturer", o->manufacturer->config->name, "serial", o->serial, NULL);
+	call_reply(o->call, 200, o->format->media_type, buf_bytes(&o->voucher));
+	return STEP_DONE;
+}
+
+/* ---- The sequence ---- */
+
+static void onboard_free(struct onboard *o)
+{
+	free(o->serial);
+	signed_voucher_clear(&o->request);
+	buf_clear(&o->registrar_request);
+	buf_clear(&o->voucher);
+	free(o);
+}
+
+static void on_journaled(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct registrar *r = arg;
+
+	if (e)
+		log_err(&r->log, "journal-failed", NULL, e);
+}
+
+/* Strangers leave a line in the log only: they must not push devices out of the journal. */
+static void journal_failure(struct onboard *o, const struct err *e)
+{
+	const struct records_writer w = {o->r->store, call_loop(o->call), on_journaled, o->r};
+	const struct journal_entry entry =
+		onboard_journal_entry(o, err_kind_name(e->kind), e->text);
+	struct err failure = ERR_INIT;
+
+	if (o->serial && !o->journaled && !records_journal(&w, &entry, &failure))
+		log_err(&o->r->log, "journal-failed", entry.exchange, &failure);
+}
+
+static void onboard_end(struct onboard *o, enum step_result result, struct err *e)
+{
+	if (o->reserved)
+		outstanding_release(o->r->outstanding, cert_sha256(call_peer(o->call)->cert));
+	if (result == STEP_FAILED) {
+		if (o->serial)
+			err_prefix(e, "%s: %s", o->serial, steps[o->step].name);
+		journal_failure(o, e);
+		call_reply_err(o->call, &o->r->log, "voucher-request-failed", e);
+	} else if (result == STEP_PENDING) {
+		call_reply_pending(o->call, o->retry_after_s, o->sentence);
+	}
+	onboard_free(o);
+}
+
+static void onboard_run(struct onboard *o)
+{
+	struct err e = ERR_INIT;
+	enum step_result result = STEP_DONE;
+
+	for (; o->step < STEP_COUNT; o->step++) {
+		result = steps[o->step].run(o, &e);
+		if (result == STEP_WAIT)
+			return; /* o may be gone already */
+		if (result != STEP_NEXT)
+			break;
+	}
+	onboard_end(o, result, &e);
+}
+
+void onboard_resume(struct onboard *o, const struct err *e)
+{
+	struct err failure;
+
+	if (e) {
+		failure = *e;
+		onboard_end(o, STEP_FAILED, &failure);
+		return;
+	}
+	o->step++;
+	onboard_run(o);
+}
+
+void onboard_handle(struct call *c, void *app)
+{
+	struct registrar *r = app;
+	struct err e = ERR_INIT;
+	struct onboard *o = mem_new(sizeof(*o), &e);
+
+	if (!o) {
+		call_reply_err(c, &r->log, "voucher-request-failed", &e);
+		return;
+	}
+	o->r = r;
+	o->call = c;
+	o->now = clock_unix_s(&r->clock);
+	signed_voucher_init(&o->request);
+	buf_init(&o->registrar_request, CMS_DER_MAX);
+	buf_init(&o->voucher, MASA_REPLY_MAX);
+	onboard_run(o);
+}

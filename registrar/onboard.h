@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One onboarding: POST /.well-known/brski/requestvoucher from its first check to the voucher's
+ * delivery (RFC 8995 §5.2 to §5.8). The sequence is the table in onboard.c; its steps are in the
+ * files named there. The exchange outlives its connection: when the pledge has left, what was begun
+ * is finished and recorded, so that the next identical request finds it. */
+#ifndef REGISTRAR_ONBOARD_H
+#define REGISTRAR_ONBOARD_H
+
+#include "common/message/voucher_format.h"
+#include "registrar/history.h"
+#include "registrar/records.h"
+#include "registrar/registrar.h"
+
+struct onboard {
+	struct registrar *r;
+	struct call *call;
+	size_t step; /* index of the one that runs or is waited for */
+	int64_t now;
+
+	/* who and what: set by the steps of admit.c */
+	const struct voucher_format *format;
+	const struct manufacturer *manufacturer;
+	char *serial;
+	bool reserved; /* outstanding_take() was ours */
+	uint8_t request_sha256[SHA256_LEN];
+	struct device_record known;    /* what the store said before this request */
+	struct signed_voucher request; /* the pledge's, verified */
+
+	bool held; /* an administrator has to decide */
+
+	/* the MASA */
+	struct uri masa;
+	struct buf registrar_request;
+	int masa_status;
+	int64_t masa_retry_s;
+	struct buf voucher; /* the answer's body */
+	struct history_verdict verdict;
+
+	/* how it ends */
+	int64_t retry_after_s;
+	const char *sentence; /* with a 202 */
+	bool journaled;
+};
+
+enum step_result {
+	STEP_NEXT,
+	STEP_WAIT,    /* something will call onboard_resume() */
+	STEP_PENDING, /* 202: retry_after_s and sentence are set */
+	STEP_DONE,    /* the call was answered */
+	STEP_FAILED,  /* *e says why */
+};
+
+/* The route's handler; app is the registrar. */
+void onboard_handle(struct call *c, void *app);
+/* What a step waited for has come: e NULL → the next step runs, else the exchange fails. */
+void onboard_resume(struct onboard *o, const struct err *e);
+
+struct device_key onboard_device(const struct onboard *o);
+/* The record of this request; valid as long as o. */
+struct request_record onboard_record(const struct onboard *o);
+struct journal_entry onboard_journal_entry(
+	const struct onboard *o, const char *outcome, const char *reason);
+/* A writer that resumes o when its transaction is durable. */
+struct records_writer onboard_writer(struct onboard *o);
+
+/* The steps. admit.c */
+enum step_result admit_media(struct onboard *o, struct err *e);
+enum step_result admit_device(struct onboard *o, struct err *e);
+enum step_result admit_reserve(struct onboard *o, struct err *e);
+enum step_result admit_recall(struct onboard *o, struct err *e);
+enum step_result admit_request(struct onboard *o, struct err *e);
+/* claim.c */
+enum step_result claim_judge_device(struct onboard *o, struct err *e);
+enum step_result claim_hold(struct onboard *o, struct err *e);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole policy on joining, as a table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "registrar/claim.h"
+
+static const struct {
+	enum admit_policy admit;
+	bool listed;
+	enum claim_state said;
+	enum claim_answer want;
+} rows[] = {
+	{ADMIT_HOLD, false, CLAIM_NONE, CLAIM_HOLD},
+	{ADMIT_HOLD, false, CLAIM_PENDING, CLAIM_HOLD},
+	{ADMIT_HOLD, false, CLAIM_APPROVED, CLAIM_ADMIT},
+	{ADMIT_HOLD, false, CLAIM_REJECTED, CLAIM_REFUSE},
+	{ADMIT_HOLD, true, CLAIM_NONE, CLAIM_ADMIT},
+	{ADMIT_HOLD, true, CLAIM_PENDING, CLAIM_ADMIT},
+	{ADMIT_HOLD, true, CLAIM_REJECTED, CLAIM_REFUSE},
+	{ADMIT_LISTED, false, CLAIM_NONE, CLAIM_UNWANTED},
+	{ADMIT_LISTED, false, CLAIM_PENDING, CLAIM_UNWANTED},
+	{ADMIT_LISTED, false, CLAIM_APPROVED, CLAIM_ADMIT},
+	{ADMIT_LISTED, false, CLAIM_REJECTED, CLAIM_REFUSE},
+	{ADMIT_LISTED, true, CLAIM_NONE, CLAIM_ADMIT},
+	{ADMIT_LISTED, true, CLAIM_REJECTED, CLAIM_REFUSE},
+	{ADMIT_ALL, false, CLAIM_NONE, CLAIM_ADMIT},
+	{ADMIT_ALL, false, CLAIM_PENDING, CLAIM_ADMIT},
+	{ADMIT_ALL, false, CLAIM_REJECTED, CLAIM_REFUSE},
+	{ADMIT_ALL, true, CLAIM_REJECTED, CLAIM_REFUSE},
+};
+
+static void claim_decide__every_row_of_the_policy__gives_its_answer(void **state)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (claim_decide(rows[i].admit, rows[i].listed, rows[i].said) != rows[i].want)
+			fail_msg("row %zu", i);
+}
+
+static void claim_decide__an_unknown_device_by_default__is_never_admitted(void **state)
+{
+	enum admit_policy by_default = (enum admit_policy)0;
+
+	assert_int_equal(claim_decide(by_default, false, CLAIM_NONE), CLAIM_HOLD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(claim_decide__every_row_of_the_policy__gives_its_answer),
+		cmocka_unit_test(claim_decide__an_unknown_device_by_default__is_never_admitted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
