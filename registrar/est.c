@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /cacerts and /csrattrs. They need no client certificate unless configured otherwise (EA-07), but
+ * a device that was refused gets nothing, not even these (R8995-REG-057). */
+#include "registrar/est.h"
+
+#include "common/pki/csrattrs.h"
+#include "common/pki/pkcs7_certs.h"
+#include "registrar/est_body.h"
+#include "registrar/identify.h"
+
+#define EST_REPLY_MAX (2 * PKCS7_CERTS_DER_MAX) /* in base64 with line breaks */
+
+bool est_device_allowed(const struct device_record *d, const char *serial, struct err *e)
+{
+	if (d->state == DEVICE_REFUSED) {
+		err_set(e, ERR_REFUSED, "history of \"%s\" speaks against it", serial);
+		return err_tell(e, "The history of this device speaks against it.");
+	}
+	if (d->claim == CLAIM_REJECTED) {
+		err_set(e, ERR_REFUSED, "the claim of \"%s\" was rejected", serial);
+		return err_tell(e, "An administrator has rejected this device.");
+	}
+	return true;
+}
+
+/* Strangers may read; a device we know to be bad may not. */
+static bool may_read(struct registrar *r, const struct peer *peer, struct err *e)
+{
+	CLIENT_AUTO struct client client = {0};
+	struct device_record device;
+	bool known = peer->cert && identify_client(r, peer, clock_unix_s(&r->clock), &client, e);
+
+	if (!known && r->config.cacerts_open) {
+		*e = (struct err)ERR_INIT;
+		return true;
+	}
+	if (!known) {
+		if (!peer->cert)
+			err_set(e, ERR_UNAUTHENTICATED, "no client certificate");
+		return false;
+	}
+	return records_device(r->store, client_key(&client), &device, e) &&
+	       est_device_allowed(&device, client.serial, e);
+}
+
+static void reply_base64(struct call *c, struct registrar *r, const char *type, struct bytes der)
+{
+	BUF_AUTO struct buf text = BUF_INIT(EST_REPLY_MAX);
+	struct err e = ERR_INIT;
+
+	if (!est_body_write(der, est_wrapping_for(call_header(c, "User-Agent")), &text, &e))
+		call_reply_err(c, &r->log, "est-failed", &e);
+	else
+		call_reply(c, 200, type, buf_bytes(&text));
+}
+
+void est_cacerts(struct call *c, void *registrar)
+{
+	struct registrar *r = registrar;
+	struct err e = ERR_INIT;
+
+	if (!may_read(r, call_peer(c), &e))
+		call_reply_err(c, &r->log, "cacerts-refused", &e);
+	else
+		reply_base64(c, r, "application/pkcs7-mime; smime-type=certs-only",
+			ca_certs_pkcs7(r->ca));
+}
+
+void est_csrattrs(struct call *c, void *registrar)
+{
+	struct registrar *r = registrar;
+	struct err e = ERR_INIT;
+
+	if (!may_read(r, call_peer(c), &e))
+		call_reply_err(c, &r->log, "csrattrs-refused", &e);
+	else if (ca_csrattrs_der(r->ca).len == 0)
+		call_reply(c, 204, NULL, (struct bytes){0});
+	else
+		reply_base64(c, r, "application/csrattrs", ca_csrattrs_der(r->ca));
+}

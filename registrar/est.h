@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EST without a CSR: what anybody may read before enrolling (RFC 7030 §4.1, §4.5). */
+#ifndef REGISTRAR_EST_H
+#define REGISTRAR_EST_H
+
+#include "registrar/registrar.h"
+
+void est_cacerts(struct call *c, void *registrar);
+void est_csrattrs(struct call *c, void *registrar);
+
+/* ERR_REFUSED when the device's history speaks against it or an administrator rejected it:
+ * no EST action for it (R8995-REG-057). */
+struct device_record;
+bool est_device_allowed(
+	const struct device_record *d, const char *serial, struct err *e) MUST_CHECK;
+
+#endif
