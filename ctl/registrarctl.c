@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registrarctl: a site administrator's hands. Claims are what waits for a decision, devices what
+ * has joined or tried to. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+
+#define PATH_LEN_MAX 2048
+
+static const struct ctl_column claim_columns[] = {
+	{"ID", "id"},
+	{"SERIAL", "serial"},
+	{"MANUFACTURER", "manufacturer"},
+	{"CLAIM", "claim"},
+	{"STATE", "state"},
+	{"LAST-SEEN", "last_seen"},
+	{"REASON", "reason"},
+	{NULL, NULL},
+};
+
+static const struct ctl_column device_columns[] = {
+	{"SERIAL", "serial"},
+	{"MANUFACTURER", "manufacturer"},
+	{"STATE", "state"},
+	{"HISTORY", "history"},
+	{"VOUCHER", "voucher_status"},
+	{"ENROLL", "enroll_status"},
+	{"ENROLLED", "enrolled"},
+	{"LAST-SEEN", "last_seen"},
+	{NULL, NULL},
+};
+
+static enum ctl_exit claims_list(struct ctl *c, int argc, char **argv)
+{
+	const char *state = ctl_option(c, "state");
+	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
+	struct err e = ERR_INIT;
+
+	if (!buf_append_str(&path, "/api/v1/claims", &e) ||
+		(state &&
+			(!buf_append_str(&path, "?state=", &e) || !ctl_path_add(&path, state, &e))))
+		return ctl_fail(c, "%s", e.text);
+	return ctl_list(c, buf_str(&path), claim_columns);
+}
+
+static json_t *decision_body(const struct ctl *c, bool all)
+{
+	json_t *body = json_object();
+	const char *reason = ctl_option(c, "reason");
+
+	if (all)
+		json_object_set_new(body, "all", json_true());
+	if (reason)
+		json_object_set_new(body, "reason", json_string(reason));
+	return body;
+}
+
+static enum ctl_exit decide_one(
+	struct ctl *c, const char *name, const char *verb, const json_t *body)
+{
+	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
+	struct err e = ERR_INIT;
+
+	if (!buf_append_str(&path, "/api/v1/claims/", &e) || !ctl_path_add(&path, name, &e) ||
+		!buf_printf(&path, &e, "/%s", verb))
+		return ctl_fail(c, "%s: %s", name, e.text);
+	return ctl_request_json(c, name, "POST", buf_str(&path), body, NULL);
+}
+
+static enum ctl_exit decide_all(struct ctl *c, const json_t *body)
+{
+	json_t *reply = NULL;
+	enum ctl_exit result;
+
+	result = ctl_request_json(c, NULL, "POST", "/api/v1/claims/approve", body, &reply);
+	if (result == CTL_DONE)
+		result = ctl_print_object(c, reply);
+	json_decref(reply);
+	return result;
+}
+
+static enum ctl_exit decide(struct ctl *c, int argc, char **argv, const char *verb)
+{
+	bool all = ctl_option(c, "all") != NULL;
+	struct ctl_tally tally = {0};
+	json_t *body;
+	enum ctl_exit result;
+
+	if (all == (argc > 0)) {
+		ctl_fail(c, "name the claims by number or serial%s",
+			strcmp(verb, "approve") == 0 ? ", or say --all" : "");
+		return CTL_USAGE;
+	}
+	body = decision_body(c, all);
+	for (int i = 0; i < argc; i++)
+		ctl_tally_add(&tally, decide_one(c, argv[i], verb, body));
+	result = all ? decide_all(c, body) : ctl_tally_exit(&tally);
+	json_decref(body);
+	return result;
+}
+
+static enum ctl_exit claims_approve(struct ctl *c, int argc, char **argv)
+{
+	return decide(c, argc, argv, "approve");
+}
+
+static enum ctl_exit claims_reject(struct ctl *c, int argc, char **argv)
+{
+	return decide(c, argc, argv, "reject");
+}
+
+static enum ctl_exit devices_list(struct ctl *c, int argc, char **argv)
+{
+	return ctl_list(c, "/api/v1/devices", device_columns);
+}
+
+static enum ctl_exit show(struct ctl *c, const char *about, const char *path)
+{
+	json_t *reply = NULL;
+	enum ctl_exit result = ctl_request(c, about, "GET", path, NULL, bytes_of("", 0), &reply);
+
+	if (result == CTL_DONE)
+		result = ctl_print_object(c, reply);
+	json_decref(reply);
+	return result;
+}
+
+static enum ctl_exit devices_show(struct ctl *c, int argc, char **argv)
+{
+	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
+	struct err e = ERR_INIT;
+
+	if (!buf_append_str(&path, "/api/v1/devices/", &e) || !ctl_path_add(&path, argv[0], &e))
+		return ctl_fail(c, "%s", e.text);
+	return show(c, argv[0], buf_str(&path));
+}
+
+static enum ctl_exit status_show(struct ctl *c, int argc, char **argv)
+{
+	return show(c, NULL, "/api/v1/status");
+}
+
+static const struct ctl_option list_options[] = {
+	{"state", "pending|approved|rejected"}, {NULL, NULL}};
+static const struct ctl_option approve_options[] = {
+	{"all", NULL}, {"reason", "TEXT"}, {NULL, NULL}};
+static const struct ctl_option reject_options[] = {{"reason", "TEXT"}, {NULL, NULL}};
+
+static const struct ctl_command commands[] = {
+	{"claims", "list", "", "Devices that an administrator decides or decided about.", 0, 0,
+		list_options, claims_list},
+	{"claims", "approve", "ID… | --all", "Let devices join; ID is the number or the serial.", 0,
+		-1, approve_options, claims_approve},
+	{"claims", "reject", "ID…", "Do not let devices join, and refuse those that did.", 0, -1,
+		reject_options, claims_reject},
+	{"devices", "list", "", "Devices with a voucher or a certificate, or refused.", 0, 0, NULL,
+		devices_list},
+	{"devices", "show", "SERIAL", "One device: state, certificates, journal.", 1, 1, NULL,
+		devices_show},
+	{"status", "", "", "The registrar itself.", 0, 0, NULL, status_show},
+	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};
+
+static const struct ctl_program program = {
+	.name = "registrarctl",
+	.what_it_is = "administers a running brski-registrar",
+	.default_socket = "/run/brski-registrar/admin.sock",
+	.commands = commands,
+};
+
+int main(int argc, char **argv)
+{
+	return ctl_main(argc, argv, &program);
+}

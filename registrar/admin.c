@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Claims and devices as JSON resources. Lists are {"items": […], "next": TEXT or null} and are
+ * continued with ?after=TEXT. A claim or device is named by its number or its serial-number. */
+#include "registrar/admin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire/datetime.h"
+#include "common/wire/hex.h"
+#include "common/wire/json.h"
+#include "registrar/records.h"
+
+#define ADMIN_REPLY_MAX                                                                            \
+	(4 << 20) /* ADMIN_LIST_MAX rows of some 1.5 kB, and the history of a device */
+#define ADMIN_LIST_DEFAULT 200
+#define ADMIN_HISTORY_MAX  200 /* lines of a device's journal that are shown */
+#define ADMIN_CERTS_MAX	   50
+#define ID_DIGITS_MAX	   18
+
+#define CLAIMS_PATH  "/api/v1/claims/"
+#define DEVICES_PATH "/api/v1/devices/"
+
+/* ---- Requests ---- */
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool admin_percent_decode(const char *in, size_t len, struct buf *out, struct err *e)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c = in[i];
+
+		if (c == '%') {
+			int high = i + 2 < len ? hex_value(in[i + 1]) : -1;
+			int low = high >= 0 ? hex_value(in[i + 2]) : -1;
+
+			if (low < 0 || high * 16 + low == 0)
+				return err_set(e, ERR_INPUT, "bad percent-encoding");
+			c = (char)(high * 16 + low);
+			i += 2;
+		}
+		if (!buf_append(out, &c, 1, e))
+			return false;
+	}
+	return true;
+}
+
+bool admin_query(const char *query, const char *name, struct buf *out, bool *present, struct err *e)
+{
+	size_t name_len = strlen(name);
+
+	*present = false;
+	while (*query) {
+		size_t len = strcspn(query, "&");
+
+		if (len > name_len && strncmp(query, name, name_len) == 0 &&
+			query[name_len] == '=') {
+			*present = true;
+			return admin_percent_decode(
+				query + name_len + 1, len - name_len - 1, out, e);
+		}
+		query += len + (query[len] == '&');
+	}
+	return true;
+}
+
+/* A decimal number, or false. */
+static bool parse_number(const char *text, int64_t *out)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > ID_DIGITS_MAX || strspn(text, "0123456789") != len)
+		return false;
+	*out = strtoll(text, NULL, 10);
+	return true;
+}
+
+static bool query_number(const struct call *c, const char *name, int64_t *value, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(ID_DIGITS_MAX);
+	bool present;
+
+	if (!admin_query(call_query(c), name, &text, &present, e))
+		return err_prefix(e, "%s", name);
+	if (present && !parse_number(buf_str(&text), value))
+		return err_set(e, ERR_INPUT, "%s is not a number", name);
+	return true;
+}
+
+/* ---- Values ---- */
+
+static json_t *text_or_null(const char *s)
+{
+	json_t *value = s ? json_string(s) : NULL;
+
+	return value ? value : json_null();
+}
+
+static json_t *moment_or_null(int64_t unix_s)
+{
+	char text[DATETIME_LEN + 1];
+	struct err ignored = ERR_INIT;
+
+	if (unix_s == 0)
+		return json_null();
+	return datetime_format(unix_s, text, &ignored) ? json_string(text) : json_null();
+}
+
+static json_t *claim_object(const struct claim_row *row)
+{
+	return json_pack("{sI ss ss so ss so so ss ss so so so so so so so so}", "id",
+		(json_int_t)row->id, "manufacturer", row->manufacturer, "serial", row->serial,
+		"subject", text_or_null(row->subject), "claim", claim_state_name(row->claim),
+		"reason", text_or_null(row->reason), "by", text_or_null(row->by), "state",
+		device_state_name(row->state), "history", history_state_name(row->history),
+		"history_reason", text_or_null(row->history_reason), "voucher_status",
+		text_or_null(row->voucher_status), "enroll_status",
+		text_or_null(row->enroll_status), "first_seen", moment_or_null(row->first_seen),
+		"last_seen", moment_or_null(row->last_seen), "decided",
+		moment_or_null(row->decided_at), "vouched", moment_or_null(row->vouched_at),
+		"enrolled", moment_or_null(row->enrolled_at));
+}
+
+/* Takes value; an item that could not be made is a lack of memory. */
+static bool append_item(json_t *array, json_t *value, struct err *e)
+{
+	if (value && json_array_append_new(array, value) == 0)
+		return true;
+	return err_set(e, ERR_NO_MEMORY, "no memory for an item");
+}
+
+static void reply_json(struct call *c, const struct registrar *r, const json_t *value)
+{
+	BUF_AUTO struct buf text = BUF_INIT(ADMIN_REPLY_MAX);
+	struct err e = ERR_INIT;
+
+	if (!value)
+		err_set(&e, ERR_NO_MEMORY, "no memory for an answer");
+	if (!value || !json_format(value, &text, &e))
+		call_reply_err(c, &r->log, "admin-failed", &e);
+	else
+		call_reply(c, 200, "application/json", buf_bytes(&text));
+}
+
+/* ---- Lists ---- */
+
+struct page {
+	json_t *items;
+	int64_t limit, last_id;
+};
+
+static bool add_claim(void *arg, const struct claim_row *row, struct err *e)
+{
+	struct page *p = arg;
+
+	p->last_id = row->id;
+	return append_item(p->items, claim_object(row), e);
+}
+
+static void reply_page(struct call *c, const struct registrar *r, struct page *p)
+{
+	bool more = (int64_t)json_array_size(p->items) == p->limit;
+	JSON_AUTO json_t *next = more ? json_sprintf("%lld", (long long)p->last_id) : json_null();
+	JSON_AUTO json_t *list = json_pack("{sO sO}", "items", p->items, "next", next);
+
+	reply_json(c, r, list);
+}
+
+static bool page_init(struct page *p, const struct call *c, int64_t *after, struct err *e)
+{
+	p->limit = ADMIN_LIST_DEFAULT;
+	*after = 0;
+	if (!query_number(c, "after", after, e) || !query_number(c, "limit", &p->limit, e))
+		return false;
+	if (p->limit < 1 || p->limit > ADMIN_LIST_MAX)
+		return err_set(e, ERR_INPUT, "limit is 1 to %d", ADMIN_LIST_MAX);
+	p->items = json_array();
+	return p->items || err_set(e, ERR_NO_MEMORY, "no memory for a list");
+}
+
+static bool query_state(const struct call *c, enum claim_state *state, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(32);
+	bool present;
+
+	*state = CLAIM_STATE_COUNT;
+	if (!admin_query(call_query(c), "state", &text, &present, e))
+		return err_prefix(e, "state");
+	if (present && (!claim_state_parse(buf_str(&text), state) || *state == CLAIM_NONE)) {
+		err_set(e, ERR_INPUT, "state is pending, approved or rejected");
+		return err_tell(e, "state is pending, approved or rejected.");
+	}
+	return true;
+}
+
+static void claims_list(struct call *c, void *app)
+{
+	struct registrar *r = app;
+	struct page p = {.items = NULL};
+	enum claim_state state;
+	struct err e = ERR_INIT;
+	int64_t after;
+
+	if (query_state(c, &state, &e) && page_init(&p, c, &after, &e) &&
+		records_list_claims(r->store, state, after, p.limit, add_claim, &p, &e))
+		reply_page(c, r, &p);
+	else
+		call_reply_err(c, &r->log, "admin-failed", &e);
+	json_decref(p.items);
+}
+
+static void devices_list(struct call *c, void *app)
+{
+	struct registrar *r = app;
+	struct page p = {.items = NULL};
+	struct err e = ERR_INIT;
+	int64_t after;
+
+	if (page_init(&p, c, &after, &e) &&
+		records_list_devices(r->store, after, p.limit, add_claim, &p, &e))
+		reply_page(c, r, &p);
+	else
+		call_reply_err(c, &r->log, "admin-failed", &e);
+	json_decref(p.items);
+}
+
+/* ---- One device ---- */
+
+static bool add_journal_line(void *arg, const struct journal_entry *j, struct err *e)
+{
+	return append_item(arg,
+		json_pack("{so so so so so so}", "time", moment_or_null(j->at), "exchange",
+			text_or_null(j->exchange), "manufacturer",
+			text_or_null(j->device.manufacturer), "step", text_or_null(j->step),
+			"outcome", text_or_null(j->outcome), "reason", text_or_null(j->reason)),
+		e);
+}
+
+static bool add_certificate(void *arg, const char *serial_hex, const char *subject,
+	int64_t issued_at, int64_t not_after, struct err *e)
+{
+	return append_item(arg,
+		json_pack("{ss so so so}", "serial", serial_hex, "subject", text_or_null(subject),
+			"issued", moment_or_null(issued_at), "not_after",
+			moment_or_null(not_after)),
+		e);
+}
+
+/* Every manufacturer's device with this serial-number, each with its certificates; then what the
+ * journal knows of the serial-number, even of a device that never came far enough to be stored. */
+static bool show_device(
+	struct registrar *r, const char *serial, json_t *devices, json_t *history, struct err *e)
+{
+	struct page p = {.items = devices};
+	json_t *device;
+	size_t i;
+
+	if (!records_find_by_serial(r->store, serial, add_claim, &p, e) ||
+		!records_read_journal(
+			r->store, serial, ADMIN_HISTORY_MAX, add_journal_line, history, e))
+		return false;
+	json_array_foreach(devices, i, device)
+	{
+		struct device_key key = {
+			json_string_value(json_object_get(device, "manufacturer")), serial};
+		json_t *certificates = json_array();
+
+		if (!certificates || json_object_set_new(device, "certificates", certificates) != 0)
+			return err_set(e, ERR_NO_MEMORY, "no memory for a device");
+		if (!records_list_certificates(
+			    r->store, key, ADMIN_CERTS_MAX, add_certificate, certificates, e))
+			return false;
+	}
+	if (json_array_size(devices) == 0 && json_array_size(history) == 0) {
+		err_set(e, ERR_UNKNOWN_DEVICE, "no device \"%s\"", serial);
+		return err_tell(e, "No device with this serial-number was seen here.");
+	}
+	return true;
+}
+
+static void devices_show(struct call *c, void *app)
+{
+	struct registrar *r = app;
+	BUF_AUTO struct buf serial = BUF_INIT(1024);
+	JSON_AUTO json_t *devices = json_array();
+	JSON_AUTO json_t *history = json_array();
+	JSON_AUTO json_t *answer = NULL;
+	const char *path = call_path(c) + strlen(DEVICES_PATH);
+	struct err e = ERR_INIT;
+
+	if (!devices || !history) {
+		reply_json(c, r, NULL);
+		return;
+	}
+	if (!admin_percent_decode(path, strlen(path), &serial, &e) ||
+		!show_device(r, buf_str(&serial), devices, history, &e)) {
+		call_reply_err(c, &r->log, "admin-failed", &e);
+		return;
+	}
+	answer = json_pack(
+		"{ss sO sO}", "serial", buf_str(&serial), "devices", devices, "history", history);
+	reply_json(c, r, answer);
+}
+
+/* ---- Decisions ---- */
+
+struct decision {
+	struct registrar *r;
+	struct call *call;
+	enum claim_state to;
+	int64_t id; /* 0: every pending claim */
+	char by[CALL_PEER_MAX];
+	char reason[REASON_LEN_MAX + 1];
+};
+
+static void recount(struct registrar *r)
+{
+	struct err e = ERR_INIT;
+	int64_t pending;
+
+	if (records_count_pending(r->store, &pending, &e))
+		atomic_store(&r->pending_claims, pending);
+	else
+		log_err(&r->log, "count-failed", NULL, &e);
+}
+
+static void on_decided(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct decision *d = arg;
+	struct err missing = ERR_INIT;
+	JSON_AUTO json_t *answer = NULL;
+
+	if (!e && d->id != 0 && changed[0] == 0) {
+		err_set(&missing, ERR_NOT_FOUND, "claim %lld is gone", (long long)d->id);
+		e = &missing;
+	}
+	if (e) {
+		call_reply_err(d->call, &d->r->log, "admin-failed", e);
+	} else {
+		log_event(&d->r->log, LOG_LEVEL_INFO,
+			d->to == CLAIM_APPROVED ? "claim-approved" : "claim-rejected",
+			call_exchange(d->call), "by", d->by, "reason",
+			d->reason[0] ? d->reason : NULL, NULL);
+		recount(d->r);
+		answer = json_pack("{ss sI}", "claim", claim_state_name(d->to), "changed",
+			(json_int_t)changed[0]);
+		reply_json(d->call, d->r, answer);
+	}
+	free(d);
+}
+
+struct found {
+	size_t count;
+	int64_t id;
+	bool pending;
+};
+
+static bool note_found(void *arg, const struct claim_row *row, struct err *e)
+{
+	struct found *f = arg;
+
+	f->count++;
+	f->id = row->id;
+	return true;
+}
+
+/* A claim's number, or a serial-number. A text that is both, of two claims, is refused: approving
+ * the wrong device is worse than asking again. */
+static bool find_claim(struct registrar *r, const char *name, int64_t *id, struct err *e)
+{
+	struct found by_serial = {0}, by_number = {0};
+	int64_t number;
+
+	if (!records_find_by_serial(r->store, name, note_found, &by_serial, e) ||
+		(parse_number(name, &number) &&
+			!records_find_by_id(r->store, number, note_found, &by_number, e)))
+		return false;
+	if (by_serial.count == 0 && by_number.count == 0) {
+		err_set(e, ERR_NOT_FOUND, "no claim \"%s\"", name);
+		return err_tell(e, "No claim with this number or serial-number.");
+	}
+	if (by_serial.count > 1 ||
+		(by_serial.count == 1 && by_number.count == 1 && by_serial.id != by_number.id)) {
+		err_set(e, ERR_CONFLICT, "\"%s\" names several claims", name);
+		return err_tell(e, "This names several claims; see the list for their numbers.");
+	}
+	*id = by_serial.count ? by_serial.id : by_number.id;
+	return true;
+}
+
+static bool read_body(struct call *c, struct decision *d, bool *all, struct err *e)
+{
+	JSON_AUTO json_t *body = NULL;
+	const char *reason = NULL;
+
+	*all = false;
+	if (call_body(c).len == 0)
+		return true;
+	body = json_parse_object(call_body(c), e);
+	if (!body || !json_get_string(body, "reason", &reason, e))
+		return false;
+	*all = json_is_true(json_object_get(body, "all"));
+	snprintf(d->reason, sizeof(d->reason), "%.*s", REASON_LEN_MAX, reason ? reason : "");
+	return true;
+}
+
+/* The name in …/claims/NAME/approve; NULL for the whole collection …/claims/approve. */
+static bool read_name(const struct call *c, const char *verb, struct buf *name, struct err *e)
+{
+	const char *rest = call_path(c) + strlen(CLAIMS_PATH);
+	const char *slash = strrchr(rest, '/');
+
+	if (strcmp(slash ? slash + 1 : rest, verb) != 0)
+		return err_set(e, ERR_NOT_FOUND, "no such action");
+	return !slash || admin_percent_decode(rest, (size_t)(slash - rest), name, e);
+}
+
+static bool start_decision(struct decision *d, const char *verb, struct err *e)
+{
+	BUF_AUTO struct buf name = BUF_INIT(1024);
+	const struct records_writer w = {d->r->store, call_loop(d->call), on_decided, d};
+	bool all;
+
+	if (!read_name(d->call, verb, &name, e) || !read_body(d->call, d, &all, e))
+		return false;
+	if ((name.len == 0) != all)
+		return err_set(e, ERR_INPUT, "name one claim, or send {\"all\": true} for all");
+	if (!all && !find_claim(d->r, buf_str(&name), &d->id, e))
+		return false;
+	snprintf(d->by, sizeof(d->by), "%s", call_peer(d->call)->address);
+	return records_decide(&w, d->id, d->to, d->reason[0] ? d->reason : NULL, d->by,
+		clock_unix_s(&d->r->clock), e);
+}
+
+static void decide(struct call *c, struct registrar *r, enum claim_state to, const char *verb)
+{
+	struct err e = ERR_INIT;
+	struct decision *d = mem_new(sizeof(*d), &e);
+
+	if (d) {
+		d->r = r;
+		d->call = c;
+		d->to = to;
+		if (start_decision(d, verb, &e))
+			return;
+	}
+	call_reply_err(c, &r->log, "admin-failed", &e);
+	free(d);
+}
+
+/* …/claims/NAME/approve and …/claims/NAME/reject share one route. */
+static void claims_decide(struct call *c, void *app)
+{
+	const char *slash = strrchr(call_path(c), '/');
+
+	if (strcmp(slash, "/reject") == 0)
+		decide(c, app, CLAIM_REJECTED, "reject");
+	else
+		decide(c, app, CLAIM_APPROVED, "approve");
+}
+
+/* ---- Status ---- */
+
+static void status_show(struct call *c, void *app)
+{
+	struct registrar *r = app;
+	char id[2 * SHA256_LEN + 1];
+	JSON_AUTO json_t *answer = NULL;
+
+	hex_encode(bytes_of(cert_sha256(r->identity.cert), SHA256_LEN), id);
+	answer = json_pack("{ss so sI sI sI sI ss ss so so}", "version", BRSKI_VERSION, "started",
+		moment_or_null(r->started_at), "claims_pending",
+		(json_int_t)atomic_load(&r->pending_claims), "vouchers_under_way",
+		(json_int_t)outstanding_count(r->outstanding), "connections",
+		(json_int_t)http_server_connections(r->server), "manufacturers",
+		(json_int_t)r->manufacturer_count, "certificate", cert_subject(r->identity.cert),
+		"certificate_sha256", id, "certificate_not_after",
+		moment_or_null(cert_not_after(r->identity.cert)), "ca_not_after",
+		moment_or_null(ca_not_after(r->ca)));
+	reply_json(c, r, answer);
+}
+
+const struct http_route admin_routes[] = {
+	{"GET", "/api/v1/status", status_show, 0, NULL},
+	{"GET", "/api/v1/claims", claims_list, 0, NULL},
+	{"POST", CLAIMS_PATH "*", claims_decide, ADMIN_BODY_MAX, NULL},
+	{"GET", "/api/v1/devices", devices_list, 0, NULL},
+	{"GET", DEVICES_PATH "*", devices_show, 0, NULL},
+};
+const size_t admin_route_count = sizeof(admin_routes) / sizeof(*admin_routes);
