@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brski-registrar: the site's registrar (RFC 8995) with EST and a built-in issuing CA (RFC 7030).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/run/daemon.h"
+#include "registrar/registrar.h"
+
+#define DEFAULT_CONFIG "/etc/brski/registrar.conf"
+
+struct process {
+	struct registrar *registrar;
+	struct daemon *daemon;
+};
+
+static void drained(void *arg)
+{
+	struct process *p = arg;
+
+	daemon_drained(p->daemon);
+}
+
+static void drain(void *arg)
+{
+	struct process *p = arg;
+
+	registrar_drain(p->registrar, drained, p);
+}
+
+/* Keys and trust are read at start only, so that what was checked is what runs. */
+static void reload(void *arg)
+{
+	struct process *p = arg;
+
+	log_event(&p->registrar->log, LOG_LEVEL_WARNING, "reload-ignored", NULL, "hint",
+		"restart to use a changed configuration", NULL);
+}
+
+static int failed(const struct err *e)
+{
+	fprintf(stderr, "brski-registrar: %s\n", e->text);
+	return EXIT_FAILURE;
+}
+
+static int serve(struct registrar *r)
+{
+	struct err e = ERR_INIT;
+	struct process p = {r, daemon_new((size_t)r->config.workers, &r->log, &e)};
+	struct loop **loops;
+	size_t count;
+	int code;
+
+	if (!p.daemon)
+		return failed(&e);
+	loops = daemon_loops(p.daemon, &count);
+	if (registrar_start(r, loops, count, &e))
+		code = daemon_run(p.daemon, drain, reload, &p, DRAIN_MS + 1000);
+	else
+		code = failed(&e);
+	registrar_close(r);
+	daemon_free(p.daemon);
+	return code;
+}
+
+static int run(struct registrar *r, const struct daemon_options *options)
+{
+	struct err e = ERR_INIT;
+	int code = EXIT_SUCCESS;
+
+	if (!registrar_open(r, options->config_path, &e))
+		code = failed(&e);
+	else if (!options->check_only)
+		return serve(r);
+	else
+		printf("ok\n");
+	registrar_close(r);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon_options options;
+	struct registrar *r;
+	int code;
+
+	if (!daemon_options_parse(argc, argv, "brski-registrar",
+		    "The registrar of a site: lets devices join, runs EST and the site's issuing "
+		    "CA.",
+		    DEFAULT_CONFIG, &registrar_config_schema, &options, &code))
+		return code;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return EXIT_FAILURE;
+	code = run(r, &options);
+	free(r);
+	return code;
+}
