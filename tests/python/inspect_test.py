@@ -2,6 +2,7 @@
 """brski-voucher over messages made here, by code that shares nothing with ours: good ones of every
 kind verify, and each way to do it wrong is refused with its reason."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -94,6 +95,7 @@ GOOD_VARIANTS = {
 }
 
 
+@pytest.mark.req("ENC-ALL-002")
 @pytest.mark.parametrize("variant", GOOD_VARIANTS)
 def test_variants_peers_use__are_valid(tmp_path, world, variant):
     signed = voucher.signed_voucher(
@@ -110,6 +112,7 @@ BAD_SIGNATURES = {
 }
 
 
+@pytest.mark.req("ENC-ALL-003")
 @pytest.mark.parametrize("variant", BAD_SIGNATURES)
 def test_bad_signatures__are_shown_as_invalid(tmp_path, world, variant):
     signed = voucher.signed_voucher(
@@ -121,6 +124,7 @@ def test_bad_signatures__are_shown_as_invalid(tmp_path, world, variant):
     assert report["fields"]["serial-number"] == SERIAL
 
 
+@pytest.mark.req("ENC-ALL-001")
 @pytest.mark.parametrize("variant", [{"detached": True}, {"content_type": "1.2.3.4"}], ids=str)
 def test_containers_that_hold_no_voucher__are_not_readable(tmp_path, world, variant):
     signed = voucher.signed_voucher(
@@ -129,12 +133,33 @@ def test_containers_that_hold_no_voucher__are_not_readable(tmp_path, world, vari
     assert inspect(tmp_path, signed)[0] == NOT_READABLE
 
 
+@pytest.mark.req("ENC-ALL-028")
+def test_crl_in_the_container__does_no_harm(tmp_path, world):
+    """ENC-ALL-028: revocation lists may be carried; nothing is decided by them."""
+    now = datetime.datetime.utcnow()
+    crl = (
+        certs.x509.CertificateRevocationListBuilder()
+        .issuer_name(world.maker.cert.subject)
+        .last_update(now)
+        .next_update(now + datetime.timedelta(days=1))
+        .sign(world.maker.key, certs.hashes.SHA256())
+        .public_bytes(certs.serialization.Encoding.DER)
+    )
+    signed = voucher.signed_voucher(
+        world.masa, SERIAL, world.site.cert, "AAECAwQFBgc=", cms_options={"crls": [crl]}
+    )
+    code, _, why = inspect(tmp_path, signed)
+    assert code == VALID, why
+
+
+@pytest.mark.req("ENC-ALL-001")
 def test_ber__is_not_readable(tmp_path, world):
     signed = voucher.signed_voucher(world.masa, SERIAL, world.site.cert, "AAECAwQFBgc=")
     code, _, why = inspect(tmp_path, cms.to_ber(signed))
     assert code == NOT_READABLE and "indefinite" in why
 
 
+@pytest.mark.req("ENC-ALL-004")
 def test_nobody_signed__is_not_valid(tmp_path, world):
     payload = voucher.voucher(SERIAL, world.site.cert, "AAECAwQFBgc=")
     code, report, _ = inspect(tmp_path, cms.sign(payload, world.masa, infos=[]))
@@ -157,6 +182,7 @@ BAD_PAYLOADS = {
 }
 
 
+@pytest.mark.req("ENC-ALL-007", "ENC-ALL-012")
 @pytest.mark.parametrize("payload", BAD_PAYLOADS, ids=lambda p: p[:60].decode())
 def test_signed_payloads_that_are_no_voucher__are_not_readable_with_the_reason(
     tmp_path, world, payload
@@ -166,6 +192,7 @@ def test_signed_payloads_that_are_no_voucher__are_not_readable_with_the_reason(
     assert BAD_PAYLOADS[payload] in why
 
 
+@pytest.mark.req("ENC-ALL-015")
 def test_unknown_members__are_kept_in_the_report(tmp_path, world):
     payload = voucher.voucher(SERIAL, world.site.cert, "AAECAwQFBgc=", x_test={"a": [1]})
     code, report, _ = inspect(tmp_path, cms.sign(payload, world.masa))
@@ -183,6 +210,7 @@ def test_expired_voucher__is_not_valid_once_a_moment_is_asked_for(tmp_path, worl
     assert code == NOT_VALID and "expired on 2021-01-01" in why
 
 
+@pytest.mark.req("ENC-ALL-027")
 def test_complete_chain_of_a_stranger__is_valid_to_nobody_but_itself(tmp_path, world):
     stranger = World()
     options = {"certs": stranger.masa.chain(with_root=True)}

@@ -85,6 +85,7 @@ def to_der(path):
     return octets if octets[0] == 0x30 else base64.b64decode(octets)
 
 
+@pytest.mark.req("ENC-ALL-001", "ENC-ALL-002", "ENC-ALL-010")
 @pytest.mark.parametrize("row", GOLDEN, ids=row_name)
 def test_golden_cms__at_its_time__is_valid_with_the_published_values(row):
     path, kind, assertion, nonce, anchor, at, member = row
@@ -283,6 +284,7 @@ def test_truncated_anywhere__is_not_readable(tmp_path):
         assert inspect(written(tmp_path, der[:length]))[0] == NOT_READABLE
 
 
+@pytest.mark.req("ENC-ALL-001")
 def test_octets_after_the_end_or_indefinite_length__are_not_readable(tmp_path):
     der = to_der(VECTORS / VOUCHER)
     ber = b"\x30\x80" + der[4:] + b"\x00\x00"

@@ -27,6 +27,7 @@ static void assert_refused(const char *json, const char *reason)
 		fail_msg("\"%s\" does not say \"%s\"", e.text, reason);
 }
 
+/* req: R8995-REG-044 */
 static void audit_log_parse__quoted_numbers_as_in_the_rfc__are_read(void **state)
 {
 	struct audit_log AUDIT_LOG_AUTO l;
@@ -61,6 +62,7 @@ static void audit_log_parse__the_oldest_masa__is_understood(void **state)
 	assert_int_equal(l.arbitrary, 0);
 }
 
+/* req: R8995-REG-044 */
 static void audit_log_parse__later_version_and_unknown_members__are_accepted(void **state)
 {
 	struct audit_log AUDIT_LOG_AUTO l;
@@ -112,6 +114,7 @@ static void audit_log_parse__too_many_events_or_octets__is_refused(void **state)
 	assert_int_equal(e.kind, ERR_TOO_LARGE);
 }
 
+/* req: R8995-MASA-031, R8995-MASA-032 */
 static void audit_log_format__nonced_and_nonceless__have_exactly_these_octets(void **state)
 {
 	struct err e = ERR_INIT;

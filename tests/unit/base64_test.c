@@ -89,6 +89,7 @@ static void base64_encode__beyond_the_maximum__leaves_the_buffer_as_it_was(void 
 	assert_int_equal(out.len, 0);
 }
 
+/* req: ENC-ALL-008 */
 static void base64_decode__anything_but_canonical_text__is_refused(void **state)
 {
 	assert_refused(base64_decode, "A===", "misplaced padding");

@@ -18,6 +18,7 @@ static int64_t parsed(const char *text)
 	return t;
 }
 
+/* req: ENC-ALL-010 */
 static void datetime_parse__fractions_and_offsets__are_read(void **state)
 {
 	assert_int_equal(parsed("1970-01-01T00:00:00Z"), 0);
@@ -32,6 +33,7 @@ static void datetime_parse__fractions_and_offsets__are_read(void **state)
 	assert_true(parsed("1969-12-31T23:59:59Z") == -1);
 }
 
+/* req: ENC-ALL-010 */
 static void datetime_parse__no_zone_or_no_such_moment__is_refused(void **state)
 {
 	const char *const bad[] = {"", "2021-04-13", "2021-04-13T21:43:23", "2021-04-13T21:43:23.Z",

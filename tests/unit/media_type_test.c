@@ -18,6 +18,7 @@ static int negotiate(const char *accept)
 	return media_type_negotiate(accept, offered, 2);
 }
 
+/* req: ENC-ALL-022 */
 static void media_type_is__case_and_parameters__do_not_matter(void **state)
 {
 	assert_true(media_type_is(CMS, CMS));

@@ -39,6 +39,7 @@ static void status_report_parse__the_rfc_example__is_read(void **state)
 	assert_null(r.unknown_members);
 }
 
+/* req: R8995-REG-039 */
 static void status_report_parse__the_dialect_of_old_peers__is_read(void **state)
 {
 	struct status_report STATUS_REPORT_AUTO r;
@@ -116,6 +117,7 @@ static void status_report_parse__too_large__is_refused(void **state)
 	assert_int_equal(e.kind, ERR_TOO_LARGE);
 }
 
+/* req: R8995-PLG-043 */
 static void status_report_format__success__has_exactly_these_octets(void **state)
 {
 	struct err e = ERR_INIT;

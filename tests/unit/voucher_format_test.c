@@ -110,6 +110,7 @@ static void read__a_good_signature__leaves_the_verdict_empty(void **state)
 	assert_int_equal(verdict.kind, ERR_NONE);
 }
 
+/* req: ENC-ALL-007 */
 static void open__signed_json_that_is_no_voucher__is_refused_cleanly(void **state)
 {
 	static const char *const payloads[] = {"{\"ietf-voucher:voucher\":{}}", "{}", "A===", "[]",
@@ -152,6 +153,7 @@ static void seal__a_voucher_that_cannot_be_written__is_refused(void **state)
 	assert_int_equal(der.len, 0);
 }
 
+/* req: ENC-ALL-022 */
 static void voucher_format_by_media_type__case_and_parameters__do_not_matter(void **state)
 {
 	assert_ptr_equal(voucher_format_by_media_type(CMS_TYPE), &voucher_formats[0]);

@@ -61,6 +61,7 @@ static void voucher_parse_json__every_leaf_of_a_voucher__is_read(void **state)
 	assert_string_equal(v.additional_configuration_url, "https://conf.example/");
 }
 
+/* req: ENC-ALL-012 */
 static void voucher_parse_json__serial_number_alone__is_enough(void **state)
 {
 	struct voucher VOUCHER_AUTO v;
@@ -71,6 +72,7 @@ static void voucher_parse_json__serial_number_alone__is_enough(void **state)
 	assert_int_equal(v.pinned_domain_cert.len, 0);
 }
 
+/* req: ENC-ALL-012 */
 static void voucher_parse_json__no_serial_number__is_refused(void **state)
 {
 	assert_refused(VOUCHER_OF(""), "serial-number is missing");
@@ -94,6 +96,7 @@ static void voucher_parse_json__serial_number_out_of_bounds__is_refused(void **s
 	assert_refused(VOUCHER_OF("\"serial-number\":12"), "not a string");
 }
 
+/* req: ENC-ALL-007 */
 static void voucher_parse_json__top_member_is_another__is_refused_with_the_reason(void **state)
 {
 	assert_refused("{\"ietf-voucher-request-prm:voucher\":{" SERIAL "}}", "PRM");
@@ -115,6 +118,7 @@ static void voucher_parse_json__same_leaf_twice__is_refused(void **state)
 		"under two names");
 }
 
+/* req: ENC-ALL-015 */
 static void voucher_parse_json__unknown_members__are_ignored(void **state)
 {
 	struct voucher VOUCHER_AUTO v;
@@ -124,6 +128,7 @@ static void voucher_parse_json__unknown_members__are_ignored(void **state)
 	assert_string_equal(v.serial_number, "JADA123456789");
 }
 
+/* req: R8995-REG-054, R8995-MASA-040 */
 static void voucher_parse_json__garbage_in_leaves_a_request_must_not_have__is_ignored(void **state)
 {
 	struct voucher VOUCHER_AUTO v;
@@ -153,6 +158,7 @@ static void voucher_parse_json__names_of_the_prose__are_accepted(void **state)
 	assert_int_equal(v.proximity_registrar_cert.len, 5);
 }
 
+/* req: ENC-ALL-008, ENC-ALL-009 */
 static void voucher_parse_json__certificate_leaf_is_not_one_der_element__is_refused(void **state)
 {
 	assert_refused(VOUCHER_OF(SERIAL ",\"pinned-domain-cert\":\"MAMCAQEA\""), "after the end");
@@ -165,12 +171,14 @@ static void voucher_parse_json__certificate_leaf_is_not_one_der_element__is_refu
 	assert_refused(VOUCHER_OF(SERIAL ",\"pinned-domain-cert\":\"A===\""), "padding");
 }
 
+/* req: ENC-ALL-010 */
 static void voucher_parse_json__date_without_zone__is_refused(void **state)
 {
 	assert_refused(VOUCHER_OF(SERIAL ",\"created-on\":\"2021-04-13T21:43:23\""), "created-on");
 	assert_refused(VOUCHER_OF(SERIAL ",\"expires-on\":1618350203"), "expires-on: not a string");
 }
 
+/* req: ENC-ALL-014 */
 static void voucher_parse_json__assertion_unknown_or_of_other_case__is_no_known_one(void **state)
 {
 	const char *const unknown[] = {"Proximity", "PROXIMITY", "", "verified ", "other"};
@@ -220,6 +228,7 @@ static void voucher_parse_json__a_bad_leaf__is_named_to_the_peer_without_its_val
 	assert_string_equal(err_sentence(&e), "The member created-on is not valid.");
 }
 
+/* req: ENC-ALL-007, ENC-ALL-008 */
 static void voucher_format_json__a_pledge_request__has_exactly_these_octets(void **state)
 {
 	struct err e = ERR_INIT;
@@ -272,6 +281,7 @@ static void voucher_format_json__leaf_of_the_other_kind_or_no_serial__is_a_bug(v
 	assert_int_equal(out.len, 0);
 }
 
+/* req: ENC-ALL-014 */
 static void voucher_format_json__assertion_we_do_not_know__is_never_written(void **state)
 {
 	struct err e = ERR_INIT;
@@ -297,6 +307,7 @@ static void voucher_format_json__date_that_cannot_be_written__is_refused(void **
 	assert_non_null(strstr(e.text, "expires-on"));
 }
 
+/* req: ENC-ALL-011 */
 static void voucher_nonce_octets__eight_to_thirty_two_octets__are_accepted(void **state)
 {
 	static const struct {
