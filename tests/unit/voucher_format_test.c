@@ -49,6 +49,7 @@ static void seal_text(const struct identity *signer, const char *payload, struct
 		fail_msg("%s", e.text);
 }
 
+/* req: ENC-ALL-003 — opening refuses a voucher without signed attributes */
 static void open__what_was_sealed__comes_back_with_its_signer(void **state)
 {
 	struct err e = ERR_INIT;
