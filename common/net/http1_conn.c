@@ -285,16 +285,9 @@ static void http1_conn_expired(void *p, enum conn_phase phase)
 	}
 }
 
-/* Between requests the connection ends at once; a request that has begun is served (and its answer
- * says that it is the last). */
+/* Nothing to be told before the next answer, which will say that it is the last. */
 static void http1_conn_drain(void *p)
 {
-	struct http1_conn *h = p;
-
-	if (h->conn->phase == CONN_IDLE && h->backlog.len == 0 && h->conn->out.len == 0) {
-		tls_stream_end_writing(&h->conn->stream);
-		conn_abort(h->conn);
-	}
 }
 
 static void http1_conn_close(void *p)

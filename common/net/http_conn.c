@@ -103,7 +103,7 @@ static bool start_protocol(struct conn *c)
 {
 	struct err e = ERR_INIT;
 
-	c->protocol = &http1_protocol;
+	c->protocol = tls_stream_is_h2(&c->stream) ? &http2_protocol : &http1_protocol;
 	if (!tls_stream_peer(&c->stream, c->worker->server->config.cache, &c->peer->peer, &e) ||
 		!(c->p = c->protocol->open(c, &e))) {
 		c->protocol = NULL;
@@ -303,16 +303,28 @@ static void on_write_deadline(void *arg)
 	settle(c);
 }
 
+static bool is_idle(const struct conn *c)
+{
+	return c->phase == CONN_IDLE && c->out.len == 0 && !c->protocol->is_busy(c->p);
+}
+
+/* Between requests the connection ends at once, without waiting for the peer's consent. */
 void conn_drain(struct conn *c)
 {
 	c->in_turn = true;
 	c->drained = true;
-	if (!c->protocol)
+	if (!c->protocol) {
 		c->dead = true;
-	else if (c->phase != CONN_LINGER)
+	} else if (c->phase != CONN_LINGER) {
+		bool idle = is_idle(c);
+
 		c->protocol->drain(c->p);
-	if (!c->dead && c->protocol && c->phase != CONN_LINGER)
 		serve(c);
+		if (idle) {
+			tls_stream_end_writing(&c->stream);
+			c->dead = true;
+		}
+	}
 	settle(c);
 }
 

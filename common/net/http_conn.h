@@ -50,7 +50,7 @@ struct conn_protocol {
 	/* The connection goes: detach or free every call. */
 	void (*close)(void *p);
 };
-extern const struct conn_protocol http1_protocol;
+extern const struct conn_protocol http1_protocol, http2_protocol;
 
 struct conn {
 	struct conn *next, **link; /* in the worker's list */

@@ -3,6 +3,7 @@
  * fields it has, and a growing block never leaves a pointer behind. */
 #include "common/net/http_fields.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -52,6 +53,13 @@ bool http_fields_add(struct http_fields *f, struct bytes name, struct bytes valu
 const char *http_fields_name(const struct http_fields *f, size_t i)
 {
 	return buf_str(&f->text) + f->at[i].name;
+}
+
+void http_fields_lower_names(struct http_fields *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		for (uint8_t *c = f->text.data + f->at[i].name; *c; c++)
+			*c = (uint8_t)tolower(*c);
 }
 
 const char *http_fields_value(const struct http_fields *f, size_t i)

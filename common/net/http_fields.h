@@ -23,6 +23,8 @@ bool http_fields_add(
 bool http_fields_set(
 	struct http_fields *f, const char *name, const char *value, struct err *e) MUST_CHECK;
 const char *http_fields_name(const struct http_fields *f, size_t i);
+/* As HTTP/2 wants them (RFC 9113 §8.2). */
+void http_fields_lower_names(struct http_fields *f);
 const char *http_fields_value(const struct http_fields *f, size_t i);
 /* The first field of that name in any case, or NULL. */
 const char *http_fields_get(const struct http_fields *f, const char *name);

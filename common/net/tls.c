@@ -48,7 +48,7 @@ static int accept_unverified(X509_STORE_CTX *store, void *arg)
 	return 1;
 }
 
-static const unsigned char our_protocols[] = "\x08http/1.1";
+static const unsigned char our_protocols[] = "\x02h2\x08http/1.1";
 
 /* A client whose list has nothing in common with ours gets HTTP/1.1, as one without the extension.
  */

@@ -220,7 +220,6 @@ static void *run_loop(void *loop)
 	return NULL;
 }
 
-/* log_fd -1: no log. */
 FIXTURE void start_server(struct fixture *f, const char *listen, const struct http_limits *limits)
 {
 	struct http_server_config config = {
