@@ -11,9 +11,8 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
-#include <jansson.h>
-
 #include "common/base/buf.h"
+#include "common/wire/json.h"
 
 enum ctl_exit {
 	CTL_DONE = 0,
