@@ -221,8 +221,9 @@ bool devices_make(const struct options *o, int64_t now_unix_s, struct err *e)
 	if (!idevid_masa_uri_parse(o->masa_url, &masa, e) || !file_make_dir(o->out, 0755, e) ||
 		!make_load_ca(o->ca, &b.ca, e) || !manifest_open(o->out, &b.manifest, e))
 		return false;
-	make_organization_of(b.ca.cert, organization, sizeof(organization));
-	b.organization = o->organization ? o->organization : *organization ? organization : NULL;
+	b.organization = o->organization;
+	if (!b.organization && cert_organization(b.ca.cert, organization, sizeof(organization)))
+		b.organization = organization;
 	if (!(o->csv ? do_csv : do_one)(&b, e) || !manifest_save(&b.manifest, e))
 		return false;
 	printf("%s: %zu made, %zu not made; see manifest.csv\n", o->out, b.made, b.failed);

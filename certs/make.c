@@ -3,13 +3,11 @@
  */
 #include "certs/make.h"
 
-#include <openssl/objects.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "certs/output.h"
 #include "common/base/file.h"
-#include "common/pki/name.h"
 
 #define DAY_S	     86400
 #define CLOCK_SKEW_S 300
@@ -32,11 +30,6 @@ bool make_load_ca(const char *dir, struct identity *out, struct err *e)
 
 	*out = (struct identity){0};
 	return key && cert && identity_load(out, key, cert, e);
-}
-
-void make_organization_of(const struct cert *ca, char *out, size_t room)
-{
-	name_attribute(X509_get_subject_name(cert_x509(ca)), NID_organizationName, out, room);
 }
 
 static void announce(const char *dir, const char *stem, const struct cert *c)
@@ -125,8 +118,7 @@ static bool make_server(const struct server *s, const struct options *o, const s
 		.not_before = make_not_before(now),
 		.not_after = not_after(now, o->days == DAYS_FOREVER ? s->days : o->days)};
 
-	make_organization_of(ca->cert, organization, sizeof(organization));
-	if (!*organization)
+	if (!cert_organization(ca->cert, organization, sizeof(organization)))
 		r.organization = NULL;
 	out->key = key_generate(o->key_type, e);
 	if (!out->key || !key_public_spki(out->key, &spki, e))

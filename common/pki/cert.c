@@ -424,6 +424,13 @@ const char *cert_serial_number_fault(const struct cert *c)
 	return c->serial_number_fault;
 }
 
+bool cert_organization(const struct cert *c, char *out, size_t room)
+{
+	const X509_NAME *subject = X509_get_subject_name(c->x509);
+
+	return !name_attribute(subject, NID_organizationName, out, room);
+}
+
 struct bytes cert_ski(const struct cert *c)
 {
 	return c->ski;

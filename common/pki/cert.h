@@ -8,17 +8,18 @@
 
 #include "common/base/buf.h"
 
-#define CERT_DER_MAX       16384 /* one certificate; real ones are below 3 kB */
-#define CERT_SERIAL_MAX    32    /* octets of serial; RFC 5280 §4.1.2.2 allows 20, some CAs overdo it */
-#define CERT_EXT_MAX       64    /* extensions in one certificate; real ones have below 15 */
+#define CERT_DER_MAX	       16384 /* one certificate; real ones are below 3 kB */
+#define CERT_SERIAL_MAX	       32 /* octets of serial; RFC 5280 §4.1.2.2 allows 20, some CAs overdo it */
+#define CERT_EXT_MAX	       64  /* extensions in one certificate; real ones have below 15 */
 #define CERT_SERIAL_NUMBER_MAX 128 /* octets of 2.5.4.5; the standard's bound is 64 */
-#define CERT_LIST_PEM_MAX  (1024 * 1024) /* a file of certificates, e.g. many manufacturers' anchors */
+#define CERT_LIST_PEM_MAX                                                                          \
+	(1024 * 1024) /* a file of certificates, e.g. many manufacturers' anchors */
 
-enum cert_eku { /* extended key usages that matter here (bits) */
-	CERT_EKU_PRESENT = 1,    /* the extension is there at all */
+enum cert_eku {		      /* extended key usages that matter here (bits) */
+	CERT_EKU_PRESENT = 1, /* the extension is there at all */
 	CERT_EKU_SERVER_AUTH = 2,
 	CERT_EKU_CLIENT_AUTH = 4,
-	CERT_EKU_CMC_RA = 8,     /* id-kp-cmcRA 1.3.6.1.5.5.7.3.28 */
+	CERT_EKU_CMC_RA = 8, /* id-kp-cmcRA 1.3.6.1.5.5.7.3.28 */
 	CERT_EKU_ANY = 16,
 };
 
@@ -37,32 +38,36 @@ void cert_unref(struct cert **c);
 #define CERT_AUTO __attribute__((cleanup(cert_unref)))
 
 struct bytes cert_der(const struct cert *c);
-const uint8_t *cert_sha256(const struct cert *c);        /* 32 octets, over the DER */
-struct bytes cert_spki(const struct cert *c);            /* DER SubjectPublicKeyInfo */
-struct bytes cert_key_bits(const struct cert *c);        /* the BIT STRING's value in it */
-struct bytes cert_subject_der(const struct cert *c);     /* DER Name */
+const uint8_t *cert_sha256(const struct cert *c);    /* 32 octets, over the DER */
+struct bytes cert_spki(const struct cert *c);	     /* DER SubjectPublicKeyInfo */
+struct bytes cert_key_bits(const struct cert *c);    /* the BIT STRING's value in it */
+struct bytes cert_subject_der(const struct cert *c); /* DER Name */
 struct bytes cert_issuer_der(const struct cert *c);
-const char *cert_subject(const struct cert *c);          /* RFC 2253-like text, for people and logs */
+const char *cert_subject(const struct cert *c); /* RFC 2253-like text, for people and logs */
 const char *cert_issuer(const struct cert *c);
-struct bytes cert_serial(const struct cert *c);          /* content octets of the INTEGER */
-const char *cert_serial_number(const struct cert *c);    /* subject's 2.5.4.5 as UTF-8, or NULL (T-09) */
-const char *cert_serial_number_fault(const struct cert *c); /* "is not there" …, see name.h; or NULL */
-struct bytes cert_ski(const struct cert *c);             /* keyIdentifier octets; len 0 when absent */
-struct bytes cert_aki(const struct cert *c);             /* AKI keyIdentifier octets; len 0 when absent */
-struct bytes cert_aki_tlv(const struct cert *c);         /* whole extnValue OCTET STRING TLV; len 0 */
+struct bytes cert_serial(const struct cert *c); /* content octets of the INTEGER */
+const char *cert_serial_number(
+	const struct cert *c); /* subject's 2.5.4.5 as UTF-8, or NULL (T-09) */
+const char *cert_serial_number_fault(
+	const struct cert *c); /* "is not there" …, see name.h; or NULL */
+/* The subject's organization; false and "" when there is not exactly one that fits. */
+bool cert_organization(const struct cert *c, char *out, size_t room);
+struct bytes cert_ski(const struct cert *c);	 /* keyIdentifier octets; len 0 when absent */
+struct bytes cert_aki(const struct cert *c);	 /* AKI keyIdentifier octets; len 0 when absent */
+struct bytes cert_aki_tlv(const struct cert *c); /* whole extnValue OCTET STRING TLV; len 0 */
 /* The extension's value (content of extnValue) by its OID in dotted text; len 0 when absent. */
 struct bytes cert_extension(const struct cert *c, const char *oid, bool *critical);
-int64_t cert_not_before(const struct cert *c);           /* unix seconds */
-int64_t cert_not_after(const struct cert *c);            /* INT64_MAX for 99991231235959Z */
+int64_t cert_not_before(const struct cert *c); /* unix seconds */
+int64_t cert_not_after(const struct cert *c);  /* INT64_MAX for 99991231235959Z */
 bool cert_is_ca(const struct cert *c);
-bool cert_is_self_signed(const struct cert *c);          /* issuer = subject and own key verifies */
-unsigned cert_eku(const struct cert *c);                 /* bits of enum cert_eku */
+bool cert_is_self_signed(const struct cert *c); /* issuer = subject and own key verifies */
+unsigned cert_eku(const struct cert *c);	/* bits of enum cert_eku */
 bool cert_same(const struct cert *a, const struct cert *b);
 bool cert_same_key(const struct cert *a, const struct cert *b);
 
 /* Verify a signature made with the certificate's key. sig_alg is the DER AlgorithmIdentifier. */
-bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data, struct bytes signature,
-	struct err *e) MUST_CHECK;
+bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data,
+	struct bytes signature, struct err *e) MUST_CHECK;
 
 /* As above, the digest named apart as CMS does: "SHA256", "SHA384", "SHA512", or NULL for Ed25519.
  * What is believed: signature.h. */
@@ -78,10 +83,14 @@ struct cert_list {
 	struct cert **items;
 	size_t count;
 };
-#define CERT_LIST_INIT {.items = NULL, .count = 0}
+#define CERT_LIST_INIT                                                                             \
+	{                                                                                          \
+		.items = NULL, .count = 0                                                          \
+	}
 #define CERT_LIST_AUTO __attribute__((cleanup(cert_list_clear)))
 void cert_list_clear(struct cert_list *l);
-bool cert_list_add(struct cert_list *l, struct cert *c, struct err *e) MUST_CHECK; /* takes a new ref */
+bool cert_list_add(
+	struct cert_list *l, struct cert *c, struct err *e) MUST_CHECK; /* takes a new ref */
 bool cert_list_contains(const struct cert_list *l, const struct cert *c);
 /* All certificates of a PEM text, in order; at least one. */
 bool cert_list_parse_pem(struct bytes pem, struct cert_list *out, struct err *e) MUST_CHECK;
