@@ -9,6 +9,7 @@
 #include "common/wire/datetime.h"
 #include "common/wire/hex.h"
 #include "common/wire/json.h"
+#include "common/wire/percent.h"
 #include "registrar/records.h"
 
 #define ADMIN_REPLY_MAX                                                                            \
@@ -22,54 +23,6 @@
 #define DEVICES_PATH "/api/v1/devices/"
 
 /* ---- Requests ---- */
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-bool admin_percent_decode(const char *in, size_t len, struct buf *out, struct err *e)
-{
-	for (size_t i = 0; i < len; i++) {
-		char c = in[i];
-
-		if (c == '%') {
-			int high = i + 2 < len ? hex_value(in[i + 1]) : -1;
-			int low = high >= 0 ? hex_value(in[i + 2]) : -1;
-
-			if (low < 0 || high * 16 + low == 0)
-				return err_set(e, ERR_INPUT, "bad percent-encoding");
-			c = (char)(high * 16 + low);
-			i += 2;
-		}
-		if (!buf_append(out, &c, 1, e))
-			return false;
-	}
-	return true;
-}
-
-bool admin_query(const char *query, const char *name, struct buf *out, bool *present, struct err *e)
-{
-	size_t name_len = strlen(name);
-
-	*present = false;
-	while (*query) {
-		size_t len = strcspn(query, "&");
-
-		if (len > name_len && strncmp(query, name, name_len) == 0 &&
-			query[name_len] == '=') {
-			*present = true;
-			return admin_percent_decode(
-				query + name_len + 1, len - name_len - 1, out, e);
-		}
-		query += len + (query[len] == '&');
-	}
-	return true;
-}
 
 /* A decimal number, or false. */
 static bool parse_number(const char *text, int64_t *out)
@@ -87,7 +40,7 @@ static bool query_number(const struct call *c, const char *name, int64_t *value,
 	BUF_AUTO struct buf text = BUF_INIT(ID_DIGITS_MAX);
 	bool present;
 
-	if (!admin_query(call_query(c), name, &text, &present, e))
+	if (!percent_query(call_query(c), name, &text, &present, e))
 		return err_prefix(e, "%s", name);
 	if (present && !parse_number(buf_str(&text), value))
 		return err_set(e, ERR_INPUT, "%s is not a number", name);
@@ -191,7 +144,7 @@ static bool query_state(const struct call *c, enum claim_state *state, struct er
 	bool present;
 
 	*state = CLAIM_STATE_COUNT;
-	if (!admin_query(call_query(c), "state", &text, &present, e))
+	if (!percent_query(call_query(c), "state", &text, &present, e))
 		return err_prefix(e, "state");
 	if (present && (!claim_state_parse(buf_str(&text), state) || *state == CLAIM_NONE)) {
 		err_set(e, ERR_INPUT, "state is pending, approved or rejected");
@@ -299,7 +252,7 @@ static void devices_show(struct call *c, void *app)
 		reply_json(c, r, NULL);
 		return;
 	}
-	if (!admin_percent_decode(path, strlen(path), &serial, &e) ||
+	if (!percent_decode(bytes_of_str(path), &serial, &e) ||
 		!show_device(r, buf_str(&serial), devices, history, &e)) {
 		call_reply_err(c, &r->log, "admin-failed", &e);
 		return;
@@ -419,7 +372,7 @@ static bool read_name(const struct call *c, const char *verb, struct buf *name, 
 
 	if (strcmp(slash ? slash + 1 : rest, verb) != 0)
 		return err_set(e, ERR_NOT_FOUND, "no such action");
-	return !slash || admin_percent_decode(rest, (size_t)(slash - rest), name, e);
+	return !slash || percent_decode(bytes_of(rest, (size_t)(slash - rest)), name, e);
 }
 
 static bool start_decision(struct decision *d, const char *verb, struct err *e)

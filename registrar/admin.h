@@ -9,10 +9,4 @@
 extern const struct http_route admin_routes[];
 extern const size_t admin_route_count;
 
-/* Append what a percent-encoded text stands for. ERR_INPUT: not well-formed, or a NUL in it. */
-bool admin_percent_decode(const char *in, size_t len, struct buf *out, struct err *e) MUST_CHECK;
-/* Append the decoded value of a query's parameter; false in *present when it is not there. */
-bool admin_query(const char *query, const char *name, struct buf *out, bool *present,
-	struct err *e) MUST_CHECK;
-
 #endif
