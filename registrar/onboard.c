@@ -237,8 +237,14 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 	const struct request_record record = onboard_record(o);
 	const struct records_writer w = onboard_writer(o);
 	bool refused = o->verdict.state == HISTORY_REFUSED;
-	const struct journal_entry entry = onboard_journal_entry(o, refused ? "refused" : "voucher",
-		o->verdict.reason[0] ? o->verdict.reason : NULL);
+	const struct journal_entry entry = {
+		.at = o->now,
+		.exchange = call_exchange(o->call),
+		.device = onboard_device(o),
+		.step = refused ? "history" : "voucher",
+		.outcome = refused ? "refused" : "delivered",
+		.reason = o->verdict.reason[0] ? o->verdict.reason : NULL,
+	};
 	bool later = o->verdict.state == HISTORY_UNKNOWN &&
 		     o->r->config.audit_check == AUDIT_AFTER_STATUS;
 	struct bytes kept = later ? buf_bytes(&o->registrar_request) : (struct bytes){0};

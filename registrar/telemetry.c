@@ -82,16 +82,18 @@ static void on_recorded(void *arg, const int64_t *changed, const struct err *e)
 static bool record(struct report *p, struct err *e)
 {
 	const struct records_writer w = {p->r->store, call_loop(p->call), on_recorded, p};
-	char text[STATUS_TEXT_MAX];
+	char text[STATUS_TEXT_MAX], told[STATUS_TEXT_MAX];
 	const struct journal_entry entry = {
 		.at = clock_unix_s(&p->r->clock),
 		.exchange = call_exchange(p->call),
 		.device = client_key(&p->client),
 		.step = event_name(p),
-		.outcome = p->client.is_ldevid ? "ldevid" : "idevid",
-		.reason = text,
+		.outcome = p->status.status ? "true" : "false",
+		.reason = told,
 	};
 
+	snprintf(told, sizeof(told), "over %s%s%s", p->client.is_ldevid ? "LDevID" : "IDevID",
+		p->status.reason[0] ? ": " : "", p->status.reason);
 	snprintf(text, sizeof(text), "%s%s%s", p->status.status ? "true" : "false",
 		p->status.reason[0] ? ": " : "", p->status.reason);
 	return records_status(&w, entry.device, p->of_voucher, text, &entry, e);

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the registrar remembers: each write and what a reader then sees. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "registrar/records.h"
+
+#define NOW 1790000000
+
+static const struct device_key device = {"acme", "SN-1"};
+static const uint8_t idevid[SHA256_LEN] = {1}, request[SHA256_LEN] = {2}, own[SHA256_LEN] = {3};
+static const uint8_t csr[SHA256_LEN] = {4}, client[SHA256_LEN] = {5};
+
+struct fixture {
+	char dir[64];
+	struct store *store;
+	struct loop *loop;
+	/* the last write */
+	int64_t changed[STORE_OPS_MAX];
+	enum err_kind kind;
+};
+
+static void on_done(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct fixture *f = arg;
+
+	f->kind = e ? e->kind : ERR_NONE;
+	if (changed)
+		memcpy(f->changed, changed, sizeof(f->changed[0]));
+	loop_stop(f->loop);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char path[96];
+	struct err e = ERR_INIT;
+
+	assert_non_null(f);
+	snprintf(f->dir, sizeof(f->dir), "/tmp/records_test.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(path, sizeof(path), "%s/r.db", f->dir);
+	f->loop = loop_new(&e);
+	f->store = store_open(path, &records_schema, &e);
+	if (!f->loop || !f->store)
+		fail_msg("%s", e.text);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char command[96];
+
+	store_close(f->store);
+	loop_free(f->loop);
+	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static struct records_writer writer(struct fixture *f)
+{
+	return (struct records_writer){f->store, f->loop, on_done, f};
+}
+
+/* Wait for the write that was queued; says how it ended. */
+static enum err_kind wait(struct fixture *f, bool queued, const struct err *e)
+{
+	if (!queued)
+		fail_msg("not queued: %s", e->text);
+	loop_run(f->loop);
+	return f->kind;
+}
+
+static struct request_record a_request(int64_t at)
+{
+	return (struct request_record){device, "CN=Device", idevid, request, own, at};
+}
+
+static struct journal_entry a_line(const char *step)
+{
+	return (struct journal_entry){NOW, "x-1", device, step, "fine", NULL};
+}
+
+static void hold(struct fixture *f, int64_t at)
+{
+	const struct records_writer w = writer(f);
+	const struct request_record r = a_request(at);
+	const struct journal_entry j = a_line("claim");
+	struct err e = ERR_INIT;
+
+	assert_int_equal(wait(f, records_hold(&w, &r, &j, &e), &e), ERR_NONE);
+}
+
+static void keep_voucher(struct fixture *f, const char *voucher, const char *rvr)
+{
+	const struct records_writer w = writer(f);
+	const struct request_record r = a_request(NOW);
+	const struct journal_entry j = a_line("voucher");
+	struct err e = ERR_INIT;
+
+	assert_int_equal(wait(f,
+				 records_keep_voucher(&w, &r, bytes_of_str(voucher),
+					 "application/voucher-cms+json", bytes_of_str(rvr),
+					 HISTORY_UNKNOWN, &j, &e),
+				 &e),
+		ERR_NONE);
+}
+
+static enum err_kind judge(struct fixture *f, enum history_state verdict)
+{
+	const struct records_writer w = writer(f);
+	const struct request_record r = a_request(NOW);
+	const struct journal_entry j = a_line("history");
+	struct err e = ERR_INIT;
+
+	return wait(f, records_judge_history(&w, &r, verdict, &j, &e), &e);
+}
+
+static enum err_kind issue(struct fixture *f, uint8_t number, int64_t at)
+{
+	const struct records_writer w = writer(f);
+	const struct journal_entry j = a_line("enroll");
+	const uint8_t sha256[SHA256_LEN] = {number};
+	const struct issued_record c = {
+		.device = device,
+		.sha256 = sha256,
+		.serial_hex = "0a",
+		.der = bytes_of(&number, 1),
+		.subject = "CN=Device",
+		.at = at,
+		.not_after = at + 1000,
+		.repeat_since = at - 3600,
+		.csr_sha256 = csr,
+		.client_sha256 = client,
+	};
+	struct err e = ERR_INIT;
+
+	return wait(f, records_issue(&w, &c, &j, &e), &e);
+}
+
+static struct device_record read_device(struct fixture *f)
+{
+	struct device_record d;
+	struct err e = ERR_INIT;
+
+	if (!records_device(f->store, device, &d, &e))
+		fail_msg("%s", e.text);
+	return d;
+}
+
+static void records_device__never_seen__is_not_found(void **state)
+{
+	assert_false(read_device(*state).found);
+}
+
+static void records_hold__a_new_device__is_pending_once(void **state)
+{
+	struct fixture *f = *state;
+	struct device_record d;
+	struct err e = ERR_INIT;
+	int64_t pending;
+
+	hold(f, NOW);
+	assert_int_equal(f->changed[0], 1);
+	hold(f, NOW + 5);
+	assert_int_equal(f->changed[0], 0);
+	d = read_device(f);
+	assert_true(d.found);
+	assert_int_equal(d.claim, CLAIM_PENDING);
+	assert_int_equal(d.state, DEVICE_NEW);
+	assert_int_equal(d.last_seen, NOW + 5);
+	assert_memory_equal(d.idevid_sha256, idevid, SHA256_LEN);
+	assert_memory_equal(d.request_sha256, request, SHA256_LEN);
+	assert_memory_equal(d.registrar_sha256, own, SHA256_LEN);
+	assert_true(records_count_pending(f->store, &pending, &e));
+	assert_int_equal(pending, 1);
+}
+
+static void decide(struct fixture *f, int64_t id, enum claim_state to)
+{
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(wait(f, records_decide(&w, id, to, "because", "unix:uid=0", NOW, &e), &e),
+		ERR_NONE);
+}
+
+static void records_hold__a_device_that_was_decided_about__stays_decided(void **state)
+{
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	hold(f, NOW + 1);
+	assert_int_equal(read_device(f).claim, CLAIM_REJECTED);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	hold(f, NOW + 2);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+}
+
+static void records_decide__all_pending__leaves_the_decided_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, 0, CLAIM_APPROVED);
+	assert_int_equal(f->changed[0], 1);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+	decide(f, 0, CLAIM_APPROVED);
+	assert_int_equal(f->changed[0], 0);
+}
+
+static void records_decide__a_number_nobody_has__changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, 77, CLAIM_APPROVED);
+	assert_int_equal(f->changed[0], 0);
+	assert_int_equal(read_device(f).claim, CLAIM_PENDING);
+}
+
+static void records_keep_voucher__of_a_new_device__is_read_back(void **state)
+{
+	struct fixture *f = *state;
+	BUF_AUTO struct buf voucher = BUF_INIT(100), rvr = BUF_INIT(100);
+	struct err e = ERR_INIT;
+
+	assert_false(records_voucher(f->store, device, &voucher, &e));
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+	keep_voucher(f, "voucher", "request");
+	assert_int_equal(read_device(f).state, DEVICE_VOUCHED);
+	assert_string_equal(read_device(f).voucher_type, "application/voucher-cms+json");
+	assert_true(records_voucher(f->store, device, &voucher, &e));
+	assert_string_equal(buf_str(&voucher), "voucher");
+	assert_true(records_registrar_request(f->store, device, &rvr, &e));
+	assert_string_equal(buf_str(&rvr), "request");
+}
+
+static void records_judge_history__refused__takes_voucher_and_enrolment_away(void **state)
+{
+	struct fixture *f = *state;
+	BUF_AUTO struct buf out = BUF_INIT(100);
+	struct err e = ERR_INIT;
+
+	keep_voucher(f, "voucher", "request");
+	assert_int_equal(judge(f, HISTORY_REFUSED), ERR_NONE);
+	assert_int_equal(read_device(f).state, DEVICE_REFUSED);
+	assert_string_equal(read_device(f).voucher_type, "");
+	assert_false(records_voucher(f->store, device, &out, &e));
+	assert_int_equal(issue(f, 1, NOW), ERR_CONFLICT);
+}
+
+static void records_judge_history__good__drops_what_is_no_longer_needed(void **state)
+{
+	struct fixture *f = *state;
+	BUF_AUTO struct buf out = BUF_INIT(100);
+	struct err e = ERR_INIT;
+
+	keep_voucher(f, "voucher", "request");
+	assert_int_equal(judge(f, HISTORY_GOOD), ERR_NONE);
+	assert_int_equal(read_device(f).history, HISTORY_GOOD);
+	assert_int_equal(read_device(f).state, DEVICE_VOUCHED);
+	assert_false(records_registrar_request(f->store, device, &out, &e));
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+	assert_true(records_voucher(f->store, device, &out, &e));
+}
+
+static void records_issue__a_certificate__is_found_by_digest_and_by_request(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t sha256[SHA256_LEN] = {1}, other[SHA256_LEN] = {9};
+	struct certificate_record c;
+	BUF_AUTO struct buf der = BUF_INIT(100);
+	struct err e = ERR_INIT;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	assert_int_equal(read_device(f).state, DEVICE_ENROLLED);
+	assert_true(records_certificate(f->store, sha256, &c, &e));
+	assert_true(c.found);
+	assert_string_equal(c.serial, "SN-1");
+	assert_int_equal(c.not_after, NOW + 1000);
+	certificate_record_clear(&c);
+	assert_true(records_certificate(f->store, other, &c, &e));
+	assert_false(c.found);
+	assert_true(records_certificate_for(f->store, csr, client, NOW - 3600, &der, &e));
+	assert_int_equal(der.len, 1);
+	assert_false(records_certificate_for(f->store, csr, other, NOW - 3600, &der, &e));
+	assert_false(records_certificate_for(f->store, csr, client, NOW + 1, &der, &e));
+}
+
+static void records_issue__the_same_request_within_the_hour__is_a_conflict(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	assert_int_equal(issue(f, 2, NOW + 3600), ERR_CONFLICT);
+	assert_int_equal(issue(f, 3, NOW + 3601), ERR_NONE);
+}
+
+static void records_issue__for_a_device_nobody_knows__is_a_conflict(void **state)
+{
+	assert_int_equal(issue(*state, 1, NOW), ERR_CONFLICT);
+}
+
+static bool count_line(void *arg, const struct journal_entry *row, struct err *e)
+{
+	int *lines = arg;
+
+	++*lines;
+	assert_string_equal(row->device.serial, "SN-1");
+	assert_string_equal(row->exchange, "x-1");
+	return true;
+}
+
+static int journal_lines(struct fixture *f)
+{
+	struct err e = ERR_INIT;
+	int lines = 0;
+
+	assert_true(records_read_journal(f->store, "SN-1", 100, count_line, &lines, &e));
+	return lines;
+}
+
+static void sweep(struct fixture *f, const struct sweep_limits *l)
+{
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(wait(f, records_sweep(&w, l, &e), &e), ERR_NONE);
+}
+
+static void records_sweep__old_claims__go_and_rejected_ones_stay(void **state)
+{
+	struct fixture *f = *state;
+	const struct sweep_limits limits = {NOW + 10, 0, 1000, 0};
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	sweep(f, &limits);
+	assert_true(read_device(f).found);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	sweep(f, &limits);
+	assert_false(read_device(f).found);
+}
+
+static void records_sweep__devices_with_a_voucher__stay(void **state)
+{
+	struct fixture *f = *state;
+	const struct sweep_limits limits = {NOW + 10, 0, 1000, 0};
+
+	hold(f, NOW);
+	keep_voucher(f, "voucher", "");
+	sweep(f, &limits);
+	assert_true(read_device(f).found);
+}
+
+static void records_sweep__the_journal__is_cut_by_age_and_by_rows(void **state)
+{
+	struct fixture *f = *state;
+	const struct sweep_limits rows = {0, 0, 2, 0}, age = {0, NOW + 1, 1000, 0};
+
+	for (int i = 0; i < 5; i++)
+		hold(f, NOW);
+	assert_int_equal(journal_lines(f), 5);
+	sweep(f, &rows);
+	assert_int_equal(journal_lines(f), 2);
+	sweep(f, &age);
+	assert_int_equal(journal_lines(f), 0);
+}
+
+static bool note_row(void *arg, const struct claim_row *row, struct err *e)
+{
+	struct claim_row *out = arg;
+
+	*out = *row;
+	return true;
+}
+
+static void records_list_claims__by_state__shows_those_only(void **state)
+{
+	struct fixture *f = *state;
+	struct claim_row row = {0};
+	struct err e = ERR_INIT;
+
+	hold(f, NOW);
+	assert_true(records_list_claims(f->store, CLAIM_APPROVED, 0, 10, note_row, &row, &e));
+	assert_int_equal(row.id, 0);
+	assert_true(records_list_claims(f->store, CLAIM_PENDING, 0, 10, note_row, &row, &e));
+	assert_int_equal(row.id, 1);
+	assert_int_equal(row.claim, CLAIM_PENDING);
+	assert_int_equal(row.first_seen, NOW);
+	row.id = 0;
+	assert_true(records_list_claims(f->store, CLAIM_STATE_COUNT, 1, 10, note_row, &row, &e));
+	assert_int_equal(row.id, 0); /* after the first there is none */
+}
+
+static void records_status__telemetry__is_kept_with_the_device(void **state)
+{
+	struct fixture *f = *state;
+	const struct records_writer w = writer(f);
+	const struct journal_entry j = a_line("voucher-status");
+	struct claim_row row = {0};
+	struct err e = ERR_INIT;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(wait(f, records_status(&w, device, true, "true", &j, &e), &e), ERR_NONE);
+	assert_true(records_list_devices(f->store, 0, 10, note_row, &row, &e));
+	assert_int_equal(row.id, 1);
+	assert_int_equal(journal_lines(f), 2);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(records_device__never_seen__is_not_found),
+		T(records_hold__a_new_device__is_pending_once),
+		T(records_hold__a_device_that_was_decided_about__stays_decided),
+		T(records_decide__all_pending__leaves_the_decided_alone),
+		T(records_decide__a_number_nobody_has__changes_nothing),
+		T(records_keep_voucher__of_a_new_device__is_read_back),
+		T(records_judge_history__refused__takes_voucher_and_enrolment_away),
+		T(records_judge_history__good__drops_what_is_no_longer_needed),
+		T(records_issue__a_certificate__is_found_by_digest_and_by_request),
+		T(records_issue__the_same_request_within_the_hour__is_a_conflict),
+		T(records_issue__for_a_device_nobody_knows__is_a_conflict),
+		T(records_sweep__old_claims__go_and_rejected_ones_stay),
+		T(records_sweep__devices_with_a_voucher__stay),
+		T(records_sweep__the_journal__is_cut_by_age_and_by_rows),
+		T(records_list_claims__by_state__shows_those_only),
+		T(records_status__telemetry__is_kept_with_the_device),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
