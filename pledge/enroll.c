@@ -170,6 +170,17 @@ static bool choose_key_type(const struct exchange *x, enum key_type *out, struct
 	return csrattrs_key_type(&x->csrattrs, out, e);
 }
 
+/* Subject and name as wished, where the registrar did not ask for others. */
+static bool asks_for(
+	const struct csr *csr, const struct enroll_wish *w, const struct csrattrs *attrs)
+{
+	bool subject =
+		attrs->subject_template.len || bytes_equal(csr_subject_der(csr), w->subject_der);
+	bool san = attrs->extension_count || bytes_equal(csr_san(csr), w->san);
+
+	return subject && san;
+}
+
 /* A CSR made before a crash is sent again if it still is what we would ask: the registrar then
  * knows it (EE-13, EE-15). One bound to a connection cannot be. */
 static bool reuse_csr(struct exchange *x, const struct enroll_wish *w, const struct key *key,
@@ -185,8 +196,7 @@ static bool reuse_csr(struct exchange *x, const struct enroll_wish *w, const str
 		return false;
 	csr = csr_parse(buf_bytes(der), e);
 	return csr && csr_verify(csr, e) && bytes_equal(csr_spki(csr), buf_bytes(&spki)) &&
-	       bytes_equal(csr_subject_der(csr), w->subject_der) &&
-	       bytes_equal(csr_san(csr), w->san) && csr_satisfies(csr, &x->csrattrs, e);
+	       asks_for(csr, w, &x->csrattrs) && csr_satisfies(csr, &x->csrattrs, e);
 }
 
 static bool make_csr(struct exchange *x, const struct enroll_wish *w, const struct key *key,
