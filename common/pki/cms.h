@@ -10,35 +10,37 @@
 #include "common/pki/cert_cache.h"
 #include "common/pki/identity.h"
 
-#define CMS_DER_MAX   65536 /* a pledge request of PLEDGE_REQUEST_MAX, in base64 in JSON in a CMS, still fits */
+/* A pledge request of PLEDGE_REQUEST_MAX, in base64 in JSON in a CMS, still fits. */
+#define CMS_DER_MAX   65536
 #define CMS_CERTS_MAX 8
 #define CMS_DEPTH_MAX 24
 
-enum cms_content { CMS_CONTENT_ANIMA_JSON, CMS_CONTENT_ID_DATA }; /* the two that are accepted (T-01) */
+/* The two that are accepted (T-01). */
+enum cms_content { CMS_CONTENT_ANIMA_JSON, CMS_CONTENT_ID_DATA };
 
 /* What the one SignerInfo says; views into struct cms' own copy of the container. */
 struct cms_signer_info {
-	bool present;                 /* false: nobody signed (cms_verify refuses) */
-	struct bytes issuer;          /* sid: DER Name and content octets of the serial number, ... */
+	bool present;	     /* false: nobody signed (cms_verify refuses) */
+	struct bytes issuer; /* sid: DER Name and content octets of the serial number, ... */
 	struct bytes serial;
-	struct bytes key_id;          /* ... or the subjectKeyIdentifier; the other form has len 0 */
-	struct bytes digest_alg;      /* DER AlgorithmIdentifier */
-	struct bytes attrs;           /* signedAttrs, the whole [0] element; len 0 when absent */
-	struct bytes attr_type;       /* content-type attribute: the OID's content octets; len 0 */
-	struct bytes attr_digest;     /* message-digest attribute; len 0 */
-	struct bytes signature_alg;   /* DER AlgorithmIdentifier */
+	struct bytes key_id;	    /* ... or the subjectKeyIdentifier; the other form has len 0 */
+	struct bytes digest_alg;    /* DER AlgorithmIdentifier */
+	struct bytes attrs;	    /* signedAttrs, the whole [0] element; len 0 when absent */
+	struct bytes attr_type;	    /* content-type attribute: the OID's content octets; len 0 */
+	struct bytes attr_digest;   /* message-digest attribute; len 0 */
+	struct bytes signature_alg; /* DER AlgorithmIdentifier */
 	struct bytes signature;
 };
 
 struct cms {
 	enum cms_content content_type;
-	uint32_t version;             /* CMSVersion as it stood, 1 to 5 (ENC-ALL-006) */
-	struct buf payload;           /* eContent octets as signed */
-	struct cert *signer;          /* whose signature verified; NULL before cms_verify() */
-	struct cert_list certs;       /* all certificates in the container, as they stood */
+	uint32_t version;	/* CMSVersion as it stood, 1 to 5 (ENC-ALL-006) */
+	struct buf payload;	/* eContent octets as signed */
+	struct cert *signer;	/* whose signature verified; NULL before cms_verify() */
+	struct cert_list certs; /* all certificates in the container, as they stood */
 	bool has_signing_time;
-	int64_t signing_time;         /* unix seconds; an unauthenticated claim of the signer */
-	struct buf der;               /* own copy of the container */
+	int64_t signing_time; /* unix seconds; an unauthenticated claim of the signer */
+	struct buf der;	      /* own copy of the container */
 	struct cms_signer_info info;
 };
 
@@ -50,7 +52,8 @@ void cms_clear(struct cms *c);
  * a container whose signature is bad; everybody else calls cms_open(). out need not be
  * initialised; it may be cleared whether or not this succeeded. cache may be NULL.
  * ERR_INPUT not such a CMS · ERR_TOO_LARGE · ERR_NO_MEMORY. RFC 5652 §5.1. */
-bool cms_parse(struct bytes der, struct cert_cache *cache, struct cms *out, struct err *e) MUST_CHECK;
+bool cms_parse(
+	struct bytes der, struct cert_cache *cache, struct cms *out, struct err *e) MUST_CHECK;
 /* The certificate the SignerInfo names, from the container or else from hint (may be NULL);
  * borrowed, NULL when neither has it. Says nothing about the signature. */
 struct cert *cms_signer_cert(const struct cms *c, const struct cert_list *hint);

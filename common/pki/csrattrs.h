@@ -6,23 +6,23 @@
 
 #include "common/pki/key.h"
 
-#define CSRATTRS_DER_MAX    16384
-#define CSRATTRS_EXT_MAX    16
+#define CSRATTRS_DER_MAX 16384
+#define CSRATTRS_EXT_MAX 16
 
 struct csrattrs_extension {
-	struct bytes oid;      /* content octets, borrowed from der */
-	struct bytes value;    /* extnValue content; len 0: the client supplies it (ER-11) */
+	struct bytes oid;   /* content octets, borrowed from der */
+	struct bytes value; /* extnValue content; len 0: the client supplies it (ER-11) */
 	bool critical;
 };
 
 struct csrattrs {
-	struct buf der;                 /* own copy of what was parsed */
-	bool wants_challenge_password;  /* ER-04 */
+	struct buf der;		       /* own copy of what was parsed */
+	bool wants_challenge_password; /* ER-04 */
 	bool has_key_type;
-	int key_bits;                   /* RSA modulus bits asked for, or 0 */
-	struct bytes key_oid;           /* rsaEncryption or id-ecPublicKey …; len 0 */
-	struct bytes curve_oid;         /* len 0 when none */
-	struct bytes subject_template;  /* DER Name with values to copy or empty to fill in; len 0 */
+	int key_bits;		       /* RSA modulus bits asked for, or 0 */
+	struct bytes key_oid;	       /* rsaEncryption or id-ecPublicKey …; len 0 */
+	struct bytes curve_oid;	       /* len 0 when none */
+	struct bytes subject_template; /* DER Name with values to copy or empty to fill in; len 0 */
 	struct csrattrs_extension extensions[CSRATTRS_EXT_MAX];
 	size_t extension_count;
 };
@@ -34,7 +34,8 @@ void csrattrs_clear(struct csrattrs *a);
 #define CSRATTRS_AUTO __attribute__((cleanup(csrattrs_clear)))
 
 /* The key the registrar wants, as one of ours; false with ERR_INPUT when we have no such key,
- * *out untouched when it does not care (has_key_type is false). RSA sizes take the nearest we make. */
+ * *out untouched when it does not care (has_key_type is false). RSA sizes take the nearest we make.
+ */
 bool csrattrs_key_type(const struct csrattrs *a, enum key_type *out, struct err *e) MUST_CHECK;
 
 /* What a registrar asks for, as text from its configuration, one item a word:

@@ -5,7 +5,7 @@
 
 #include "common/pki/cert.h"
 
-#define PKCS7_CERTS_MAX     16
+#define PKCS7_CERTS_MAX	    16
 #define PKCS7_CERTS_DER_MAX 65536
 
 /* Append the DER SignedData: version 1, no digests, empty id-data, no signers. */
