@@ -98,6 +98,13 @@ $(BUILD)/tests/%: tests/unit/%.c $(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< \
 		$(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD)/libcommon.a $(LDLIBS) -lcmocka
 
+# small programs that let tests in other languages reach into the libraries
+TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+$(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libcommon.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(BUILD)/libcommon.a $(LDLIBS)
+
 # what people and machines run
 .PHONY: deps deps-dev demo demo-up demo-down check check-all check-built unit lint bench sanitize install
 deps:
@@ -118,7 +125,7 @@ demo-down:
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory check-built
-check-built: all $(UNIT_BIN)
+check-built: all $(UNIT_BIN) $(TOOL_BIN)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) -- tests/python tests/scenario
 check-all: check sanitize bench
 

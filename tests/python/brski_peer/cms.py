@@ -211,8 +211,12 @@ def sign(
         fields["crls"] = [
             cms.RevocationInfoChoice("crl", asn1_crl.CertificateList.load(c)) for c in crls
         ]
+    old_version = version == "v1" and content_type != ID_DATA
+    if old_version:  # which asn1crypto takes for PKCS#7; the version is not signed
+        fields["version"] = "v3"
     info = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(fields)})
-    return info.dump(force=True)
+    der = info.dump(force=True)
+    return der.replace(b"\x02\x01\x03\x31", b"\x02\x01\x01\x31", 1) if old_version else der
 
 
 def to_ber(der):
