@@ -311,6 +311,7 @@ static void refuses(struct wanted r, enum err_kind kind, const char *reason)
 		r_;                                                                                \
 	})
 
+/* req: ENC-ALL-001, ENC-ALL-004 */
 static void cms_open__the_usual_container__is_accepted(void **state)
 {
 	accepts(usual());
@@ -318,6 +319,7 @@ static void cms_open__the_usual_container__is_accepted(void **state)
 	accepts(WITH(w->by_key_id = true));
 }
 
+/* req: ENC-ALL-006 */
 static void cms_open__any_known_version__is_accepted(void **state)
 {
 	for (uint8_t version = 1; version <= 5; version++)
@@ -326,6 +328,7 @@ static void cms_open__any_known_version__is_accepted(void **state)
 	refuses(WITH(w->version = 6), ERR_INPUT, "version");
 }
 
+/* req: ENC-ALL-002 */
 static void cms_open__id_data__is_accepted_and_other_types_are_refused(void **state)
 {
 	const uint8_t xml_voucher[] = {
@@ -337,12 +340,14 @@ static void cms_open__id_data__is_accepted_and_other_types_are_refused(void **st
 		"eContentType");
 }
 
+/* req: ENC-ALL-003 */
 static void cms_open__json_voucher_without_signed_attributes__is_refused(void **state)
 {
 	refuses(WITH(w->attrs = ATTRS_NONE), ERR_UNAUTHENTICATED, "without signed attributes");
 	refuses(WITH(w->attrs = ATTRS_EMPTY), ERR_UNAUTHENTICATED, "content-type attribute");
 }
 
+/* req: ENC-ALL-003 */
 static void cms_open__content_type_attribute_differs__is_refused(void **state)
 {
 	refuses(WITH(w->attrs = ATTRS_OTHER_TYPE), ERR_UNAUTHENTICATED, "content-type attribute");
@@ -383,12 +388,14 @@ static void cms_open__signing_time__is_read_or_refused(void **state)
 	refuses(WITH(w->attrs = ATTRS_NO_TIME_ZONE), ERR_INPUT, "signingTime");
 }
 
+/* req: ENC-ALL-004 */
 static void cms_open__number_of_signers_not_one__is_refused(void **state)
 {
 	refuses(WITH(w->signers = 0), ERR_UNAUTHENTICATED, "nobody signed");
 	refuses(WITH(w->signers = 2), ERR_INPUT, "more than one signer");
 }
 
+/* req: ENC-ALL-001 */
 static void cms_open__content_not_in_it_once__is_refused(void **state)
 {
 	refuses(WITH(w->detached = true), ERR_INPUT, "detached");
@@ -417,6 +424,7 @@ static void cms_open__digest_not_the_one_of_the_signature__is_refused(void **sta
 	refuses(WITH(w->digest_alg = alg_sha512), ERR_UNAUTHENTICATED, "do not belong together");
 }
 
+/* req: ENC-ALL-028 */
 static void cms_open__revocation_lists__are_passed_over(void **state)
 {
 	accepts(WITH(w->crl = true));
@@ -482,6 +490,7 @@ static void cms_parse__bad_signature__still_shows_what_it_says(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* req: ENC-ALL-001 */
 static void cms_open__octet_after_the_end__is_refused(void **state)
 {
 	struct err e = ERR_INIT;
@@ -545,6 +554,7 @@ static void assert_openssl_verifies(struct bytes der, const struct cert *anchor)
 	CMS_ContentInfo_free(cms);
 }
 
+/* req: ENC-ALL-002, ENC-ALL-025 */
 static void cms_seal__every_type_of_key__is_read_by_us_and_by_openssl(void **state)
 {
 	for (enum key_type type = 0; type < KEY_TYPE_COUNT; type++) {
@@ -568,6 +578,7 @@ static void cms_seal__every_type_of_key__is_read_by_us_and_by_openssl(void **sta
 	}
 }
 
+/* req: ENC-ALL-005 */
 static void cms_seal__extra_certificates__are_carried_once(void **state)
 {
 	struct err e = ERR_INIT;
@@ -702,6 +713,7 @@ static void openssl_signs_rsa(int padding_pss, struct buf *out, struct identity 
 	CMS_ContentInfo_free(cms);
 }
 
+/* req: ENC-ALL-025 */
 static void cms_open__rsa_with_either_padding__is_accepted(void **state)
 {
 	IDENTITY_AUTO struct identity id;

@@ -103,6 +103,7 @@ static void refused(const struct request *r, const char *reason)
 	assert_queue_empty();
 }
 
+/* req: EE-03, EE-04 */
 static void csr_parse__what_openssl_makes__is_read(void **state)
 {
 	struct err e = ERR_INIT;
@@ -163,6 +164,7 @@ static void csr_parse__known_attribute_twice__is_refused(void **state)
 	assert_non_null(strstr(e.text, "stands twice"));
 }
 
+/* req: EE-16 */
 static void csr_parse__serial_number_that_cannot_be_told__is_refused(void **state)
 {
 	refused(&(struct request){.serial_number = "SN-1", .serial_number_twice = true},
@@ -178,6 +180,7 @@ static void csr_parse__version_not_zero__is_refused(void **state)
 	refused(&(struct request){.version = 1}, "version 1");
 }
 
+/* req: EE-03 */
 static void csr_parse__certificate_instead__is_refused(void **state)
 {
 	struct err e = ERR_INIT;
@@ -216,6 +219,7 @@ static void csr_parse__over_the_limit__is_too_large(void **state)
 	REFUSED(csr_parse(buf_bytes(&big), &e), ERR_TOO_LARGE);
 }
 
+/* req: EE-03 */
 static void csr_verify__changed_signature__is_refused(void **state)
 {
 	struct err e = ERR_INIT;
@@ -332,6 +336,7 @@ static void attrs_of_words(const char *words, struct csrattrs *out)
 	attrs_of(buf_bytes(&der), out);
 }
 
+/* req: EE-07 */
 static void csr_make__every_type_of_key__is_verified_by_openssl(void **state)
 {
 	for (enum key_type type = 0; type < KEY_TYPE_COUNT; type++) {
@@ -381,6 +386,7 @@ static void csr_make__password_asked_for_and_not_there__is_refused(void **state)
 		0x31, 0x2a, 0x30, 0x28, 0x30, 0x26, 0x06, 0x03, 0x55, 0x1d, 0x11, 0x01, 0x01,      \
 		0xff, 0x04, 0x1c, ACP_NAMES
 
+/* req: ER-05, ER-11 */
 static void csr_make__wanted_other_name__is_copied(void **state)
 {
 	struct err e = ERR_INIT;
@@ -423,6 +429,7 @@ static void csr_make__wanted_other_name__is_copied(void **state)
 		0x04, 0x07, 0x30, 0x05, 0x82, 0x01, 'f', 0x87, 0x00, /* subjectAltName */          \
 		0x30, 0x05, 0x06, 0x03, 0x55, 0x1d, 0x0f	     /* keyUsage */
 
+/* req: ER-08, ER-11 */
 static void csr_make__template__is_filled_in(void **state)
 {
 	struct err e = ERR_INIT;
@@ -472,6 +479,7 @@ static void csr_make__open_names_we_have_none_of__are_left_out(void **state)
 
 /* --- what the registrar asked for ------------------------------------------------------------ */
 
+/* req: EE-18, ER-04 */
 static void csr_satisfies__what_is_missing__is_named(void **state)
 {
 	static const struct {

@@ -71,6 +71,7 @@ static void template_of(struct buf *out, struct bytes more, struct bytes fields)
 	list_of(out, buf_bytes(&list));
 }
 
+/* req: ER-02 */
 static void csrattrs_parse__nothing_or_an_empty_list__asks_for_nothing(void **state)
 {
 	const struct bytes inputs[] = {{NULL, 0}, DER(0x30, 0x00)};
@@ -88,6 +89,7 @@ static void csrattrs_parse__nothing_or_an_empty_list__asks_for_nothing(void **st
 	}
 }
 
+/* req: ER-03 */
 static void csrattrs_parse__unknown_oids_and_attributes__are_passed_over(void **state)
 {
 	CSRATTRS_AUTO struct csrattrs a;
@@ -100,6 +102,7 @@ static void csrattrs_parse__unknown_oids_and_attributes__are_passed_over(void **
 	assert_false(a.has_key_type);
 }
 
+/* req: ER-06 */
 static void csrattrs_parse__key_attributes__become_key_types(void **state)
 {
 	const struct {
@@ -135,6 +138,7 @@ static void csrattrs_parse__key_attributes__become_key_types(void **state)
 	}
 }
 
+/* req: ER-06 */
 static void csrattrs_parse__two_key_attributes__are_refused(void **state)
 {
 	BUF_AUTO struct buf der;
@@ -143,6 +147,7 @@ static void csrattrs_parse__two_key_attributes__are_refused(void **state)
 	refuse(buf_bytes(&der), "two types of key");
 }
 
+/* req: ER-05 */
 static void csrattrs_parse__extension_request__is_read(void **state)
 {
 	const struct bytes san = OID_SUBJECT_ALT_NAME;
@@ -157,6 +162,7 @@ static void csrattrs_parse__extension_request__is_read(void **state)
 	assert_true(bytes_equal(a.extensions[0].value, DER(OTHER_NAME)));
 }
 
+/* req: ER-05 */
 static void csrattrs_parse__extensions_twice__are_refused(void **state)
 {
 	BUF_AUTO struct buf two;
@@ -170,6 +176,7 @@ static void csrattrs_parse__extensions_twice__are_refused(void **state)
 }
 
 /* RFC 7030 printed it so (ER-14): an OID where the list of extensions belongs. */
+/* req: ER-14 */
 static void csrattrs_parse__oid_as_extension_request__asks_for_nothing(void **state)
 {
 	CSRATTRS_AUTO struct csrattrs a;
@@ -197,6 +204,7 @@ static void csrattrs_parse__oid_of_an_extension__asks_for_it(void **state)
 #define OU_GIVEN 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x0b, 0x0c, 0x01, 'd'
 #define SUBJECT	 0x30, 0x15, CN_OPEN, OU_GIVEN
 
+/* req: ER-07, ER-08, ER-12 */
 static void csrattrs_parse__template__is_read_and_wins(void **state)
 {
 	const struct bytes ec = OID_EC_PUBLIC_KEY;
@@ -221,6 +229,7 @@ static void csrattrs_parse__template__is_read_and_wins(void **state)
 /* Attribute { extension template, { { SAN without a value } } } */
 #define SAN_OPEN 0x30, 0x18, EXT_TEMPLATE_OID, 0x31, 0x09, 0x30, 0x07, 0x30, 0x05, SAN_OID
 
+/* req: ER-10, ER-11 */
 static void csrattrs_parse__template_with_an_open_extension__leaves_it_to_the_client(void **state)
 {
 	CSRATTRS_AUTO struct csrattrs a;
@@ -234,6 +243,7 @@ static void csrattrs_parse__template_with_an_open_extension__leaves_it_to_the_cl
 	assert_false(a.has_key_type);
 }
 
+/* req: ER-09 */
 static void csrattrs_parse__template_with_a_placeholder_key__gives_its_size(void **state)
 {
 	struct err e = ERR_INIT;
@@ -257,6 +267,7 @@ static void csrattrs_parse__template_with_a_placeholder_key__gives_its_size(void
 	assert_int_equal(a.key_bits, 3072);
 }
 
+/* req: ER-07, ER-10 */
 static void csrattrs_parse__malformed_template__is_refused(void **state)
 {
 	const struct {

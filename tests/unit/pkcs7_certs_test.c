@@ -29,6 +29,7 @@ static void take(struct buf *out, uint8_t *der, int len)
 	OPENSSL_free(der);
 }
 
+/* req: ECA-02 */
 static void pkcs7_certs_format__two_certificates__are_read_by_us_and_by_openssl(void **state)
 {
 	struct err e = ERR_INIT;
@@ -98,6 +99,7 @@ static void openssl_signs(unsigned flags, X509 *cert, EVP_PKEY *key, struct buf 
 	CMS_ContentInfo_free(cms);
 }
 
+/* req: ECA-02 */
 static void pkcs7_certs_parse__with_a_signer_or_content__is_refused(void **state)
 {
 	struct err e = ERR_INIT;
@@ -114,6 +116,7 @@ static void pkcs7_certs_parse__with_a_signer_or_content__is_refused(void **state
 	assert_int_equal(out.count, 0);
 }
 
+/* req: ECA-11 */
 static void pkcs7_certs_parse__no_certificate_or_something_else__is_refused(void **state)
 {
 	struct err e = ERR_INIT;
