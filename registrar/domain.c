@@ -42,7 +42,7 @@ static bool key_bits(struct bytes spki, struct bytes *bits, struct err *e)
 static bool add_cert(struct domain *d, const struct cert *c, struct err *e)
 {
 	uint8_t sha256[SHA256_LEN], sha1[SHA1_LEN];
-	struct bytes bits;
+	struct bytes bits = {NULL, 0};
 
 	add_id(d, cert_ski(c));
 	if (!digest_sha256(cert_spki(c), sha256, e) || !key_bits(cert_spki(c), &bits, e) ||

@@ -2,6 +2,7 @@
 /* What the configuration says of one manufacturer, made ready for use. */
 #include "registrar/manufacturer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ static size_t count_lines(const struct buf *text)
 {
 	size_t n = 1;
 
+	assert(text->len == 0 || text->data);
 	for (size_t i = 0; i < text->len; i++)
 		n += text->data[i] == '\n';
 	return n;

@@ -4,6 +4,7 @@
  * bucket makes a look-up walk at most all slots. */
 #include "common/base/digest_map.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ void digest_map_free(struct digest_map *m)
 {
 	if (!m)
 		return;
+	assert(m->used == 0 || m->slots);
 	for (size_t i = 0; i < m->used; i++)
 		m->value_free(m->slots[i].value);
 	free(m->slots);

@@ -5,6 +5,7 @@
  * dropped when it comes. Errors are text/plain in UTF-8 with a reason (RFC 8995 §5.6). */
 #include "common/net/call_impl.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,11 @@
 #include "common/base/clock.h"
 #include "common/net/status.h"
 
-#define EXCHANGE_ID_MIN 8	    /* shorter ones do not tell exchanges apart */
-#define RETRY_AFTER_S	"5"	    /* with every 503: soon, but not at once */
-#define REPLY_BODY_MAX	(64u << 20) /* lists of an admin API; what goes to devices is far smaller  \
-				     */
+#define EXCHANGE_ID_MIN 8   /* shorter ones do not tell exchanges apart */
+#define RETRY_AFTER_S	"5" /* with every 503: soon, but not at once */
+#define REPLY_BODY_MAX                                                                             \
+	(64u << 20) /* lists of an admin API; what goes to devices is far smaller                  \
+		     */
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 
 struct peer_ref *peer_ref_new(struct err *e)
@@ -117,8 +119,12 @@ void call_free(struct call *c)
 
 void call_list_free(struct call_list *l)
 {
-	while (l->first)
-		call_free(l->first);
+	struct call *c;
+
+	while ((c = l->first) != NULL) {
+		call_free(c);
+		assert(l->first != c); /* it took itself off the list */
+	}
 }
 
 static bool is_exchange_id(const char *s)

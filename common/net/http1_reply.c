@@ -5,6 +5,7 @@
  * smuggled behind each other. */
 #include "common/net/http1_reply.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -252,6 +253,7 @@ static bool feed_chunk_end(struct http1_reply *r, struct bytes in, size_t *used,
 {
 	static const char crlf[] = "\r\n";
 
+	assert(r->line.len < 2);
 	if (in.data[*used] != (uint8_t)crlf[r->line.len] ||
 		!buf_append(&r->line, in.data + *used, 1, e))
 		return err_set(e, ERR_PEER, "a chunk does not end where it said");

@@ -13,6 +13,7 @@
  */
 #include "common/net/http_client.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
@@ -564,10 +565,14 @@ struct http_client *http_client_new(struct loop *l, struct err *e)
 
 void http_client_free(struct http_client *c)
 {
+	struct fetch *f;
+
 	if (!c)
 		return;
-	while (c->first)
-		fetch_free(c->first);
+	while ((f = c->first) != NULL) {
+		fetch_free(f);
+		assert(c->first != f); /* it took itself off the list */
+	}
 	if (c->multi)
 		curl_multi_cleanup(c->multi);
 	loop_timer_clear(&c->timer);

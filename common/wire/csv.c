@@ -90,7 +90,7 @@ static bool read_plain(struct csv *c, struct buf *text, struct err *e)
 /* Fields end in NUL inside text; where they begin is known only when text moves no more. */
 static bool read_row(struct csv *c, struct csv_row *row, struct err *e)
 {
-	size_t begins[CSV_FIELDS_MAX];
+	size_t begins[CSV_FIELDS_MAX] = {0};
 
 	for (;;) {
 		if (row->count == CSV_FIELDS_MAX)
