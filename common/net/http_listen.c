@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -50,6 +51,13 @@ static bool resolve(const char *host, const char *port, struct address *out, str
 	return true;
 }
 
+static bool is_port(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	return digits > 0 && digits <= 5 && !text[digits] && strtoul(text, NULL, 10) <= UINT16_MAX;
+}
+
 static bool parse(const char *listen, struct address *out, struct err *e)
 {
 	char *copy FREE_AUTO = str_dup(listen, e);
@@ -58,7 +66,7 @@ static bool parse(const char *listen, struct address *out, struct err *e)
 
 	if (!copy)
 		return false;
-	if (!colon || !colon[1] || colon[1 + strspn(colon + 1, "0123456789")])
+	if (!colon || !is_port(colon + 1))
 		return err_set(e, ERR_INPUT, "listen address %s is not host:port", listen);
 	*colon = '\0';
 	if (host[0] == '[' && colon > host + 1 && colon[-1] == ']') {

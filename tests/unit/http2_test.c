@@ -475,6 +475,78 @@ static void client_certificate__tls_1_2__works_over_h2(void **state)
 	client_close(&c);
 }
 
+#define SHORT_MS 150
+
+static void body__never_ends__is_408_at_the_deadline(void **state)
+{
+	const struct http_limits l = {.body_ms = SHORT_MS};
+	struct h2_client h;
+	struct h2_reply *r;
+
+	start_server(&fx, "127.0.0.1:0", &l);
+	h2_open(&h, false);
+	h.hold = true;
+	r = h2_submit(&h, "POST", "/echo", NULL, NULL, "half");
+	while (!r->status)
+		assert_true(h2_turn(&h));
+	assert_int_equal(r->status, 408);
+	assert_int_equal(h2_ask(&h, "GET", "/now", NULL)->status, 200);
+	h2_close(&h);
+	stop_server(&fx);
+}
+
+static void reply__peer_opens_no_window__stream_is_reset(void **state)
+{
+	const struct http_limits l = {.write_ms = SHORT_MS};
+	const nghttp2_settings_entry no_window = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+	struct h2_client h;
+	struct h2_reply *r;
+
+	start_server(&fx, "127.0.0.1:0", &l);
+	h2_open(&h, false);
+	nghttp2_submit_settings(h.session, NGHTTP2_FLAG_NONE, &no_window, 1);
+	r = h2_submit(&h, "GET", "/now", NULL, NULL, NULL);
+	h2_run(&h);
+	assert_int_equal(r->status, 200);
+	assert_int_equal(r->body_len, 0);
+	assert_int_equal(r->error_code, NGHTTP2_CANCEL);
+	h2_close(&h);
+	stop_server(&fx);
+}
+
+static void connection__idle__ends_with_goaway(void **state)
+{
+	const struct http_limits l = {.idle_ms = SHORT_MS};
+	struct h2_client h;
+
+	start_server(&fx, "127.0.0.1:0", &l);
+	h2_open(&h, false);
+	assert_int_equal(h2_ask(&h, "GET", "/now", NULL)->status, 200);
+	h2_until_closed(&h);
+	assert_true(h.goaway);
+	h2_close(&h);
+	stop_server(&fx);
+}
+
+static void handler__silent__stream_gets_503(void **state)
+{
+	const struct http_limits l = {.request_ms = SHORT_MS};
+	struct err e = ERR_INIT;
+	struct call *kept;
+	struct h2_client h;
+	struct h2_reply *r;
+
+	start_server(&fx, "127.0.0.1:0", &l);
+	h2_open(&h, false);
+	r = h2_ask(&h, "GET", "/keep", NULL);
+	assert_int_equal(r->status, 503);
+	assert_non_null(strstr(r->headers, "retry-after: "));
+	h2_close(&h);
+	kept = await_kept(&fx.app);
+	assert_true(loop_post(call_loop(kept), answer_later, kept, &e));
+	stop_server(&fx);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -496,6 +568,10 @@ int main(void)
 		test(resets__in_a_rapid_series__end_the_connection),
 		test(preface__wrong__ends_the_connection),
 		test(client_certificate__tls_1_2__works_over_h2),
+		cmocka_unit_test(body__never_ends__is_408_at_the_deadline),
+		cmocka_unit_test(reply__peer_opens_no_window__stream_is_reset),
+		cmocka_unit_test(connection__idle__ends_with_goaway),
+		cmocka_unit_test(handler__silent__stream_gets_503),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

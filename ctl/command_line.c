@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PROGRAM [-s SOCKET] [-o FORMAT] NOUN VERB ARGUMENTS, options anywhere, found in a table. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/internal.h"
+
+#define ARGS_MAX 4096 /* positional arguments: ids on one command line */
+
+struct words { /* the positional ones */
+	char *items[ARGS_MAX];
+	int count;
+};
+
+/* ---- help ---- */
+
+static void print_options(FILE *out, const struct ctl_command *cmd)
+{
+	for (const struct ctl_option *o = cmd->options; o && o->name; o++)
+		fprintf(out, o->value ? " [--%s %s]" : " [--%s]%s", o->name,
+			o->value ? o->value : "");
+}
+
+static void print_command(FILE *out, const struct ctl_program *p, const struct ctl_command *cmd)
+{
+	fprintf(out, "  %s %s%s%s", p->name, cmd->noun, *cmd->verb ? " " : "", cmd->verb);
+	fprintf(out, "%s%s", cmd->arguments && *cmd->arguments ? " " : "",
+		cmd->arguments ? cmd->arguments : "");
+	print_options(out, cmd);
+	fprintf(out, "\n      %s\n", cmd->help);
+}
+
+static void print_help(const struct ctl_program *p)
+{
+	printf("%s - %s\n\nusage: %s [-s SOCKET] [-o table|json|csv|ids] COMMAND\n\n", p->name,
+		p->what_it_is, p->name);
+	for (const struct ctl_command *cmd = p->commands; cmd->noun; cmd++)
+		print_command(stdout, p, cmd);
+	printf("\n  -s, --socket PATH    the daemon's admin socket (default %s)\n"
+	       "  -o, --output FORMAT  how lists are printed: table, json, csv, ids\n"
+	       "  -h, --help           this text\n"
+	       "  -V, --version        the release\n\n"
+	       "exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 done in part, 5 not "
+	       "allowed,\n"
+	       "6 daemon not reachable\n",
+		p->default_socket);
+}
+
+static bool usage(const struct ctl *c, const char *problem, const char *word)
+{
+	ctl_fail(c, "%s%s%s", problem, word ? " " : "", word ? word : "");
+	for (const struct ctl_command *cmd = c->program->commands; cmd->noun; cmd++)
+		if (!c->command || c->command == cmd)
+			print_command(stderr, c->program, cmd);
+	return false;
+}
+
+/* ---- options ---- */
+
+static const struct {
+	const char *name;
+	enum ctl_output output;
+} outputs[] = {{"table", CTL_TABLE}, {"json", CTL_JSON}, {"csv", CTL_CSV}, {"ids", CTL_IDS}};
+
+static bool set_output(struct ctl *c, const char *name)
+{
+	for (size_t i = 0; i < sizeof(outputs) / sizeof(*outputs); i++)
+		if (strcmp(outputs[i].name, name) == 0) {
+			c->output = outputs[i].output;
+			return true;
+		}
+	return usage(c, "no such output format:", name);
+}
+
+struct parser {
+	struct ctl *c;
+	char **argv;
+	int argc, at;
+	struct words words;
+	int stop; /* exit code when the parser has done all there is to do; -1: go on */
+};
+
+/* The value behind "=" or the next word. */
+static const char *take_value(struct parser *p, const char *inline_value)
+{
+	if (inline_value)
+		return inline_value;
+	return p->at < p->argc ? p->argv[p->at++] : NULL;
+}
+
+static bool remember(struct parser *p, const char *name, const char *inline_value)
+{
+	struct ctl *c = p->c;
+
+	if (c->given_count == CTL_OPTIONS_MAX)
+		return usage(c, "too many options", NULL);
+	c->given[c->given_count++] = (struct ctl_given){name, inline_value};
+	return true;
+}
+
+static bool is_option(const struct parser *p, const char *word, size_t len, bool *takes_value)
+{
+	for (const struct ctl_command *cmd = p->c->program->commands; cmd->noun; cmd++)
+		for (const struct ctl_option *o = cmd->options; o && o->name; o++)
+			if (strlen(o->name) == len && strncmp(o->name, word, len) == 0) {
+				*takes_value = o->value != NULL;
+				return true;
+			}
+	return false;
+}
+
+static bool long_is(const char *word, size_t len, const char *name)
+{
+	return strlen(name) == len && strncmp(word, name, len) == 0;
+}
+
+static bool stop(struct parser *p)
+{
+	p->stop = CTL_DONE;
+	return true;
+}
+
+static bool parse_long(struct parser *p, const char *word)
+{
+	const char *equals = strchr(word, '=');
+	size_t len = equals ? (size_t)(equals - word) : strlen(word);
+	const char *value = equals ? equals + 1 : NULL;
+	bool takes_value;
+
+	if (long_is(word, len, "help")) {
+		print_help(p->c->program);
+		return stop(p);
+	}
+	if (long_is(word, len, "version")) {
+		printf("%s %s\n", p->c->program->name, BRSKI_VERSION);
+		return stop(p);
+	}
+	if (long_is(word, len, "socket") || long_is(word, len, "output")) {
+		value = take_value(p, value);
+		if (!value)
+			return usage(p->c, "a value is missing after", word);
+		if (word[0] == 'o')
+			return set_output(p->c, value);
+		p->c->socket = value;
+		return true;
+	}
+	if (!is_option(p, word, len, &takes_value))
+		return usage(p->c, "no such option: --", word);
+	if (takes_value && !(value = take_value(p, value)))
+		return usage(p->c, "a value is missing after --", word);
+	if (!takes_value && value)
+		return usage(p->c, "this option takes no value: --", word);
+	return remember(p, word, value ? value : "");
+}
+
+static bool parse_short(struct parser *p, const char *word)
+{
+	static const struct {
+		char letter;
+		const char *name;
+	} shorts[] = {{'s', "socket"}, {'o', "output"}, {'h', "help"}, {'V', "version"}};
+
+	for (size_t i = 0; i < sizeof(shorts) / sizeof(*shorts) && word[0] && !word[1]; i++)
+		if (shorts[i].letter == word[0])
+			return parse_long(p, shorts[i].name);
+	return usage(p->c, "no such option: -", word);
+}
+
+static bool parse(struct parser *p)
+{
+	bool ok = true, only_words = false;
+
+	while (ok && p->stop < 0 && p->at < p->argc) {
+		char *word = p->argv[p->at++];
+
+		if (!only_words && strcmp(word, "--") == 0)
+			only_words = true;
+		else if (!only_words && strncmp(word, "--", 2) == 0)
+			ok = parse_long(p, word + 2);
+		else if (!only_words && word[0] == '-' && word[1])
+			ok = parse_short(p, word + 1);
+		else if (p->words.count == ARGS_MAX)
+			ok = usage(p->c, "too many arguments", NULL);
+		else
+			p->words.items[p->words.count++] = word;
+	}
+	return ok;
+}
+
+const char *ctl_option(const struct ctl *c, const char *name)
+{
+	for (size_t i = 0; i < c->given_count; i++) {
+		const char *given = c->given[i].name;
+
+		if (strncmp(given, name, strlen(name)) == 0 &&
+			(given[strlen(name)] == '\0' || given[strlen(name)] == '='))
+			return c->given[i].value;
+	}
+	return NULL;
+}
+
+/* ---- commands ---- */
+
+/* How many words the command's name takes; 0 when it is another. */
+static int match(const struct ctl_command *cmd, const struct words *w)
+{
+	if (w->count < 1 || strcmp(cmd->noun, w->items[0]) != 0)
+		return 0;
+	if (!*cmd->verb)
+		return 1;
+	return w->count >= 2 && strcmp(cmd->verb, w->items[1]) == 0 ? 2 : 0;
+}
+
+static bool knows_option(const struct ctl_command *cmd, const char *given)
+{
+	for (const struct ctl_option *o = cmd->options; o && o->name; o++)
+		if (long_is(given, strcspn(given, "="), o->name))
+			return true;
+	return false;
+}
+
+/* NULL after saying what is wrong; *used: words that name the command. */
+static const struct ctl_command *find_command(struct ctl *c, const struct words *w, int *used)
+{
+	int args;
+
+	for (const struct ctl_command *cmd = c->program->commands; cmd->noun; cmd++) {
+		*used = match(cmd, w);
+		if (*used == 0)
+			continue;
+		c->command = cmd;
+		args = w->count - *used;
+		if (args < cmd->args_min || (cmd->args_max >= 0 && args > cmd->args_max)) {
+			usage(c, "wrong number of arguments", NULL);
+			return NULL;
+		}
+		for (size_t i = 0; i < c->given_count; i++)
+			if (!knows_option(cmd, c->given[i].name)) {
+				usage(c, "not an option of this command: --", c->given[i].name);
+				return NULL;
+			}
+		return cmd;
+	}
+	usage(c, w->count ? "no such command:" : "a command is missing",
+		w->count ? w->items[0] : NULL);
+	return NULL;
+}
+
+static int run(struct ctl *c, const struct words *w)
+{
+	int used, code;
+	const struct ctl_command *cmd = find_command(c, w, &used);
+	char **args = (char **)(uintptr_t)w->items + used;
+
+	if (!cmd)
+		return CTL_USAGE;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(c->curl = curl_easy_init()))
+		return ctl_fail(c, "no memory");
+	code = cmd->run(c, w->count - used, args);
+	curl_easy_cleanup(c->curl);
+	curl_global_cleanup();
+	if (fflush(stdout) != 0 && code == CTL_DONE)
+		return ctl_fail(c, "the output could not be written");
+	return code;
+}
+
+int ctl_main(int argc, char **argv, const struct ctl_program *program)
+{
+	struct ctl c = {.program = program, .socket = program->default_socket};
+	struct err e = ERR_INIT;
+	struct parser *p = mem_new(sizeof(*p), &e);
+	int code;
+
+	if (!p)
+		return ctl_fail(&c, "no memory");
+	p->c = &c;
+	p->argv = argv;
+	p->argc = argc;
+	p->at = 1;
+	p->stop = -1;
+	if (!parse(p))
+		code = CTL_USAGE;
+	else
+		code = p->stop >= 0 ? p->stop : run(&c, &p->words);
+	free(p);
+	return code;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of the admin tools and their one connection to the daemon: see ctl.h. */
+#include "ctl/ctl.h"
+
+#include <curl/curl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire/json.h"
+#include "common/wire/percent.h"
+#include "ctl/internal.h"
+
+#define REPLY_MAX   (16 * 1024 * 1024) /* one page of a list, generously */
+#define TIMEOUT_S   60L		       /* the daemon's own limit for an answer */
+#define URL_MAX_LEN 4096	       /* a path with the longest serial, percent-encoded */
+
+/* ---- messages ---- */
+
+enum ctl_exit ctl_fail(const struct ctl *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", c->program->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CTL_FAILED;
+}
+
+static enum ctl_exit fail_about(
+	const struct ctl *c, const char *about, enum ctl_exit code, const char *why)
+{
+	ctl_fail(c, "%s%s%s", about ? about : "", about ? ": " : "", why);
+	return code;
+}
+
+void ctl_tally_add(struct ctl_tally *t, enum ctl_exit result)
+{
+	if (result == CTL_DONE)
+		t->done++;
+	else if (t->failed++ == 0)
+		t->first_failure = result;
+}
+
+enum ctl_exit ctl_tally_exit(const struct ctl_tally *t)
+{
+	if (t->failed == 0)
+		return CTL_DONE;
+	return t->done ? CTL_PARTLY : t->first_failure;
+}
+
+/* ---- requests ---- */
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct err ignored = ERR_INIT;
+
+	return buf_append(arg, data, size * count, &ignored) ? size * count : 0;
+}
+
+static enum ctl_exit exit_of_status(long status)
+{
+	static const struct {
+		long status;
+		enum ctl_exit code;
+	} codes[] = {{401, CTL_NOT_ALLOWED}, {403, CTL_NOT_ALLOWED}, {404, CTL_NOT_FOUND}};
+
+	if (status >= 200 && status < 300)
+		return CTL_DONE;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (codes[i].status == status)
+			return codes[i].code;
+	return CTL_FAILED;
+}
+
+static bool set_up(struct ctl *c, const char *method, const char *url, struct bytes body,
+	struct curl_slist *headers, struct buf *reply)
+{
+	curl_easy_reset(c->curl);
+	return curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket) == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_URL, url) == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)body.len) == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS,
+		       body.len ? (const char *)body.data : "") == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_HTTPGET, (long)(strcmp(method, "GET") == 0)) ==
+		       CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, TIMEOUT_S) == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+	       curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, reply) == CURLE_OK;
+}
+
+static enum ctl_exit unreachable(const struct ctl *c, const char *about, CURLcode rc)
+{
+	char why[512];
+	long number = 0;
+
+	curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &number);
+	snprintf(why, sizeof(why), "%s: %s%s", c->socket,
+		rc == CURLE_COULDNT_CONNECT && number ? strerror((int)number)
+						      : curl_easy_strerror(rc),
+		rc == CURLE_COULDNT_CONNECT ? "; does the service run? is --socket right?" : "");
+	fail_about(c, about, CTL_FAILED, why);
+	if (rc != CURLE_COULDNT_CONNECT)
+		return CTL_FAILED;
+	return number == EACCES || number == EPERM ? CTL_NOT_ALLOWED : CTL_UNREACHABLE;
+}
+
+/* One exchange on the socket; the connection is kept for the next one. */
+static enum ctl_exit exchange(struct ctl *c, const char *about, const char *method,
+	const char *path, const char *content_type, struct bytes body, struct buf *reply)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+	char url[URL_MAX_LEN], type[160];
+	long status = 0;
+	CURLcode rc;
+
+	if (snprintf(url, sizeof(url), "http://localhost%s", path) >= (int)sizeof(url)) {
+		curl_slist_free_all(headers);
+		return fail_about(c, about, CTL_USAGE, "argument too long");
+	}
+	if (content_type) {
+		snprintf(type, sizeof(type), "Content-Type: %s", content_type);
+		headers = curl_slist_append(headers, type);
+	}
+	rc = set_up(c, method, url, body, headers, reply) ? curl_easy_perform(c->curl)
+							  : CURLE_OUT_OF_MEMORY;
+	curl_slist_free_all(headers);
+	if (rc != CURLE_OK)
+		return unreachable(c, about, rc);
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (exit_of_status(status) == CTL_DONE)
+		return CTL_DONE;
+	return fail_about(c, about, exit_of_status(status),
+		reply->len ? buf_str(reply) : "the service refused without a reason");
+}
+
+enum ctl_exit ctl_request(struct ctl *c, const char *about, const char *method, const char *path,
+	const char *content_type, struct bytes body, json_t **reply)
+{
+	BUF_AUTO struct buf text = BUF_INIT(REPLY_MAX);
+	struct err e = ERR_INIT;
+	enum ctl_exit code = exchange(c, about, method, path, content_type, body, &text);
+
+	if (reply)
+		*reply = NULL;
+	if (code != CTL_DONE || !reply || text.len == 0)
+		return code;
+	*reply = json_parse_object(buf_bytes(&text), &e);
+	return *reply ? CTL_DONE : fail_about(c, about, CTL_FAILED, e.text);
+}
+
+enum ctl_exit ctl_request_json(struct ctl *c, const char *about, const char *method,
+	const char *path, const json_t *body, json_t **reply)
+{
+	BUF_AUTO struct buf text = BUF_INIT(REPLY_MAX);
+	struct err e = ERR_INIT;
+
+	if (!json_format(body, &text, &e))
+		return fail_about(c, about, CTL_FAILED, e.text);
+	return ctl_request(c, about, method, path, "application/json", buf_bytes(&text), reply);
+}
+
+bool ctl_path_add(struct buf *path, const char *segment, struct err *e)
+{
+	return buf_append_str(path, "/", e) && percent_encode(bytes_of_str(segment), path, e);
+}
