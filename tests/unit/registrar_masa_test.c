@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a MASA's status means for the pledge, what is asked of it, and where it is. */
+#include "common/net/status.h"
+#include "registrar/masa.h"
+#include "tests/unit/registrar_fixture.h"
+
+static const struct uri masa = {.host = "masa.example", .port = 443};
+
+static void masa_status_error__each_status__is_one_of_ours(void **state)
+{
+	static const struct {
+		int masa, pledge;
+	} rows[] = {{400, 502}, {401, 502}, {403, 403}, {404, 404}, {406, 406}, {413, 502},
+		{415, 502}, {429, 503}, {500, 502}, {502, 502}, {503, 503}, {301, 502}, {204, 502},
+		{999, 502}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct err e = ERR_INIT;
+
+		assert_false(masa_status_error(&masa, rows[i].masa, bytes_of_str("no"), &e));
+		if (status_of(e.kind) != rows[i].pledge)
+			fail_msg("%d became %d", rows[i].masa, status_of(e.kind));
+	}
+}
+
+static void masa_status_error__what_the_masa_says__is_logged_on_one_line_and_not_told(void **state)
+{
+	struct err e = ERR_INIT;
+
+	assert_false(masa_status_error(&masa, 403, bytes_of_str("secret\r\nlevel=error"), &e));
+	assert_non_null(strstr(e.text, "secret"));
+	assert_null(strchr(e.text, '\n'));
+	assert_null(strstr(err_sentence(&e), "secret"));
+	assert_null(strstr(err_sentence(&e), "masa.example"));
+}
+
+static void masa_transport_error__each_kind__keeps_its_status(void **state)
+{
+	static const struct {
+		enum err_kind kind;
+		int pledge;
+	} rows[] = {{ERR_RETRY_LATER, 503}, {ERR_PEER_TIMEOUT, 504}, {ERR_PEER, 502},
+		{ERR_REFUSED, 403}, {ERR_NO_MEMORY, 503}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct err cause = ERR_INIT, e = ERR_INIT;
+
+		err_set(&cause, rows[i].kind, "why");
+		assert_false(masa_transport_error(&masa, &cause, &e));
+		assert_int_equal(status_of(e.kind), rows[i].pledge);
+		assert_non_null(strstr(e.text, "masa.example"));
+	}
+}
+
+#define TYPE "application/voucher-cms+json"
+
+static void masa_accept__the_pledges_or_the_type_of_its_request__is_sent(void **state)
+{
+	static const struct {
+		const char *pledge, *want;
+	} rows[] = {{NULL, TYPE}, {"*/*", TYPE}, {"*/*;q=0.5", TYPE}, {TYPE, TYPE},
+		{TYPE ", application/voucher-jws+json;q=0.5",
+			TYPE ", application/voucher-jws+json;q=0.5"}};
+	char accept[ACCEPT_MAX + 1], huge[1000];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		masa_accept(rows[i].pledge, TYPE, accept);
+		assert_string_equal(accept, rows[i].want);
+	}
+	memset(huge, 'a', sizeof(huge) - 1);
+	huge[sizeof(huge) - 1] = '\0';
+	masa_accept(huge, TYPE, accept);
+	assert_string_equal(accept, TYPE);
+}
+
+static void with_masa_url(const struct site *s, struct identity *out, const char *ext)
+{
+	const struct recipe r = {.cn = "Device",
+		.serial_number = FIXTURE_SERIAL,
+		.ext = {{"1.3.6.1.5.5.7.1.32", ext}}};
+
+	fixture_leaf(out, &r, &s->maker, false);
+}
+
+static void masa_address__from_the_idevid_or_configured__is_found(void **state)
+{
+	const struct site *s = *state;
+	struct manufacturer plain = {.has_masa = false}, fixed = {.has_masa = true, .masa = masa};
+	IDENTITY_AUTO struct identity device;
+	struct uri uri;
+	struct err e = ERR_INIT;
+
+	with_masa_url(s, &device, "ASN1:IA5STRING:masa.acme.example:9443");
+	MUST(masa_address(&plain, device.cert, &uri, &e));
+	assert_string_equal(uri.host, "masa.acme.example");
+	assert_int_equal(uri.port, 9443);
+	assert_string_equal(uri.path, "/.well-known/brski");
+	MUST(masa_address(&fixed, device.cert, &uri, &e));
+	assert_string_equal(uri.host, "masa.example");
+}
+
+static void masa_address__absent_or_not_https__is_404(void **state)
+{
+	const struct site *s = *state;
+	const struct manufacturer plain = {.has_masa = false};
+	IDENTITY_AUTO struct identity clear;
+	struct uri uri;
+	struct err e = ERR_INIT;
+
+	with_masa_url(s, &clear, "ASN1:IA5STRING:http://masa.acme.example/");
+	REFUSED(masa_address(&plain, clear.cert, &uri, &e), ERR_UNWANTED);
+	REFUSED(masa_address(&plain, s->idevid.cert, &uri, &e), ERR_UNWANTED);
+	assert_int_equal(status_of(e.kind), 404);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(masa_status_error__each_status__is_one_of_ours),
+		cmocka_unit_test(
+			masa_status_error__what_the_masa_says__is_logged_on_one_line_and_not_told),
+		cmocka_unit_test(masa_transport_error__each_kind__keeps_its_status),
+		cmocka_unit_test(masa_accept__the_pledges_or_the_type_of_its_request__is_sent),
+		cmocka_unit_test(masa_address__from_the_idevid_or_configured__is_found),
+		cmocka_unit_test(masa_address__absent_or_not_https__is_404),
+	};
+
+	return cmocka_run_group_tests(tests, site_set_up, site_tear_down);
+}

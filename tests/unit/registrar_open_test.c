@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What --check finds: each fault of configuration, keys and certificates, named. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/file.h"
+#include "common/pki/issue.h"
+#include "registrar/registrar.h"
+#include "tests/unit/identity_fixture.h"
+
+struct fixture {
+	char dir[64];
+	struct registrar *registrar;
+	struct identity root, issuing;
+	int64_t now;
+};
+
+static char *path(const struct fixture *f, const char *name)
+{
+	struct err e = ERR_INIT;
+	char *p = str_printf(&e, "%s/%s", f->dir, name);
+
+	assert_non_null(p);
+	return p;
+}
+
+static void put(const struct fixture *f, const char *name, struct bytes content)
+{
+	FREE_AUTO char *p = path(f, name);
+	struct err e = ERR_INIT;
+
+	MUST(file_write_atomic(p, content, 0600, &e));
+}
+
+static void put_cert(const struct fixture *f, const char *name, const struct cert *c)
+{
+	BUF_AUTO struct buf pem = BUF_INIT(65536);
+	struct err e = ERR_INIT;
+
+	MUST(cert_format_pem(c, &pem, &e));
+	put(f, name, buf_bytes(&pem));
+}
+
+static void put_key(const struct fixture *f, const char *name, const struct key *k)
+{
+	FREE_AUTO char *p = path(f, name);
+	struct err e = ERR_INIT;
+
+	MUST(key_save(k, p, &e));
+}
+
+static void make(struct identity *out, enum cert_profile profile, const struct identity *issuer,
+	int64_t not_before, int64_t not_after)
+{
+	BUF_AUTO struct buf spki = BUF_INIT(1024);
+	struct err e = ERR_INIT;
+	struct issue_request r = {.profile = profile,
+		.issuer = issuer,
+		.common_name = "Test",
+		.organization = "Site",
+		.san = profile == PROFILE_REGISTRAR || profile == PROFILE_TLS_SERVER
+			       ? "DNS:localhost"
+			       : NULL,
+		.not_before = not_before,
+		.not_after = not_after};
+
+	*out = (struct identity){.key = key_generate(KEY_EC_P256, &e)};
+	MUST(key_public_spki(out->key, &spki, &e));
+	r.spki = buf_bytes(&spki);
+	r.self_key = issuer ? NULL : out->key;
+	out->cert = issue_certificate(&r, &e);
+	if (!out->cert)
+		fail_msg("%s", e.text);
+}
+
+static const char config[] = "[server]\nkey=r.key\ncertificate=r.crt\n"
+			     "[ca]\nkey=ca.key\ncertificate=ca.crt\nchain=root.crt\n"
+			     "[manufacturer acme]\nanchors=root.crt\nmasa_anchors=root.crt\n";
+
+/* A site that is in order; tests break one thing of it. */
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	IDENTITY_AUTO struct identity registrar;
+
+	assert_non_null(f);
+	f->registrar = calloc(1, sizeof(*f->registrar));
+	snprintf(f->dir, sizeof(f->dir), "/tmp/open_test.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	f->now = clock_unix_s(NULL);
+	make(&f->root, PROFILE_ROOT_CA, NULL, f->now - 1000, f->now + 100000);
+	make(&f->issuing, PROFILE_ISSUING_CA, &f->root, f->now - 1000, f->now + 90000);
+	make(&registrar, PROFILE_REGISTRAR, &f->issuing, f->now - 1000, f->now + 80000);
+	put_cert(f, "root.crt", f->root.cert);
+	put_cert(f, "ca.crt", f->issuing.cert);
+	put_key(f, "ca.key", f->issuing.key);
+	put_cert(f, "r.crt", registrar.cert);
+	put_key(f, "r.key", registrar.key);
+	put(f, "c.conf", bytes_of_str(config));
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char command[96];
+
+	identity_clear(&f->root);
+	identity_clear(&f->issuing);
+	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
+	assert_int_equal(system(command), 0);
+	free(f->registrar);
+	free(f);
+	return 0;
+}
+
+static void opens(struct fixture *f)
+{
+	FREE_AUTO char *p = path(f, "c.conf");
+	struct err e = ERR_INIT;
+
+	MUST(registrar_open(f->registrar, p, &e));
+	registrar_close(f->registrar);
+}
+
+static void complains(struct fixture *f, const char *of)
+{
+	FREE_AUTO char *p = path(f, "c.conf");
+	struct err e = ERR_INIT;
+
+	assert_false(registrar_open(f->registrar, p, &e));
+	registrar_close(f->registrar);
+	if (!strstr(e.text, of))
+		fail_msg("\"%s\" does not speak of \"%s\"", e.text, of);
+}
+
+static void add_config(struct fixture *f, const char *more)
+{
+	struct err e = ERR_INIT;
+	FREE_AUTO char *text = str_printf(&e, "%s%s", config, more);
+
+	put(f, "c.conf", bytes_of_str(text));
+}
+
+static void registrar_open__a_site_in_order__opens(void **state)
+{
+	opens(*state);
+}
+
+static void registrar_open__a_certificate_without_cmcra__says_so(void **state)
+{
+	struct fixture *f = *state;
+	IDENTITY_AUTO struct identity server;
+
+	make(&server, PROFILE_TLS_SERVER, &f->issuing, f->now - 1000, f->now + 80000);
+	put_cert(f, "r.crt", server.cert);
+	put_key(f, "r.key", server.key);
+	complains(f, "cmcRA");
+}
+
+static void registrar_open__an_expired_or_future_certificate__says_so(void **state)
+{
+	struct fixture *f = *state;
+	IDENTITY_AUTO struct identity old, early;
+
+	make(&old, PROFILE_REGISTRAR, &f->issuing, f->now - 1000, f->now - 10);
+	put_cert(f, "r.crt", old.cert);
+	put_key(f, "r.key", old.key);
+	complains(f, "expired");
+	make(&early, PROFILE_REGISTRAR, &f->issuing, f->now + 1000, f->now + 2000);
+	put_cert(f, "r.crt", early.cert);
+	put_key(f, "r.key", early.key);
+	complains(f, "not valid yet");
+}
+
+static void registrar_open__a_key_of_another_certificate__says_so(void **state)
+{
+	struct fixture *f = *state;
+
+	put_key(f, "r.key", f->issuing.key);
+	complains(f, "[server]");
+}
+
+static void registrar_open__no_key_file__names_it(void **state)
+{
+	struct fixture *f = *state;
+	FREE_AUTO char *p = path(f, "ca.key");
+
+	assert_int_equal(remove(p), 0);
+	complains(f, "ca.key");
+}
+
+static void registrar_open__an_end_entity_as_ca__says_so(void **state)
+{
+	struct fixture *f = *state;
+	IDENTITY_AUTO struct identity server;
+
+	make(&server, PROFILE_TLS_SERVER, &f->issuing, f->now - 1000, f->now + 80000);
+	put_cert(f, "ca.crt", server.cert);
+	put_key(f, "ca.key", server.key);
+	complains(f, "no CA certificate");
+}
+
+static void registrar_open__an_expired_ca__says_so(void **state)
+{
+	struct fixture *f = *state;
+	IDENTITY_AUTO struct identity old;
+
+	make(&old, PROFILE_ISSUING_CA, &f->root, f->now - 1000, f->now - 10);
+	put_cert(f, "ca.crt", old.cert);
+	put_key(f, "ca.key", old.key);
+	complains(f, "[ca]: \"");
+	complains(f, "expired");
+}
+
+static void registrar_open__a_chain_without_a_root__says_so(void **state)
+{
+	struct fixture *f = *state;
+
+	put_cert(f, "root.crt", f->issuing.cert);
+	complains(f, "root");
+}
+
+static void registrar_open__no_manufacturer__says_so(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "c.conf", bytes_of(config, (size_t)(strstr(config, "[manu") - config)));
+	complains(f, "[manufacturer NAME]");
+}
+
+static void registrar_open__serials_that_cannot_be_read__names_the_file(void **state)
+{
+	struct fixture *f = *state;
+
+	add_config(f, "serials=serials.txt\n");
+	complains(f, "serials.txt");
+	put(f, "serials.txt", bytes_of_str("SN-1\n"));
+	opens(f);
+}
+
+static void registrar_open__listed_without_a_list__says_so(void **state)
+{
+	add_config(*state, "admit=listed\n");
+	complains(*state, "[manufacturer acme]: admit = listed");
+}
+
+static void registrar_open__a_masa_url_that_is_not_https__says_so(void **state)
+{
+	add_config(*state, "masa_url=http://masa.example/\n");
+	complains(*state, "masa_url");
+}
+
+static void registrar_open__csrattrs_nobody_knows__says_so(void **state)
+{
+	add_config(*state, "[est]\ncsrattrs=unheard-of\n");
+	complains(*state, "csrattrs");
+}
+
+static void registrar_open__an_unknown_key__says_where(void **state)
+{
+	add_config(*state, "surprise=1\n");
+	complains(*state, "surprise");
+	complains(*state, "c.conf");
+}
+
+static void manufacturer_lists__serials_of_its_file__and_no_others(void **state)
+{
+	struct fixture *f = *state;
+	FREE_AUTO char *root = path(f, "root.crt"), *serials = path(f, "s.txt");
+	char name[] = "acme";
+	const struct manufacturer_config c = {
+		.name = name, .anchors = root, .masa_anchors = root, .serials = serials};
+	struct manufacturer m;
+	struct err e = ERR_INIT;
+
+	put(f, "s.txt", bytes_of_str("# our order\nSN-9\r\n  SN-1 \n\nSN-10\nSN 5"));
+	MUST(manufacturer_load(&m, &c, &e));
+	assert_int_equal(m.listed.count, 4);
+	assert_true(manufacturer_lists(&m, "SN-1"));
+	assert_true(manufacturer_lists(&m, "SN-9"));
+	assert_true(manufacturer_lists(&m, "SN-10"));
+	assert_true(manufacturer_lists(&m, "SN 5"));
+	assert_false(manufacturer_lists(&m, "SN-"));
+	assert_false(manufacturer_lists(&m, "sn-1"));
+	assert_false(manufacturer_lists(&m, "# our order"));
+	assert_false(manufacturer_lists(&m, ""));
+	manufacturer_clear(&m);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(registrar_open__a_site_in_order__opens),
+		T(registrar_open__a_certificate_without_cmcra__says_so),
+		T(registrar_open__an_expired_or_future_certificate__says_so),
+		T(registrar_open__a_key_of_another_certificate__says_so),
+		T(registrar_open__no_key_file__names_it),
+		T(registrar_open__an_end_entity_as_ca__says_so),
+		T(registrar_open__an_expired_ca__says_so),
+		T(registrar_open__a_chain_without_a_root__says_so),
+		T(registrar_open__no_manufacturer__says_so),
+		T(registrar_open__serials_that_cannot_be_read__names_the_file),
+		T(registrar_open__listed_without_a_list__says_so),
+		T(registrar_open__a_masa_url_that_is_not_https__says_so),
+		T(registrar_open__csrattrs_nobody_knows__says_so),
+		T(registrar_open__an_unknown_key__says_where),
+		T(manufacturer_lists__serials_of_its_file__and_no_others),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
