@@ -29,6 +29,19 @@ static bool is_from_our_masa(const struct accept_input *in, struct accepted *out
 		in->now_unix_s, NULL, e);
 }
 
+/* Devices and MASA may have the same manufacturer's root, and a device is easier to break into than
+ * a MASA: no IDevID speaks for the MASA, whatever it chains to. */
+static bool is_not_a_device(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const struct cert *signer = out->voucher.signer;
+	bool has_masa_url = cert_extension(signer, MASA_URL_OID, NULL).len > 0;
+	bool is_sibling = cert_serial_number(signer) &&
+			  bytes_equal(cert_issuer_der(signer), cert_issuer_der(in->idevid));
+
+	return (!has_masa_url && !is_sibling) ||
+	       err_set(e, ERR_UNAUTHENTICATED, "signed by a device, %s", cert_subject(signer));
+}
+
 static bool is_a_voucher(const struct accept_input *in, struct accepted *out, struct err *e)
 {
 	return out->voucher.fields.kind == VOUCHER ||
@@ -156,6 +169,7 @@ const struct accept_check accept_checks[] = {
 	{"media type", "RFC 8995 §5.6", knows_media_type},
 	{"signature", "RFC 8366 §5.4", reads_and_is_signed},
 	{"signer", "RFC 8995 §5.6.1", is_from_our_masa},
+	{"signer's role", "RFC 8995 §5.6.1", is_not_a_device},
 	{"kind", "RFC 8366 §5.3", is_a_voucher},
 	{"serial-number", "RFC 8995 §5.6.1", is_for_our_serial},
 	{"idevid-issuer", "RFC 8366 §5.3", is_for_our_issuer},

@@ -189,6 +189,15 @@ static void accept_voucher__signed_under_another_manufacturer__is_refused(void *
 	expect_refused(w, "signer");
 }
 
+/* req: R8995-PLG-032 */
+static void accept_voucher__signed_by_a_device_under_the_same_anchor__is_refused(void **state)
+{
+	struct world *w = *state;
+
+	w->signer = &w->f.idevid;
+	expect_refused(w, "signer's role");
+}
+
 static void accept_voucher__a_request_signed_by_the_masa__is_refused(void **state)
 {
 	struct world *w = *state;
@@ -332,7 +341,7 @@ static void accept_voucher__revocation_checks_demanded__is_refused(void **state)
 
 static void accept_checks__each__has_a_name_and_a_clause(void **state)
 {
-	assert_int_equal(accept_check_count, 12);
+	assert_int_equal(accept_check_count, 13);
 	for (size_t i = 0; i < accept_check_count; i++) {
 		assert_true(strlen(accept_checks[i].name) > 0);
 		assert_memory_equal(accept_checks[i].clause, "RFC ", 4);
@@ -353,6 +362,7 @@ int main(void)
 		TEST(accept_voucher__unknown_media_type__is_refused),
 		TEST(accept_voucher__empty_or_cut_or_changed__is_refused),
 		TEST(accept_voucher__signed_under_another_manufacturer__is_refused),
+		TEST(accept_voucher__signed_by_a_device_under_the_same_anchor__is_refused),
 		TEST(accept_voucher__a_request_signed_by_the_masa__is_refused),
 		TEST(accept_voucher__other_serial_number__is_refused),
 		TEST(accept_voucher__other_idevid_issuer__is_refused),
