@@ -8,7 +8,6 @@ import base64
 import datetime
 import hashlib
 import itertools
-import os
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -227,7 +226,7 @@ CONTAINERS = {
 
 
 def flip_signature(octets):
-    """The signature is the last field of a SignedData with one signer."""
+    """The signature is the last field of a SignedData with one signer, and of a certificate."""
     return octets[:-1] + bytes([octets[-1] ^ 1])
 
 
@@ -247,5 +246,22 @@ def issue(ca, csr_der, key=None, **more):
     return certs.make_cert(more.pop("subject", csr.subject), ca, public_key=public, **more).cert
 
 
-def random_octets(count):
-    return os.urandom(count)
+# -- DER by hand, for what no library would write
+
+def tlv(tag, *parts):
+    body = b"".join(bytes.fromhex(p) if isinstance(p, str) else p for p in parts)
+    if len(body) < 128:
+        return bytes([tag, len(body)]) + body
+    length = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(length)]) + length + body
+
+
+def oid(dotted):
+    return certs.asn1.ObjectIdentifier(dotted).dump()
+
+
+def nested(depth, tag=0x30):
+    out = b""
+    for _ in range(depth):
+        out = tlv(tag, out)
+    return out

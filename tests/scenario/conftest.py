@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: hierarchies once per session, daemons once per module where their state does not matter.
+
+When a test fails, what every program wrote during that test is added to its report.
+"""
+import itertools
+import pathlib
+
+import pytest
+
+import harness
+from brski_peer import forge
+from brski_peer.masa import FakeMasa
+from brski_peer.pledge import Pledge as PeerPledge
+
+_serials = itertools.count(1)
+
+
+class Device:
+    """A serial number with its IDevID."""
+
+    def __init__(self, manufacturer, masa_url, key_type=None, serial=None):
+        self.serial = serial or f"TEST-{next(_serials):05d}"
+        self.key, self.certificate = manufacturer.idevid(self.serial, masa_url, key_type)
+        self.manufacturer = manufacturer
+
+    @property
+    def identity(self):
+        return forge.load(self.key, self.certificate)
+
+
+class Site:
+    """A registrar and the MASA it talks to (real or fake), and devices that know that MASA."""
+
+    def __init__(self, directory, manufacturer, domain, masa, registrar):
+        self.directory = pathlib.Path(directory)
+        self.manufacturer, self.domain = manufacturer, domain
+        self.masa, self.registrar = masa, registrar
+
+    @property
+    def masa_url(self):
+        return f"localhost:{self.masa.port}"
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.registrar.port}"
+
+    def device(self, key_type=None, manufacturer=None, masa_url=None, known=True, owner=None):
+        """A new device; known: a real MASA has it in its inventory."""
+        device = Device(manufacturer or self.manufacturer, masa_url or self.masa_url, key_type)
+        if known and isinstance(self.masa, harness.Masa):
+            row = {"serial": device.serial}
+            self.masa.import_devices([dict(row, owner=owner) if owner else row])
+        return device
+
+    def pledge(self, device, urls=None, changes=None):
+        """The real pledge for the device, ready to run."""
+        return harness.Pledge(self.directory / f"pledge-{device.serial}", device.key,
+                              device.certificate, device.manufacturer.anchors, urls or [self.url],
+                              changes)
+
+    def peer(self, device=None, **more):
+        """The Python pledge for the device (None: without a client certificate)."""
+        identity = device.identity if hasattr(device, "identity") else device
+        return PeerPledge(self.registrar.port, identity, **more)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Where everything of this session lives."""
+    missing = [n for n in ("brski-certs", "brski-masa", "brski-registrar", "brski-pledge")
+               if not pathlib.Path(harness.program(n)).exists()]
+    if missing:
+        pytest.fail(f"not built: {', '.join(missing)} in {harness.BUILD} (run make first)",
+                    pytrace=False)
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="session")
+def acme(lab):
+    return harness.Manufacturer(lab / "acme", "Acme")
+
+
+@pytest.fixture(scope="session")
+def stranger(lab):
+    """A manufacturer no registrar here knows."""
+    return harness.Manufacturer(lab / "stranger", "Stranger")
+
+
+@pytest.fixture(scope="session")
+def domain(lab):
+    return harness.Domain(lab / "domain")
+
+
+@pytest.fixture(scope="session")
+def other_domain(lab):
+    return harness.Domain(lab / "other-domain", "Other Site")
+
+
+@pytest.fixture(scope="module")
+def place(request, lab):
+    """A directory for this module's daemons."""
+    path = lab / request.module.__name__
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def site(place, acme, domain):
+    """The real MASA and the real registrar."""
+    masa = harness.Masa(place / "masa", acme)
+    registrar = harness.Registrar(place / "registrar", domain, [acme])
+    with harness.running(masa, registrar):
+        yield Site(place, acme, domain, masa, registrar)
+
+
+@pytest.fixture(scope="module")
+def masa_fake_server(acme):
+    with FakeMasa(acme.directory) as masa:
+        yield masa
+
+
+@pytest.fixture
+def fake_masa(masa_fake_server):
+    """The fake MASA, honest again at the start of each test."""
+    masa_fake_server.be_honest()
+    masa_fake_server.requests.clear()
+    return masa_fake_server
+
+
+@pytest.fixture(scope="module")
+def fake_site_running(place, acme, domain, masa_fake_server):
+    registrar = harness.Registrar(place / "registrar-fake-masa", domain, [acme])
+    with harness.running(registrar):
+        yield Site(place, acme, domain, masa_fake_server, registrar)
+
+
+@pytest.fixture
+def fake_site(fake_site_running, fake_masa):
+    """The real registrar with the fake MASA."""
+    return fake_site_running
+
+
+@pytest.fixture
+def cell(request, lab):
+    """A directory of one test's own."""
+    path = lab / request.module.__name__ / request.node.name.replace("/", "-")[:80]
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+# -- the programs' logs in the report of a failed test
+
+_marks = pytest.StashKey()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    item.stash[_marks] = {p: p.log_size() for p in harness.Process.known}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    before = item.stash.get(_marks, {})
+    for process in harness.Process.known:
+        said = process.log()[before.get(process, 0):]
+        if said:
+            report.sections.append((f"log of {process.log_path.parent.name}/{process.log_path.name}",
+                                    said[-6000:]))
