@@ -256,8 +256,11 @@ static bool request_certificate(struct exchange *x, const struct enroll_wish *w,
 		made_on = x->sessions;
 		rq.body = buf_bytes(&body);
 		pledge_say(x->pledge, "certificate: requested");
-		if (!exchange_send(x, &rq, reply, e))
-			return false;
+		if (!exchange_send(x, &rq, reply, e)) {
+			if (!exchange_recover(x, e))
+				return false;
+			continue;
+		}
 		if (reply->status != 202)
 			return true;
 		if (!exchange_wait(x, "certificate", reply, e)) {

@@ -102,10 +102,20 @@ bool exchange_open(struct exchange *x, struct err *e)
 bool exchange_send(struct exchange *x, const struct http_session_request *rq,
 	struct http_session_reply *reply, struct err *e)
 {
-	if (http_session_send(x->session, rq, reply, e))
+	if (http_session_send(x->session, rq, reply, e)) {
+		x->waited_on = false;
 		return true;
+	}
 	x->outcome = outcome_of(e, OUTCOME_BUSY);
 	return err_prefix(e, "%s", rq->path);
+}
+
+bool exchange_recover(struct exchange *x, struct err *e)
+{
+	if (!x->waited_on || e->kind != ERR_PEER)
+		return false;
+	x->waited_on = false;
+	return exchange_open(x, e);
 }
 
 /* ---- 202 ------------------------------------------------------------------------------------ */
@@ -133,7 +143,8 @@ bool exchange_wait(
 		reply->retry_after, reply->date, now_unix_s, p->config.retry_after_max_s);
 	pledge_say(p, "%s: not decided yet, asking again in %lld s", what, (long long)delay_s);
 	p->pause(p->pause_arg, delay_s * 1000);
-	return http_session_is_open(x->session) || exchange_open(x, e);
+	x->waited_on = http_session_is_open(x->session);
+	return x->waited_on || exchange_open(x, e);
 }
 
 /* ---- Other answers -------------------------------------------------------------------------- */

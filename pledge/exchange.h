@@ -20,7 +20,8 @@ struct exchange {
 	struct anchors *server_anchors; /* owned; NULL: the server is provisional or the one of the
 					   voucher */
 	struct http_session *session;
-	unsigned sessions;	       /* how many there were: a number for the current one */
+	bool waited_on;	   /* nothing was sent on the session since a 202 was waited out */
+	unsigned sessions; /* how many there were: a number for the current one */
 	struct cert_list server_chain; /* kept from the first handshake, judged by the voucher */
 	/* request and voucher */
 	struct pending ask; /* the voucher-request and what belongs to it */
@@ -52,6 +53,10 @@ bool exchange_open(struct exchange *x, struct err *e) MUST_CHECK;
 /* Send one request on the session; any status is fine. */
 bool exchange_send(struct exchange *x, const struct http_session_request *rq,
 	struct http_session_reply *reply, struct err *e) MUST_CHECK;
+
+/* After a failed exchange_send(): may the same be sent again at once? Only when the connection died
+ * while we waited on it after a 202; there is a new one then. */
+bool exchange_recover(struct exchange *x, struct err *e) MUST_CHECK;
 
 /* After a 202: wait as long as it asks, with a session to send on afterwards; false when
  * pending_max has passed or the server cannot be reached again. `what` is the step's name for the

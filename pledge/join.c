@@ -112,8 +112,11 @@ static bool ask_until_answered(struct exchange *x, struct http_session_reply *re
 
 	for (;; http_session_reply_clear(reply)) {
 		pledge_say(x->pledge, "voucher: requested");
-		if (!exchange_send(x, &rq, reply, e))
-			return false;
+		if (!exchange_send(x, &rq, reply, e)) {
+			if (!exchange_recover(x, e))
+				return false;
+			continue;
+		}
 		if (reply->status != 202)
 			return state_drop_pending(x->pledge->state, e);
 		if (!remember_request(x, e) || !exchange_wait(x, "voucher", reply, e))

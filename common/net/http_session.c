@@ -321,6 +321,12 @@ static bool take(struct http_session *s, struct http1_reply *r, struct bytes in,
 	return true;
 }
 
+static bool finish_at_end(struct http_session *s, struct http1_reply *r, struct err *e)
+{
+	s->open = false;
+	return http1_reply_end(r, e) || err_prefix(e, "answer of %s", s->config.server.host);
+}
+
 static bool receive(
 	struct http_session *s, struct http1_reply *r, int64_t deadline_ms, struct err *e)
 {
@@ -338,7 +344,7 @@ static bool receive(
 		if (rc)
 			return fail(s, ERR_PEER, "connection lost", e);
 		if (n == 0)
-			return http1_reply_end(r, e) || fail(s, ERR_PEER, e->text, e);
+			return finish_at_end(s, r, e);
 		if (!take(s, r, bytes_of(chunk, n), e))
 			return false;
 		if (clock_mono_ms() >= deadline_ms && r->state != HTTP1_REPLY_DONE)

@@ -6,6 +6,7 @@
 #define TESTS_HTTPS_PEER_H
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
@@ -30,12 +31,12 @@ struct peer_identity {
 struct peer_cert_wish {
 	const char *cn;
 	const char *serial_number; /* subject's 2.5.4.5, or NULL */
-	const char *san; /* "DNS:localhost,IP:127.0.0.1" or NULL */
-	const char *eku; /* OpenSSL's notation or NULL */
+	const char *san;	   /* "DNS:localhost,IP:127.0.0.1" or NULL */
+	const char *eku;	   /* OpenSSL's notation or NULL */
 	bool ca;
 	long from_s, until_s; /* relative to now; both 0: from an hour ago for a day */
 	const struct peer_identity *issuer; /* NULL: self-signed */
-	EVP_PKEY *key; /* NULL: a new one */
+	EVP_PKEY *key;			    /* NULL: a new one */
 };
 
 PEER_HELPER void peer_add_ext(X509 *x, X509 *issuer, int nid, const char *value)
@@ -121,6 +122,23 @@ PEER_HELPER void peer_write_pem(const char *path, X509 *cert, X509 *also, EVP_PK
 #define PEER_CONNECTIONS_MAX 32
 #define PEER_REQUEST_MAX     65536
 
+struct peer_request {
+	int connection; /* 1 for the first */
+	char method[16], path[512];
+	const char *head;
+	const uint8_t *body;
+	size_t body_len;
+	X509 *client; /* or NULL */
+};
+
+struct peer_reply {
+	int status;
+	char headers[1024]; /* lines with CRLF */
+	uint8_t body[PEER_REQUEST_MAX];
+	size_t body_len;
+	bool close_after;
+};
+
 struct https_peer {
 	/* how it behaves; set before https_peer_start() */
 	const struct peer_identity *identity;
@@ -128,17 +146,22 @@ struct https_peer {
 	int tls_max;	/* TLS1_2_VERSION, or 0 */
 	bool ask_client_cert;
 	bool any_address;	     /* listens on all addresses, not on 127.0.0.1 alone */
+	int connections_max;	     /* further ones are closed at once; 0: no such limit */
 	bool silent;		     /* reads requests and never answers */
 	int requests_per_connection; /* closes after so many; 0: never by itself */
 	int status;		     /* 0: 200 */
 	const char *headers;	     /* lines with CRLF, or NULL */
 	const char *body;	     /* or NULL */
 	size_t filler;		     /* so many 'x' instead of body */
+	/* or: who answers, one request at a time */
+	void (*answer)(void *arg, const struct peer_request *rq, struct peer_reply *out);
+	void *answer_arg;
 	/* what it saw */
 	atomic_int connections, handshakes, requests, sni_seen, client_certs;
 	char last_request[PEER_REQUEST_MAX]; /* head and body; read after an answer has come */
 	size_t last_request_len;
 	char last_exporter[64], last_finished[64]; /* the client's channel bindings, base64 */
+	char first_exporter[64];		   /* of the first connection */
 	uint16_t port;
 	/* inner life */
 	SSL_CTX *ctx;
@@ -151,7 +174,7 @@ struct https_peer {
 
 struct peer_connection {
 	struct https_peer *peer;
-	int fd;
+	int fd, number;
 };
 
 static int peer_on_servername(SSL *ssl, int *alert, void *arg)
@@ -205,6 +228,8 @@ static void peer_note_bindings(struct https_peer *p, SSL *ssl)
 	if (SSL_export_keying_material(
 		    ssl, octets, 32, "EXPORTER-Channel-Binding", 24, octets, 0, 1) == 1)
 		EVP_EncodeBlock((unsigned char *)p->last_exporter, octets, 32);
+	if (!*p->first_exporter)
+		strcpy(p->first_exporter, p->last_exporter);
 }
 
 static bool peer_write(SSL *ssl, const char *data, size_t len)
@@ -234,6 +259,32 @@ static bool peer_answer(const struct https_peer *p, SSL *ssl)
 	return true;
 }
 
+/* The last request, answered by the test; false when the connection shall end. */
+static bool peer_ask_test(struct https_peer *p, SSL *ssl, int connection)
+{
+	struct peer_request rq = {.connection = connection, .head = p->last_request};
+	struct peer_reply *r = calloc(1, sizeof(*r));
+	const char *end;
+	char head[2048];
+	bool ok;
+
+	pthread_mutex_lock(&p->lock);
+	end = strstr(p->last_request, "\r\n\r\n") + 4;
+	sscanf(p->last_request, "%15s %511s", rq.method, rq.path);
+	rq.body = (const uint8_t *)end;
+	rq.body_len = p->last_request_len - (size_t)(end - p->last_request);
+	rq.client = SSL_get0_peer_certificate(ssl);
+	r->status = 200;
+	p->answer(p->answer_arg, &rq, r);
+	pthread_mutex_unlock(&p->lock);
+	snprintf(head, sizeof(head), "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n%s\r\n",
+		r->status, r->body_len, r->headers);
+	ok = peer_write(ssl, head, strlen(head)) &&
+	     peer_write(ssl, (const char *)r->body, r->body_len) && !r->close_after;
+	free(r);
+	return ok;
+}
+
 static void *peer_serve(void *arg)
 {
 	struct peer_connection *c = arg;
@@ -242,13 +293,14 @@ static void *peer_serve(void *arg)
 	int served = 0;
 
 	SSL_set_fd(ssl, c->fd);
-	if (SSL_accept(ssl) == 1) {
+	if ((!p->connections_max || c->number <= p->connections_max) && SSL_accept(ssl) == 1) {
 		p->handshakes++;
 		if (SSL_get0_peer_certificate(ssl))
 			p->client_certs++;
 		peer_note_bindings(p, ssl);
 		while (peer_read_request(p, ssl)) {
-			if (!p->silent && !peer_answer(p, ssl))
+			if (p->answer ? !peer_ask_test(p, ssl, c->number)
+				      : !p->silent && !peer_answer(p, ssl))
 				break;
 			if (++served == p->requests_per_connection)
 				break;
@@ -269,10 +321,10 @@ static void *peer_accept_loop(void *arg)
 	while ((fd = accept(p->listen_fd, NULL, NULL)) >= 0) {
 		struct peer_connection *c = malloc(sizeof(*c));
 
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 		if (!c || p->thread_count == PEER_CONNECTIONS_MAX)
 			abort();
-		*c = (struct peer_connection){p, fd};
-		p->connections++;
+		*c = (struct peer_connection){p, fd, ++p->connections};
 		p->fds[p->thread_count] = fd;
 		if (pthread_create(&p->threads[p->thread_count], NULL, peer_serve, c) != 0)
 			abort();

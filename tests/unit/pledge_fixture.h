@@ -81,11 +81,15 @@ PEER_HELPER void fixture_make_site(struct fixture *f)
 {
 	struct err e = ERR_INIT;
 
-	f->root = peer_identity_make(&(struct peer_cert_wish){.cn = "Site root", .ca = true});
+	f->root = peer_identity_make(&(struct peer_cert_wish){
+		.cn = "Site root", .ca = true, .from_s = -3600, .until_s = 100 * 86400});
 	f->other_root =
 		peer_identity_make(&(struct peer_cert_wish){.cn = "Other site", .ca = true});
-	f->sub = peer_identity_make(
-		&(struct peer_cert_wish){.cn = "Site CA", .ca = true, .issuer = &f->root});
+	f->sub = peer_identity_make(&(struct peer_cert_wish){.cn = "Site CA",
+		.ca = true,
+		.issuer = &f->root,
+		.from_s = -3600,
+		.until_s = 100 * 86400});
 	f->ee = peer_identity_make(&(struct peer_cert_wish){.cn = "registrar",
 		.san = "DNS:localhost,IP:127.0.0.1",
 		.eku = "1.3.6.1.5.5.7.3.28,serverAuth",
