@@ -16,7 +16,6 @@
 #include "common/net/status.h"
 
 #define BACKLOG_HIGH 16384 /* pipelined octets kept while a handler works; then reading pauses */
-#define DISCARD_MAX  65536 /* body of a refused request read to keep the connection alive */
 
 struct http1_conn {
 	struct conn *conn;
@@ -163,7 +162,8 @@ static void begin(struct http1_conn *h)
 		http_route_dispatch(config_of(h), &h->verdict, h->call);
 		return;
 	}
-	http1_set_body_max(h->parser, h->verdict.route ? h->verdict.route->body_max : DISCARD_MAX);
+	http1_set_body_max(
+		h->parser, h->verdict.route ? h->verdict.route->body_max : HTTP_DISCARD_MAX);
 	conn_set_phase(h->conn, CONN_BODY);
 }
 

@@ -89,12 +89,14 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	return 0;
 }
 
-/* Answered before the request was complete: its rest is not wanted (RFC 9113 §8.1). */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	struct http2_stream *s = stream_of(session, frame->hd.stream_id);
 
-	if (s && ends_stream(frame) && !s->remote_closed)
+	if (!s || !ends_stream(frame))
+		return 0;
+	s->reply_sent = true;
+	if (s->refuse_status == 408) /* it has had its time to send the rest */
 		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
 	return 0;
 }

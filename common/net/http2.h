@@ -40,6 +40,8 @@ struct http2_stream {
 	bool remote_closed; /* the request is complete */
 	struct buf body;    /* of the reply */
 	size_t sent;
+	bool reply_sent;
+	size_t dropped; /* octets of a body that came after the reply */
 	struct loop_timer deadline;
 };
 

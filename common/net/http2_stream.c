@@ -54,7 +54,8 @@ static void on_deadline(void *arg)
 		refuse(s, 408, &e);
 		break;
 	case STREAM_ANSWERED:
-		nghttp2_submit_rst_stream(s->h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
+		nghttp2_submit_rst_stream(s->h2->session, NGHTTP2_FLAG_NONE, s->id,
+			s->reply_sent ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
 		break;
 	case STREAM_READY:
 	case STREAM_HANDLER:
@@ -207,11 +208,24 @@ void http2_stream_body_begin(struct http2_stream *s)
 		give_leave(s);
 }
 
+/* Answered before the request was complete, a client may stop sending, and most do. Resetting the
+ * stream at once would be allowed (RFC 9113 §8.1), but curl 7.88 then forgets the answer it has: so
+ * only one that goes on and on is reset; one that falls silent, at the deadline. */
+static void drop_data(struct http2_stream *s, size_t len)
+{
+	s->dropped += len;
+	if (s->reply_sent && s->dropped > HTTP_DISCARD_MAX)
+		nghttp2_submit_rst_stream(
+			s->h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+}
+
 void http2_stream_data(struct http2_stream *s, struct bytes data)
 {
 	struct err e = ERR_INIT;
 
-	if (s->state == STREAM_BODY && !buf_append(&s->call->body, data.data, data.len, &e))
+	if (s->state != STREAM_BODY)
+		drop_data(s, data.len);
+	else if (!buf_append(&s->call->body, data.data, data.len, &e))
 		refuse(s, status_of(e.kind), &e);
 }
 

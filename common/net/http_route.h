@@ -7,7 +7,8 @@
 #include "common/net/call_impl.h"
 #include "common/net/http_server.h"
 
-#define HTTP_ALLOW_MAX 64
+#define HTTP_ALLOW_MAX	 64
+#define HTTP_DISCARD_MAX 65536 /* body of a refused request read so that its answer is, too */
 
 struct http_verdict {
 	const struct http_route *route; /* NULL: refused */

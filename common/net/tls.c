@@ -67,11 +67,12 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 static bool configure(SSL_CTX *ctx, bool request_client_cert, struct err *e)
 {
 	static const unsigned char context_id[] = "brski";
+	char groups[] = TLS_GROUPS; /* OpenSSL's macro casts a const away */
 
 	SSL_CTX_set_security_level(ctx, TLS_SECURITY_LEVEL);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 		SSL_CTX_set_cipher_list(ctx, TLS12_SUITES) != 1 ||
-		SSL_CTX_set1_groups_list(ctx, TLS_GROUPS) != 1 ||
+		SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
 		SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1 ||
 		SSL_CTX_set_session_id_context(ctx, context_id, sizeof(context_id)) != 1)
 		return ossl_fail(e, ERR_BUG, "TLS: settings");

@@ -315,6 +315,18 @@ static void body__too_large__is_413_and_the_connection_lives(void **state)
 	h2_close(&h);
 }
 
+static void body__of_a_refused_request_goes_on__stream_is_reset_not_the_connection(void **state)
+{
+	static char body[400000];
+	struct h2_client h;
+
+	memset(body, 'a', sizeof(body) - 1);
+	h2_open(&h, false);
+	assert_int_equal(h2_ask(&h, "POST", "/nothing", body)->status, 404);
+	assert_int_equal(h2_ask(&h, "GET", "/now", NULL)->status, 200);
+	h2_close(&h);
+}
+
 static void body__on_a_route_without_one__is_413(void **state)
 {
 	struct h2_client h;
@@ -558,6 +570,7 @@ int main(void)
 		test(refusal__by_http__is_plain_text),
 		test(host__same_as_authority__is_fine),
 		test(body__too_large__is_413_and_the_connection_lives),
+		test(body__of_a_refused_request_goes_on__stream_is_reset_not_the_connection),
 		test(body__on_a_route_without_one__is_413),
 		test(headers__too_large__is_431),
 		test(headers__malformed__reset_the_stream),

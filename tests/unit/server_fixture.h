@@ -318,8 +318,12 @@ FIXTURE bool client_try(struct client *c, uint16_t port, const struct client_opt
 		SSL_CTX_set_alpn_protos(
 			c->ctx, (const unsigned char *)o->alpn, (unsigned)strlen(o->alpn));
 	c->ssl = SSL_new(c->ctx);
-	if (o->sni)
-		SSL_set_tlsext_host_name(c->ssl, o->sni);
+	if (o->sni) {
+		char name[100]; /* OpenSSL's macro casts a const away */
+
+		snprintf(name, sizeof(name), "%s", o->sni);
+		SSL_set_tlsext_host_name(c->ssl, name);
+	}
 	SSL_set_fd(c->ssl, c->fd);
 	return SSL_connect(c->ssl) == 1;
 }
