@@ -43,7 +43,7 @@ static void forget(void *value)
 static bool is_plain(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '_';
+	       c == '_';
 }
 
 char *devices_file_stem(const char *serial, struct err *e)
@@ -51,10 +51,11 @@ char *devices_file_stem(const char *serial, struct err *e)
 	BUF_AUTO struct buf stem = BUF_INIT(3 * SERIAL_MAX + 1);
 
 	for (const char *p = serial; *p; p++) {
-		bool inner_dot = *p == '.' && p > serial;
+		bool inside = p > serial; /* ".x" would be hidden, "-x" be taken for an option */
+		bool plain = is_plain(*p) || (inside && (*p == '.' || *p == '-'));
 
-		if (!(is_plain(*p) || inner_dot ? buf_append(&stem, p, 1, e)
-						: buf_printf(&stem, e, "%%%02X", (uint8_t)*p)))
+		if (!(plain ? buf_append(&stem, p, 1, e)
+			    : buf_printf(&stem, e, "%%%02X", (uint8_t)*p)))
 			return NULL;
 	}
 	return str_dup(buf_str(&stem), e);

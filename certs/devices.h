@@ -11,7 +11,8 @@
  * manifest.csv keeps the devices of earlier runs into the same directory. */
 bool devices_make(const struct options *o, int64_t now_unix_s, struct err *e) MUST_CHECK;
 
-/* A file name for the serial: what is not a letter, digit, '-', '_' or an inner '.' becomes %XX. */
+/* A file name for the serial: what is not a letter, digit, '_' or an inner '.' or '-'
+ * becomes %XX. */
 char *devices_file_stem(const char *serial, struct err *e) MUST_CHECK;
 
 #endif

@@ -129,6 +129,7 @@ def _maker(tmp_path):
     return tmp_path / "maker"
 
 
+@pytest.mark.req("R8995-REG-045", "R8995-MASA-035")
 @pytest.mark.parametrize("command", ("manufacturer", "domain"))
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_hierarchy_is_a_root_and_an_issuing_ca(tmp_path, command, key_type):
@@ -147,6 +148,7 @@ def test_hierarchy_is_a_root_and_an_issuing_ca(tmp_path, command, key_type):
     assert openssl_verify(out / "root.crt", out / "issuing.crt").returncode == 0
 
 
+@pytest.mark.req("R8995-PLG-062", "R8995-REG-045", "R8995-MASA-035")
 @pytest.mark.parametrize("key_type", ("ec-p256", "ec-p384", "rsa-3072"))
 def test_idevid_is_what_802_1ar_and_rfc_8995_want(tmp_path, maker, key_type):
     out = tmp_path / "devices"
@@ -169,6 +171,7 @@ def test_idevid_is_what_802_1ar_and_rfc_8995_want(tmp_path, maker, key_type):
     assert openssl_verify(maker / "root.crt", out / "SN-1.crt").returncode == 0
 
 
+@pytest.mark.req("R8995-REG-034", "R8995-REG-045", "R8995-MASA-035")
 @pytest.mark.parametrize("key_type", ("ec-p256", "ec-p384", "rsa-3072"))
 def test_registrar_has_its_three_purposes(tmp_path, key_type):
     run("domain", "--out", tmp_path / "site")

@@ -111,6 +111,7 @@ static void cert_is_self_signed__own_name_but_foreign_signature__is_not(void **s
 	assert_false(cert_is_self_signed(c));
 }
 
+/* req: R8995-REG-007 */
 static void cert_not_after__no_expiry__is_the_end_of_time(void **state)
 {
 	struct recipe r = ee_recipe();
@@ -337,6 +338,7 @@ static void cert_verify_with__right_and_wrong_data__differ(void **state)
 	assert_queue_empty();
 }
 
+/* req: R8995-MASA-034, R8995-REG-043 */
 static void cert_domain_id__ski_or_fingerprint__as_the_rfc_says(void **state)
 {
 	struct recipe r = ee_recipe();

@@ -102,6 +102,7 @@ static const char *verdict(struct cert *anchor, struct cert *leaf, struct cert *
 #define assert_path(...)	 assert_string_equal(verdict(__VA_ARGS__), "")
 #define assert_no_path(why, ...) assert_non_null(strstr(verdict(__VA_ARGS__), why))
 
+/* req: R8995-PLG-041 */
 static void chain_verify__root_sub_ca_or_leaf_as_anchor__all_give_a_path(void **state)
 {
 	assert_path(t.root, t.ee, t.sub, NOW);
@@ -126,6 +127,7 @@ static void chain_verify__more_than_needed_supplied__the_path_ends_at_the_anchor
 	assert_true(cert_same(path.items[1], t.sub));
 }
 
+/* req: ET-15, R8995-PLG-041 */
 static void chain_verify__self_signed_leaf_as_its_own_anchor__gives_a_path(void **state)
 {
 	struct recipe r = {.cn = "registrar", .key = t.ee_key};
@@ -140,11 +142,13 @@ static void chain_verify__self_signed_leaf_as_its_own_anchor__gives_a_path(void 
 	assert_no_path("self", t.root, self, NULL, NOW);
 }
 
+/* req: R8995-REG-006 */
 static void chain_verify__intermediate_missing__has_no_path(void **state)
 {
 	assert_no_path("unable to get local issuer", t.root, t.ee, NULL, NOW);
 }
 
+/* req: ENC-ALL-027, R8995-REG-006 */
 static void chain_verify__root_supplied_by_the_peer__is_no_anchor(void **state)
 {
 	struct recipe r = {.cn = "stranger", .key = t.ee_key, .ext = {FIXTURE_CA}};
@@ -188,6 +192,7 @@ static void chain_verify__signature_changed__has_no_path(void **state)
 	fixture_free(der);
 }
 
+/* req: R8995-REG-007, R8995-PLG-037 */
 static void chain_verify__expired_anywhere__is_refused_unless_time_is_not_asked(void **state)
 {
 	struct recipe r = ee_recipe();
@@ -223,6 +228,7 @@ static void chain_verify__not_yet_valid__is_refused(void **state)
 	assert_no_path("not yet valid", t.sub, t.ee, NULL, 1500000000);
 }
 
+/* req: R8995-REG-007 */
 static void chain_verify__no_expiry__is_valid_far_ahead(void **state)
 {
 	struct recipe r = {.cn = "forever",
@@ -286,6 +292,7 @@ static void chain_verify__unknown_critical_extension__is_refused(void **state)
 	assert_no_path("critical extension", t.root, c, t.sub, NOW);
 }
 
+/* req: ENC-ALL-025 */
 static void chain_verify__sha1_or_short_key__is_refused(void **state)
 {
 	struct recipe r = ee_recipe();
@@ -406,6 +413,7 @@ static void chain_verify__several_threads__agree(void **state)
 
 /* ---- chain_links_intact ---- */
 
+/* req: R8995-PLG-017 */
 static void chain_links_intact__good_or_unknowable__passes(void **state)
 {
 	struct cert *all[] = {t.ee, t.sub, t.root}, *alone[] = {t.ee};
@@ -417,6 +425,7 @@ static void chain_links_intact__good_or_unknowable__passes(void **state)
 	assert_queue_empty();
 }
 
+/* req: R8995-PLG-017 */
 static void chain_links_intact__a_changed_signature__is_found(void **state)
 {
 	struct recipe recipes[] = {ee_recipe(), root_recipe()};

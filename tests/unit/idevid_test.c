@@ -61,6 +61,7 @@ static void assert_serial(const struct cert *c, enum idevid_serial_source from, 
 	assert_queue_empty();
 }
 
+/* req: R8995-REG-008 */
 static void idevid_serial_number__each_source__is_read(void **state)
 {
 	CERT_AUTO struct cert *text = idevid_with(
@@ -74,6 +75,7 @@ static void idevid_serial_number__each_source__is_read(void **state)
 	assert_serial(binary, IDEVID_SERIAL_HARDWARE_NAME, "004aff");
 }
 
+/* req: R8995-REG-008 */
 static void idevid_serial_number__missing_or_doubled__is_refused(void **state)
 {
 	struct recipe r = {.key = ee_key, .issuer = ca, .issuer_key = ca_key};
@@ -132,6 +134,7 @@ static const struct {
 	{"", NULL},
 };
 
+/* req: R8995-REG-020, R8995-REG-021 */
 static void idevid_masa_uri_parse__table_1_5__gives_the_base_or_is_refused(void **state)
 {
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
@@ -151,6 +154,7 @@ static void idevid_masa_uri_parse__table_1_5__gives_the_base_or_is_refused(void 
 	}
 }
 
+/* req: R8995-REG-020 */
 static void idevid_masa_uri__any_length_form__is_read(void **state)
 {
 	char path[201], config[300];
@@ -181,6 +185,7 @@ static void refuse_masa_url(const char *value)
 	assert_queue_empty();
 }
 
+/* req: R8995-REG-020 */
 static void idevid_masa_uri__critical_malformed_or_absent__is_refused(void **state)
 {
 	CERT_AUTO struct cert *none = idevid_with(NULL, NULL);
@@ -203,6 +208,7 @@ static void idevid_masa_uri__critical_malformed_or_absent__is_refused(void **sta
 
 /* ---- idevid-issuer ---- */
 
+/* req: R8995-REG-029 */
 static void idevid_issuer__with_aki__is_the_whole_tlv(void **state)
 {
 	CERT_AUTO struct cert *c = idevid_with(NULL, NULL);
@@ -223,6 +229,7 @@ static void idevid_issuer__with_aki__is_the_whole_tlv(void **state)
 	assert_false(idevid_issuer_matches(c, tlv));
 }
 
+/* req: R8995-REG-029 */
 static void idevid_issuer__without_aki__is_made_of_the_own_key(void **state)
 {
 	struct recipe r = {

@@ -130,6 +130,7 @@ static void issue_certificate__every_profile__passes_openssls_strict_check(void 
 	assert_true(openssl_accepts(root.cert, X509_PURPOSE_ANY));
 }
 
+/* req: R8995-REG-034 */
 static void issue_certificate__registrar__serves_and_asks_and_is_a_ra(void **state)
 {
 	CERT_AUTO struct cert *c = must_issue(request(PROFILE_REGISTRAR));
@@ -147,6 +148,7 @@ static void issue_certificate__registrar__serves_and_asks_and_is_a_ra(void **sta
 	assert_int_equal(X509_check_ip_asc(cert_x509(c), "192.0.2.2", 0), 0);
 }
 
+/* req: R8995-PLG-062 */
 static void issue_certificate__idevid__is_what_802_1ar_and_brski_want(void **state)
 {
 	CERT_AUTO struct cert *c = must_issue(request(PROFILE_IDEVID));
@@ -165,6 +167,7 @@ static void issue_certificate__idevid__is_what_802_1ar_and_brski_want(void **sta
 	assert_true(bytes_equal(cert_aki(c), cert_ski(issuing.cert)));
 }
 
+/* req: R8995-PLG-062 */
 static void issue_certificate__masa_url__is_cut_to_the_authority_where_it_can_be(void **state)
 {
 	static const char *const urls[][2] = {
@@ -187,6 +190,7 @@ static void issue_certificate__masa_url__is_cut_to_the_authority_where_it_can_be
 	}
 }
 
+/* req: R8995-MASA-035, R8995-REG-045 */
 static void issue_certificate__key_identifiers__are_of_sha256(void **state)
 {
 	CERT_AUTO struct cert *c = must_issue(request(PROFILE_LDEVID));

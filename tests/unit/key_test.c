@@ -264,6 +264,7 @@ static void check_combination(size_t i)
 	assert_queue_empty();
 }
 
+/* req: ENC-ALL-025 */
 static void signature_verify__sound_algorithms_only__are_believed(void **state)
 {
 	for (size_t i = 0; i < sizeof(combinations) / sizeof(combinations[0]); i++)
