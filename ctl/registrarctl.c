@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire/percent.h"
 #include "ctl/ctl.h"
 
 #define PATH_LEN_MAX 2048
@@ -38,8 +39,8 @@ static enum ctl_exit claims_list(struct ctl *c, int argc, char **argv)
 	struct err e = ERR_INIT;
 
 	if (!buf_append_str(&path, "/api/v1/claims", &e) ||
-		(state &&
-			(!buf_append_str(&path, "?state=", &e) || !ctl_path_add(&path, state, &e))))
+		(state && (!buf_append_str(&path, "?state=", &e) ||
+				  !percent_encode(bytes_of_str(state), &path, &e))))
 		return ctl_fail(c, "%s", e.text);
 	return ctl_list(c, buf_str(&path), claim_columns);
 }
@@ -62,7 +63,7 @@ static enum ctl_exit decide_one(
 	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
 	struct err e = ERR_INIT;
 
-	if (!buf_append_str(&path, "/api/v1/claims/", &e) || !ctl_path_add(&path, name, &e) ||
+	if (!buf_append_str(&path, "/api/v1/claims", &e) || !ctl_path_add(&path, name, &e) ||
 		!buf_printf(&path, &e, "/%s", verb))
 		return ctl_fail(c, "%s: %s", name, e.text);
 	return ctl_request_json(c, name, "POST", buf_str(&path), body, NULL);
@@ -131,7 +132,7 @@ static enum ctl_exit devices_show(struct ctl *c, int argc, char **argv)
 	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
 	struct err e = ERR_INIT;
 
-	if (!buf_append_str(&path, "/api/v1/devices/", &e) || !ctl_path_add(&path, argv[0], &e))
+	if (!buf_append_str(&path, "/api/v1/devices", &e) || !ctl_path_add(&path, argv[0], &e))
 		return ctl_fail(c, "%s", e.text);
 	return show(c, argv[0], buf_str(&path));
 }

@@ -42,7 +42,8 @@ static enum step_result pending(struct onboard *o, int64_t retry_after_s, const 
 
 enum step_result admit_reserve(struct onboard *o, struct err *e)
 {
-	switch (outstanding_take(o->r->outstanding, cert_sha256(call_peer(o->call)->cert))) {
+	memcpy(o->idevid_sha256, cert_sha256(call_peer(o->call)->cert), SHA256_LEN);
+	switch (outstanding_take(o->r->outstanding, o->idevid_sha256)) {
 	case OUTSTANDING_TAKEN:
 		o->reserved = true;
 		return STEP_NEXT;
@@ -190,8 +191,7 @@ static bool (*const request_checks[])(const struct onboard *o, struct err *e) = 
 /* A device that has a certificate of ours asks to join: it was reset, or somebody has its key. */
 static void notice_return(const struct onboard *o)
 {
-	if (o->known.found && memcmp(o->known.idevid_sha256, cert_sha256(call_peer(o->call)->cert),
-				      SHA256_LEN) != 0)
+	if (o->known.found && memcmp(o->known.idevid_sha256, o->idevid_sha256, SHA256_LEN) != 0)
 		log_event(&o->r->log, LOG_LEVEL_WARNING, "alert-second-idevid",
 			call_exchange(o->call), "manufacturer", o->manufacturer->config->name,
 			"serial", o->serial, NULL);

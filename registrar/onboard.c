@@ -306,7 +306,7 @@ static void journal_failure(struct onboard *o, const struct err *e)
 static void onboard_end(struct onboard *o, enum step_result result, struct err *e)
 {
 	if (o->reserved)
-		outstanding_release(o->r->outstanding, cert_sha256(call_peer(o->call)->cert));
+		outstanding_release(o->r->outstanding, o->idevid_sha256);
 	if (result == STEP_FAILED) {
 		if (o->serial)
 			err_prefix(e, "%s: %s", o->serial, steps[o->step].name);

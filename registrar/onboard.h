@@ -13,15 +13,16 @@
 
 struct onboard {
 	struct registrar *r;
-	struct call *call;
-	size_t step; /* index of the one that runs or is waited for */
+	struct call *call; /* gone once it was answered */
+	size_t step;	   /* index of the one that runs or is waited for */
 	int64_t now;
 
 	/* who and what: set by the steps of admit.c */
 	const struct voucher_format *format;
 	const struct manufacturer *manufacturer;
 	char *serial;
-	bool reserved; /* outstanding_take() was ours */
+	bool reserved; /* outstanding_take() was ours, under: */
+	uint8_t idevid_sha256[SHA256_LEN];
 	uint8_t request_sha256[SHA256_LEN];
 	struct device_record known;    /* what the store said before this request */
 	struct signed_voucher request; /* the pledge's, verified */
