@@ -735,6 +735,27 @@ static void cms_open__rsa_with_either_padding__is_accepted(void **state)
 	}
 }
 
+/* The SignerInfo's digest is the second place that names SHA-256; the parameters name it again. */
+static void cms_open__pss_hash_not_the_digest__is_refused(void **state)
+{
+	const struct bytes sha256 = OID_SHA256;
+	struct err e = ERR_INIT;
+	IDENTITY_AUTO struct identity id;
+	BUF_AUTO struct buf der = BUF_INIT(CMS_DER_MAX);
+	CMS_AUTO struct cms c;
+	uint8_t *at;
+
+	fixture_identity(KEY_RSA_3072, "rsa", &id);
+	openssl_signs_rsa(1, &der, &id);
+	at = memmem(der.data, der.len, sha256.data, sha256.len);
+	assert_non_null(at);
+	at = memmem(at + 1, der.len - (size_t)(at + 1 - der.data), sha256.data, sha256.len);
+	assert_non_null(at);
+	at[sha256.len - 1] = 0x02; /* SHA-384 */
+	REFUSED(cms_open(buf_bytes(&der), NULL, NULL, &c, &e), ERR_UNAUTHENTICATED);
+	assert_non_null(strstr(e.text, "PSS hash"));
+}
+
 /* --- damaged containers --------------------------------------------------------------------- */
 
 static void cms_open__cut_anywhere__is_refused(void **state)
@@ -836,6 +857,7 @@ int main(void)
 		cmocka_unit_test(cms_seal__signing_time_after_2049__is_read_back),
 		cmocka_unit_test(cms_open__what_openssl_signs__gets_the_right_verdict),
 		cmocka_unit_test(cms_open__rsa_with_either_padding__is_accepted),
+		cmocka_unit_test(cms_open__pss_hash_not_the_digest__is_refused),
 		cmocka_unit_test(cms_open__cut_anywhere__is_refused),
 		cmocka_unit_test(cms_open__any_bit_changed__changes_nothing_that_is_believed),
 	};
