@@ -22,6 +22,7 @@ struct import {
 	const char *path;
 	struct csv csv;
 	int at[COLUMN_COUNT]; /* where each known column stands in the file; -1: nowhere */
+	int result_at;	      /* brski-certs' manifest says here what became of the device */
 	json_t *items;	      /* rows of the batch */
 	size_t lines[BATCH_ROWS];
 	size_t rows, bad;
@@ -55,6 +56,7 @@ static enum ctl_exit read_header(struct import *in, bool warn)
 		in->at[i] = csv_column(&header, columns_known[i]);
 	if (in->at[0] < 0)
 		return ctl_fail(in->c, "%s: the first row names no column 'serial'", in->path);
+	in->result_at = csv_column(&header, "result");
 	for (size_t i = 0; i < header.count && warn; i++)
 		if (!is_known(header.fields[i]))
 			ctl_fail(in->c, "%s: column '%s' is ignored", in->path, header.fields[i]);
@@ -76,6 +78,12 @@ static bool add_row(struct import *in, const struct csv_row *row)
 	}
 	in->lines[json_array_size(in->items)] = row->line;
 	return json_array_append_new(in->items, item) == 0;
+}
+
+/* A row of a manifest about a device that could not be made. */
+static bool was_not_made(const struct import *in, const struct csv_row *row)
+{
+	return in->result_at >= 0 && strcmp(csv_field(row, in->result_at), "ok") != 0;
 }
 
 static void report(struct import *in, const json_t *reply)
@@ -121,6 +129,8 @@ static enum ctl_exit send_rows(struct import *in)
 
 		if (!csv_next(&in->csv, &row, &end, &e))
 			complain(in, in->csv.line, e.text);
+		else if (!end && was_not_made(in, &row))
+			continue;
 		else if (!end && !add_row(in, &row))
 			complain(in, row.line, "not UTF-8");
 		in->rows += !end;

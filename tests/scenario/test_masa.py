@@ -637,6 +637,17 @@ def test_import_of_a_csv_is_all_or_nothing_and_repeatable(masa, cell):
     assert masa.ctl("devices", "show", "IMPORT-3", check=None).returncode == 3
 
 
+def test_import_of_a_manifest_takes_the_devices_that_were_made(masa, acme, cell):
+    (cell / "serials.csv").write_text("serial\nMADE-1\nMADE-2\nMADE-1\nNOT_MADE\n\"x\"y\n")
+    made = harness.run(harness.program("brski-certs"), "idevid", "--ca", acme.directory, "--out",
+                       cell / "made", "--masa-url", "localhost", "--csv", cell / "serials.csv")
+    assert made.returncode == 1
+    done = masa.ctl("devices", "import", cell / "made" / "manifest.csv")
+    assert "2 devices" in done.stdout
+    assert "NOT_MADE" not in masa.ctl("devices", "list", "-o", "csv").stdout
+    assert json.loads(masa.ctl("devices", "show", "MADE-1", "-o", "json").stdout)["idevid_issuer"]
+
+
 @req("R8995-MASA-028")
 def test_masactl_shows_the_audit_log(client, masa, device):
     client.voucher(client.rvr(device))
