@@ -53,6 +53,7 @@ struct table {
 	size_t column_count;
 	size_t widths[COLUMNS_MAX];
 	bool measuring; /* first pass: widths; second: print */
+	int indent;
 };
 
 static void put_cell(struct table *t, size_t column, const char *text)
@@ -65,7 +66,7 @@ static void put_cell(struct table *t, size_t column, const char *text)
 		return;
 	}
 	pad = column + 1 < t->column_count ? t->widths[column] + 2 - width : 0;
-	printf("%s%*s", text, (int)pad, "");
+	printf("%*s%s%*s", column == 0 ? t->indent : 0, "", text, (int)pad, "");
 	if (column + 1 == t->column_count)
 		putchar('\n');
 }
@@ -239,26 +240,61 @@ enum ctl_exit ctl_list(struct ctl *c, const char *path, const struct ctl_column 
 
 /* ---- objects ---- */
 
-static bool print_members(const json_t *object, struct err *e)
+static bool is_rows(const json_t *value)
+{
+	return json_is_array(value) && json_is_object(json_array_get(value, 0));
+}
+
+/* A list inside an object: its own table, with the columns its first row has. */
+static bool print_rows(const char *name, const json_t *rows, struct err *e)
+{
+	struct ctl_column columns[COLUMNS_MAX];
+	struct table t = {.columns = columns, .indent = 2};
+	json_t *first = json_array_get(rows, 0);
+
+	for (void *at = json_object_iter(first); at && t.column_count < COLUMNS_MAX;
+		at = json_object_iter_next(first, at)) {
+		const char *key = json_object_iter_key(at);
+
+		columns[t.column_count++] = (struct ctl_column){key, key};
+	}
+	printf("%s:\n", name);
+	return print_table(&t, rows, e);
+}
+
+static bool print_scalars(json_t *object, struct err *e)
 {
 	struct table t = {.columns = NULL, .column_count = 2};
-	const char *name;
-	const json_t *value;
 
 	for (int pass = 0; pass < 2; pass++) {
-		void *at = json_object_iter((json_t *)(uintptr_t)object);
-
 		t.measuring = pass == 0;
-		for (; at; at = json_object_iter_next((json_t *)(uintptr_t)object, at)) {
+		for (void *at = json_object_iter(object); at;
+			at = json_object_iter_next(object, at)) {
 			BUF_AUTO struct buf text = BUF_INIT(CELL_MAX);
+			const json_t *value = json_object_iter_value(at);
 
-			name = json_object_iter_key(at);
-			value = json_object_iter_value(at);
+			if (is_rows(value))
+				continue;
 			if (!cell_text(value, &text, e))
 				return false;
-			put_cell(&t, 0, name);
+			put_cell(&t, 0, json_object_iter_key(at));
 			put_cell(&t, 1, text.len ? buf_str(&text) : "-");
 		}
+	}
+	return true;
+}
+
+static bool print_members(const json_t *object, struct err *e)
+{
+	json_t *members = (json_t *)(uintptr_t)object; /* the iterators know no const */
+
+	if (!print_scalars(members, e))
+		return false;
+	for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
+		const json_t *value = json_object_iter_value(at);
+
+		if (is_rows(value) && !print_rows(json_object_iter_key(at), value, e))
+			return false;
 	}
 	return true;
 }

@@ -238,6 +238,24 @@ static bool show_device(
 	return true;
 }
 
+/* One device as one object; several of the same serial-number under "devices". */
+static json_t *device_answer(const char *serial, json_t *devices, json_t *history)
+{
+	json_t *answer;
+
+	if (json_array_size(devices) == 1)
+		answer = json_incref(json_array_get(devices, 0));
+	else if (json_array_size(devices) == 0)
+		answer = json_pack("{ss}", "serial", serial);
+	else
+		answer = json_pack("{ss sO}", "serial", serial, "devices", devices);
+	if (answer && json_object_set(answer, "journal", history) != 0) {
+		json_decref(answer);
+		return NULL;
+	}
+	return answer;
+}
+
 static void devices_show(struct call *c, void *app)
 {
 	struct registrar *r = app;
@@ -257,8 +275,7 @@ static void devices_show(struct call *c, void *app)
 		call_reply_err(c, &r->log, "admin-failed", &e);
 		return;
 	}
-	answer = json_pack(
-		"{ss sO sO}", "serial", buf_str(&serial), "devices", devices, "history", history);
+	answer = device_answer(buf_str(&serial), devices, history);
 	reply_json(c, r, answer);
 }
 
