@@ -177,7 +177,7 @@ bool history_ask(struct registrar *r, struct loop *l, const struct history_quest
 void history_alarm(const struct registrar *r, const char *exchange, struct device_key device,
 	const struct history_verdict *v)
 {
-	if (v->state == HISTORY_GOOD)
+	if (v->state != HISTORY_REFUSED && v->state != HISTORY_WARNED)
 		return;
 	log_event(&r->log, v->state == HISTORY_REFUSED ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
 		v->state == HISTORY_REFUSED ? "alert-history-refused" : "history-warning", exchange,

@@ -188,7 +188,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[REFUSE_DEVICE] = "UPDATE device SET state = 3, history = $1, history_reason = $2, "
 			  "idevid_sha256 = $3, last_seen = $4, registrar_request = NULL, "
 			  "voucher = NULL, voucher_type = NULL "
-			  "WHERE manufacturer = $5 AND serial = $6",
+			  "WHERE manufacturer = $5 AND serial = $6 AND state <> 3",
 	[ADD_CERTIFICATE] =
 		"INSERT INTO certificate (sha256, serial_hex, manufacturer, serial, subject, "
 		"issued_at, not_after, csr_sha256, client_sha256, der) "
@@ -450,7 +450,7 @@ bool records_judge_history(const struct records_writer *w, const struct request_
 
 	add_device(&t, r);
 	if (history == HISTORY_REFUSED)
-		ADD(&t, REFUSE_DEVICE, true, STORE_I(history), store_text(j->reason),
+		ADD(&t, REFUSE_DEVICE, false, STORE_I(history), store_text(j->reason),
 			digest_value(r->idevid_sha256), STORE_I(r->at),
 			store_text(r->device.manufacturer), store_text(r->device.serial));
 	else

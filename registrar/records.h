@@ -112,7 +112,8 @@ bool records_touch(const struct records_writer *w, struct device_key key, int64_
 bool records_keep_voucher(const struct records_writer *w, const struct request_record *r,
 	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
 	enum history_state history, const struct journal_entry *j, struct err *e) MUST_CHECK;
-/* What the MASA's audit log says; HISTORY_REFUSED makes the device DEVICE_REFUSED. */
+/* What the MASA's audit log says; HISTORY_REFUSED makes the device DEVICE_REFUSED: changed[1] is 1
+ * when it was not that before. */
 bool records_judge_history(const struct records_writer *w, const struct request_record *r,
 	enum history_state history, const struct journal_entry *j, struct err *e) MUST_CHECK;
 /* A certificate is about to be delivered. ERR_CONFLICT: the device was refused in between, or the

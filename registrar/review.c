@@ -36,6 +36,10 @@ static void on_review_recorded(void *arg, const int64_t *changed, const struct e
 {
 	struct review *v = arg;
 
+	/* Two reviews may have run at once; one alarm is enough. */
+	if (!e && changed[1] > 0)
+		history_alarm(v->r, v->exchange, (struct device_key){v->manufacturer, v->serial},
+			&v->verdict);
 	review_end(v, e ? NULL : &v->verdict, e);
 }
 
@@ -69,7 +73,6 @@ static void on_review_answer(
 		return;
 	}
 	v->verdict = *verdict;
-	history_alarm(v->r, v->exchange, (struct device_key){v->manufacturer, v->serial}, verdict);
 	if (!record_review(v, &e))
 		review_end(v, NULL, &e);
 }
