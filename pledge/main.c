@@ -22,6 +22,7 @@ static const char usage[] =
 	"      --once         join, renew: one round over the registrars, then give up\n"
 	"      --force        renew: now, whatever the dates say\n"
 	"  -h, --help         this text and the configuration\n"
+	"  -V, --version      the release\n"
 	"\n"
 	"exit status: 0 done, 1 failed, 2 usage or configuration, 3 refused by every registrar,\n"
 	"  4 no registrar reachable, 5 voucher not valid, 6 still pending, 7 status: not "
@@ -47,6 +48,12 @@ static int help(void)
 	return 0;
 }
 
+static int version(void)
+{
+	puts("brski-pledge " BRSKI_VERSION);
+	return 0;
+}
+
 static int usage_error(const char *what, const char *arg)
 {
 	fprintf(stderr, "brski-pledge: %s%s%s; try --help\n", what, *arg ? " " : "", arg);
@@ -57,7 +64,7 @@ struct command_line {
 	const struct command *command;
 	const char *config_path;
 	struct command_options options;
-	bool help;
+	bool help, version;
 };
 
 static bool parse_option(struct command_line *c, char **argv, int *i)
@@ -72,6 +79,8 @@ static bool parse_option(struct command_line *c, char **argv, int *i)
 		c->options.force = true;
 	else if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0)
 		c->help = true;
+	else if (strcmp(a, "-V") == 0 || strcmp(a, "--version") == 0)
+		c->version = true;
 	else if ((strcmp(a, "-c") == 0 || strcmp(a, "--config") == 0) && argv[*i + 1])
 		c->config_path = argv[++*i];
 	else
@@ -94,7 +103,7 @@ static int parse_command_line(char **argv, struct command_line *c)
 		if (!c->command)
 			return usage_error("unknown command", argv[i]);
 	}
-	return c->command || c->help ? 0 : usage_error("no command given", "");
+	return c->command || c->help || c->version ? 0 : usage_error("no command given", "");
 }
 
 int main(int argc, char **argv)
@@ -111,6 +120,8 @@ int main(int argc, char **argv)
 		return code;
 	if (c.help)
 		return help();
+	if (c.version)
+		return version();
 	signal(SIGPIPE, SIG_IGN);
 	if (c.options.verbose)
 		p.log.level = LOG_LEVEL_DEBUG;
