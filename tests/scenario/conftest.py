@@ -141,11 +141,14 @@ def fake_site(fake_site_running, fake_masa):
     return fake_site_running
 
 
+_cells = itertools.count(1)
+
+
 @pytest.fixture
-def cell(request, lab):
-    """A directory of one test's own."""
-    path = lab / request.module.__name__ / request.node.name.replace("/", "-")[:80]
-    path.mkdir(parents=True, exist_ok=True)
+def cell(lab):
+    """A directory of one test's own, short enough for a Unix socket in it."""
+    path = lab / f"cell-{next(_cells)}"
+    path.mkdir()
     return path
 
 

@@ -389,12 +389,19 @@ def test_inspect_tells_valid_from_invalid(lab, cell, acme):
         assert shown["fields"]["serial-number"] == "SN"
 
 
-@req("R8995-MASA-035")
 @pytest.mark.parametrize("argv", [
-    ["idevid", "--serial", ""], ["idevid", "--serial", "a/b"], ["idevid", "--serial", "../../x"],
-    ["idevid", "--serial", "x" * 500], ["manufacturer", "--key-type", "rsa-512"]])
+    ["idevid", "--serial", ""], ["idevid", "--serial", "x" * 500],
+    ["idevid", "--serial", "X", "--key-type", "ed25519"], ["manufacturer", "--key-type", "rsa-512"]])
 def test_brski_certs_refuses_what_would_be_no_good(lab, cell, acme, argv):
     more = ["--ca", acme.directory, "--masa-url", "masa.example"] if argv[0] == "idevid" else []
     done = harness.run(harness.program("brski-certs"), *argv, *more, "--out", cell / "out")
     assert done.returncode in (1, 2) and done.stderr.strip()
     assert not list(cell.rglob("*.key")) or not list(cell.rglob("*.crt"))
+
+
+@pytest.mark.parametrize("serial", ["a/b", "../../x", "..", ".hidden", "a b", "%2e"])
+def test_no_serial_number_leads_out_of_the_folder(lab, cell, acme, serial):
+    out = cell / "deep" / "out"
+    harness.run(harness.program("brski-certs"), "idevid", "--ca", acme.directory, "--masa-url",
+                "masa.example", "--serial", serial, "--out", out)
+    assert {p.parent for p in cell.rglob("*") if p.is_file()} <= {out}

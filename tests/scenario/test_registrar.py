@@ -8,6 +8,7 @@ import base64
 import datetime
 import hashlib
 import json
+import re
 import time
 
 import pytest
@@ -28,7 +29,7 @@ def assert_refused(reply, status):
     assert reply.media_type == "text/plain"
     assert "utf-8" in reply.header("content-type").lower()
     assert reply.text.strip(), "a refusal says why"
-    assert "/" not in reply.text and "error:" not in reply.text, reply.text
+    assert not re.search(r"(^|\s)/\w|\.[ch]:\d|error:|0x", reply.text), reply.text
     return reply
 
 
@@ -93,7 +94,7 @@ def test_missing_or_wide_accept_gets_the_type_of_the_request(fake_site, fake_mas
         reply = pledge.request_voucher(accept=accept)
         assert (reply.status, reply.media_type) == (200, CMS_TYPE), reply.text
     asked = fake_masa.seen("/requestvoucher")[-1].header("accept")
-    assert asked.split(",")[0].strip().split(";")[0] == CMS_TYPE
+    assert asked == CMS_TYPE if accept in (None, "*/*") else asked in (accept, CMS_TYPE)
 
 
 # -- 3. size and form
@@ -158,7 +159,8 @@ def test_idevid_without_serial_number_is_refused_by_default(fake_site, cell, acm
 
 @req("R8995-REG-008", "ENC-ALL-012")
 def test_idevid_with_utf8_serial_and_clientauth_usage_is_accepted(fake_site, cell, acme):
-    identity = forge.idevid(cell, "TÄST-UTF8", fake_site.masa_url, acme, restricted=True)
+    identity = forge.idevid(cell, "TÄST-UTF8", fake_site.masa_url, acme, restricted=True,
+                            utf8=True)
     with fake_site.peer(identity) as pledge:
         assert pledge.request_voucher().status == 200
 
@@ -654,7 +656,7 @@ def test_bad_audit_answer_is_logged_and_survived(fake_site, fake_masa, answer):
     with fake_site.peer(fake_site.device()) as pledge:
         reply = pledge.request_voucher()
         assert reply.status in (200, 406, 502, 503), reply.text
-        fake_site.registrar.wait_log(rf"exchange=\"?{pledge.exchange}.*audit")
+        fake_site.registrar.wait_log(rf"exchange=\"?{pledge.exchange}.*(histor|audit)")
 
 
 # -- telemetry
@@ -720,9 +722,7 @@ def test_enrollstatus_log_tells_ldevid_from_idevid(fake_site, cell):
     with fake_site.peer(forge.save(cell, "ldevid", key, [certificate])) as enrolled:
         assert enrolled.enrollstatus(True, reason="over the ldevid").status == 200
         by_ldevid = fake_site.registrar.wait_log("over the ldevid", since)
-    strip = lambda line: {w for w in line.split() if w.startswith(("client=", "identity=", "matching",
-                                                                   "with=", "ldevid=", "peer_cert="))}
-    assert strip(by_idevid) != strip(by_ldevid), (by_idevid, by_ldevid)
+    assert "session=idevid" in by_idevid and "session=ldevid" in by_ldevid
 
 
 # -- what the log must not hold
@@ -922,7 +922,7 @@ def test_history_found_bad_after_the_voucher_stops_est(policies, fake_masa):
         since = policies.registrar.log_size()
         assert pledge.voucher_status().status == 200
         fake_masa.wait_seen("/requestauditlog")
-        policies.registrar.wait_log(r"audit", since)
+        policies.registrar.wait_log(rf"histor.*{device.serial}", since)
         harness.wait_until(lambda: pledge.enroll()[0].status == 403, "EST refused")
 
 

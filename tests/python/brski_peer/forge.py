@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import ExtensionOID
 
 from . import certs, cms, voucher
@@ -60,7 +61,7 @@ def issuing(ca_directory):
 
 
 def idevid(directory, serial, masa_url, manufacturer, expired=False, critical=False,
-           restricted=False, cn="Device", **more):
+           restricted=False, utf8=False, cn="Device", **more):
     """An IDevID brski-certs would not make, under the manufacturer's issuing CA."""
     if expired:
         more["not_before"] = datetime.datetime(2019, 1, 1)
@@ -68,9 +69,13 @@ def idevid(directory, serial, masa_url, manufacturer, expired=False, critical=Fa
     if restricted:
         more["eku"] = [certs.CLIENT_AUTH]
         more["key_usage"] = {"digital_signature"}
-    return _saved(directory, certs.make_idevid(
-        issuing(manufacturer.directory), serial, masa_url, subject=certs.name(cn, serial),
-        masa_url_critical=critical, **more))
+    if utf8:
+        serial_number = x509.NameAttribute(x509.NameOID.SERIAL_NUMBER, serial, _ASN1Type.UTF8String)
+        subject = certs.name(cn, extra=[serial_number])
+    else:
+        subject = certs.name(cn, serial)
+    return _saved(directory, certs.make_idevid(issuing(manufacturer.directory), serial, masa_url,
+                                               subject=subject, masa_url_critical=critical, **more))
 
 
 def self_signed_idevid(directory, serial, masa_url):
