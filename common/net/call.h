@@ -11,26 +11,27 @@
 #include "common/pki/cert.h"
 
 #define CHANNEL_BINDING_MAX 64
-#define CALL_PEER_MAX       64
+#define CALL_PEER_MAX	    64
 
 /* Who is at the other end of the connection; lives as long as the call. */
 struct peer {
-	struct cert *cert;               /* client certificate, possession proven; NULL when none */
-	struct cert_list chain;          /* further certificates it sent */
-	char address[CALL_PEER_MAX];     /* "192.0.2.1:40000", "[2001:db8::1]:40000", "unix:uid=0" */
-	unsigned tls_version;            /* 0x0303, 0x0304; 0 without TLS */
-	uint8_t channel_binding[CHANNEL_BINDING_MAX]; /* tls-unique on 1.2 (EMS only), tls-exporter on 1.3 */
-	size_t channel_binding_len;      /* 0: none to be had */
-	int64_t connection_id;           /* unique in the process: same value = same TLS connection */
-	uint32_t unix_uid;               /* on a Unix socket: who is it */
+	struct cert *cert;	     /* client certificate, possession proven; NULL when none */
+	struct cert_list chain;	     /* further certificates it sent */
+	char address[CALL_PEER_MAX]; /* "192.0.2.1:40000", "[2001:db8::1]:40000", "unix:uid=0" */
+	unsigned tls_version;	     /* 0x0303, 0x0304; 0 without TLS */
+	uint8_t channel_binding[CHANNEL_BINDING_MAX]; /* tls-unique on 1.2 (EMS only), tls-exporter
+							 on 1.3 */
+	size_t channel_binding_len;		      /* 0: none to be had */
+	int64_t connection_id; /* unique in the process: same value = same TLS connection */
+	uint32_t unix_uid;     /* on a Unix socket: who is it */
 };
 
 struct call; /* opaque; accessors borrow until the call is answered */
 
 const char *call_method(const struct call *c);
-const char *call_path(const struct call *c);                       /* without query */
-const char *call_query(const struct call *c);                      /* "" when none */
-const char *call_header(const struct call *c, const char *name);   /* any case; NULL when absent */
+const char *call_path(const struct call *c);			 /* without query */
+const char *call_query(const struct call *c);			 /* "" when none */
+const char *call_header(const struct call *c, const char *name); /* any case; NULL when absent */
 struct bytes call_body(const struct call *c);
 const struct peer *call_peer(const struct call *c);
 struct loop *call_loop(const struct call *c);
@@ -38,8 +39,10 @@ struct loop *call_loop(const struct call *c);
 const char *call_exchange(const struct call *c);
 bool call_is_head(const struct call *c);
 
-/* Answering. All take effect with call_reply*(); headers set before go out with it. Values with CR
- * or LF are a bug and dropped. */
+/* Answering, on the thread of call_loop() only: who has the answer on another thread hands it over
+ * with loop_post(). All take effect with call_reply*(), which ends the call: it and what was
+ * borrowed from it must not be touched afterwards. Headers set before go out with it. Values with
+ * CR or LF are a bug and dropped. */
 void call_set_header(struct call *c, const char *name, const char *value);
 void call_close_after(struct call *c); /* end the connection (h1) or GOAWAY (h2) after the answer */
 /* body is copied. content_type may be NULL with an empty body. */

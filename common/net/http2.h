@@ -11,8 +11,13 @@
 
 struct http2_stream;
 
+/* Request bodies one connection may have in memory: 64 requests of a registrar to its MASA take
+ * some hundred kilobytes. */
+#define HTTP2_BODIES_MAX (1u << 20)
+
 struct http2_conn {
 	struct conn *conn;
+	size_t bodies; /* octets of them, of all streams */
 	nghttp2_session *session;
 	struct http2_stream *streams;
 	bool ending; /* GOAWAY has been submitted */
@@ -38,6 +43,7 @@ struct http2_stream {
 	int refuse_status; /* not 0: what HTTP itself refuses the request with */
 	struct err refusal;
 	bool remote_closed; /* the request is complete */
+	size_t received;    /* its part of the connection's bodies */
 	struct buf body;    /* of the reply */
 	size_t sent;
 	bool reply_sent;

@@ -93,6 +93,7 @@ void http2_stream_free(struct http2_stream *s)
 		call_detach(s->call);
 	else
 		call_free(s->call);
+	s->h2->bodies -= s->received;
 	*s->link = s->next;
 	if (s->next)
 		s->next->link = s->link;
@@ -219,13 +220,24 @@ static void drop_data(struct http2_stream *s, size_t len)
 			s->h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
 }
 
+static bool keep_data(struct http2_stream *s, struct bytes data, struct err *e)
+{
+	if (s->h2->bodies + data.len > HTTP2_BODIES_MAX)
+		return err_set(e, ERR_RETRY_LATER,
+			"HTTP/2: more bodies at once than one "
+			"connection may send");
+	s->h2->bodies += data.len;
+	s->received += data.len;
+	return buf_append(&s->call->body, data.data, data.len, e);
+}
+
 void http2_stream_data(struct http2_stream *s, struct bytes data)
 {
 	struct err e = ERR_INIT;
 
 	if (s->state != STREAM_BODY)
 		drop_data(s, data.len);
-	else if (!buf_append(&s->call->body, data.data, data.len, &e))
+	else if (!keep_data(s, data, &e))
 		refuse(s, status_of(e.kind), &e);
 }
 

@@ -171,6 +171,7 @@ void http_worker_drain(void *arg)
 
 void http_worker_clear(struct http_worker *w)
 {
+	w->drained = true; /* nobody is to be told any more */
 	stop_accepting(w);
 	while (w->conns)
 		conn_free(w->conns);

@@ -17,8 +17,8 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);
 /* From any thread. */
 void loop_stop(struct loop *l);
-/* From any thread: have fn(arg) called on the loop's thread. Never fails after loop_new(): the queue
- * node is allocated here and false with ERR_NO_MEMORY leaves nothing queued. */
+/* From any thread: have fn(arg) called on the loop's thread. Never fails after loop_new(): the
+ * queue node is allocated here and false with ERR_NO_MEMORY leaves nothing queued. */
 bool loop_post(struct loop *l, loop_fn *fn, void *arg, struct err *e) MUST_CHECK;
 
 /* Absolute, one-shot deadlines (libevent's I/O time-outs restart on every byte; these do not).
@@ -28,7 +28,8 @@ struct loop_timer {
 	loop_fn *fn;
 	void *arg;
 };
-bool loop_timer_init(struct loop_timer *t, struct loop *l, loop_fn *fn, void *arg, struct err *e) MUST_CHECK;
+bool loop_timer_init(
+	struct loop_timer *t, struct loop *l, loop_fn *fn, void *arg, struct err *e) MUST_CHECK;
 void loop_timer_arm(struct loop_timer *t, int64_t delay_ms); /* replaces an earlier setting */
 void loop_timer_disarm(struct loop_timer *t);
 void loop_timer_clear(struct loop_timer *t);

@@ -9,11 +9,13 @@
 
 #include "common/pki/identity.h"
 
-#define TLS_PEER_CERTS_BYTES_MAX 16384 /* SSL_CTX_set_max_cert_list: 225 µs per certificate, unauthenticated */
+#define TLS_PEER_CERTS_BYTES_MAX                                                                   \
+	16384 /* SSL_CTX_set_max_cert_list: 225 µs per certificate, unauthenticated */
 
 struct tls_server; /* immutable once made; reference-counted so that a reload can replace it */
 
-struct tls_server *tls_server_new(const struct identity *id, bool request_client_cert, struct err *e) MUST_CHECK;
+struct tls_server *tls_server_new(
+	const struct identity *id, bool request_client_cert, struct err *e) MUST_CHECK;
 struct tls_server *tls_server_ref(struct tls_server *t);
 void tls_server_free(struct tls_server *t);
 SSL_CTX *tls_server_ctx(struct tls_server *t);

@@ -10,7 +10,7 @@
 
 struct tls_stream {
 	int fd;
-	SSL *ssl;              /* NULL: plain */
+	SSL *ssl;	       /* NULL: plain */
 	bool write_wants_read; /* a write waits until something can be read */
 	bool read_wants_write;
 };
@@ -23,12 +23,13 @@ enum stream_result {
 };
 
 /* Takes fd over, also on failure. tls NULL: plain. */
-bool tls_stream_open(struct tls_stream *s, int fd, struct tls_server *tls, struct err *e) MUST_CHECK;
+bool tls_stream_open(
+	struct tls_stream *s, int fd, struct tls_server *tls, struct err *e) MUST_CHECK;
 enum stream_result tls_stream_handshake(struct tls_stream *s, struct err *e);
-enum stream_result tls_stream_read(struct tls_stream *s, void *to, size_t room, size_t *got,
-	struct err *e);
-enum stream_result tls_stream_write(struct tls_stream *s, struct bytes from, size_t *put,
-	struct err *e);
+enum stream_result tls_stream_read(
+	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e);
+enum stream_result tls_stream_write(
+	struct tls_stream *s, struct bytes from, size_t *put, struct err *e);
 /* Octets already decrypted that no socket event will announce. */
 bool tls_stream_has_pending(const struct tls_stream *s);
 /* Tell the peer that nothing more will come; it can still be read from. */

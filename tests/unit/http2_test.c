@@ -206,6 +206,7 @@ static void h2_until_closed(struct h2_client *h)
 		;
 }
 
+/* req: ENC-ALL-026, ET-11 */
 static void request__at_once_later_and_with_body__on_one_connection(void **state)
 {
 	struct h2_client h;
@@ -257,6 +258,7 @@ static void big_reply__larger_than_the_windows__arrives_whole(void **state)
 	h2_close(&h);
 }
 
+/* req: R8995-MASA-005, R8995-REG-014, ET-08 */
 static void refusal__by_http__is_plain_text(void **state)
 {
 	static const struct {
@@ -324,6 +326,26 @@ static void body__of_a_refused_request_goes_on__stream_is_reset_not_the_connecti
 	h2_open(&h, false);
 	assert_int_equal(h2_ask(&h, "POST", "/nothing", body)->status, 404);
 	assert_int_equal(h2_ask(&h, "GET", "/now", NULL)->status, 200);
+	h2_close(&h);
+}
+
+static void bodies__together_more_than_a_connection_may__some_are_503(void **state)
+{
+	static char body[90000];
+	struct h2_client h;
+	int refused = 0;
+
+	memset(body, 'a', sizeof(body) - 1);
+	h2_open(&h, false);
+	h.hold = true;
+	for (int i = 0; i < 15; i++) {
+		struct h2_reply *r = h2_submit(&h, "POST", "/echo", NULL, NULL, body);
+
+		while (*h.upload && !r->status)
+			assert_true(h2_turn(&h));
+		refused += r->status == 503;
+	}
+	assert_true(refused > 0);
 	h2_close(&h);
 }
 
@@ -571,6 +593,7 @@ int main(void)
 		test(host__same_as_authority__is_fine),
 		test(body__too_large__is_413_and_the_connection_lives),
 		test(body__of_a_refused_request_goes_on__stream_is_reset_not_the_connection),
+		test(bodies__together_more_than_a_connection_may__some_are_503),
 		test(body__on_a_route_without_one__is_413),
 		test(headers__too_large__is_431),
 		test(headers__malformed__reset_the_stream),

@@ -22,6 +22,7 @@ static void connect_plainly(struct client *c)
 	client_open(c, http_server_port(fx.server), NULL);
 }
 
+/* req: ENC-ALL-026, ET-09 */
 static void request__answered_at_once_and_later__on_one_connection(void **state)
 {
 	struct client c;
@@ -99,6 +100,7 @@ static void request__one_octet_per_record__is_served(void **state)
 	client_close(&c);
 }
 
+/* req: R8995-MASA-005, R8995-REG-014 */
 static void refusal__by_http__is_plain_text_and_keeps_the_connection(void **state)
 {
 	static const struct {
@@ -133,6 +135,7 @@ static void refusal__by_http__is_plain_text_and_keeps_the_connection(void **stat
 	client_close(&c);
 }
 
+/* req: R8995-REG-014, ET-08 */
 static void refusal__405__names_the_methods(void **state)
 {
 	struct client c;
@@ -158,6 +161,7 @@ static void refusal__503__says_when_to_come_back(void **state)
 	client_close(&c);
 }
 
+/* req: R8995-MASA-005 */
 static void refusal__framing_in_doubt__closes_the_connection(void **state)
 {
 	static const struct {
@@ -384,6 +388,7 @@ static void call__never_answered__is_freed_with_the_server(void **state)
 
 /* ---- TLS ---- */
 
+/* req: R8995-REG-004, R8995-MASA-002, ET-02 */
 static void tls__versions__1_2_and_1_3_only(void **state)
 {
 	struct client_options o = {.version = TLS1_1_VERSION};
@@ -402,6 +407,7 @@ static void tls__versions__1_2_and_1_3_only(void **state)
 	client_close(&c);
 }
 
+/* req: ENC-ALL-025, ET-04 */
 static void tls__weak_suites_only__is_refused(void **state)
 {
 	static const char *const lists[] = {
@@ -421,6 +427,7 @@ static void tls__weak_suites_only__is_refused(void **state)
 	}
 }
 
+/* req: R8995-REG-005, ET-12 */
 static void tls__any_server_name__gives_the_same_certificate(void **state)
 {
 	static const char *const names[] = {"nonexistent.example", "192.0.2.1", "x"};
@@ -438,6 +445,7 @@ static void tls__any_server_name__gives_the_same_certificate(void **state)
 	}
 }
 
+/* req: ENC-ALL-025 */
 static void tls__client_certificate__reaches_the_handler(void **state)
 {
 	static const enum key_type types[] = {KEY_EC_P256, KEY_EC_P384, KEY_RSA_3072, KEY_ED25519};
@@ -448,8 +456,6 @@ static void tls__client_certificate__reaches_the_handler(void **state)
 		struct identity id, ca;
 		struct err e = ERR_INIT;
 
-		if (types[i] == KEY_ED25519)
-			continue; /* signed by another function of OpenSSL; see the pki tests */
 		make_identity(&id, types[i], "pledge");
 		make_identity(&ca, KEY_EC_P256, "ca");
 		assert_true(cert_list_add(&id.chain, ca.cert, &e));
@@ -465,6 +471,7 @@ static void tls__client_certificate__reaches_the_handler(void **state)
 	}
 }
 
+/* req: ET-11 */
 static void tls__no_client_certificate__is_nobody(void **state)
 {
 	struct client c;
