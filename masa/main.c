@@ -36,7 +36,7 @@ static bool load(struct service *s, const char *path, struct err *e)
 	s->log = (struct log){.program = "brski-masa",
 		.level = (enum log_level)s->config.log_level,
 		.fd = STDERR_FILENO};
-	s->masa = tls_init(e) ? masa_new(&s->config, &s->log, e) : NULL;
+	s->masa = tls_init(e) ? masa_new(&s->config, &s->log, NULL, e) : NULL;
 	return s->masa && load_tls(s, &s->tls, e);
 }
 

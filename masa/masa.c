@@ -49,7 +49,8 @@ static bool load_authenticator(struct masa *m, struct err *e)
 	return a->crls || err_prefix(e, "revocation lists");
 }
 
-struct masa *masa_new(const struct masa_config *config, const struct log *l, struct err *e)
+struct masa *masa_new(const struct masa_config *config, const struct log *l,
+	const struct clock *clock, struct err *e)
 {
 	struct masa *m = mem_new(sizeof(*m), e);
 
@@ -57,6 +58,8 @@ struct masa *masa_new(const struct masa_config *config, const struct log *l, str
 		return NULL;
 	m->config = config;
 	m->log = *l;
+	if (clock)
+		m->clock = *clock;
 	if (load_signers(m, e) && load_authenticator(m, e) &&
 		(m->rate = rate_new(MASA_RATES_COUNTED, config->per_registrar_per_minute, e)) &&
 		(m->owners = owners_new(e)))

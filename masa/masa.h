@@ -25,9 +25,9 @@ struct masa {
 };
 
 /* Load what the configuration names: keys, certificates, anchors. Nothing is opened for writing.
- * ERR_INPUT: a signer that has expired, among others. */
-struct masa *masa_new(
-	const struct masa_config *config, const struct log *l, struct err *e) MUST_CHECK;
+ * clock: NULL is the system's. ERR_INPUT: a signer that has expired, among others. */
+struct masa *masa_new(const struct masa_config *config, const struct log *l,
+	const struct clock *clock, struct err *e) MUST_CHECK;
 /* Open the store and read the owners. */
 bool masa_open_store(struct masa *m, struct err *e) MUST_CHECK;
 void masa_free(struct masa *m);

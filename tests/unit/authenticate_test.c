@@ -157,6 +157,18 @@ static void authenticate__chain_by_name_only__is_refused(void **state)
 	identity_clear(&false_root);
 }
 
+static void authenticate__registrar_revoked_by_its_ca__is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/crl.pem", f->w->dir);
+	write_crl(path, &f->w->ca, &f->w->ca, &f->w->registrar);
+	OK(f->by.crls = crl_set_load(path, e));
+	refused(f, (struct ask){0}, ERR_UNAUTHENTICATED, "is revoked");
+	assert_true(ask(f, (struct ask){.registrar = &f->w->other_registrar}));
+}
+
 static void authenticate__nonce_of_wrong_length__is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -344,6 +356,7 @@ int main(void)
 		TEST(authenticate__signer_without_cmc_ra__is_refused),
 		TEST(authenticate__registrar_expired__is_refused_even_when_remembered),
 		TEST(authenticate__chain_by_name_only__is_refused),
+		TEST(authenticate__registrar_revoked_by_its_ca__is_refused),
 		TEST(authenticate__nonce_of_wrong_length__is_refused),
 		TEST(authenticate__proximity_in_the_registrars_request__is_refused),
 		TEST(authenticate__what_a_request_asserts__is_ignored),

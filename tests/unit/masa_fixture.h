@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,34 @@ FIXTURE void make_rvr(struct world *w, const struct ask *a, struct buf *out)
 	if (a->also)
 		OK(cert_list_add(&certs, a->also->cert, e));
 	OK(w->cms->seal(&v, registrar, &certs, NOW, out, e));
+}
+
+/* Append a list by `issuer`, signed by `signer`, that names `revoked` (NULL: nobody). */
+FIXTURE void write_crl(const char *path, const struct identity *issuer,
+	const struct identity *signer, const struct identity *revoked)
+{
+	X509_CRL *crl = X509_CRL_new();
+	ASN1_TIME *at = ASN1_TIME_set(NULL, NOW);
+	FILE *out = fopen(path, "a");
+
+	assert_true(X509_CRL_set_version(crl, 1));
+	assert_true(X509_CRL_set_issuer_name(crl, X509_get_subject_name(cert_x509(issuer->cert))));
+	assert_true(X509_CRL_set1_lastUpdate(crl, at));
+	assert_true(X509_CRL_set1_nextUpdate(crl, at));
+	if (revoked) {
+		X509_REVOKED *r = X509_REVOKED_new();
+
+		assert_true(X509_REVOKED_set_serialNumber(
+			r, X509_get_serialNumber(cert_x509(revoked->cert))));
+		assert_true(X509_REVOKED_set_revocationDate(r, at));
+		assert_true(X509_CRL_add0_revoked(crl, r));
+	}
+	assert_true(X509_CRL_sort(crl));
+	assert_true(X509_CRL_sign(crl, key_evp(signer->key), EVP_sha256()) > 0);
+	assert_true(PEM_write_X509_CRL(out, crl));
+	fclose(out);
+	ASN1_TIME_free(at);
+	X509_CRL_free(crl);
 }
 
 #endif
