@@ -178,11 +178,11 @@ FIXTURE void make_pvr(struct world *w, const struct ask *a, struct buf *out)
 	const struct identity *device = either(a->device, &w->device);
 	const struct identity *seen = either(a->seen, either(a->registrar, &w->registrar));
 
+	voucher_init(&v, VOUCHER_REQUEST);
 	if (a->garbage_pvr) {
 		set_octets(out, bytes_of_str(a->garbage_pvr));
 		return;
 	}
-	voucher_init(&v, VOUCHER_REQUEST);
 	v.assertion = ASSERTION_PROXIMITY;
 	v.has_created_on = true;
 	v.created_on = NOW;
