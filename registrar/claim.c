@@ -60,8 +60,8 @@ enum step_result claim_judge_device(struct onboard *o, struct err *e)
 		return STEP_NEXT;
 	case CLAIM_HOLD:
 		return hold(o, e);
-	case CLAIM_REFUSE:
-		err_set(e, ERR_REFUSED, "the claim was rejected");
+	case CLAIM_REFUSE: /* decided, and not for want of a setting: R8995-REG-012 */
+		err_set(e, ERR_UNWANTED, "the claim was rejected");
 		err_tell(e, "An administrator has rejected this device.");
 		return STEP_FAILED;
 	case CLAIM_UNWANTED:
