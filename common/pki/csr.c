@@ -261,13 +261,10 @@ static bool not_proven(struct err *e, const char *sentence)
 
 bool csr_verify(const struct csr *c, struct err *e)
 {
-	const uint8_t *p = c->spki.data;
-	OSSL_AUTO(EVP_PKEY) EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)c->spki.len);
+	OSSL_AUTO(EVP_PKEY) EVP_PKEY *key = key_parse_spki(c->spki, e);
 
-	if (!key || p != c->spki.data + c->spki.len) {
-		ossl_fail(e, ERR_INPUT, "its public key cannot be read");
+	if (!key)
 		return not_proven(e, "The public key in the request cannot be read.");
-	}
 	if (!signature_key_acceptable(key, e))
 		return not_proven(
 			e, "The public key in the request is of a kind that is not accepted.");

@@ -12,7 +12,6 @@
 #include "common/base/file.h"
 #include "common/pki/ossl.h"
 #include "common/pki/signature.h"
-#include "common/wire/der.h"
 
 struct key {
 	EVP_PKEY *evp;
@@ -210,23 +209,6 @@ bool key_public_spki(const struct key *k, struct buf *out, struct err *e)
 	ok = buf_append(out, der, (size_t)len, e);
 	OPENSSL_free(der);
 	return ok;
-}
-
-bool key_spki_bits(struct bytes spki, struct bytes *bits, struct err *e)
-{
-	struct der d = der_of(spki);
-	struct der_tlv seq, alg, key;
-
-	if (!der_expect(&d, DER_SEQUENCE, &seq, "public key", e) ||
-		!der_expect_end(&d, "public key", e) ||
-		!der_expect(&seq.content, DER_SEQUENCE, &alg, "public key", e) ||
-		!der_expect(&seq.content, DER_BIT_STRING, &key, "public key", e) ||
-		!der_expect_end(&seq.content, "public key", e))
-		return false;
-	if (key.content.len < 2 || key.content.p[0] != 0)
-		return err_set(e, ERR_INPUT, "public key of a broken octet");
-	*bits = bytes_of(key.content.p + 1, key.content.len - 1);
-	return true;
 }
 
 EVP_PKEY *key_evp(const struct key *k)

@@ -31,13 +31,17 @@ void key_unref(struct key **k);
 
 /* Append the signature over data: ECDSA (DER) with the curve's hash, RSA PKCS#1 v1.5 with SHA-256,
  * Ed25519 pure. */
-bool key_sign(const struct key *k, struct bytes data, struct buf *signature, struct err *e) MUST_CHECK;
+bool key_sign(
+	const struct key *k, struct bytes data, struct buf *signature, struct err *e) MUST_CHECK;
 /* What key_sign() hashes with: EVP_sha256() …, NULL for Ed25519. */
 const EVP_MD *key_digest(const struct key *k);
 /* DER SubjectPublicKeyInfo. */
 bool key_public_spki(const struct key *k, struct buf *out, struct err *e) MUST_CHECK;
 /* The BIT STRING's value inside a SubjectPublicKeyInfo: what key identifiers are digests of. */
 bool key_spki_bits(struct bytes spki, struct bytes *bits, struct err *e) MUST_CHECK;
+/* The public key in a SubjectPublicKeyInfo; the caller frees it. EC keys on named P-256, P-384 and
+ * P-521 only; other kinds as OpenSSL reads them: signature_key_acceptable() judges. */
+EVP_PKEY *key_parse_spki(struct bytes spki, struct err *e) MUST_CHECK;
 
 /* For net/tls and the other pki/ files; borrowed. */
 EVP_PKEY *key_evp(const struct key *k);

@@ -144,18 +144,26 @@ static bool aki_is_the_issuers_ski(X509 *x, X509 *issuer)
 	return aki && ski && !critical && aki->keyid && ASN1_OCTET_STRING_cmp(aki->keyid, ski) == 0;
 }
 
+/* A certificate in the making holds its key as octets only. */
 static bool key_is_strong(X509 *x, X509 *issuer)
 {
 	struct err ignored = ERR_INIT;
+	OSSL_AUTO(EVP_PKEY) EVP_PKEY *key = NULL;
+	uint8_t *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
 
-	return signature_key_acceptable(X509_get0_pubkey(x), &ignored);
+	if (len > 0)
+		key = key_parse_spki(bytes_of(der, (size_t)len), &ignored);
+	OPENSSL_free(der);
+	return key && signature_key_acceptable(key, &ignored);
 }
 
 static bool key_signs_cms(X509 *x, X509 *issuer)
 {
-	EVP_PKEY *key = X509_get0_pubkey(x);
+	ASN1_OBJECT *oid;
 
-	return key && EVP_PKEY_get_base_id(key) != EVP_PKEY_ED25519;
+	return X509_PUBKEY_get0_param(&oid, NULL, NULL, NULL, X509_get_X509_PUBKEY(x)) == 1 &&
+	       OBJ_obj2nid(oid) != NID_ED25519;
 }
 
 /* Before it is signed there is no algorithm; the table is asked again when there is. */

@@ -6,6 +6,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -28,6 +29,7 @@ bool ossl_take_bio(BIO *bio, struct buf *out, struct err *e) MUST_CHECK;
 		type##_free(*p);                                                                   \
 	}
 OSSL_UNREF(X509)
+OSSL_UNREF(X509_ALGOR)
 OSSL_UNREF(X509_NAME)
 OSSL_UNREF(X509_STORE_CTX)
 OSSL_UNREF(EVP_PKEY)
@@ -41,6 +43,8 @@ OSSL_UNREF(BASIC_CONSTRAINTS)
 OSSL_UNREF(GENERAL_NAMES)
 OSSL_UNREF(EXTENDED_KEY_USAGE)
 OSSL_UNREF(AUTHORITY_KEYID)
+OSSL_UNREF(OSSL_PARAM_BLD)
+OSSL_UNREF(OSSL_PARAM)
 #undef OSSL_UNREF
 
 static inline void ossl_unref_BIO(BIO **p)

@@ -87,7 +87,12 @@ static bool curve_acceptable(EVP_PKEY *key, struct err *e)
 	static const char *const curves[] = {
 		"prime256v1", "P-256", "secp384r1", "P-384", "secp521r1", "P-521"};
 	char name[64] = "unnamed";
+	int spelled_out = 0;
 
+	(void)EVP_PKEY_get_int_param(
+		key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &spelled_out);
+	if (spelled_out)
+		return err_set(e, ERR_INPUT, "key on a curve that is not named (RFC 5480)");
 	(void)EVP_PKEY_get_group_name(key, name, sizeof(name), NULL);
 	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
 		if (strcmp(name, curves[i]) == 0)

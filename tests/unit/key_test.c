@@ -2,6 +2,7 @@
 /* Private keys and signatures, judged by OpenSSL's own verification. */
 #include "tests/unit/pki_fixture.h"
 
+#include <openssl/core_names.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
@@ -162,6 +163,76 @@ static void key_public_spki__is_what_openssl_reads_back(void **state)
 	back = d2i_AutoPrivateKey(NULL, &p, (long)pkcs8.len);
 	assert_int_equal(EVP_PKEY_eq(back, key_evp(k)), 1);
 	EVP_PKEY_free(back);
+}
+
+static void key_parse_spki__every_kind__is_what_openssl_reads(void **state)
+{
+	EVP_PKEY *keys[] = {fixture_ec("P-256"), fixture_ec("P-384"), fixture_ec("P-521"),
+		EVP_RSA_gen(2048), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct err e = ERR_INIT;
+		uint8_t *der = NULL, *again = NULL;
+		int len = i2d_PUBKEY(keys[i], &der);
+		EVP_PKEY *key = key_parse_spki(bytes_of(der, (size_t)len), &e);
+
+		assert_non_null(key);
+		assert_int_equal(EVP_PKEY_eq(key, keys[i]), 1);
+		assert_int_equal(i2d_PUBKEY(key, &again), len);
+		assert_memory_equal(der, again, (size_t)len);
+		OPENSSL_free(der);
+		OPENSSL_free(again);
+		EVP_PKEY_free(key);
+		EVP_PKEY_free(keys[i]);
+	}
+	assert_queue_empty();
+}
+
+static void refuse_spki(struct bytes spki)
+{
+	struct err e = ERR_INIT;
+
+	assert_null(key_parse_spki(spki, &e));
+	assert_int_equal(e.kind, ERR_INPUT);
+	assert_queue_empty();
+}
+
+static void key_parse_spki__point_off_the_curve_or_broken__is_refused(void **state)
+{
+	EVP_PKEY *k = fixture_ec("P-256");
+	uint8_t *der = NULL;
+	size_t len = (size_t)i2d_PUBKEY(k, &der);
+
+	for (size_t n = 0; n < len; n++)
+		refuse_spki(bytes_of(der, n));
+	der[len - 1] ^= 1;
+	refuse_spki(bytes_of(der, len)); /* y is wrong now */
+	der[len - 1] ^= 1;
+	der[len - 65] = 9;
+	refuse_spki(bytes_of(der, len)); /* no such form of a point */
+	OPENSSL_free(der);
+	EVP_PKEY_free(k);
+}
+
+static void key_parse_spki__other_or_spelled_out_curve__is_refused(void **state)
+{
+	EVP_PKEY *keys[] = {fixture_ec("secp256k1"), fixture_ec("P-256")};
+	struct err e = ERR_INIT;
+
+	assert_true(EVP_PKEY_set_utf8_string_param(
+		keys[1], OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_EXPLICIT));
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t *der = NULL;
+		int len = i2d_PUBKEY(keys[i], &der);
+		const uint8_t *p = der;
+		EVP_PKEY *by_openssl = d2i_PUBKEY(NULL, &p, len);
+
+		refuse_spki(bytes_of(der, (size_t)len));
+		assert_false(signature_key_acceptable(by_openssl, &e));
+		EVP_PKEY_free(by_openssl);
+		OPENSSL_free(der);
+		EVP_PKEY_free(keys[i]);
+	}
 }
 
 /* ---- signature ---- */
@@ -338,6 +409,9 @@ int main(void)
 		cmocka_unit_test(key_parse_pem__garbage__is_refused),
 		cmocka_unit_test(key_type_parse__unknown_name__is_refused),
 		cmocka_unit_test(key_public_spki__is_what_openssl_reads_back),
+		cmocka_unit_test(key_parse_spki__every_kind__is_what_openssl_reads),
+		cmocka_unit_test(key_parse_spki__point_off_the_curve_or_broken__is_refused),
+		cmocka_unit_test(key_parse_spki__other_or_spelled_out_curve__is_refused),
 		cmocka_unit_test(signature_verify__sound_algorithms_only__are_believed),
 		cmocka_unit_test(signature_verify__algorithm_of_another_key_type__is_refused),
 		cmocka_unit_test(signature_verify__broken_algorithm_identifier__is_refused),
