@@ -6,6 +6,7 @@
  * stranger gets no signature check out of us. */
 #include "registrar/onboard.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,14 @@ static int64_t clamp_retry(int64_t s)
 	return s > MASA_RETRY_AFTER_MAX_S ? MASA_RETRY_AFTER_MAX_S : s;
 }
 
+static void tell_retry_after(struct call *c, int64_t seconds)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)seconds);
+	call_set_header(c, "Retry-After", text);
+}
+
 static enum step_result read_answer(struct onboard *o, struct err *e)
 {
 	if (o->masa_status == 200)
@@ -173,6 +182,8 @@ static enum step_result read_answer(struct onboard *o, struct err *e)
 		return STEP_PENDING;
 	}
 	masa_status_error(&o->masa, o->masa_status, buf_bytes(&o->voucher), e);
+	if (e->kind == ERR_RETRY_LATER)
+		tell_retry_after(o->call, clamp_retry(o->masa_retry_s));
 	if (o->masa_status == 401)
 		log_event(&o->r->log, LOG_LEVEL_ERROR, "alert-masa-wants-authentication",
 			call_exchange(o->call), "manufacturer", o->manufacturer->config->name,
