@@ -9,6 +9,10 @@
 
 #include "common/net/http_worker.h"
 
+/* A read takes a whole record: nothing stays in OpenSSL, where no socket event would announce it.
+ */
+_Static_assert(CONN_READ_MAX >= SSL3_RT_MAX_PLAIN_LENGTH, "a record fits into a read");
+
 static void on_socket(evutil_socket_t fd, short what, void *arg);
 static void on_deadline(void *arg);
 static void on_write_deadline(void *arg);
@@ -245,8 +249,6 @@ static void await_socket(struct conn *c)
 	else if (!blocked)
 		loop_timer_disarm(&c->write_deadline);
 	c->write_armed = blocked;
-	if (tls_stream_has_pending(&c->stream) && c->phase != CONN_LINGER && wants_input(c))
-		conn_kick(c); /* no socket event will announce it */
 }
 
 /* The end of a turn: the only place that frees a connection in operation. */

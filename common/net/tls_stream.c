@@ -123,11 +123,6 @@ enum stream_result tls_stream_write(
 	return r;
 }
 
-bool tls_stream_has_pending(const struct tls_stream *s)
-{
-	return s->ssl && SSL_pending(s->ssl) > 0;
-}
-
 void tls_stream_end_writing(struct tls_stream *s)
 {
 	if (s->ssl && SSL_is_init_finished(s->ssl)) {

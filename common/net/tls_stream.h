@@ -30,8 +30,6 @@ enum stream_result tls_stream_read(
 	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e);
 enum stream_result tls_stream_write(
 	struct tls_stream *s, struct bytes from, size_t *put, struct err *e);
-/* Octets already decrypted that no socket event will announce. */
-bool tls_stream_has_pending(const struct tls_stream *s);
 /* Tell the peer that nothing more will come; it can still be read from. */
 void tls_stream_end_writing(struct tls_stream *s);
 /* Throw away what the peer still sends: STREAM_WAIT, or STREAM_EOF once it is gone. */
