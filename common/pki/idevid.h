@@ -8,15 +8,16 @@
 
 #define MASA_URL_OID "1.3.6.1.5.5.7.1.32"
 
-enum idevid_serial_source { /* where a manufacturer keeps the serial (R8995-REG-008) */
-	IDEVID_SERIAL_SUBJECT,      /* subject serialNumber 2.5.4.5: the standard */
+enum idevid_serial_source {	     /* where a manufacturer keeps the serial (R8995-REG-008) */
+	IDEVID_SERIAL_SUBJECT,	     /* subject serialNumber 2.5.4.5: the standard */
 	IDEVID_SERIAL_HARDWARE_NAME, /* SAN otherName hardwareModuleName (RFC 4108): hwSerialNum as
 				      * text when it is printable ASCII, else in lower-case hex */
-	IDEVID_SERIAL_CN,           /* subject common name */
+	IDEVID_SERIAL_CN,	     /* subject common name */
 };
 
 /* The device's serial-number as a malloc'd UTF-8 string, or NULL with ERR_UNAUTHENTICATED. */
-char *idevid_serial_number(const struct cert *idevid, enum idevid_serial_source from, struct err *e) MUST_CHECK;
+char *idevid_serial_number(
+	const struct cert *idevid, enum idevid_serial_source from, struct err *e) MUST_CHECK;
 
 /* The MASA's base URI (table 1.5 of the requirement matrix): authority alone →
  * https://TEXT/.well-known/brski; with '/' → the URI itself, trailing '/' stripped, empty path →
