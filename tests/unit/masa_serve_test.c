@@ -515,7 +515,7 @@ static void admin_devices__import_with_issuers__is_listed_and_shown(void **state
 static void admin_owners__certificate_or_garbage__is_told_apart(void **state)
 {
 	struct fixture *f = *state;
-	BUF_AUTO struct buf pem = BUF_INIT(4096), text = BUF_INIT(8192);
+	BUF_AUTO struct buf pem = BUF_INIT(4096);
 	ANSWER_AUTO struct answer a, b, c;
 	json_t *body;
 	char *raw;
