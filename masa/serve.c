@@ -217,6 +217,14 @@ static enum outcome sign_voucher(struct request *r, struct err *e)
 	return outcome_of(issue_sign(&by, r->wanted, &r->voucher, r->now, &r->answer, e));
 }
 
+/* Who presented itself in TLS: not asked for, but worth knowing (R8995-MASA-003). */
+static const char *tls_client(const struct request *r)
+{
+	const struct peer *p = call_peer(r->call);
+
+	return p->cert ? cert_subject(p->cert) : NULL;
+}
+
 static enum outcome log_issued(struct request *r, struct err *e)
 {
 	const struct voucher *v = &r->voucher;
@@ -224,7 +232,8 @@ static enum outcome log_issued(struct request *r, struct err *e)
 	log_event(&r->m->log, LOG_LEVEL_INFO, "voucher-issued", call_exchange(r->call), "serial",
 		v->serial_number, "assertion", voucher_assertion_name(v->assertion), "nonced",
 		v->nonce ? "yes" : "no", "repeated", r->known ? "yes" : "no", "registrar",
-		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address, NULL);
+		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address,
+		"client", tls_client(r), NULL);
 	return NEXT;
 }
 
@@ -311,7 +320,8 @@ static enum outcome log_audit(struct request *r, struct err *e)
 {
 	log_event(&r->m->log, LOG_LEVEL_INFO, "audit-log-given", call_exchange(r->call), "serial",
 		r->authentic.rvr.fields.serial_number, "registrar",
-		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address, NULL);
+		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address,
+		"client", tls_client(r), NULL);
 	return NEXT;
 }
 

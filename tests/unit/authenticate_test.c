@@ -157,6 +157,7 @@ static void authenticate__chain_by_name_only__is_refused(void **state)
 	identity_clear(&false_root);
 }
 
+/* req: R8995-MASA-007 */
 static void authenticate__registrar_revoked_by_its_ca__is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -262,6 +263,7 @@ static void authenticate__pledge_saw_the_sub_ca_key__counts_as_the_chain(void **
 	assert_true(f->a.proximity);
 }
 
+/* req: R8995-MASA-013 */
 static void authenticate__tls_key_apart_from_the_signing_key__needs_its_certificate(void **state)
 {
 	struct fixture *f = *state;
@@ -307,6 +309,7 @@ static void right_key_beside_wrong_cert(struct world *w, struct voucher *v)
 	set_octets(&v->proximity_registrar_pubk, cert_spki(w->registrar.cert));
 }
 
+/* req: R8995-MASA-041 */
 static void authenticate__several_proximity_leaves__the_most_compact_decides(void **state)
 {
 	struct fixture *f = *state;

@@ -57,6 +57,7 @@ static void crl_set_check__nobody_named__holds(void **state)
 	assert_true(crl_set_check(NULL, &f->chain, &f->e));
 }
 
+/* req: R8995-MASA-007 */
 static void crl_set_check__certificate_named__is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -87,6 +88,7 @@ static void crl_set_check__list_not_its_issuers__is_refused(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* req: R8995-MASA-007 */
 static void crl_set_reload__new_file__counts_and_a_bad_one_changes_nothing(void **state)
 {
 	struct fixture *f = *state;

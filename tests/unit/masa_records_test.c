@@ -220,6 +220,7 @@ static void records_event_write__voucher_expired__is_recorded_again(void **state
 	assert_int_equal(log.events[0].assertion, ASSERTION_PROXIMITY);
 }
 
+/* req: R8995-MASA-033, R8995-MASA-043 */
 static void records_audit_log__long_history__keeps_the_newest_of_each_kind_with_counts(void **state)
 {
 	struct fixture *f = *state;

@@ -288,6 +288,7 @@ static void requestvoucher__same_request_again__same_content_and_no_second_event
 
 #define AT_ONCE 20
 
+/* req: R8995-MASA-028 */
 static void requestvoucher__same_request_many_times_at_once__is_one_event(void **state)
 {
 	struct fixture *f = *state;
@@ -390,6 +391,7 @@ static void requestvoucher__registrar_too_fast__is_503_and_others_are_served(voi
 		voucher_for(f, (struct ask){.registrar = &f->w->other_registrar}, &c), 200);
 }
 
+/* req: R8995-MASA-017 */
 static void requestvoucher__nonceless_for_the_owner__expires_and_renews(void **state)
 {
 	struct fixture *f = *state;

@@ -323,6 +323,7 @@ static void issue_decide__assertion__is_what_was_verified(void **state)
 	voucher_clear(&m.v);
 }
 
+/* req: R8995-MASA-024, R8995-MASA-039 */
 static void issue_decide__nonceless__expires_with_the_first_of_its_certificates(void **state)
 {
 	struct fixture *f = *state;
@@ -374,6 +375,7 @@ static void issue_decide__namesakes__names_the_issuer(void **state)
 	voucher_clear(&m.v);
 }
 
+/* req: R8995-MASA-037 */
 static void issue_sign__voucher__verifies_under_the_signer_meant_for_it(void **state)
 {
 	struct fixture *f = *state;
