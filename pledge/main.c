@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brski-pledge: the program on the device. What it does is in commands.c, and the protocol in
  * join.c and renew.c; here are the command line and the real clock. */
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,12 +49,6 @@ static int help(void)
 	return 0;
 }
 
-static int version(void)
-{
-	puts("brski-pledge " BRSKI_VERSION);
-	return 0;
-}
-
 static int usage_error(const char *what, const char *arg)
 {
 	fprintf(stderr, "brski-pledge: %s%s%s; try --help\n", what, *arg ? " " : "", arg);
@@ -67,43 +62,53 @@ struct command_line {
 	bool help, version;
 };
 
-static bool parse_option(struct command_line *c, char **argv, int *i)
+static bool parse_options(int argc, char **argv, struct command_line *c)
 {
-	const char *a = argv[*i];
+	static const struct option longs[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"once", no_argument, NULL, 'o'},
+		{"force", no_argument, NULL, 'f'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
 
-	if (strcmp(a, "-v") == 0 || strcmp(a, "--verbose") == 0)
-		c->options.verbose = true;
-	else if (strcmp(a, "--once") == 0)
-		c->options.once = true;
-	else if (strcmp(a, "--force") == 0)
-		c->options.force = true;
-	else if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0)
-		c->help = true;
-	else if (strcmp(a, "-V") == 0 || strcmp(a, "--version") == 0)
-		c->version = true;
-	else if ((strcmp(a, "-c") == 0 || strcmp(a, "--config") == 0) && argv[*i + 1])
-		c->config_path = argv[++*i];
-	else
-		return false;
+	while ((option = getopt_long(argc, argv, "c:vhV", longs, NULL)) != -1) {
+		if (option == 'c')
+			c->config_path = optarg;
+		else if (option == 'v')
+			c->options.verbose = true;
+		else if (option == 'o')
+			c->options.once = true;
+		else if (option == 'f')
+			c->options.force = true;
+		else if (option == 'h')
+			c->help = true;
+		else if (option == 'V')
+			c->version = true;
+		else
+			return false;
+	}
 	return true;
 }
 
 /* 0, or the exit code of a usage error. */
-static int parse_command_line(char **argv, struct command_line *c)
+static int parse_command_line(int argc, char **argv, struct command_line *c)
 {
-	for (int i = 1; argv[i]; i++) {
-		if (argv[i][0] == '-') {
-			if (!parse_option(c, argv, &i))
-				return usage_error("unknown option or argument missing:", argv[i]);
-			continue;
-		}
-		if (c->command)
-			return usage_error("one command at a time, not also", argv[i]);
-		c->command = command_find(argv[i]);
-		if (!c->command)
-			return usage_error("unknown command", argv[i]);
-	}
-	return c->command || c->help || c->version ? 0 : usage_error("no command given", "");
+	if (!parse_options(argc, argv, c))
+		return EXIT_USAGE; /* getopt has said why */
+	if (c->help || c->version)
+		return 0;
+	if (optind == argc)
+		return usage_error("no command given", "");
+	c->command = command_find(argv[optind]);
+	if (!c->command)
+		return usage_error("unknown command", argv[optind]);
+	return optind + 1 == argc
+		       ? 0
+		       : usage_error("one command at a time, not also", argv[optind + 1]);
 }
 
 int main(int argc, char **argv)
@@ -114,14 +119,16 @@ int main(int argc, char **argv)
 		.out = stdout,
 		.pause = pause_ms,
 	};
-	int code = parse_command_line(argv, &c);
+	int code = parse_command_line(argc, argv, &c);
 
 	if (code)
 		return code;
 	if (c.help)
 		return help();
-	if (c.version)
-		return version();
+	if (c.version) {
+		puts("brski-pledge " BRSKI_VERSION);
+		return 0;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	if (c.options.verbose)
 		p.log.level = LOG_LEVEL_DEBUG;
