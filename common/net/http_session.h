@@ -59,8 +59,8 @@ bool http_session_send(struct http_session *s, const struct http_session_request
 bool http_session_connect(struct http_session *s, struct err *e) MUST_CHECK;
 /* The chain the server sent, end entity first; borrowed. Empty before the handshake. */
 const struct cert_list *http_session_server_chain(const struct http_session *s);
-/* Is there a connection that a further request could be sent on? Looks whether the server has closed
- * it meanwhile (or said something unasked, which ends the session too). */
+/* Is there a connection that a further request could be sent on? Looks whether the server has
+ * closed it meanwhile (or said something unasked, which ends the session too). */
 bool http_session_is_open(struct http_session *s);
 /* base64 channel binding for challengePassword: tls-unique on 1.2, tls-exporter on 1.3. Appends.
  * ERR_UNAUTHENTICATED on a TLS 1.2 connection without extended master secret (EE-06). */

@@ -181,6 +181,7 @@ static int peer_on_servername(SSL *ssl, int *alert, void *arg)
 {
 	struct https_peer *p = arg;
 
+	(void)alert;
 	if (SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name))
 		p->sni_seen++;
 	return SSL_TLSEXT_ERR_OK;
@@ -188,6 +189,8 @@ static int peer_on_servername(SSL *ssl, int *alert, void *arg)
 
 static int peer_accept_any(int ok, X509_STORE_CTX *ctx)
 {
+	(void)ok;
+	(void)ctx;
 	return 1;
 }
 
