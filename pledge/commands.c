@@ -13,7 +13,10 @@
 
 static int complain(const struct err *e, int code, const char *advice)
 {
-	fprintf(stderr, "brski-pledge: %s\n", e->text);
+	struct err printable = *e;
+
+	pledge_make_printable(printable.text);
+	fprintf(stderr, "brski-pledge: %s\n", printable.text);
 	fprintf(stderr, "what to do: %s\n", advice);
 	return code;
 }

@@ -98,6 +98,15 @@ static bool remember_request(struct exchange *x, struct err *e)
 	       state_save_pending(x->pledge->state, &x->ask, e);
 }
 
+/* After the longest wait the device starts afresh, with a new nonce (RFC 8995 §5.6). */
+static void forget_if_overdue(struct exchange *x)
+{
+	struct err e = ERR_INIT;
+
+	if (x->outcome == OUTCOME_PENDING && !state_drop_pending(x->pledge->state, &e))
+		log_err(&x->pledge->log, "state", x->id, &e);
+}
+
 /* The same octets until there is an answer other than "not yet" (R8995-PLG-027). */
 static bool ask_until_answered(struct exchange *x, struct http_session_reply *reply, struct err *e)
 {
@@ -120,8 +129,10 @@ static bool ask_until_answered(struct exchange *x, struct http_session_reply *re
 		if (reply->status != 202)
 			return state_drop_pending(x->pledge->state, e);
 		if (!remember_request(x, e) || !exchange_wait(x, "voucher", reply, e))
-			return false;
+			break;
 	}
+	forget_if_overdue(x);
+	return false;
 }
 
 static bool is_redirect(int status)

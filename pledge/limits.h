@@ -20,7 +20,8 @@
 #define BACKOFF_FLOOR_MS	  200	/* full jitter may draw nothing: still no tight loop */
 #define CLOCK_SKEW_S		  86400 /* a voucher from "tomorrow" is a wrong time zone, not an attack */
 #define REGISTRARS_MAX		  32
-#define PEER_WORDS_MAX		  120 /* of an error body, shown to the technician */
+#define PEER_WORDS_MAX		  120  /* of an error body, shown to the technician */
+#define LINE_MAX_LEN		  1024 /* for the technician; an error text has 600 */
 #define STATE_FILE_MAX		  262144
 
 #endif

@@ -66,13 +66,22 @@ int64_t pledge_judging_time(const struct pledge *p)
 	return p->config.trusted_clock ? clock_unix_s(&p->clock) : CHAIN_NO_TIME;
 }
 
+void pledge_make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = ' ';
+}
+
 void pledge_say(const struct pledge *p, const char *fmt, ...)
 {
+	char line[LINE_MAX_LEN];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vfprintf(p->out, fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	fputc('\n', p->out);
+	pledge_make_printable(line);
+	fprintf(p->out, "%s\n", line);
 	fflush(p->out);
 }

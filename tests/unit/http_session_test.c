@@ -416,6 +416,18 @@ static void http_session_send__endless_header__is_not_read(void **state)
 	assert_int_equal(w->e.kind, ERR_PEER);
 }
 
+static void http_session_send__something_unasked_behind_an_answer__ends_the_session(void **state)
+{
+	struct world *w = *state;
+
+	w->peer.extra = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+	start_peer(w);
+	open_session(w);
+	if (send_once(w)) /* it may arrive later than the answer: then the next look finds it */
+		assert_false(send_once(w) && send_once(w));
+	assert_false(http_session_is_open(w->session));
+}
+
 static void http_session_send__silent_server__times_out(void **state)
 {
 	struct world *w = *state;
@@ -593,6 +605,7 @@ int main(void)
 		TEST(http_session_provisional__tls_1_1__is_refused),
 		TEST(http_session_send__10_mib_of_body__are_not_read),
 		TEST(http_session_send__endless_header__is_not_read),
+		TEST(http_session_send__something_unasked_behind_an_answer__ends_the_session),
 		TEST(http_session_send__silent_server__times_out),
 		TEST(http_session_connect__nobody_there__is_retry_later),
 		TEST(http_session_anchored__right_name_and_anchor__is_talked_to_with_sni),

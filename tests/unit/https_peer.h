@@ -153,6 +153,7 @@ struct https_peer {
 	const char *headers;	     /* lines with CRLF, or NULL */
 	const char *body;	     /* or NULL */
 	size_t filler;		     /* so many 'x' instead of body */
+	const char *extra;	     /* sent behind the answer, or NULL */
 	/* or: who answers, one request at a time */
 	void (*answer)(void *arg, const struct peer_request *rq, struct peer_reply *out);
 	void *answer_arg;
@@ -244,6 +245,7 @@ static bool peer_answer(const struct https_peer *p, SSL *ssl)
 {
 	static const char filler[4096] = {[0 ... 4095] = 'x'};
 	size_t body_len = p->filler ? p->filler : p->body ? strlen(p->body) : 0;
+	const char *extra = p->extra ? p->extra : "";
 	char head[2048];
 
 	snprintf(head, sizeof(head), "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n%s\r\n",
@@ -251,7 +253,7 @@ static bool peer_answer(const struct https_peer *p, SSL *ssl)
 	if (!peer_write(ssl, head, strlen(head)))
 		return false;
 	if (!p->filler)
-		return peer_write(ssl, p->body, body_len);
+		return peer_write(ssl, p->body, body_len) && peer_write(ssl, extra, strlen(extra));
 	for (size_t left = p->filler; left > 0;) {
 		size_t n = left < sizeof(filler) ? left : sizeof(filler);
 

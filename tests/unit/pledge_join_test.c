@@ -427,6 +427,16 @@ static void expect_same(const struct buf *a, const struct buf *b)
 	assert_true(a->len > 0 && bytes_equal(buf_bytes(a), buf_bytes(b)));
 }
 
+static void expect_nothing_pending(struct world *w)
+{
+	PENDING_AUTO struct pending p;
+	struct err e = ERR_INIT;
+	bool exists;
+
+	assert_true(state_load_pending(w->p.state, &p, &exists, &e));
+	assert_false(exists);
+}
+
 /* ---- the straight road ---- */
 
 static void join__friendly_site__follows_the_order_on_one_connection_then_reports(void **state)
@@ -551,6 +561,7 @@ static void join__pending__sends_the_same_octets_on_the_same_connection(void **s
 	expect_same(&w->site.requests[0], &w->site.requests[1]);
 	expect_same(&w->site.requests[0], &w->site.requests[2]);
 	assert_int_equal(w->waited_ms, 10000);
+	expect_nothing_pending(w);
 	assert_int_equal(w->peer.connections, 2);
 }
 
@@ -631,6 +642,7 @@ static void join__pending_for_four_days__gives_up(void **state)
 	w->p.config.pending_max_s = 300;
 	expect_not_joined(w, 6);
 	assert_int_equal(w->waited_ms, 300000);
+	expect_nothing_pending(w);
 }
 
 static void join__enrolment_pending__sends_the_same_csr(void **state)
@@ -723,6 +735,22 @@ static void join__first_registrar_away__goes_to_the_second(void **state)
 static void other_serial(struct site *s, struct voucher *v)
 {
 	fixture_set(&v->serial_number, "SN-0");
+}
+
+static void join__name_of_a_stranger__reaches_the_terminal_without_control_characters(void **state)
+{
+	struct world *w = *state;
+	struct peer_identity rude =
+		peer_identity_make(&(struct peer_cert_wish){.cn = "\x1b[2Jyou"});
+
+	https_peer_stop(&w->peer);
+	w->peer.identity = &rude;
+	w->peer.chain[0] = NULL;
+	start_site(w);
+	expect_not_joined(w, 5);
+	expect_line(w, "[2Jyou, not trusted yet");
+	assert_null(strchr(w->lines, '\x1b'));
+	peer_identity_free(&rude);
 }
 
 static void join__voucher_not_valid__is_told_generically_and_nothing_follows(void **state)
@@ -965,6 +993,7 @@ int main(void)
 		TEST(join__busy__is_tried_again_after_what_it_asked_for),
 		TEST(join__nobody_there__has_exit_code_4),
 		TEST(join__first_registrar_away__goes_to_the_second),
+		TEST(join__name_of_a_stranger__reaches_the_terminal_without_control_characters),
 		TEST(join__voucher_not_valid__is_told_generically_and_nothing_follows),
 		TEST(join__empty_voucher__never_imprints),
 		TEST(join__registrar_not_the_pinned_one__is_left),

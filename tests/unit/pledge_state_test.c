@@ -476,6 +476,30 @@ static void cut_at_every_instant(struct world *w, operation *op, void (*prepare)
 	fail_msg("did not end");
 }
 
+static bool take_p384_key(struct state *s, const struct fixture *f, struct err *e)
+{
+	KEY_AUTO struct key *k = state_next_key(s, "ec-p384", e);
+
+	return k != NULL;
+}
+
+static void next_key_is_p256(struct world *w)
+{
+	KEY_AUTO struct key *k = state_next_key(w->s, "ec-p256", &w->e);
+
+	assert_non_null(k);
+}
+
+static void next_key_is_p384(struct world *w)
+{
+	KEY_AUTO struct key *k = state_next_key(w->s, "ec-p384", &w->e);
+	BUF_AUTO struct buf spki = BUF_INIT(10000);
+
+	assert_non_null(k);
+	spki_of(k, &spki);
+	assert_int_equal(spki.len, 120);
+}
+
 static void nothing(struct world *w)
 {
 }
@@ -558,6 +582,12 @@ static void state_save_pending__power_cut_at_any_instant__is_old_or_new(void **s
 	cut_at_every_instant(*state, save_a_pending, save_pending, old_or_new_pending, new_pending);
 }
 
+static void state_next_key__power_cut_while_the_type_changes__never_gives_the_old_type(void **state)
+{
+	cut_at_every_instant(
+		*state, take_p384_key, next_key_is_p256, next_key_is_p384, next_key_is_p384);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -580,6 +610,7 @@ int main(void)
 		TEST(state_install__power_cut_at_any_instant__is_nothing_or_whole),
 		TEST(state_install__power_cut_while_renewing__is_old_or_new),
 		TEST(state_reset__power_cut_at_any_instant__is_whole_or_gone),
+		TEST(state_next_key__power_cut_while_the_type_changes__never_gives_the_old_type),
 		TEST(state_save_pending__power_cut_at_any_instant__is_old_or_new),
 	};
 
