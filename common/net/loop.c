@@ -13,7 +13,7 @@
 #include "common/base/buf.h"
 
 struct post {
-	loop_fn *fn;
+	loop_fn *fn, *drop;
 	void *arg;
 	struct post *next;
 };
@@ -127,6 +127,8 @@ void loop_free(struct loop *l)
 	for (p = take_all(l, &stopping); p;) {
 		struct post *next = p->next;
 
+		if (p->drop)
+			p->drop(p->arg);
 		free(p);
 		p = next;
 	}
@@ -155,12 +157,18 @@ void loop_stop(struct loop *l)
 
 bool loop_post(struct loop *l, loop_fn *fn, void *arg, struct err *e)
 {
+	return loop_post_or_drop(l, fn, NULL, arg, e);
+}
+
+bool loop_post_or_drop(struct loop *l, loop_fn *fn, loop_fn *drop, void *arg, struct err *e)
+{
 	struct post *p = mem_new(sizeof(*p), e);
 	bool was_empty;
 
 	if (!p)
 		return err_prefix(e, "event loop");
 	p->fn = fn;
+	p->drop = drop;
 	p->arg = arg;
 	pthread_mutex_lock(&l->lock);
 	was_empty = !l->first;

@@ -20,6 +20,10 @@ void loop_stop(struct loop *l);
 /* From any thread: have fn(arg) called on the loop's thread. Never fails after loop_new(): the
  * queue node is allocated here and false with ERR_NO_MEMORY leaves nothing queued. */
 bool loop_post(struct loop *l, loop_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* The same for an arg that nobody else would free: when the loop is freed before fn ran, drop(arg)
+ * is called instead, by loop_free(). */
+bool loop_post_or_drop(
+	struct loop *l, loop_fn *fn, loop_fn *drop, void *arg, struct err *e) MUST_CHECK;
 
 /* Absolute, one-shot deadlines (libevent's I/O time-outs restart on every byte; these do not).
  * Embedded in the caller's struct; arm and disarm on the loop's thread only. */

@@ -127,7 +127,7 @@ static bool job_answer(struct store_job *job)
 	struct err e = ERR_INIT;
 
 	if (job->loop)
-		return loop_post(job->loop, job_finish, job, &e);
+		return loop_post_or_drop(job->loop, job_finish, free, job, &e);
 	job_finish(job);
 	return true;
 }

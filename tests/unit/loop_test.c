@@ -92,6 +92,16 @@ static void count_up(void *arg)
 	(*(int *)arg)++;
 }
 
+static void count_first(void *arg)
+{
+	++*((int **)arg)[0];
+}
+
+static void count_second(void *arg)
+{
+	++*((int **)arg)[1];
+}
+
 static void loop_free__work_still_queued__is_dropped(void **state)
 {
 	struct err e = ERR_INIT;
@@ -103,6 +113,21 @@ static void loop_free__work_still_queued__is_dropped(void **state)
 	assert_true(loop_post(l, count_up, &ran, &e));
 	loop_free(l);
 	assert_int_equal(ran, 0);
+}
+
+static void loop_free__work_nobody_else_would_free__is_handed_to_its_drop(void **state)
+{
+	struct err e = ERR_INIT;
+	struct loop *l = loop_new(&e);
+	int ran = 0, dropped = 0;
+	int *counts[2] = {&ran, &dropped};
+
+	(void)state;
+	assert_non_null(l);
+	assert_true(loop_post_or_drop(l, count_first, count_second, counts, &e));
+	loop_free(l);
+	assert_int_equal(ran, 0);
+	assert_int_equal(dropped, 1);
 }
 
 struct race {
@@ -199,6 +224,7 @@ int main(void)
 		cmocka_unit_test(loop_post__from_another_thread__runs_in_order_on_the_loops_thread),
 		cmocka_unit_test(loop_stop__before_run__ends_the_run_at_once),
 		cmocka_unit_test(loop_free__work_still_queued__is_dropped),
+		cmocka_unit_test(loop_free__work_nobody_else_would_free__is_handed_to_its_drop),
 		cmocka_unit_test(loop_timer__activity_goes_on__deadline_stays_absolute),
 		cmocka_unit_test(loop_timer__disarmed__never_fires),
 		cmocka_unit_test(loop_timer__armed_again__fires_once_at_the_later_moment),
