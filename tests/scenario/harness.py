@@ -341,15 +341,23 @@ class Pledge(Process):
         return self.command("join", *args, timeout=timeout)
 
 
+SANITIZERS = re.compile("AddressSanitizer|LeakSanitizer|runtime error:")
+
+
 @contextlib.contextmanager
 def running(*processes):
-    """Start all, stop all in reverse order."""
-    started = []
+    """Start all, stop all in reverse order; each has to end well, under sanitizers without a word."""
+    started, faults = [], []
     try:
         for p in processes:
             started.append(p.start())
         yield processes
     finally:
         for p in reversed(started):
-            if p.alive():
-                p.stop()
+            code = p.stop() if p.alive() else 0
+            said = SANITIZERS.search(p.log())
+            if code or said:
+                faults.append(f"{p.argv[0]} ended with {code}:\n"
+                              + (p.log()[said.start() - 200:][:6000] if said else p.log()[-2000:]))
+    if faults:
+        raise AssertionError("\n".join(faults))
