@@ -9,7 +9,7 @@
 enum claim_answer {
 	CLAIM_ADMIT,
 	CLAIM_HOLD,	/* an administrator decides: 202 */
-	CLAIM_REFUSE,	/* an administrator said no: 403 */
+	CLAIM_REFUSE,	/* an administrator said no: 404 */
 	CLAIM_UNWANTED, /* not on the list: 404 */
 };
 
