@@ -125,6 +125,7 @@ static void rules_channel_binding__of_another_connection__is_refused_even_when_n
 	REFUSED(bound("dHdlbHZl", BINDING, false, &e), ERR_UNAUTHENTICATED);
 	REFUSED(bound("a plain password", BINDING, false, &e), ERR_UNAUTHENTICATED);
 	REFUSED(bound(BINDING_B64, NULL, false, &e), ERR_UNAUTHENTICATED);
+	REFUSED(bound("", NULL, false, &e), ERR_UNAUTHENTICATED); /* nothing equals nothing */
 }
 
 static void rules_channel_binding__missing__matters_only_when_wanted(void **state)

@@ -84,6 +84,18 @@ static void outstanding_release__from_the_middle_of_a_run__loses_no_other(void *
 	outstanding_free(o);
 }
 
+static void outstanding_release__before_a_device_in_its_own_place__leaves_it_there(void **state)
+{
+	struct outstanding *o = make();
+	uint8_t first[SHA256_LEN] = {0}, second[SHA256_LEN] = {1}; /* neighbours */
+
+	assert_int_equal(outstanding_take(o, first), OUTSTANDING_TAKEN);
+	assert_int_equal(outstanding_take(o, second), OUTSTANDING_TAKEN);
+	outstanding_release(o, first);
+	assert_int_equal(outstanding_take(o, second), OUTSTANDING_BUSY);
+	outstanding_free(o);
+}
+
 static void outstanding_release__of_a_device_that_is_not_there__changes_nothing(void **state)
 {
 	struct outstanding *o = make();
@@ -100,6 +112,8 @@ int main(void)
 		cmocka_unit_test(outstanding_take__the_same_device_twice__is_busy_until_released),
 		cmocka_unit_test(outstanding_take__more_than_the_maximum__is_full),
 		cmocka_unit_test(outstanding_release__from_the_middle_of_a_run__loses_no_other),
+		cmocka_unit_test(
+			outstanding_release__before_a_device_in_its_own_place__leaves_it_there),
 		cmocka_unit_test(
 			outstanding_release__of_a_device_that_is_not_there__changes_nothing),
 	};

@@ -265,6 +265,39 @@ static void registrar_open__an_unknown_key__says_where(void **state)
 	complains(*state, "c.conf");
 }
 
+static void registrar_config_load__the_example__is_understood(void **state)
+{
+	struct registrar_config c;
+	struct err e = ERR_INIT;
+
+	MUST(registrar_config_load(&c, "docs/examples/registrar.conf", &e));
+	assert_string_equal(c.listen, "[::]:8443");
+	assert_int_equal(c.retry_after, 10);
+	assert_int_equal(c.masa_addresses, HTTP_ADDR_GLOBAL | HTTP_ADDR_PRIVATE);
+	assert_int_equal(c.manufacturer_count, 1);
+	assert_string_equal(c.manufacturers[0]->name, "acme");
+	assert_int_equal(c.manufacturers[0]->admit, ADMIT_HOLD);
+	registrar_config_clear(&c);
+}
+
+static void registrar_config_load__nothing_said__is_the_careful_choice(void **state)
+{
+	struct fixture *f = *state;
+	FREE_AUTO char *p = path(f, "c.conf");
+	struct registrar_config c;
+	struct err e = ERR_INIT;
+
+	MUST(registrar_config_load(&c, p, &e));
+	assert_int_equal(c.manufacturers[0]->admit, ADMIT_HOLD);
+	assert_int_equal(c.manufacturers[0]->expired_idevid, EXPIRED_REFUSE);
+	assert_int_equal(c.audit_check, AUDIT_BEFORE_DELIVERY);
+	assert_int_equal(c.audit_foreign, AUDIT_REFUSE);
+	assert_int_equal(c.audit_nonceless, AUDIT_REFUSE);
+	assert_int_equal(c.masa_addresses & (HTTP_ADDR_LOOPBACK | HTTP_ADDR_LINK_LOCAL), 0);
+	assert_false(c.renew_expired);
+	registrar_config_clear(&c);
+}
+
 static void manufacturer_lists__serials_of_its_file__and_no_others(void **state)
 {
 	struct fixture *f = *state;
@@ -308,6 +341,8 @@ int main(void)
 		T(registrar_open__a_masa_url_that_is_not_https__says_so),
 		T(registrar_open__csrattrs_nobody_knows__says_so),
 		T(registrar_open__an_unknown_key__says_where),
+		T(registrar_config_load__the_example__is_understood),
+		T(registrar_config_load__nothing_said__is_the_careful_choice),
 		T(manufacturer_lists__serials_of_its_file__and_no_others),
 	};
 

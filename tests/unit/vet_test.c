@@ -153,6 +153,7 @@ static void vet_voucher__a_request_in_place_of_a_voucher__is_refused(void **stat
 	v.kind = VOUCHER_REQUEST;
 	buf_clear(&v.pinned_domain_cert);
 	REFUSED(vet(s, &v, &s->masa, &e), ERR_PEER);
+	assert_non_null(strstr(e.text, "voucher-request"));
 }
 
 static void vet_voucher__garbage__is_the_masas_fault_and_says_so(void **state)
