@@ -16,7 +16,6 @@ struct issue_policy {
 };
 
 struct signers {
-	struct cert_cache *certs;
 	const struct identity *nonced;
 	const struct identity
 		*nonceless; /* the same one unless configured apart (RFC 8995 §11.6.2.2) */
@@ -27,7 +26,8 @@ bool issue_decide(const struct issue_policy *policy, const struct authentic *a,
 	const struct permit *permit, int64_t now, struct voucher *out, const struct cert **pinned,
 	struct err *e) MUST_CHECK;
 
-/* Sign, then read it back: only what verifies and says `content` is appended to out. */
+/* Sign. Only what reads back as `content` is signed, and only what then verified under the signer's
+ * own certificate (seal sees to that) is appended to out. */
 bool issue_sign(const struct signers *by, const struct voucher_format *format,
 	const struct voucher *content, int64_t now, struct buf *out, struct err *e) MUST_CHECK;
 

@@ -17,8 +17,6 @@
 #define MASA_OWNER_PEM_MAX 65536
 /* Names of owners: they stand in CSV files and tables. */
 #define MASA_OWNER_NAME_MAX 128
-/* What a registrar is told to wait when it asks too fast or the store is busy. */
-#define MASA_RETRY_AFTER_S 10
 /* Rows of one admin list answer; the tool asks for the next page. */
 #define MASA_PAGE_ROWS 1000
 /* Rows of one import request: each takes three steps of one transaction (STORE_IMPORT_MAX). */

@@ -105,7 +105,6 @@ struct issue_policy masa_issue_policy(const struct masa *m)
 
 struct signers masa_signers(const struct masa *m)
 {
-	return (struct signers){.certs = m->authenticator.certs,
-		.nonced = &m->signer,
+	return (struct signers){.nonced = &m->signer,
 		.nonceless = m->has_nonceless_signer ? &m->nonceless_signer : &m->signer};
 }

@@ -379,8 +379,7 @@ static void issue_decide__namesakes__names_the_issuer(void **state)
 static void issue_sign__voucher__verifies_under_the_signer_meant_for_it(void **state)
 {
 	struct fixture *f = *state;
-	struct signers by = {
-		.certs = f->by.certs, .nonced = &f->w->signer, .nonceless = &f->w->registrar};
+	struct signers by = {.nonced = &f->w->signer, .nonceless = &f->w->registrar};
 	SIGNED_VOUCHER_AUTO struct signed_voucher back;
 	BUF_AUTO struct buf out = BUF_INIT(CMS_DER_MAX), out2 = BUF_INIT(CMS_DER_MAX);
 	ANCHORS_AUTO struct anchors *maker = anchors_of(&f->w->maker_root);
@@ -411,7 +410,7 @@ static void issue_sign__key_not_the_certificates__lets_nothing_out(void **state)
 {
 	struct fixture *f = *state;
 	struct identity mixed = {.key = f->w->registrar.key, .cert = f->w->signer.cert};
-	struct signers by = {.certs = f->by.certs, .nonced = &mixed, .nonceless = &mixed};
+	struct signers by = {.nonced = &mixed, .nonceless = &mixed};
 	BUF_AUTO struct buf out = BUF_INIT(CMS_DER_MAX);
 	struct made m;
 
