@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registrar's tables and statements. Everything that is looked up while a device waits has an
+ * index; nothing is counted or scanned on its road. A number is given out as max + 1, which is safe
+ * because the store has one writer. */
+#include "registrar/records_sql.h"
+
+#include "registrar/records.h"
+
+static const char *const migrations[] = {
+	"CREATE TABLE device ("
+	" id INTEGER PRIMARY KEY,"
+	" manufacturer TEXT NOT NULL,"
+	" serial TEXT NOT NULL,"
+	" claim INTEGER NOT NULL,"
+	" state INTEGER NOT NULL,"
+	" history INTEGER NOT NULL,"
+	" first_seen INTEGER NOT NULL,"
+	" last_seen INTEGER NOT NULL,"
+	" subject TEXT,"
+	" claim_reason TEXT,"
+	" claim_by TEXT,"
+	" claim_at INTEGER,"
+	" history_reason TEXT,"
+	" voucher_status TEXT,"
+	" enroll_status TEXT,"
+	" vouched_at INTEGER,"
+	" enrolled_at INTEGER,"
+	" idevid_sha256 BLOB,"
+	" request_sha256 BLOB,"
+	" registrar_sha256 BLOB,"
+	" voucher_type TEXT,"
+	" voucher BLOB,"
+	" registrar_request BLOB,"
+	" UNIQUE (manufacturer, serial));"
+	"CREATE INDEX device_serial ON device (serial);"
+	"CREATE INDEX device_claim ON device (claim, id);"
+	"CREATE INDEX device_idle ON device (state, last_seen);"
+	"CREATE TABLE certificate ("
+	" sha256 BLOB PRIMARY KEY,"
+	" serial_hex TEXT NOT NULL,"
+	" manufacturer TEXT NOT NULL,"
+	" serial TEXT NOT NULL,"
+	" subject TEXT,"
+	" issued_at INTEGER NOT NULL,"
+	" not_after INTEGER NOT NULL,"
+	" revoked_at INTEGER,"
+	" csr_sha256 BLOB NOT NULL,"
+	" client_sha256 BLOB NOT NULL,"
+	" der BLOB NOT NULL);"
+	"CREATE INDEX certificate_csr ON certificate (csr_sha256);"
+	"CREATE INDEX certificate_device ON certificate (manufacturer, serial, issued_at);"
+	"CREATE INDEX certificate_expiry ON certificate (not_after);"
+	"CREATE TABLE journal ("
+	" id INTEGER PRIMARY KEY,"
+	" at INTEGER NOT NULL,"
+	" exchange TEXT,"
+	" manufacturer TEXT,"
+	" serial TEXT,"
+	" step TEXT,"
+	" outcome TEXT,"
+	" reason TEXT);"
+	"CREATE INDEX journal_serial ON journal (serial, id);"
+	"CREATE INDEX journal_at ON journal (at);",
+	NULL,
+};
+
+#define CLAIM_COLUMNS                                                                              \
+	"id, manufacturer, serial, subject, claim, claim_reason, claim_by, state, history, "       \
+	"history_reason, voucher_status, enroll_status, first_seen, last_seen, claim_at, "         \
+	"vouched_at, enrolled_at"
+
+static const char *const statements[STATEMENT_COUNT + 1] = {
+	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
+			"registrar_sha256, voucher_type, last_seen "
+			"FROM device WHERE manufacturer = $1 AND serial = $2",
+	[READ_VOUCHER] = "SELECT voucher FROM device "
+			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
+	[READ_REGISTRAR_REQUEST] =
+		"SELECT registrar_request FROM device "
+		"WHERE manufacturer = $1 AND serial = $2 AND registrar_request IS NOT NULL",
+	[READ_CERTIFICATE] = "SELECT manufacturer, serial, not_after, revoked_at FROM certificate "
+			     "WHERE sha256 = $1",
+	[READ_CERTIFICATE_FOR] =
+		"SELECT der FROM certificate WHERE csr_sha256 = $1 AND client_sha256 = $2 "
+		"AND issued_at >= $3 ORDER BY issued_at DESC LIMIT 1",
+	[COUNT_PENDING] = "SELECT count(*) FROM device WHERE claim = 1",
+	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS " FROM device "
+			"WHERE id > $1 AND claim <> 0 ORDER BY id LIMIT $2",
+	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
+			   "WHERE claim = $1 AND id > $2 ORDER BY id LIMIT $3",
+	[LIST_DEVICES] = "SELECT " CLAIM_COLUMNS " FROM device "
+			 "WHERE id > $1 AND state <> 0 ORDER BY id LIMIT $2",
+	[FIND_BY_SERIAL] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
+	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
+	[READ_JOURNAL] = "SELECT at, exchange, manufacturer, serial, step, outcome, reason "
+			 "FROM journal WHERE serial = $1 ORDER BY id DESC LIMIT $2",
+	[LIST_CERTIFICATES] =
+		"SELECT serial_hex, subject, issued_at, not_after FROM certificate "
+		"WHERE manufacturer = $1 AND serial = $2 ORDER BY issued_at DESC LIMIT $3",
+	[ADD_DEVICE] = "INSERT INTO device "
+		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
+		       "subject) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM device), "
+		       "$1, $2, 0, 0, 0, $3, $4, $5) ON CONFLICT (manufacturer, serial) DO NOTHING",
+	[HOLD_DEVICE] =
+		"UPDATE device SET claim = 1, idevid_sha256 = $1, request_sha256 = $2, "
+		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
+		"registrar_request = NULL "
+		"WHERE manufacturer = $5 AND serial = $6 AND claim <= 1",
+	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
+	[KEEP_VOUCHER] =
+		"UPDATE device SET state = 1, idevid_sha256 = $1, request_sha256 = $2, "
+		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
+		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
+		"voucher_status = NULL, enroll_status = NULL "
+		"WHERE manufacturer = $11 AND serial = $12",
+	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
+			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
+	[REFUSE_DEVICE] = "UPDATE device SET state = 3, history = $1, history_reason = $2, "
+			  "idevid_sha256 = $3, last_seen = $4, registrar_request = NULL, "
+			  "voucher = NULL, voucher_type = NULL "
+			  "WHERE manufacturer = $5 AND serial = $6 AND state <> 3",
+	[ADD_CERTIFICATE] =
+		"INSERT INTO certificate (sha256, serial_hex, manufacturer, serial, subject, "
+		"issued_at, not_after, csr_sha256, client_sha256, der) "
+		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS "
+		"(SELECT 1 FROM certificate WHERE csr_sha256 = $8 AND client_sha256 = $9 "
+		"AND issued_at >= $11)",
+	[ENROLL_DEVICE] = "UPDATE device SET state = 2, enrolled_at = $1, last_seen = $2 "
+			  "WHERE manufacturer = $3 AND serial = $4 AND state <> 3",
+	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
+				"WHERE manufacturer = $3 AND serial = $4",
+	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "
+			       "WHERE manufacturer = $3 AND serial = $4",
+	[DECIDE_CLAIM] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
+			 "claim_at = $4, last_seen = $5 WHERE id = $6",
+	[DECIDE_PENDING] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
+			   "claim_at = $4, last_seen = $5 WHERE claim = 1",
+	[ADD_JOURNAL] = "INSERT INTO journal "
+			"(id, at, exchange, manufacturer, serial, step, outcome, reason) "
+			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "
+			"$1, $2, $3, $4, $5, $6, $7)",
+	[SWEEP_CLAIMS] = "DELETE FROM device WHERE id IN (SELECT id FROM device "
+			 "WHERE state = 0 AND claim <= 2 AND last_seen < $1 LIMIT 1000)",
+	[SWEEP_JOURNAL_AGE] = "DELETE FROM journal WHERE id IN "
+			      "(SELECT id FROM journal WHERE at < $1 LIMIT 1000)",
+	[SWEEP_JOURNAL_ROWS] = "DELETE FROM journal WHERE id IN (SELECT id FROM journal "
+			       "WHERE id <= (SELECT max(id) FROM journal) - $1 LIMIT 10000)",
+	[SWEEP_CERTIFICATES] = "DELETE FROM certificate WHERE sha256 IN "
+			       "(SELECT sha256 FROM certificate WHERE not_after < $1 LIMIT 1000)",
+};
+
+const struct store_schema records_schema = {"registrar", migrations, statements};
