@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/net/http_client.h"
+#include "common/net/http_server.h"
 #include "tests/unit/https_peer.h"
 
 #define MANY 20
@@ -356,6 +357,64 @@ static void http_fetch__many_at_once__stay_within_the_connection_limit(void **st
 	assert_true(w->peer.connections <= 4);
 }
 
+/* Our own server, on the same loop: it speaks HTTP/2. */
+struct h2_site {
+	struct identity id;
+	struct tls_server *tls;
+	struct http_server *server;
+	int64_t first_connection;
+	int requests, other_connections;
+};
+
+static void on_h2_request(struct call *c, void *app)
+{
+	struct h2_site *site = app;
+
+	if (site->requests++ == 0)
+		site->first_connection = call_peer(c)->connection_id;
+	site->other_connections += call_peer(c)->connection_id != site->first_connection;
+	call_reply(c, 200, "text/plain", bytes_of_str("two"));
+}
+
+static void start_h2_site(struct world *w, struct h2_site *site)
+{
+	static const struct http_route routes[] = {{"GET", "/hello", on_h2_request, 0, NULL}};
+	struct http_server_config config = {
+		.listen = "127.0.0.1:0", .routes = routes, .route_count = 1, .app = site};
+	char path[160];
+	struct err e = ERR_INIT;
+
+	snprintf(path, sizeof(path), "%s/server.pem", w->dir);
+	peer_write_pem(path, w->server.cert, NULL, w->server.key);
+	assert_true(identity_load(&site->id, path, path, &e));
+	unlink(path);
+	site->tls = tls_server_new(&site->id, false, &e);
+	assert_non_null(site->tls);
+	config.tls = site->tls;
+	site->server = http_server_new(&config, &w->loop, 1, &e);
+	assert_non_null(site->server);
+	w->fetch.uri.port = http_server_port(site->server);
+}
+
+static void http_fetch__many_at_once_over_http_2__share_one_connection(void **state)
+{
+	struct world *w = *state;
+	struct h2_site site = {.requests = 0};
+
+	start_peer(w); /* for tear_down */
+	start_h2_site(w, &site);
+	run(w, MANY);
+	assert_int_equal(w->status, 200);
+	assert_string_equal(w->body, "two");
+	assert_int_equal(site.requests, MANY);
+	assert_int_equal(site.other_connections, 0);
+	http_client_free(w->client_of_loop);
+	w->client_of_loop = NULL;
+	http_server_free(site.server);
+	tls_server_free(site.tls);
+	identity_clear(&site.id);
+}
+
 static void http_fetch__server_closed_the_kept_connection__is_answered_on_another(void **state)
 {
 	struct world *w = *state;
@@ -417,6 +476,7 @@ int main(void)
 		TEST(http_fetch__answer_over_the_limit__is_refused),
 		TEST(http_fetch__one_after_the_other__share_a_connection),
 		TEST(http_fetch__many_at_once__stay_within_the_connection_limit),
+		TEST(http_fetch__many_at_once_over_http_2__share_one_connection),
 		TEST(http_fetch__server_closed_the_kept_connection__is_answered_on_another),
 		TEST(http_fetch__client_certificate__is_presented),
 		TEST(http_client_free__with_a_request_under_way__calls_nobody),
