@@ -19,6 +19,9 @@
 #define DEVICES_DIR "/api/v1/devices/"
 #define AUDIT_DIR   "/api/v1/audit/"
 
+_Static_assert(MASA_IMPORT_ROWS *DEVICE_IMPORT_OPS <= STORE_IMPORT_MAX,
+	"an import request does not fit into one transaction");
+
 /* ---- answers ---- */
 
 static void refuse(struct call *c, struct masa *m, const struct err *e)

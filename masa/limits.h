@@ -23,8 +23,8 @@
 #define MASA_IMPORT_ROWS 256
 /* An admin request: an import of MASA_IMPORT_ROWS rows with long serials and issuers fits. */
 #define MASA_ADMIN_BODY_MAX 262144
-/* An admin answer: MASA_PAGE_ROWS devices of about 400 octets. */
-#define MASA_ADMIN_REPLY_MAX 2097152
+/* An admin answer: MASA_PAGE_ROWS rows; the longest, all of it escaped, has 3 KiB. */
+#define MASA_ADMIN_REPLY_MAX 4194304
 /* How long a stopping MASA finishes what it has begun: the signing of a voucher takes milliseconds,
  * the slowest client is cut at http_limits' write time-out. */
 #define MASA_DRAIN_MS 20000

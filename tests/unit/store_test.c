@@ -557,6 +557,8 @@ static void store_write_wait__disk_full__is_an_error_and_it_recovers(void **stat
 	int status;
 	pid_t child;
 
+	store_close(f->store); /* no threads while forking */
+	f->store = NULL;
 	snprintf(path, sizeof(path), "%s/full.db", f->dir);
 	child = fork();
 	if (child == 0)
