@@ -472,6 +472,13 @@ def test_ldevid_renews_and_rekeys(fake_site, cell, rekey):
         assert certificate.public_key().public_numbers() == key.public_key().public_numbers()
 
 
+@req("EE-19")
+def test_ldevid_gets_one_more_certificate_by_simpleenroll(fake_site, cell):
+    with enrolled(fake_site, cell) as client:
+        reply, key = client.enroll()
+        assert issued(reply).public_key().public_numbers() == key.public_key().public_numbers()
+
+
 @req("EE-10")
 def test_idevid_does_not_reenrol(fake_site):
     with admitted(fake_site) as pledge:
@@ -499,6 +506,16 @@ def test_expired_ldevid_does_not_reenrol_by_default(fake_site, cell, domain):
                             not_after=datetime.datetime(2021, 1, 1))
     identity = forge.save(cell, "old", old.key, old.chain())
     with fake_site.peer(identity) as client:
+        assert_refused(client.post_csr(est_body(client.csr()), "simplereenroll"), 403)
+
+
+@req("EE-10", "EA-05")
+def test_certificate_under_our_ca_that_was_not_issued_here_does_not_reenrol(fake_site, cell, domain):
+    """Whoever got hold of the CA's key for an hour does not stay by renewing."""
+    with enrolled(fake_site, cell) as client:
+        subject = client.identity.cert.subject
+    made = certs.make_cert(subject, forge.issuing(domain.directory), eku=[certs.CLIENT_AUTH])
+    with fake_site.peer(forge.save(cell, "made", made.key, made.chain())) as client:
         assert_refused(client.post_csr(est_body(client.csr()), "simplereenroll"), 403)
 
 

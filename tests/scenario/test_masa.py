@@ -603,6 +603,65 @@ def test_audit_entry_survives_a_kill_right_after_the_answer(place, acme, registr
             assert len(json.loads(client.audit(rvr).body)["events"]) == 1
 
 
+@req("R8995-MASA-007")
+def test_revoked_registrar_is_403(place, acme, registrar, domain, cell):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    issuing = forge.issuing(domain.directory)
+    now = datetime.datetime.utcnow()
+    gone = certs.make_registrar(issuing, cn="gone")
+    revoked = x509.RevokedCertificateBuilder().serial_number(gone.cert.serial_number).revocation_date(
+        now - datetime.timedelta(days=1)).build()
+    crl = (x509.CertificateRevocationListBuilder().issuer_name(issuing.cert.subject)
+           .last_update(now - datetime.timedelta(days=1)).next_update(now + datetime.timedelta(days=1))
+           .add_revoked_certificate(revoked).sign(issuing.key, hashes.SHA256()))
+    (cell / "crls.pem").write_bytes(crl.public_bytes(serialization.Encoding.PEM))
+    masa = running_masa(place, acme, "revoking", {"policy": {"crls": cell / "crls.pem"}})
+    with harness.running(masa):
+        device = new_device(masa, acme)
+        with Client(masa, forge.save(cell, "gone", gone.key, gone.chain())) as client:
+            assert_refused(client.ask(client.rvr(device)), 403)
+        with Client(masa, registrar) as client:
+            client.voucher(client.rvr(device))
+
+
+@req("R8995-MASA-037", "R8995-MASA-039", "ENC-ALL-013")
+def test_nonceless_vouchers_have_their_own_signer_and_a_promise(place, acme, registrar, domain, cell):
+    harness.run(harness.program("brski-certs"), "masa", "--ca", acme.directory, "--out", cell / "slow",
+                check=0)
+    slow = cell / "slow"
+    masa = running_masa(place, acme, "two-signers", {
+        "signer": {"nonceless_key": slow / "masa-signer.key",
+                   "nonceless_certificate": slow / "masa-signer.crt"},
+        "policy": {"nonceless": "owners", "renewal_promise": "30d"}})
+    with harness.running(masa):
+        masa.ctl("owners", "add", "site", domain.file("root.crt"))
+        device = new_device(masa, acme, owner="site")
+        with Client(masa, registrar, authenticated=True) as client:
+            nonced, nonceless = client.voucher(client.rvr(device)), client.voucher(client.nonceless(device))
+    assert nonceless.signer == forge.load_certs(slow / "masa-signer.crt")[0] != nonced.signer
+    assert "last-renewal-date" not in nonced.fields
+    promise = forge.parse_time(nonceless.fields["last-renewal-date"])
+    assert promise - forge.parse_time(nonceless.fields["created-on"]) == datetime.timedelta(days=30)
+
+
+@req("R8995-MASA-033", "R8995-MASA-043")
+def test_long_audit_log_is_abridged_and_says_so(place, acme, registrar):
+    with harness.running(running_masa(place, acme, "abridged", {"audit": {"full_events": 2}})) as (masa,):
+        device = new_device(masa, acme)
+        with Client(masa, registrar) as client:
+            for _ in range(4):
+                rvr = client.rvr(device)
+                last = client.voucher(rvr)
+            log = json.loads(client.audit(rvr).body)
+    check_audit_schema(log)
+    assert len(log["events"]) <= 2
+    assert last.fields["nonce"] in [e["nonce"] for e in log["events"]], "the newest stays"
+    told = len(log["events"]) + sum(e.get("truncated", 0) for e in log["events"])
+    assert told == 4, log
+    assert log["truncation"]["nonced duplicates"] == 4 - len(log["events"])
+
+
 # -- TLS, rate, tools
 
 @req("R8995-MASA-002", "R8995-MASA-003", "ET-02")

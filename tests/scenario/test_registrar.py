@@ -926,6 +926,64 @@ def test_history_found_bad_after_the_voucher_stops_est(policies, fake_masa):
         harness.wait_until(lambda: pledge.enroll()[0].status == 403, "EST refused")
 
 
+@req("R8995-REG-024", "R8995-REG-052")
+def test_masa_is_shown_a_certificate_and_a_password_where_configured(lab, cell, acme, stranger, domain):
+    from brski_peer.masa import FakeMasa
+    from conftest import Site
+    (cell / "password").write_text("correct horse\n")
+    changes = {"manufacturer Acme": {"masa_user": "site-7", "masa_password": cell / "password"},
+               "manufacturer Stranger": {"masa_anchors": acme.anchors, "masa_certificate": "no"}}
+    registrar = harness.Registrar(cell / "registrar", domain, [acme, stranger], changes=changes)
+    with FakeMasa(acme.directory, client_anchors=[domain.file("root.crt")]) as masa:
+        with harness.running(registrar):
+            here = Site(cell, acme, domain, masa, registrar)
+            with here.peer(here.device()) as pledge:
+                assert pledge.request_voucher().status == 200
+            shown = masa.seen("/requestvoucher")[-1]
+            assert shown.peer_der == forge.der(forge.load_certs(registrar.certificate)[0])
+            assert shown.header("authorization") == "Basic " + forge.b64(b"site-7:correct horse")
+            with here.peer(here.device(manufacturer=stranger)) as pledge:
+                assert pledge.request_voucher().status == 200
+            plain = masa.seen("/requestvoucher")[-1]
+            assert plain.peer_der is None and plain.header("authorization") is None
+            assert "correct horse" not in registrar.log()
+            assert forge.b64(b"site-7:correct horse") not in registrar.log()
+
+
+@req("R8995-REG-024", "R8995-REG-018")
+def test_masa_that_wants_a_password_nobody_gave_is_a_clean_failure(fake_site, fake_masa):
+    fake_masa.answer = lambda _r: text(401, "Who?\n", headers=[("WWW-Authenticate", 'Basic realm="m"')])
+    with fake_site.peer(fake_site.device()) as pledge:
+        reply = assert_refused(pledge.request_voucher(), (502, 503))
+        assert reply.header("www-authenticate") is None
+        refusal_in_log(fake_site.registrar, pledge)
+    assert len(fake_masa.seen("/requestvoucher")) == 1
+
+
+@req("R8995-REG-042", "R8995-REG-044")
+def test_history_is_only_warned_about_where_the_operator_says_so(cell, acme, domain, fake_masa):
+    from conftest import Site
+    registrar = harness.Registrar(cell / "registrar", domain, [acme],
+                                  changes={"audit": {"foreign_domain": "warn"}})
+    fake_masa.audit = fake_masa.foreign_history
+    with harness.running(registrar):
+        here = Site(cell, acme, domain, fake_masa, registrar)
+        with here.peer(here.device()) as pledge:
+            assert pledge.request_voucher().status == 200
+            registrar.wait_log(rf"histor.*exchange=\"?{pledge.exchange}")
+
+
+@req("R8995-REG-040", "R8995-REG-042")
+def test_history_is_not_asked_for_where_it_is_off(cell, acme, domain, fake_masa):
+    from conftest import Site
+    registrar = harness.Registrar(cell / "registrar", domain, [acme], changes={"audit": {"check": "off"}})
+    with harness.running(registrar):
+        here = Site(cell, acme, domain, fake_masa, registrar)
+        with here.peer(here.device()) as pledge:
+            pledge.join()
+    assert not fake_masa.seen("/requestauditlog")
+
+
 # -- the admin socket
 
 @req("R8995-REG-012")

@@ -46,6 +46,7 @@ static const struct {
 	{ENROLL_SIMPLE, LDEVID, FOREVER, true, DEVICE_REFUSED, CLAIM_NONE, false, false, false},
 };
 
+/* req: EE-10, EE-11, EE-19, EA-06, R8995-REG-047, R8995-REG-057 */
 static void rules_client_allowed__every_row__gives_its_answer(void **state)
 {
 	char serial[] = FIXTURE_SERIAL;
