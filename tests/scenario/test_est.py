@@ -130,6 +130,15 @@ def test_voucher_of_one_device_does_not_let_another_enrol(fake_site):
             assert_refused(other.enroll()[0], 403)
 
 
+@req("R8995-REG-015", "EA-06")
+def test_second_idevid_of_the_same_serial_does_not_enrol_on_the_first_ones_voucher(fake_site, cell, acme):
+    device = fake_site.device()
+    twin = forge.idevid(cell, device.serial, fake_site.masa_url, acme)
+    with admitted(fake_site, device):
+        with fake_site.peer(twin) as other:
+            assert_refused(other.enroll()[0], 403)
+
+
 @req("EA-01", "EE-01", "EE-02", "EE-07")
 def test_enrolment_returns_only_the_certificate_for_the_key(fake_site, domain):
     device = fake_site.device()
