@@ -105,8 +105,15 @@ $(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(BUILD)/libcommon.a $(LDLIBS)
 
+# makes one chosen write or allocation of a program fail: preloaded by tests/crash
+FAULT_LIB = $(BUILD)/tools/fault.so
+$(FAULT_LIB): tests/fault/fault.c tests/fault/fault.h
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -I. -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
+
 # what people and machines run
-.PHONY: deps deps-dev demo demo-up demo-down check check-all check-built unit lint bench sanitize install
+.PHONY: deps deps-dev demo demo-up demo-down check check-all check-slow check-built slow-built unit lint bench sanitize install
 deps:
 	@scripts/deps build
 deps-dev:
@@ -122,12 +129,20 @@ demo-up: deps
 demo-down:
 	@scripts/demo down
 
+FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash)
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory check-built
-check-built: all $(UNIT_BIN) $(TOOL_BIN)
-	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) -- tests/python tests/scenario
-check-all: check sanitize bench
+check-built: all $(UNIT_BIN) $(TOOL_BIN) $(FAULT_LIB)
+	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) -- $(FOLDERS)
+check-all: check check-slow sanitize bench
+
+# what takes minutes: tests marked slow
+check-slow:
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory slow-built
+slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(FAULT_LIB)
+	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests --slow -- $(FOLDERS)
 
 unit: all $(UNIT_BIN)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN)
