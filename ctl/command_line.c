@@ -249,7 +249,7 @@ static const struct ctl_command *find_command(struct ctl *c, const struct words 
 
 static int run(struct ctl *c, const struct words *w)
 {
-	int used, code;
+	int used = 0, code;
 	const struct ctl_command *cmd = find_command(c, w, &used);
 	char **args = (char **)(uintptr_t)w->items + used;
 

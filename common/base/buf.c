@@ -24,7 +24,8 @@ void buf_wipe(struct buf *b)
 	buf_clear(b);
 }
 
-/* Room for `more` octets and a NUL. Growth copies by hand so that a wiped buffer leaves no trace. */
+/* Room for `more` octets and a NUL. Growth copies by hand so that a wiped buffer leaves no trace.
+ */
 static bool reserve(struct buf *b, size_t more, struct err *e)
 {
 	size_t need, cap;

@@ -23,9 +23,12 @@ struct buf {
 	size_t max; /* never grows beyond this many octets */
 };
 
-#define BUF_INIT(max_len) {.data = NULL, .len = 0, .cap = 0, .max = (max_len)}
-#define BUF_AUTO          __attribute__((cleanup(buf_clear)))
-#define BUF_AUTO_WIPE     __attribute__((cleanup(buf_wipe)))
+#define BUF_INIT(max_len)                                                                          \
+	{                                                                                          \
+		.data = NULL, .len = 0, .cap = 0, .max = (max_len)                                 \
+	}
+#define BUF_AUTO      __attribute__((cleanup(buf_clear)))
+#define BUF_AUTO_WIPE __attribute__((cleanup(buf_wipe)))
 
 void buf_init(struct buf *b, size_t max_len);
 /* Free the octets; the buffer is empty and usable again. */

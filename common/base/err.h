@@ -13,39 +13,42 @@
 
 #include <stdbool.h>
 
-enum err_kind {
+enum err_kind { /* with the HTTP status each becomes */
 	ERR_NONE,
-	ERR_INPUT,            /* bytes that do not parse, a value out of its range        400 */
-	ERR_TOO_LARGE,        /* over a named limit                                       413 */
-	ERR_UNAUTHENTICATED,  /* signature, chain or proof of possession not good         403 */
-	ERR_PROXIMITY,        /* somebody sits between pledge and registrar               401 + close */
-	ERR_REFUSED,          /* policy says no; an administrator could change that       403 */
-	ERR_UNWANTED,         /* policy says no, finally                                  404 */
-	ERR_UNKNOWN_DEVICE,   /* no such device here                                      404 */
-	ERR_HISTORY,          /* the device's audit log or inventory speaks against it    406 */
-	ERR_NOT_ACCEPTABLE,   /* no Accept type can be served                             406 */
-	ERR_UNSUPPORTED_TYPE, /* Content-Type not known                                   415 */
-	ERR_NOT_FOUND,        /* no such path or object                                   404 */
-	ERR_CONFLICT,         /* state differs from what the caller expected              409 */
-	ERR_RETRY_LATER,      /* busy or a dependency is away                             503 + Retry-After */
-	ERR_PEER,             /* the upstream answered wrongly                            502 */
-	ERR_PEER_TIMEOUT,     /* the upstream did not answer in time                      504 */
-	ERR_STORE,            /* could not be made durable                                503 */
-	ERR_NO_MEMORY,        /*                                                          503 */
-	ERR_IO,               /* file or socket                                           500 */
-	ERR_BUG,              /* a promise of our own code broken                         500 */
+	ERR_INPUT,	      /* 400 bytes that do not parse, a value out of its range */
+	ERR_TOO_LARGE,	      /* 413 over a named limit */
+	ERR_UNAUTHENTICATED,  /* 403 signature, chain or proof of possession not good */
+	ERR_PROXIMITY,	      /* 401 and close: somebody between pledge and registrar */
+	ERR_REFUSED,	      /* 403 policy says no; an administrator could change that */
+	ERR_UNWANTED,	      /* 404 policy says no, finally */
+	ERR_UNKNOWN_DEVICE,   /* 404 no such device here */
+	ERR_HISTORY,	      /* 406 the device's audit log or inventory speaks against it */
+	ERR_NOT_ACCEPTABLE,   /* 406 no Accept type can be served */
+	ERR_UNSUPPORTED_TYPE, /* 415 Content-Type not known */
+	ERR_NOT_FOUND,	      /* 404 no such path or object */
+	ERR_CONFLICT,	      /* 409 state differs from what the caller expected */
+	ERR_RETRY_LATER,      /* 503 and Retry-After: busy, or a dependency is away */
+	ERR_PEER,	      /* 502 the upstream answered wrongly */
+	ERR_PEER_TIMEOUT,     /* 504 the upstream did not answer in time */
+	ERR_STORE,	      /* 503 could not be made durable */
+	ERR_NO_MEMORY,	      /* 503 */
+	ERR_IO,		      /* 500 file or socket */
+	ERR_BUG,	      /* 500 a promise of our own code broken */
 	ERR_KIND_COUNT
 };
 
 struct err {
 	enum err_kind kind;
-	char text[600];     /* full reason, for the log; always one line */
+	char text[600];	    /* full reason, for the log; always one line */
 	char sentence[200]; /* what the peer may read; empty = the default of the kind */
 };
 
-#define ERR_INIT      {.kind = ERR_NONE}
-#define MUST_CHECK    __attribute__((warn_unused_result))
-#define PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define ERR_INIT                                                                                   \
+	{                                                                                          \
+		.kind = ERR_NONE                                                                   \
+	}
+#define MUST_CHECK   __attribute__((warn_unused_result))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* Set kind and text, dropping what was there. Always returns false: `return err_set(...)`. */
 bool err_set(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF(3, 4);

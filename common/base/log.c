@@ -39,7 +39,8 @@ static bool is_plain(const char *v)
 	return true;
 }
 
-/* Octets from a peer: control characters and quotes are escaped, so that no value can forge a line. */
+/* Octets from a peer: control characters and quotes are escaped, so that no value can forge a line.
+ */
 static void put_quoted(struct line *l, const char *v)
 {
 	put(l, '"');
@@ -74,8 +75,8 @@ static void put_pair(struct line *l, const char *key, const char *value)
 		put_quoted(l, value);
 }
 
-void log_event(const struct log *l, enum log_level level, const char *event, const char *exchange,
-	...)
+void log_event(
+	const struct log *l, enum log_level level, const char *event, const char *exchange, ...)
 {
 	struct line line = {.len = 0};
 	char stamp[32];
@@ -105,9 +106,12 @@ void log_event(const struct log *l, enum log_level level, const char *event, con
 void log_err(const struct log *l, const char *event, const char *exchange, const struct err *e)
 {
 	enum log_level level = e->kind == ERR_BUG || e->kind == ERR_STORE || e->kind == ERR_IO ||
-			       e->kind == ERR_NO_MEMORY ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
+					       e->kind == ERR_NO_MEMORY
+				       ? LOG_LEVEL_ERROR
+				       : LOG_LEVEL_WARNING;
 
-	log_event(l, level, event, exchange, "kind", err_kind_name(e->kind), "reason", e->text, NULL);
+	log_event(
+		l, level, event, exchange, "kind", err_kind_name(e->kind), "reason", e->text, NULL);
 }
 
 bool log_level_parse(const char *name, enum log_level *out)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Structured log: one line per event, logfmt, to stderr or a file.
  *
- *   time=2026-11-21T10:00:00Z level=info program=brski-masa event=voucher-issued exchange=6f… serial=SN-1
+ *   time=2026-11-21T10:00:00Z level=info program=brski-masa event=voucher-issued exchange=6f…
+ * serial=SN-1
  *
  * Keys are ours; values may come from a peer and are escaped, bounded and never split a line. The
  * exchange id is the same in pledge, registrar and MASA for one onboarding (header X-Request-Id).
@@ -15,9 +16,9 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 struct log {
-	const char *program; /* borrowed, lives as long as the log */
+	const char *program;  /* borrowed, lives as long as the log */
 	enum log_level level; /* events above it are dropped */
-	int fd;              /* where lines go; 2 is stderr */
+	int fd;		      /* where lines go; 2 is stderr */
 };
 
 /* event    a short name with dashes, e.g. "voucher-issued"

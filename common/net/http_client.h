@@ -13,46 +13,49 @@
 
 enum http_address_class { /* where a name may resolve to (bits); others are not connected to */
 	HTTP_ADDR_GLOBAL = 1,
-	HTTP_ADDR_PRIVATE = 2,   /* 10/8, 172.16/12, 192.168/16, fc00::/7, 100.64/10 */
+	HTTP_ADDR_PRIVATE = 2, /* 10/8, 172.16/12, 192.168/16, fc00::/7, 100.64/10 */
 	HTTP_ADDR_LOOPBACK = 4,
 	HTTP_ADDR_LINK_LOCAL = 8,
 };
 
 struct http_client; /* one per loop */
 struct http_client *http_client_new(struct loop *l, struct err *e) MUST_CHECK;
-/* Outstanding requests are dropped, done is not called. Before its loop is freed; never from done. */
+/* Outstanding requests are dropped, done is not called. Before its loop is freed; never from done.
+ */
 void http_client_free(struct http_client *c);
 
 struct http_fetch {
-	struct uri uri;                  /* where; path includes the resource */
-	const char *method;              /* "GET" or "POST" */
-	const char *content_type;        /* for a body; else NULL */
-	const char *accept;              /* or NULL */
-	const char *exchange;            /* X-Request-Id, or NULL */
-	const char *ca_pem_path;         /* PEM file of anchors for the server's certificate */
+	struct uri uri;		  /* where; path includes the resource */
+	const char *method;	  /* "GET" or "POST" */
+	const char *content_type; /* for a body; else NULL */
+	const char *accept;	  /* or NULL */
+	const char *exchange;	  /* X-Request-Id, or NULL */
+	const char *ca_pem_path;  /* PEM file of anchors for the server's certificate */
 	const char *client_cert_path, *client_key_path; /* mutual TLS, or NULL */
-	const char *basic_user, *basic_password;        /* HTTP Basic, only inside TLS; or NULL */
-	struct bytes body;               /* copied */
-	size_t reply_max;                /* more octets than this → ERR_PEER */
-	int64_t connect_ms, timeout_ms;  /* 2 s per attempt, 10 s in all are good values */
-	unsigned address_classes;        /* bits of http_address_class */
+	const char *basic_user, *basic_password;	/* HTTP Basic, only inside TLS; or NULL */
+	struct bytes body;				/* copied */
+	size_t reply_max;				/* more octets than this → ERR_PEER */
+	int64_t connect_ms, timeout_ms; /* 2 s per attempt, 10 s in all are good values */
+	unsigned address_classes;	/* bits of http_address_class */
 };
 
 struct http_reply {
 	int status;
 	struct bytes body;
-	const char *content_type;  /* "" when absent */
-	const char *location;      /* or NULL */
-	const char *retry_after;   /* or NULL */
-	const char *date;          /* or NULL */
+	const char *content_type; /* "" when absent */
+	const char *location;	  /* or NULL */
+	const char *retry_after;  /* or NULL */
+	const char *date;	  /* or NULL */
 };
 
 /* Exactly one of reply and e is NULL; both borrowed for the call.
  * ERR_PEER_TIMEOUT, ERR_RETRY_LATER (name or address not reachable), ERR_REFUSED (every address of
- * the name is of a class not allowed), ERR_PEER (TLS, protocol, lost, too large), ERR_IO (a PEM file
- * cannot be used), ERR_NO_MEMORY. A status code of any value is a reply. */
+ * the name is of a class not allowed), ERR_PEER (TLS, protocol, lost, too large), ERR_IO (a PEM
+ * file cannot be used), ERR_NO_MEMORY. A status code of any value is a reply. */
 typedef void http_done(void *arg, const struct http_reply *reply, const struct err *e);
-/* Start a request; done is called later, on the loop's thread, exactly once, unless false came back. */
-bool http_fetch(struct http_client *c, const struct http_fetch *f, http_done *done, void *arg, struct err *e) MUST_CHECK;
+/* Start a request; done is called later, on the loop's thread, exactly once, unless false came
+ * back. */
+bool http_fetch(struct http_client *c, const struct http_fetch *f, http_done *done, void *arg,
+	struct err *e) MUST_CHECK;
 
 #endif

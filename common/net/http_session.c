@@ -406,7 +406,8 @@ bool http_session_send(struct http_session *s, const struct http_session_request
 	bool ok;
 
 	memset(out, 0, sizeof(*out));
-	http_session_is_open(s); /* an answer that nobody asked for must not pass for the next one */
+	http_session_is_open(
+		s); /* an answer that nobody asked for must not pass for the next one */
 	if (!http_session_connect(s, e) || !format_request(s, rq, &octets, e))
 		return false;
 	deadline_ms = clock_mono_ms() + s->config.timeout_ms;
