@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/net/http_listen.h"
 #include "common/run/daemon.h"
 #include "masa/admin.h"
 #include "masa/serve.h"
@@ -37,7 +38,7 @@ static bool load(struct service *s, const char *path, struct err *e)
 		.level = (enum log_level)s->config.log_level,
 		.fd = STDERR_FILENO};
 	s->masa = tls_init(e) ? masa_new(&s->config, &s->log, NULL, e) : NULL;
-	return s->masa && load_tls(s, &s->tls, e);
+	return s->masa && load_tls(s, &s->tls, e) && http_listen_is_address(s->config.listen, e);
 }
 
 static bool listen_public(struct service *s, struct err *e)

@@ -10,6 +10,7 @@
 
 #include "common/message/status_report.h"
 #include "common/message/voucher.h"
+#include "common/net/http_listen.h"
 #include "registrar/admin.h"
 #include "registrar/enroll.h"
 #include "registrar/est.h"
@@ -113,7 +114,8 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	r->log.level = (enum log_level)r->config.log_level;
 	if (!open_identity(r, now, e) || !(r->ca = ca_open(&r->config, now, e)) ||
 		!domain_init(&r->domain, &r->identity, ca_certs(r->ca), e) ||
-		!open_manufacturers(r, e) || !check_group(r->config.admin_group, e))
+		!open_manufacturers(r, e) || !check_group(r->config.admin_group, e) ||
+		!http_listen_is_address(r->config.listen, e))
 		return false;
 	r->cert_cache = cert_cache_new(CERT_CACHE_ENTRIES, e);
 	r->outstanding = r->cert_cache ? outstanding_new(OUTSTANDING_MAX, e) : NULL;

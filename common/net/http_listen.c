@@ -125,6 +125,13 @@ int http_listen_tcp(const char *address, uint16_t *port, struct err *e)
 	return fd;
 }
 
+bool http_listen_is_address(const char *listen, struct err *e)
+{
+	struct address a;
+
+	return parse(listen, &a, e);
+}
+
 bool http_listen_check_free(const char *address, struct err *e)
 {
 	struct address a = {.len = 0};

@@ -12,6 +12,8 @@
 /* A listening socket for "host:port" or "[v6]:port", one of several on the same port; *port is what
  * to ask for (0: as in listen) and what was bound. -1 with *e set. */
 int http_listen_tcp(const char *listen, uint16_t *port, struct err *e) MUST_CHECK;
+/* Is this "host:port" or "[v6]:port" that could be listened on? For --check: nothing is bound. */
+bool http_listen_is_address(const char *listen, struct err *e) MUST_CHECK;
 /* ERR_IO when somebody serves this address already: sockets that share a port would hide it. */
 bool http_listen_check_free(const char *listen, struct err *e) MUST_CHECK;
 /* A Unix socket; a dead one of an earlier run is replaced, a living one is ERR_IO. */
