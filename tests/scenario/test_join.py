@@ -387,6 +387,16 @@ def test_check_of_a_good_configuration_is_exit_0(site, name):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("section, key, value", [
+    ("manufacturer Acme", "serials", "/nonexistent/serials"), ("server", "listen", "127.0.0.1:http-and-more"),
+    ("server", "listen", "127.0.0.1:99999"), ("server", "key", "/nonexistent/key"),
+    ("manufacturer Acme", "anchors", "/dev/null"), ("policy", "retry_after", "soon"), ("ca", "key", "/dev/null")])
+def test_configuration_that_killed_others_is_a_clear_error(cell, domain, acme, section, key, value):
+    registrar = harness.Registrar(cell, domain, [acme], changes={section: {key: value}})
+    done = harness.run(harness.program("brski-registrar"), "-c", registrar.config, "--check")
+    assert done.returncode in (1, 2) and done.stderr.strip(), done
+
+
 @pytest.mark.parametrize("name", ["registrar", "masa", "pledge"])
 def test_unknown_key_is_an_error_with_its_line(site, cell, name):
     source = site.pledge(site.device()).config if name == "pledge" else getattr(site, name).config

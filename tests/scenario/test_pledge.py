@@ -404,6 +404,12 @@ def test_expired_voucher_is_good_without_a_clock(cell, device, registrar):
     Try(cell, device, registrar, changes={"device": {"trusted_clock": "no"}}).join(expect=JOINED)
 
 
+@req("ENC-ALL-013", "R8995-PLG-037")
+def test_voucher_with_nonce_and_a_future_end_is_good(cell, device, registrar):
+    registrar.lie = replaced(expires_on=voucher.timestamp(seconds=3600))
+    Try(cell, device, registrar).join(expect=JOINED)
+
+
 @req("R8995-PLG-036", "ENC-ALL-013")
 @pytest.mark.parametrize("expiry", [None, voucher.timestamp(seconds=3600)])
 def test_nonceless_voucher_is_accepted_by_default(cell, device, registrar, expiry):

@@ -442,6 +442,16 @@ def test_masa_url_that_is_not_https_or_malformed_is_refused(fake_site, fake_masa
 
 
 @req("R8995-REG-020")
+@pytest.mark.parametrize("encoding", ["utf8", "printable", "visible", "raw"])
+def test_masa_url_of_another_string_type_is_refused(fake_site, fake_masa, cell, acme, encoding):
+    identity = forge.idevid(cell, f"TEST-{encoding}", f"localhost:{fake_masa.port}", acme,
+                            masa_url_encoding=encoding)
+    with fake_site.peer(identity) as pledge:
+        assert_refused(pledge.request_voucher(), (403, 404))
+    assert not fake_masa.requests
+
+
+@req("R8995-REG-020")
 def test_critical_masa_url_is_refused(fake_site, fake_masa, cell, acme):
     identity = forge.idevid(cell, "TEST-CRITICAL", f"localhost:{fake_masa.port}", acme, critical=True)
     with fake_site.peer(identity) as pledge:
@@ -755,6 +765,19 @@ def test_server_name_changes_nothing(fake_site, sni, domain):
     with fake_site.peer(fake_site.device(), sni=sni) as pledge:
         assert pledge.registrar_der == forge.der(registrar)
         assert pledge.request_voucher().status == 200
+
+
+@req("R8995-REG-006")
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_sessions_are_never_resumed(fake_site, cell, version):
+    """A resumed session would bring no certificates for anybody to judge."""
+    target = f"127.0.0.1:{fake_site.registrar.port}"
+    harness.run("sh", "-c", f"openssl s_client -connect {target} {version} -sess_out {cell / 's'} </dev/null")
+    again = ""
+    if (cell / "s").exists():
+        again = harness.run("sh", "-c", f"openssl s_client -connect {target} {version} -sess_in {cell / 's'} "
+                            "</dev/null").stdout
+    assert "Reused" not in again
 
 
 @req("R8995-REG-034", "R8995-REG-045", "ET-14", "ET-03")
