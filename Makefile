@@ -24,7 +24,16 @@ REQUIRED_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDLIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -linih
 
-ifdef SAN
+ifdef FUZZ
+# for libFuzzer: FUZZ=libfuzzer; to see what the corpora reach: FUZZ=coverage
+BUILD := $(BUILD)/$(FUZZ)
+CC = clang
+FUZZ_FLAGS_libfuzzer = -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_FLAGS_coverage = -O0 -g -fprofile-instr-generate -fcoverage-mapping
+CFLAGS = $(FUZZ_FLAGS_$(FUZZ))
+LDFLAGS = $(FUZZ_FLAGS_$(FUZZ))
+else ifdef SAN
 BUILD := $(BUILD)/asan
 CFLAGS = -O1 -g
 REQUIRED_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -98,6 +107,25 @@ $(BUILD)/tests/%: tests/unit/%.c $(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< \
 		$(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD)/libcommon.a $(LDLIBS) -lcmocka
 
+# fuzz targets: linked with libFuzzer, or with a main() that replays their corpora
+FUZZ_TARGETS := $(patsubst tests/fuzz/%_fuzz.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
+FUZZ_BIN := $(patsubst %,$(BUILD)/fuzz/%_fuzz,$(FUZZ_TARGETS))
+FUZZ_HELPERS := $(call obj,tests/fuzz/fuzz.c tests/fuzz/fuzz_signed.c)
+FUZZ_MAIN = $(if $(filter libfuzzer,$(FUZZ)),-fsanitize=fuzzer,$(call obj,tests/fuzz/replay.c))
+FUZZ_SECONDS ?= 60
+$(BUILD)/obj/tests/fuzz/%.o: REQUIRED_CFLAGS += -DFUZZ_DIR='"$(CURDIR)/tests/fuzz"'
+.SECONDARY: $(FUZZ_HELPERS) $(patsubst %,$(BUILD)/obj/tests/fuzz/%_fuzz.o,$(FUZZ_TARGETS))
+$(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(FUZZ_HELPERS) $(call obj,tests/fuzz/replay.c) \
+		$(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD)/libcommon.a
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(FUZZ_HELPERS) $(FUZZ_MAIN) \
+		$(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD)/libcommon.a $(LDLIBS)
+$(BUILD)/fuzz/seal: $(call obj,tests/fuzz/seal.c) $(FUZZ_HELPERS) $(BUILD)/libcommon.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # small programs that let tests in other languages reach into the libraries
 TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 $(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libcommon.a
@@ -133,8 +161,8 @@ FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash)
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory check-built
-check-built: all $(UNIT_BIN) $(TOOL_BIN) $(FAULT_LIB)
-	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) -- $(FOLDERS)
+check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(FAULT_LIB)
+	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
 check-all: check check-slow sanitize bench
 
 # what takes minutes: tests marked slow
@@ -151,6 +179,21 @@ unit: all $(UNIT_BIN)
 sanitize:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory SAN=1 check-built
+
+# every fuzz target for FUZZ_SECONDS; TARGETS="a b" for some; new inputs stay under build/
+.PHONY: fuzz fuzz-coverage fuzz-built fuzz-replay
+fuzz:
+	@scripts/deps build test dev
+	@$(MAKE) --no-print-directory FUZZ=libfuzzer fuzz-built
+	@$(PYTHON) tests/fuzz/run.py fuzz --build $(BUILD)/libfuzzer --seconds $(FUZZ_SECONDS) $(TARGETS)
+# lines of each parser that its corpus reaches; fails below the floor
+fuzz-coverage:
+	@scripts/deps build test dev
+	@$(MAKE) --no-print-directory FUZZ=coverage fuzz-built
+	@$(PYTHON) tests/fuzz/run.py coverage --build $(BUILD)/coverage $(TARGETS)
+fuzz-built: $(FUZZ_BIN)
+fuzz-replay: $(FUZZ_BIN)
+	@$(PYTHON) scripts/run-tests $(FUZZ_BIN)
 
 lint:
 	@scripts/deps build test dev

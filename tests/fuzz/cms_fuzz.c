@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CMS SignedData around a voucher, as anybody may send it. OpenSSL can read all that we read; what
+ * we believe to be signed was signed by the very certificate we name. */
+#include <openssl/cms.h>
+#include <openssl/err.h>
+
+#include "common/pki/cms.h"
+#include "tests/fuzz/fuzz.h"
+
+static void check_openssl_reads(const struct cms *c)
+{
+	const uint8_t *p = c->der.data;
+	CMS_ContentInfo *theirs = d2i_CMS_ContentInfo(NULL, &p, (long)c->der.len);
+	ASN1_OCTET_STRING **content;
+
+	FUZZ_REQUIRE(theirs && p == c->der.data + c->der.len);
+	content = CMS_get0_content(theirs);
+	FUZZ_REQUIRE(content && *content);
+	FUZZ_REQUIRE(bytes_equal(buf_bytes(&c->payload),
+		bytes_of(ASN1_STRING_get0_data(*content), (size_t)ASN1_STRING_length(*content))));
+	CMS_ContentInfo_free(theirs);
+	ERR_clear_error();
+}
+
+static void check_parsed(struct bytes der)
+{
+	CMS_AUTO struct cms c;
+	struct err e = ERR_INIT;
+	bool ok = cms_parse(der, fuzz_site()->certs, &c, &e);
+
+	fuzz_check_promises(ok, &e);
+	if (!ok)
+		return;
+	FUZZ_REQUIRE(bytes_equal(buf_bytes(&c.der), der));
+	FUZZ_REQUIRE(c.certs.count <= CMS_CERTS_MAX);
+	(void)cms_signer_cert(&c, NULL);
+	check_openssl_reads(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	CMS_AUTO struct cms c;
+	struct err e = ERR_INIT;
+	bool ok =
+		cms_open(bytes_of(data, len), fuzz_site()->certs, &fuzz_site()->masa.chain, &c, &e);
+
+	fuzz_check_promises(ok, &e);
+	if (ok)
+		FUZZ_REQUIRE(c.signer && c.info.present);
+	else
+		FUZZ_REQUIRE(!c.signer && !c.payload.len);
+	check_parsed(bytes_of(data, len));
+	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t room, unsigned seed)
+{
+	/* mostly structure here: every fourth is signed again */
+	if (seed % 4)
+		return LLVMFuzzerMutate(data, len, room);
+	return fuzz_mutate_signed(data, len, room, seed / 4, &fuzz_site()->masa, NULL);
+}

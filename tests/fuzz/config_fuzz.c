@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration files of the three daemons; the first octet says whose (m, p, else registrar). */
+#include <stdio.h>
+
+#include "masa/config.h"
+#include "pledge/config.h"
+#include "registrar/config.h"
+#include "tests/fuzz/fuzz.h"
+
+static void load_masa(const char *path, struct err *e)
+{
+	struct masa_config c = {.listen = NULL};
+
+	fuzz_check_promises(masa_config_load(path, &c, e), e);
+	masa_config_clear(&c);
+}
+
+static void load_pledge(const char *path, struct err *e)
+{
+	struct pledge_config c = {.urls = NULL};
+	bool ok = config_load(path, &pledge_config_schema, &c, e);
+
+	fuzz_check_promises(ok, e);
+	FUZZ_REQUIRE(!ok || (c.idevid_key && c.urls)); /* what is required is there */
+	config_clear(&pledge_config_schema, &c);
+}
+
+static void load_registrar(const char *path, struct err *e)
+{
+	struct registrar_config c = {.listen = NULL};
+	bool ok = registrar_config_load(&c, path, e);
+
+	fuzz_check_promises(ok, e);
+	FUZZ_REQUIRE(!ok || c.manufacturer_count > 0);
+	registrar_config_clear(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	char path[128];
+	struct err e = ERR_INIT;
+
+	if (len == 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/fuzz.conf", fuzz_directory());
+	fuzz_write_file(path, data + 1, len - 1);
+	if (data[0] == 'm')
+		load_masa(path, &e);
+	else if (data[0] == 'p')
+		load_pledge(path, &e);
+	else
+		load_registrar(path, &e);
+	return 0;
+}

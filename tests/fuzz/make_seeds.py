@@ -1,0 +1,605 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Make the seeds of the fuzz targets anew: tests/fuzz/make_seeds.py [BUILD]
+
+Each seed is written to corpus/TARGET/seed-NAME; other files there were found by fuzzing and stay.
+Needs BUILD/fuzz/seal (make build/fuzz/seal) and openssl for a few public keys.
+"""
+import base64
+import json
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build")
+NONCE = "AAECAwQFBgcICQoLDA0ODw=="
+
+
+def seed(target, name, data):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"seed-{name}").write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def seeds(target, things):
+    for number, data in enumerate(things):
+        seed(target, f"{number:02}", data)
+
+
+# ---- DER ----
+
+def tlv(tag, *parts):
+    body = b"".join(parts)
+    if len(body) < 128:
+        return bytes([tag, len(body)]) + body
+    size = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(size)]) + size + body
+
+
+def seq(*parts):
+    return tlv(0x30, *parts)
+
+
+def set_of(*parts):
+    return tlv(0x31, *parts)
+
+
+def octets(*parts):
+    return tlv(0x04, *parts)
+
+
+def bits(data):
+    return tlv(0x03, b"\0", data)
+
+
+def integer(n):
+    return tlv(0x02, n.to_bytes(n.bit_length() // 8 + 1, "big"))
+
+
+def utf8(text):
+    return tlv(0x0c, text.encode())
+
+
+def oid(dotted):
+    first, second, *rest = map(int, dotted.split("."))
+    out = b""
+    for arc in [first * 40 + second, *rest]:
+        group = [arc & 0x7f]
+        while arc := arc >> 7:
+            group.insert(0, 0x80 | arc & 0x7f)
+        out += bytes(group)
+    return tlv(0x06, out)
+
+
+def name(*pairs):
+    return seq(*(set_of(seq(oid(kind), value)) for kind, value in pairs))
+
+
+def extension(kind, value, critical=False):
+    return seq(oid(kind), tlv(0x01, b"\xff") if critical else b"", octets(value))
+
+
+def openssl(*arguments, stdin=b""):
+    return subprocess.run(["openssl", *arguments], input=stdin, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, check=True).stdout
+
+
+def certificate(file):
+    return openssl("x509", "-in", str(HERE / "pki" / file), "-outform", "DER")
+
+
+def public_key(*how):
+    private = openssl("genpkey", *how)
+    return openssl("pkey", "-pubout", "-outform", "DER", stdin=private)
+
+
+DEVICE, MASA, REGISTRAR = certificate("device.crt"), certificate("masa.crt"), certificate("registrar.crt")
+MAKER_ROOT, SITE_ROOT = certificate("maker-root.crt"), certificate("site-root.crt")
+DEVICE_SPKI = openssl("pkey", "-in", str(HERE / "pki/device.key"), "-pubout", "-outform", "DER")
+REGISTRAR_SPKI = openssl("pkey", "-in", str(HERE / "pki/registrar.key"), "-pubout", "-outform", "DER")
+ECDSA_SHA256 = seq(oid("1.2.840.10045.4.3.2"))
+CN, SERIAL, ORGANIZATION = "2.5.4.3", "2.5.4.5", "2.5.4.10"
+MASA_URL, SAN, AKI, SKI, EKU, CONSTRAINTS = (
+    "1.3.6.1.5.5.7.1.32", "2.5.29.17", "2.5.29.35", "2.5.29.14", "2.5.29.37", "2.5.29.19")
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def pem(kind, data):
+    text = base64.encodebytes(data).decode()
+    return f"-----BEGIN {kind}-----\n{text}-----END {kind}-----\n"
+
+
+# ---- vouchers ----
+
+def sign(who, payload):
+    if not isinstance(payload, (bytes, str)):
+        payload = json.dumps(payload, separators=(",", ":"))
+    if isinstance(payload, str):
+        payload = payload.encode()
+    return subprocess.run([str(BUILD / "fuzz/seal"), who], input=payload, stdout=subprocess.PIPE, check=True).stdout
+
+
+def voucher(**changes):
+    return {"ietf-voucher:voucher": leaves({
+        "created-on": "2026-11-29T10:00:00Z", "assertion": "logged", "serial-number": "FUZZ-1", "nonce": NONCE,
+        "pinned-domain-cert": b64(SITE_ROOT)}, changes)}
+
+
+def request(**changes):
+    return {"ietf-voucher-request:voucher": leaves({
+        "created-on": "2026-11-29T10:00:00Z", "assertion": "proximity", "serial-number": "FUZZ-1", "nonce": NONCE},
+        changes)}
+
+
+def leaves(start, changes):
+    start = dict(start)
+    for key, value in changes.items():
+        key = key.replace("_", "-")
+        if value is None:
+            start.pop(key, None)
+        else:
+            start[key] = value
+    return start
+
+
+def spki_digest(spki):
+    import hashlib
+    return b64(hashlib.sha256(spki).digest())
+
+
+PLEDGE_REQUESTS = [
+    request(proximity_registrar_cert=b64(REGISTRAR)),
+    request(proximity_registrar_pubk=b64(REGISTRAR_SPKI)),
+    request(proximity_registrar_pubk_sha256=spki_digest(REGISTRAR_SPKI)),
+    request(proximity_registrar_cert=b64(DEVICE)),
+    request(proximity_registrar_cert="AAAA"),
+    request(),
+    request(assertion="logged", proximity_registrar_cert=b64(REGISTRAR)),
+    request(nonce=None, proximity_registrar_cert=b64(REGISTRAR)),
+    request(nonce="AAAA", proximity_registrar_cert=b64(REGISTRAR)),
+    request(nonce="A" * 60, proximity_registrar_cert=b64(REGISTRAR)),
+    request(serial_number="OTHER", proximity_registrar_cert=b64(REGISTRAR)),
+    voucher(),
+]
+
+
+def make_registrar_request():
+    seeds("registrar_request", [sign("device", r) for r in PLEDGE_REQUESTS] +
+          [sign("masa", PLEDGE_REQUESTS[0]), b"no CMS", sign("device", "no JSON")])
+
+
+def registrar_request(inner, **changes):
+    return request(assertion=None, prior_signed_voucher_request=b64(inner), **changes)
+
+
+def make_masa_request():
+    good = sign("device", PLEDGE_REQUESTS[0])
+    out = [sign("registrar", registrar_request(sign("device", r))) for r in PLEDGE_REQUESTS]
+    out += [sign("registrar", r) for r in (
+        registrar_request(good, idevid_issuer="BBgwFoAUAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        registrar_request(good, nonce=None), registrar_request(good, serial_number="OTHER"),
+        registrar_request(good, proximity_registrar_cert=b64(REGISTRAR)),
+        registrar_request(good, nonce="AAAA"), registrar_request(b"no CMS"),
+        registrar_request(sign("masa", PLEDGE_REQUESTS[0])),
+        registrar_request(sign("device", request(nonce=None, proximity_registrar_cert=b64(REGISTRAR))), nonce=None),
+        registrar_request(sign("device", request(serial_number="OTHER"))),
+        request(), request(nonce=None), voucher())]
+    out += [sign("device", registrar_request(good)), sign("masa", registrar_request(good)), b"no CMS"]
+    seeds("masa_request", out)
+
+
+def make_voucher():
+    pins = [SITE_ROOT, REGISTRAR, DEVICE, MAKER_ROOT]
+    out = [voucher(pinned_domain_cert=b64(pin)) for pin in pins]
+    out += [
+        voucher(pinned_domain_cert=None), voucher(pinned_domain_cert="AAAA"),
+        voucher(pinned_domain_cert=None, pinned_domain_pubk=b64(REGISTRAR_SPKI)),
+        voucher(pinned_domain_cert=None, pinned_domain_pubk=b64(DEVICE_SPKI)),
+        voucher(pinned_domain_cert=None, pinned_domain_pubk_sha256=spki_digest(REGISTRAR_SPKI)),
+        voucher(pinned_domain_cert=None, pinned_domain_pubk_sha256=spki_digest(DEVICE_SPKI)),
+        voucher(serial_number="OTHER"), voucher(nonce="AAAAAAAAAAAAAAA="), voucher(nonce=None),
+        voucher(nonce=None, expires_on="2026-12-24T10:00:00Z"), voucher(expires_on="2026-11-29T11:00:00Z"),
+        voucher(created_on="2027-12-24T10:00:00Z"), voucher(last_renewal_date="2027-12-24T10:00:00Z"),
+        voucher(assertion="verified"), voucher(assertion="proximity"), voucher(assertion="odd"),
+        voucher(assertion=None), voucher(domain_cert_revocation_checks=True),
+        voucher(domain_cert_revocation_checks=False),
+        voucher(idevid_issuer="BBgwFoAUAAAAAAAAAAAAAAAAAAAAAAAAAAA="), voucher(est_domain="x", unknown=[1]),
+        request()]
+    seeds("voucher", [sign("masa", v) for v in out] + [sign("device", voucher()), sign("registrar", voucher()), b"-"])
+
+
+def make_voucher_json():
+    out = [json.dumps(v) for v in PLEDGE_REQUESTS] + [
+        json.dumps(voucher(**{leaf: value})) for leaf, values in {
+            "created_on": ["x", 1, "2026-11-29T10:00:00.25+01:00"], "expires_on": ["2026-12-29T10:00:00Z", "x"],
+            "last_renewal_date": ["2026-12-29T10:00:00Z"], "assertion": ["verified", "agent-proximity", "odd", 1, None],
+            "serial_number": ["", None, 1, "x" * 129], "nonce": ["AAECAwQFBgcICQoLDA0O_w", "", 1, "\u00e4"],
+            "idevid_issuer": ["AAAA", "A", 1], "pinned_domain_cert": ["", "AAAA", "!"],
+            "pinned_domain_pubk": ["AAAA"], "pinned_domain_pubk_sha256": ["AAAA"],
+            "domain_cert_revocation_checks": [True, False, "true", 1],
+            "est_domain": ["site.example", 1], "additional_configuration_url": ["https://site.example/", 1],
+            "unknown": [{"a": [1, {"b": None}]}]}.items() for value in values]
+    out += ["", "{}", "[]", "{\"a\":1}", "{\"ietf-voucher:voucher\":1}", "{\"ietf-voucher:voucher\":{},\"x\":1}",
+            json.dumps(voucher())[:-1], json.dumps(voucher()) + " x", json.dumps(voucher()).replace("FUZZ", "\\u0000"),
+            json.dumps(request(prior_signed_voucher_request="AAAA", proximity_registrar_cert="AAAA")),
+            "{\"ietf-voucher:voucher\":{\"nonce\":\"a\",\"nonce\":\"a\"}}", "[" * 40 + "]" * 40]
+    seeds("voucher_json", out)
+
+
+def make_cms():
+    good = sign("masa", voucher())
+    out = [good, sign("device", request()), sign("masa", "{}"), sign("masa", ""), b"", good[:-1], good + b"\0",
+           b"\x30\x80" + good[4:]]
+    # one field changed at a time, where our own encoding has it
+    for old, new in ((oid("1.2.840.113549.1.9.16.1.40"), oid("1.2.840.113549.1.9.16.1.41")),
+                     (oid("1.2.840.113549.1.9.4"), oid("1.2.840.113549.1.9.6")),
+                     (oid("1.2.840.113549.1.9.3"), oid("1.2.840.113549.1.9.7")),
+                     (oid("1.2.840.113549.1.9.5"), oid("1.2.840.113549.1.9.4")),
+                     (oid("2.16.840.1.101.3.4.2.1"), oid("2.16.840.1.101.3.4.2.3")),
+                     (oid("1.2.840.10045.4.3.2"), oid("1.2.840.10045.4.3.4")), (b"\x02\x01\x03", b"\x02\x01\x07")):
+        out += [good.replace(old, new), new.join(good.rsplit(old, 1))]
+    signer_info = seq(integer(3), tlv(0x80, b"\0" * 20), seq(oid("2.16.840.1.101.3.4.2.1")),
+                      ECDSA_SHA256, octets(b"x"))
+    for infos in (b"", signer_info, signer_info * 2):
+        out.append(seq(oid("1.2.840.113549.1.7.2"), tlv(0xa0, seq(
+            integer(3), set_of(seq(oid("2.16.840.1.101.3.4.2.1"))),
+            seq(oid("1.2.840.113549.1.7.1"), tlv(0xa0, octets(b"{}"))), tlv(0xa0, MASA), set_of(infos)))))
+    seeds("cms", out)
+
+
+# ---- other messages ----
+
+def make_status_report():
+    seeds("status_report", [
+        '{"version":1,"status":true}', '{"version":"1","Status":"false","Reason":"x","reason-context":{"a":[1]}}',
+        '{"version":1,"status":1,"reason":"ok","reason_context":{}}', '{"version":2,"status":0,"new":1,"newer":2}',
+        '{"status":"TRUE","version":99999999999}', '{"version":1}', '{"version":1,"status":null}', '{"version":[],"status":true}',
+        '{"VERSION":1,"STATUS":"no","REASON":7}', '{"version":1,"status":true,"reason":"' + "x" * 300 + '"}',
+        '{"version":1,"status":true,"Status":false}', '{"version":"","status":true}', '{"version":-1,"status":true}',
+        '{"version":1.5,"status":2}', '{"version":1,"status":true,"reason":"a\\nb\\u00e4","reason-context":"x"}', "x", "",
+        '{"version":1,"status":false,"reason":"' + "ä" * 200 + '"}'])
+
+
+def make_audit_log():
+    event = ('{"date":"2026-11-29T10:00:00Z","domainID":"AAECAwQFBgcICQoLDA0ODxAREhM=","nonce":"%s","assertion":"logged",'
+             '"truncated":"0"}' % NONCE)
+    seeds("audit_log", [
+        '{"version":"1","events":[%s],"truncation":{"nonced duplicates":"0","nonceless duplicates":"1","arbitrary":"2"}}' % event,
+        '{"version":1,"events":[%s,%s]}' % (event, event.replace("logged", "odd")), '{"version":1,"events":[]}',
+        '{"version":7,"events":[{"date":"2026-11-29T10:00:00.5+01:00","registrarID":"AAAA","nonce":null}]}',
+        '{"version":1,"events":[{"date":"x","domainID":"AAAA"}]}', '{"version":1,"events":[{"domainID":"AAAA"}]}',
+        '{"version":1,"events":[{"date":"2026-11-29T10:00:00Z","nonce":"NULL","truncated":3}]}', '{"events":[]}', '{"version":1}',
+        '{"version":1,"events":{}}', '{"version":1,"events":[1]}', '{"version":1,"events":[],"truncation":1}',
+        '{"version":1,"events":[],"truncation":{"nonced duplicates":"x"}}', '{"version":-1,"events":[]}', "x", "",
+        '{"version":1,"events":[{"date":"1960-01-01T00:00:00Z","domainID":"AAAA","assertion":"verified"}]}',
+        '{"version":1,"events":[{"date":1,"domainID":"AAAA"}]}', '{"version":1,"events":[{"date":"2026-11-29T10:00:00Z","domainID":1}]}',
+        '{"version":1,"events":[{"date":"2026-11-29T10:00:00Z","domainID":"AAAA","nonce":1}]}',
+        '{"version":1,"events":[{"date":"2026-11-29T10:00:00Z","domainID":"AAAA","assertion":1}]}',
+        '{"version":1,"events":[{"date":"2026-11-29T10:00:00Z","domainID":"AAAA","truncated":"-1"}]}'])
+
+
+def make_csr():
+    def csr(subject=name((CN, utf8("x"))), spki=DEVICE_SPKI, attributes=b"", version=0, extra=b""):
+        return seq(seq(integer(version), subject, spki, tlv(0xa0, attributes)), ECDSA_SHA256, bits(b"\x30\0"), extra)
+
+    def attribute(kind, *values):
+        return seq(oid(kind), set_of(*values))
+
+    def real(subject, *extensions):
+        config = "[req]\ndistinguished_name=dn\n[dn]\n"
+        config_file = BUILD / "fuzz/req.cnf"
+        config_file.write_text(config)
+        extra = [x for e in extensions for x in ("-addext", e)]
+        return openssl("req", "-new", "-key", str(HERE / "pki/device.key"), "-subj", subject, "-config",
+                       str(config_file), "-outform", "DER", *extra)
+
+    password, requests = "1.2.840.113549.1.9.7", "1.2.840.113549.1.9.14"
+    san = extension(SAN, seq(tlv(0x82, b"a.example")))
+    signed = real("/serialNumber=FUZZ-1", "subjectAltName=DNS:a.example")
+    rsa = openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=r", "-outform", "DER",
+                  "-config", str(BUILD / "fuzz/req.cnf"))
+    out = [
+        signed, pem("CERTIFICATE REQUEST", signed), b64(signed), base64.encodebytes(signed), rsa, signed[:-1] + b"\0",
+        b64(signed)[:-4] + "!", "-----BEGIN X-----", "-----BEGIN X-----\nAAAA", " \r\n", "", DEVICE, signed + b"\0",
+        real("/serialNumber=FUZZ-1/serialNumber=2"), real("/CN=x", "extendedKeyUsage=clientAuth,serverAuth"),
+        csr(), csr(version=1), csr(extra=b"\5\0"), csr(subject=b"\x30\x02\x31\0"),
+        csr(name((SERIAL, tlv(0x1e, b"\0A")))), csr(name((SERIAL, utf8("x\0y")))),
+        csr(attributes=attribute(password, utf8("secret")) + attribute(requests, seq(san))),
+        csr(attributes=attribute(password, tlv(0x13, b"x" * 256))), csr(attributes=attribute(password, tlv(0x1e, b"\0a"))),
+        csr(attributes=attribute(password, utf8("a\0b"))), csr(attributes=attribute(password, utf8("a"), utf8("b"))),
+        csr(attributes=attribute(password, utf8("a")) * 2), csr(attributes=attribute(requests, seq(san, san))),
+        csr(attributes=attribute(requests, integer(1))), csr(attributes=attribute(requests, seq(seq(oid(SAN), integer(1))))),
+        csr(attributes=attribute(requests, seq(*(extension(f"1.2.3.{n}", b"x") for n in range(33))))),
+        csr(attributes=attribute("1.2.3.4")), csr(attributes=attribute(password)), csr(attributes=integer(1)),
+        csr(attributes=attribute("1.3.6.1.5.5.7.7.36.1", integer(1)) + attribute("1.2.840.113549.1.9.16.2.37", octets(b"k")) +
+            attribute("1.2.840.113549.1.9.16.2.54", octets(b"k")) + attribute("1.2.840.113549.1.9.14.1", integer(1))),
+        csr(attributes=attribute("1.3.6.1.5.5.7.7.36", seq())),
+        csr(spki=public_key("-algorithm", "ed25519")), csr(spki=public_key("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")),
+        csr(spki=seq(seq(oid("1.2.3")), bits(b"x"))), csr(spki=b"\x30\0"), seq(seq(), ECDSA_SHA256, bits(b"")), seq()]
+    for wanted in ([], [san], [san, extension("1.2.3.4", b"")]):
+        exts = seq(*wanted, extension("2.5.29.15", b"\x03\x02\x07\x80"))
+        out.append(csr(attributes=attribute(password, utf8("a")) + attribute(requests, exts)))
+    seeds("csr", out)
+
+
+def make_csrattrs():
+    password, requests, template = "1.2.840.113549.1.9.7", "1.2.840.113549.1.9.14", "1.2.840.113549.1.9.61"
+    extension_template = "1.2.840.113549.1.9.62"
+    rsa, ec, p256, p384, ed = ("1.2.840.113549.1.1.1", "1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "1.3.132.0.34",
+                               "1.3.101.112")
+
+    def attribute(kind, *values):
+        return seq(oid(kind), set_of(*values))
+
+    def tmpl(*parts, version=0):
+        return seq(attribute(template, seq(integer(version), *parts)))
+
+    san = seq(oid(SAN), octets(seq()))
+    modulus = bits(seq(tlv(2, b"\0" + b"\x80" * 256), integer(3)))
+    out = [
+        b"", seq(), seq(oid(password), oid(SAN), oid(ec), oid("1.2.3")), seq(attribute(ec, oid(p256))),
+        seq(attribute(ec, oid(p384))), seq(attribute(ec, oid("1.2.3"))), seq(attribute(ec)), seq(attribute(rsa, integer(3072))),
+        seq(attribute(rsa, integer(0))), seq(attribute(rsa, integer(9000))), seq(attribute(rsa, integer(1 << 40))),
+        seq(attribute(rsa, integer(99999))), seq(oid(ed)), seq(attribute("1.3.101.113", b"\5\0")),
+        seq(attribute(ec, oid(p256)), attribute(rsa)), seq(attribute(rsa, integer(1), integer(2))),
+        seq(attribute(requests, seq(san))), seq(attribute(requests, seq(san, san))), seq(attribute(requests, oid(SAN))),
+        seq(attribute(requests, seq(seq(oid(SAN))))), seq(attribute(requests, integer(1))),
+        seq(attribute(requests, seq(san)), attribute(requests, seq(san))), seq(attribute(requests)),
+        seq(attribute(requests, seq(*(seq(oid(f"1.2.3.{n}"), tlv(1, b"\xff"), octets(b"")) for n in range(17))))),
+        seq(attribute(requests, seq(seq(oid(SAN), octets(b""), b"\5\0")))),
+        seq(attribute(password)), seq(integer(1)), seq(seq(oid(password))), seq(oid(SAN), oid(SAN)),
+        tmpl(), tmpl(version=1), tmpl(name((CN, utf8("x")))), tmpl(seq(set_of(seq(oid(SERIAL))))), tmpl(seq(integer(1))),
+        tmpl(seq(set_of(integer(1)))), tmpl(seq(set_of(seq(oid(CN), utf8("a"), utf8("b"))))),
+        tmpl(seq(), tlv(0xa0, seq(oid(ec), oid(p256)))), tmpl(seq(), tlv(0xa0, seq(oid(rsa), b"\5\0"), modulus)),
+        tmpl(tlv(0xa0, seq(oid(rsa)), bits(seq(tlv(2, b""))))), tmpl(tlv(0xa0, seq(oid(rsa)), tlv(3, b""))),
+        tmpl(tlv(0xa0, seq(oid(ec)), bits(b""))), tmpl(tlv(0xa0, seq(oid(rsa)), bits(b"\5\0"))), tmpl(tlv(0xa0, integer(1))),
+        tmpl(tlv(0xa1, attribute(password), attribute(extension_template, seq(seq(oid(SAN)), seq(oid(EKU), octets(b"x")))))),
+        tmpl(tlv(0xa1, attribute(requests, seq(san)))), tmpl(tlv(0xa1, attribute(extension_template, oid(SAN)))),
+        tmpl(tlv(0xa1, integer(1))), tmpl(tlv(0xa1, attribute("1.2.3"))), tmpl(integer(1)),
+        seq(attribute(template, seq(integer(0))), attribute(template, seq(integer(0)))), seq(attribute(template)),
+        seq(attribute(template, seq(), seq())), seq() + b"\0",
+        "wchallengePassword ec-p256 san", "wec-p384,1.2.3", "wrsa-3072\ted25519", "wnonsense", "w1.2.", "w" + "x" * 200, "w"]
+    seeds("csrattrs", out)
+
+
+def make_pkcs7_certs():
+    def certs_only(certs=MAKER_ROOT, version=1, digests=b"", kind="1.2.840.113549.1.7.1", content=b"", crls=b"", infos=b"",
+                   outer="1.2.840.113549.1.7.2", tail=b""):
+        return seq(oid(outer), tlv(0xa0, seq(integer(version), set_of(digests), seq(oid(kind), content), tlv(0xa0, certs),
+                                             crls, set_of(infos), tail)))
+    seeds("pkcs7_certs", [
+        certs_only(), certs_only(MAKER_ROOT + SITE_ROOT), certs_only(MAKER_ROOT * 17), certs_only(b""), certs_only(version=9),
+        certs_only(version=0), certs_only(kind="1.2.3"), certs_only(content=tlv(0xa0, octets())),
+        certs_only(content=tlv(0xa0, octets(b"x"))), certs_only(content=tlv(0xa0, octets(), octets())),
+        certs_only(crls=tlv(0xa1)), certs_only(infos=seq()), certs_only(outer="1.2.3"), certs_only(tail=b"\5\0"),
+        certs_only(tlv(0xa1, seq())), certs_only(seq()), certs_only(digests=seq()), certs_only() + b"\0", b"", seq(),
+        certs_only(DEVICE + tlv(0xa3, b""))])
+
+
+def make_idevid():
+    subject = name((CN, utf8("Device")), (SERIAL, tlv(0x13, b"FUZZ-2")))
+
+    def cert(subject=subject, extensions=b"", spki=DEVICE_SPKI, version=2, serial=integer(5), tail=b"",
+             begin=tlv(0x17, b"250101000000Z"), end=tlv(0x18, b"99991231235959Z")):
+        tbs = seq(tlv(0xa0, integer(version)) if version else b"", serial, ECDSA_SHA256, name((CN, utf8("CA"))),
+                  seq(begin, end), subject, spki, tlv(0xa3, seq(extensions)) if extensions else b"")
+        return seq(tbs, ECDSA_SHA256, bits(b"\x30\0"), tail)
+
+    def url(text, critical=False):
+        return extension(MASA_URL, tlv(0x16, text.encode()), critical)
+
+    def hardware(serial, critical=False):
+        other = tlv(0xa0, oid("1.3.6.1.5.5.7.8.4"), tlv(0xa0, seq(oid("1.2.3"), octets(serial))))
+        return extension(SAN, seq(other), critical)
+
+    out = [DEVICE, MASA, REGISTRAR, MAKER_ROOT, SITE_ROOT, cert(), cert(version=0), cert(version=1), cert(version=5), cert(tail=b"\5\0"),
+           cert() + b"\0", b"", seq(), cert(serial=tlv(2, b"\1" * 33)), cert(serial=tlv(2, b"")), cert(spki=seq())]
+    out += [cert(extensions=url(t)) for t in (
+        "masa.example", "masa.example:9443", "https://masa.example/", "https://masa.example/path/", "masa.example/x",
+        "[2001:db8::1]:1", "192.0.2.1", "", "http://masa.example", "https://", "a b", "masa.example:99999", "x" * 600,
+        "https://u@masa.example/", "masa.example/\u00e4")]
+    out += [cert(extensions=x) for x in (
+        url("masa.example", True), extension(MASA_URL, utf8("masa.example")), extension(MASA_URL, b""),
+        extension(MASA_URL, tlv(0x16, b"a") + b"\0"), extension(MASA_URL, b"\x16\x81\x0cmasa.example"),
+        extension(MASA_URL, b"\x16\x82\x00\x0cmasa.example"), extension(MASA_URL, tlv(0x16, b"a\0b")),
+        url("a") + url("b"), hardware(b"HW-1"), hardware(b"\x01\x02"), hardware(b""), hardware(b"HW-1") + url("m.example"),
+        extension(SAN, seq(tlv(0x82, b"a.example"))), extension(SAN, b"\5\0"),
+        extension(SAN, seq(tlv(0xa0, oid("1.3.6.1.5.5.7.8.4"), tlv(0xa0, integer(1))))),
+        extension(AKI, seq(tlv(0x80, b"\1" * 20))), extension(AKI, seq()), extension(AKI, b"x"), extension(SKI, octets(b"\2" * 20)),
+        extension(SKI, b"x"), extension(EKU, seq(oid("1.3.6.1.5.5.7.3.28"), oid("1.3.6.1.5.5.7.3.1"), oid("2.5.29.37.0"))),
+        extension(EKU, b"x"), extension(CONSTRAINTS, seq(tlv(1, b"\xff")), True), extension(CONSTRAINTS, b"x"),
+        extension("1.2.3", b"x", True), b"".join(extension(f"1.2.3.{n}", b"") for n in range(65)))]
+    out += [cert(name(*pairs)) for pairs in (
+        [], [(SERIAL, utf8("FUZZ-3"))], [(SERIAL, tlv(0x1e, b"\0A"))], [(SERIAL, tlv(0x14, b"A"))], [(SERIAL, tlv(0x13, b""))],
+        [(SERIAL, tlv(0x13, b"x" * 129))], [(SERIAL, utf8("a\0b"))], [(SERIAL, tlv(0x0c, b"\xff\xfe"))],
+        [(SERIAL, tlv(0x13, b"1")), (SERIAL, tlv(0x13, b"2"))], [(CN, utf8("x")), (CN, utf8("y"))], [(CN, tlv(0x1c, b"\0\0\0A"))],
+        [(ORGANIZATION, utf8("Org"))], [(ORGANIZATION, utf8("x" * 65))], [(CN, utf8("tab\there \"quote\", + \u00e4"))])]
+    out += [cert(begin=tlv(0x17, b"x")), cert(end=tlv(0x18, b"20261301000000Z")), cert(begin=tlv(0x18, b"19000101000000Z")),
+            cert(spki=public_key("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")), cert(spki=public_key("-algorithm", "ed25519")),
+            cert(spki=public_key("-algorithm", "X25519")),
+            cert(spki=public_key("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384")),
+            cert(spki=public_key("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1")),
+            cert(spki=DEVICE_SPKI[:-1] + b"\0")]
+    seeds("idevid", out)
+
+
+# ---- HTTP ----
+
+def make_http1():
+    post = "POST /.well-known/brski/requestvoucher HTTP/1.1\r\nHost: a.example\r\n"
+    seeds("http1", [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "\r\nHEAD /x?y=1 HTTP/1.1\r\nHost: a:1\r\nConnection: close\r\n\r\n",
+        post + "Content-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: b\r\n\r\n", post + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        post + "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: 1\r\n\r\n",
+        post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", post + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+        post + "Content-Length: 1,1\r\n\r\nx", post + "Content-Length: -1\r\n\r\n", post + "Content-Length: 99999999999999999999\r\n\r\n",
+        post + "Content-Length: 513\r\n\r\n", post + "Content-Length: 4\r\nExpect: 100-continue\r\n\r\nabcd", post + "Expect: odd\r\n\r\n",
+        post + "Content-Length : 1\r\n\r\n", post + " folded\r\n\r\n", post + "A: b\n\r\n", post + "A\r\n\r\n", post + ": b\r\n\r\n",
+        post + "A: \x01\r\n\r\n", post + "Host: b\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /\r\n\r\n",
+        "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "GET / HTTP/1.7\r\nHost: a\r\n\r\n", "G\x00T / HTTP/1.1\r\n\r\n", "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "GET /" + "x" * 2100 + " HTTP/1.1\r\n", "\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n" + "".join(f"H{n}: {n}\r\n" for n in range(70)) + "\r\n", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        post + "Transfer-Encoding: chunked\r\n\r\nx\r\n", post + "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX", post + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+        post + "Transfer-Encoding: chunked\r\n\r\n201\r\n", post + "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
+        post + "Transfer-Encoding: chunked\r\n\r\n0\r\nbad trailer\r\n\r\n", post + "Transfer-Encoding: chunked\r\n\r\n1;" + "x" * 300,
+        post + "Transfer-Encoding: chunked\r\n\r\n0\r\n" + "T: x\r\n" * 500, "GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", "GE(T / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        post + "Transfer-Encoding: identity\r\n\r\n", post + "Transfer-Encoding:\r\n\r\n", post + "Content-Length:\r\n\r\n", "\rGET / HTTP/1.1\r\n", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"])
+
+
+def make_http1_reply():
+    ok = "HTTP/1.1 200 OK\r\n"
+    seeds("http1_reply", [
+        ok + "Content-Length: 5\r\nContent-Type: text/plain\r\n\r\nhello", ok + "\r\nuntil the end", ok + "Content-Length: 5\r\n\r\nhel",
+        ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", ok + "Transfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nT: 1\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n" + ok + "Content-Length: 0\r\n\r\n", "HTTP/1.1 103 E\r\n\r\n" * 9 + ok, "HTTP/1.1 101 S\r\n\r\n",
+        "HTTP/1.1 202 Accepted\r\nRetry-After: 5\r\nDate: Sun, 29 Nov 2026 10:00:00 GMT\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 N\r\n\r\n",
+        "HTTP/1.1 307 T\r\nLocation: https://b.example/x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\nx", "HTTP/2 200\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 304 N\r\nContent-Length: 5\r\n\r\n", ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        ok + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", ok + "Content-Length: x\r\n\r\n", ok + "Content-Length: 1025\r\n\r\n",
+        ok + "Content-Length: 99999999999999999999\r\n\r\n", ok + "Transfer-Encoding: gzip\r\n\r\n", ok + "A : b\r\n\r\n", ok + " folded\r\n\r\n",
+        ok + "A: b\n\r\n", ok + "no colon\r\n\r\n", ok + ": x\r\n\r\n", ok + "Location: " + "x" * 1100 + "\r\n\r\n", ok + "Content-Type: a\r\nContent-Type: b\r\n\r\n",
+        ok + "Transfer-Encoding: chunked\r\n\r\nx\r\n", ok + "Transfer-Encoding: chunked\r\n\r\n401\r\n", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nxy",
+        ok + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n", ok + "Transfer-Encoding: chunked\r\n\r\n1;" + "x" * 300, ok + "A: " + "x" * 17000, "", "H", "SSH-2.0",
+        ok + "Transfer-Encoding: chunked\r\n\r\n0\r\n" + "T: x\r\n" * 3000, ok + "\r\n" + "x" * 1030, ok + "A: \x00\r\n\r\n",
+        ok + "Transfer-Encoding: chunked\r\n\r\n\r\n", ok + "Transfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n", ok + "Retry-After: " + "1" * 70 + "\r\n\r\n"])
+
+
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def literal(key, value):
+    """An HPACK field without indexing (RFC 7541 §6.2.2), lengths below 127."""
+    return b"\0" + bytes([len(key)]) + key.encode() + bytes([len(value)]) + value.encode()
+
+
+def headers(stream, method, path, *fields, end=True, authority="a.example", flags=4):
+    block = literal(":method", method) + literal(":scheme", "https") + literal(":path", path)
+    if authority:
+        block += literal(":authority", authority)
+    return frame(1, flags | (1 if end else 0), stream, block + b"".join(literal(*f) for f in fields))
+
+
+def make_http2():
+    def data(stream, payload, end=True):
+        return frame(0, 1 if end else 0, stream, payload)
+
+    settings, ack = frame(4, 0, 0), frame(4, 1, 0)
+    window = frame(8, 0, 0, (1 << 20).to_bytes(4, "big"))
+    out = [
+        headers(1, "POST", "/echo", end=False) + data(1, b"hello"), headers(1, "GET", "/refuse") + headers(3, "GET", "/any/x"),
+        headers(1, "POST", "/late", end=False) + data(1, b"x") + headers(3, "POST", "/late", end=False) + data(3, b"y") + frame(3, 0, 1, b"\0\0\0\x08"),
+        window + headers(1, "GET", "/large") + frame(8, 0, 1, (1 << 20).to_bytes(4, "big")), headers(1, "HEAD", "/large"),
+        headers(1, "GET", "/none"), headers(1, "PUT", "/echo"), headers(1, "POST", "/typed", ("content-type", "text/plain"), end=False) + data(1, b"x" * 65),
+        headers(1, "POST", "/typed", ("content-type", "image/png"), end=False) + data(1, b"x"), headers(1, "POST", "/echo", ("content-length", "9"), end=False) + data(1, b"x"),
+        headers(1, "POST", "/echo", ("expect", "100-continue"), end=False) + data(1, b"x", False) + data(1, b"y"),
+        headers(1, "GET", "/any/x", ("host", "a.example")), headers(1, "GET", "/any/x", ("host", "b.example")), headers(1, "GET", "/any/x", authority=""),
+        headers(1, "GET", "x"), headers(1, "OPTIONS", "*"), headers(1, "GET", "/a#b"), headers(1, "VERYLONGMETHODNAMEHERE", "/any/x"),
+        headers(1, "GET", "/any/x", ("X-Upper", "1")), headers(1, "GET", "/any/x", *((f"h{n}", "x") for n in range(70))),
+        headers(1, "GET", "/any/x", *((f"h{n}", "x" * 120) for n in range(70))), headers(1, "GET", "/any/x", ("x-request-id", "0123456789abcdef")),
+        headers(1, "GET", "/any/x", flags=0) + frame(9, 4, 1, literal("a", "b")), headers(1, "GET", "/any/x", flags=0) + frame(9, 0, 1, b"") * 6,
+        headers(2, "GET", "/any/x"), headers(3, "GET", "/any/x") + headers(1, "GET", "/any/x"), data(1, b"x"), frame(6, 0, 0, b"12345678") * 3, frame(6, 0, 0, b"1"),
+        frame(7, 0, 0, b"\0" * 8), frame(8, 0, 0, b"\0" * 4), frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2, frame(5, 4, 1, b"\0\0\0\2"), frame(99, 0, 0, b"x"),
+        headers(1, "POST", "/echo", end=False) + data(1, b"x", False) + frame(1, 5, 1, literal("trailer", "1")),
+        b"".join(headers(n, "POST", "/late", end=False) for n in range(1, 21, 2)), b"".join(headers(n, "GET", "/any/x") + frame(3, 0, n, b"\0\0\0\x08") for n in range(1, 301, 2)),
+        headers(1, "POST", "/echo", end=False) + data(1, b"x" * 4097, False), headers(1, "GET", "/refuse", end=False) + data(1, b"x" * 8000, False) * 9,
+        headers(1, "POST", "/late", ("content-length", "1"), ("content-length", "1"), end=False) + data(1, b"x"),
+        b"".join(headers(n, "POST", "/late", end=False) + data(n, b"x" * 900) for n in range(1, 41, 2)), frame(1, 4, 1, b"\xff\xff\xff\xff"), b"GET / HTTP/1.1\r\n\r\n",
+        frame(4, 0, 0, b"\0\1\0\0\0\0" + b"\0\5\0\0\x40\0") * 3, headers(1, "POST", "/none", end=False) + data(1, b"x" * 9000, False) * 9 + headers(3, "GET", "/any/x"),
+    ]
+    out = [settings + ack + o for o in out]
+    seeds("http2", out + [out[0][:n] for n in (5, 40)] + [out[0] + b"\0" * n for n in (1, 2)])
+
+
+# ---- files ----
+
+def make_config():
+    registrar = """[server]
+listen = 127.0.0.1:8443
+key = r.key
+certificate = r.crt
+[store]
+path = store
+[ca]
+key = ca.key
+certificate = ca.crt
+[manufacturer Acme]
+anchors = acme.crt
+masa_anchors = masa.crt
+admit = all
+"""
+    masa = "[server]\nlisten = 127.0.0.1:9443\nkey = k\ncertificate = c\n[store]\npath = s\n[signer]\nkey = k\ncertificate = c\n[devices]\nanchors = a\n"
+    pledge = "[device]\nidevid_key = k\nidevid_certificate = c\nmasa_anchors = m\n[registrars]\nurls = https://a:1 https://b\n"
+    out = ["r" + registrar, "m" + masa, "p" + pledge]
+    out += ["r" + registrar + x for x in (
+        "admit = listed\n", "serials = s\nadmit = listed\n", "[policy]\nretry_after = 5m\npending_days = 9\n", "[policy]\nretry_after = 5x\n",
+        "[policy]\nretry_after = 99999999999999999999d\n", "[masa]\naddresses = global, loopback\n", "[masa]\naddresses = mars\n", "[server]\nworkers = -1\n",
+        "[server]\nworkers = x\n", "[server]\nlistne = a\n", "[sever]\nlisten = a\n", "[ca]\nserver_keygen = yes\n", "[est]\nserver_keygen = on\ncacerts_open = no\n",
+        "[est]\nserver_keygen = maybe\n", "[manufacturer Acme]\nadmit = hold\n", "[manufacturer B]\nanchors = b\nmasa_anchors = b\n", "[manufacturer]\nanchors = b\n",
+        "[audit]\ncheck = off\n", "[audit]\ncheck = of\n", "[log]\nlevel = debug\n", "[server X]\n", "[server\n", "[]\n", "[manufacturer a b]\nanchors=x\n",
+        "no equals\n", "= x\n", "[server]\nlisten =\n", "key\n = x\n", "# comment\n; comment\n[log] ; c\nlevel = info ; c\n", "[" + "x" * 60 + "]\n",
+        "[server]\n" + "x" * 60 + " = 1\n", "[est]\ncsrattrs = " + "x" * 300 + "\n", "[est]\ncsrattrs = " + "x" * 5000 + "\n", "\0\n", "[est]\r\ncsrattrs = a\r\n",
+        "[manufacturer C]\nserial_from = cn\nexpired_idevid = accept\nmasa_url = https://m.example\n", "[server]\nlisten : b\n", "[log]\nlevel = info\nlevel = info\n")]
+    out += ["m" + masa + x for x in ("[policy]\nownership = known-owner\nnonceless = owners\nnonceless_lifetime = 20m\n", "[policy]\npin = end-entity\n",
+                                     "[rate]\nper_registrar_per_minute = 0\n", "[policy]\nnonceless = owners\n")]
+    out += ["p" + pledge + x for x in ("[retry]\nbackoff_min = 2s\nbackoff_max = 1h\nattempts = 3\n", "[policy]\nassertion = verified\nnonceless = refuse\n", "[device]\nkey_type = rsa-3072\n")]
+    seeds("config", out + ["r", "m", "p", "p[device]\n", "r\xef\xbb\xbf" + registrar])
+
+
+def make_csv():
+    seeds("csv", [
+        "serial,idevid_issuer,owner\nA-1,BBgwFoAUAAAAAAAAAAAAAAAAAAAAAAAAAAA=,Acme\n", "\ufeffserial\r\nA-1\r\n\r\nA-2\r\n", "Serial,\"own\"\"er\"\n\"a,b\",\"c\nd\"\n",
+        "serial\n\"unfinished", "serial\n\"a\"b\n", "serial\na\"b\n", "serial\n" + "," * 70 + "\n", "serial\n" + "x" * 17000 + "\nA-2\n", "", "\n\n", ",\n", "\"\"\n", "a\rb\n",
+        "serial\na\0b\nA-2\n", "idevid_issuer\nAAAA\nMBaAFAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAECAwQFBgcICQoLDA0ODxAREhM=\n!\n"])
+
+
+def make_pledge_state():
+    pending = ("registrar https://a.example\nserver https://a.example:8443/x\nnonce %s\nsince 1796000000\nrequest %s\nserver-cert %s\n"
+               % (NONCE, b64(sign("device", PLEDGE_REQUESTS[0])), b64(REGISTRAR)))
+    key = (HERE / "pki/device.key").read_bytes()
+    other = (HERE / "pki/masa.key").read_bytes()
+    good, cacerts = pem("CERTIFICATE", DEVICE), pem("CERTIFICATE", SITE_ROOT)
+    out = [b"\0" + x.encode() for x in (pending, pending.replace("since 17", "since x"), pending.replace("AA", "!A"), pending[:200], "", "\n", "registrar x\n",
+                                        pending.replace("registrar https://a", "registrar " + "x" * 1100), pending + pending, pending.replace("nonce", "once"))]
+    out += [b"\1" + x for x in (b"registrar https://b:2\n", b"", b"registrar", b"registrar " + b"x" * 1100 + b"\n")]
+    out += [b"\2" + x.encode() for x in (good, good + cacerts, cacerts, "", good[:200], pem("CERTIFICATE", MASA))]
+    out += [b"\3" + x.encode() for x in (cacerts, cacerts * 2, "", "x", "# comment\n" + cacerts)]
+    out += [b"\4" + x for x in (key, other, b"", b"x", key[:100])] + [b"\5" + x for x in (key, other, b"", b"x", key[:100])]
+    seeds("pledge_state", out)
+
+
+# ---- small texts ----
+
+def make_texts():
+    seeds("uri", [
+        "https://a.example", "https://a.example:8443/x?y=1", "https://[2001:db8::1]:1/", "https://192.0.2.1/", "HTTPS://A.EXAMPLE/%41", "http://a", "https://u@a/", "https://a/#f", "https://",
+        "https://a:0/", "https://a:65536/", "https://a:/", "https://a b/", "https://[::1", "https://[x]/", "https://" + "a" * 300, "https://a/" + "x" * 600, "a.example:1", "[::1]:2", "[::1]", "a",
+        "https://a/b\n/c", "https://a/b\nhttps://c/d", "https://a/b\n//c", "https://a\nx", "https://a?x", "a=1&b=2&a=3", "b=%41&a=%4a%zz", "a=%00", "a=%4", "https://a/\nhttp://b/", "https://a/\n", "https://a..b/",
+        "https://-a/", "https://a_b/", "https://a:1a/", "https://1.2.3.999/", "a+b=c&a", "%61=1", "https://a/\t", "https://a\\b/", "https://a/\x7f"])
+    seeds("datetime", [
+        "2026-11-30T00:00:00Z", "2026-11-30t00:00:00.123456+01:30", "2026-02-29T00:00:00Z", "2024-02-29T23:59:60Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-23:59", "2026-11-30T00:00:00", "2026-11-30 00:00:00Z",
+        "2026-13-01T00:00:00Z", "2026-11-30T24:00:00Z", "2026-11-30T00:00:00.Z", "2026-11-30T00:00:00Zx", "0001-01-01T00:00:00Z", "120", "-1", "99999999999999999999", "120\nSun, 29 Nov 2026 10:00:00 GMT",
+        "Mon, 30 Nov 2026 10:00:00 GMT\nSun, 29 Nov 2026 10:00:00 GMT", "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 Nox 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 CET",
+        "Mon, 30 Nov 2026 10:00:00 GMT\nx", "", " 5", "Sun, 31 Feb 2026 10:00:00 GMT", "Sun, 06 Nov 1994 08:60:37 GMT", "2026-11-30T00:00:00+24:00", "2026-11-30T00:00:00+0100", "1970-01-01T00:00:00+00:01",
+        "Tuesday, 06-Nov-29 08:49:37 GMT", "Sun Nov 16 08:49:37 1994", "Sun, 6 Nov 1994 08:49:37 GMT"])
+    seeds("media_type", [
+        "application/voucher-cms+json", "Application/Voucher-CMS+JSON; charset=utf-8", "*/*", "application/*;q=0.5, text/plain;q=0.9", "text/plain;q=0", "text/plain; q=1.000, */*;q=0.001", "text/plain;q=1.001", "text/plain;q=x",
+        "text", "text/", "/plain", "text/plain,", ",,text/plain", "text/plain;a=\"b,c\\\"d\";q=0.2", "text/plain;a=\"unfinished", "text/ plain", "", " ", "x" * 200 + "/y", "image/png", "a/b;q=0.1234", "application/pkcs7-mime; smime-type=certs-only",
+        "*", "*/plain", "text/plain ; q = 1", "text/plain;q=", "text/*;q=0, text/plain", "application/json"])
+
+
+def main():
+    for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
+                 make_csrattrs, make_pkcs7_certs, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_pledge_state,
+                 make_texts):
+        make()
+
+
+main()

@@ -1,0 +1,168 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Run the fuzz targets, or measure what their corpora reach.
+
+    tests/fuzz/run.py fuzz     --build DIR --seconds N [TARGET...]
+    tests/fuzz/run.py coverage --build DIR [--missing] [TARGET...]
+
+fuzz: one target after the other, at low priority; new inputs are kept in DIR/corpus/TARGET, what
+crashes in DIR/crashes. Prints executions a second of CPU time. Exit 1 when a target failed.
+coverage: lines of the target's parsers that its committed corpus reaches; exit 1 below the floor.
+"""
+import argparse
+import os
+import pathlib
+import re
+import resource
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+FLOOR = 90            # per cent of lines; what is left are failed allocations
+RATE_FLOOR = 1000     # executions a second of CPU: below it hardly anything is found
+INPUT_MAX = 16384
+
+# target → its parsers: file, and the functions in it that are not the parser's (None: none)
+PARSERS = {
+    "audit_log": {"common/message/audit_log.c": None, "common/wire/json.c": None},
+    "cms": {"common/pki/cms.c": None, "common/pki/cms_alg.c": r"^alg_for_key|^cms_alg_of|seal"},
+    "config": {"common/run/config.c": r"describe", "common/run/config_value.c": r"describe"},
+    "csr": {"common/pki/csr.c": None, "common/pki/csr_satisfies.c": None,
+            "registrar/est_body.c": r"est_wrapping_for"},
+    "csrattrs": {"common/pki/csrattrs.c": None},
+    "csv": {"common/wire/csv.c": None},
+    "datetime": {"common/wire/datetime.c": None},
+    "http1": {"common/net/http1.c": r"http1_take_body|http1_started", "common/net/http1_head.c": None},
+    "http1_reply": {"common/net/http1_reply.c": None},
+    "http2": {"common/net/http2.c": r"http2_expired|http2_wants_input|http2_is_busy",
+              "common/net/http2_stream.c": r"on_deadline", "common/net/http_route.c": None},
+    "idevid": {"common/pki/idevid.c": None, "common/pki/cert.c": r"cert_from_x509|cert_verify|cert_x509",
+               "common/pki/name.c": None},
+    "masa_request": {"masa/authenticate.c": None, "masa/domain.c": r"domain_key|domain_id_text",
+                     "common/message/voucher_format.c": r"read|media_type|accept"},
+    "media_type": {"common/wire/media_type.c": None},
+    "pkcs7_certs": {"common/pki/pkcs7_certs.c": None},
+    "pledge_state": {"pledge/state.c": r"csr|install|reset|report_done|write_|sync_dir|turn_current|"
+                                       r"make_next_dir|state_drop|remove_enrolled|current_path|is_enrolled"},
+    "registrar_request": {"registrar/admit.c": r"admit_media|admit_device|admit_reserve|admit_recall|"
+                                               r"touch|same_request|notice|pending|format"},
+    "status_report": {"common/message/status_report.c": None},
+    "uri": {"common/wire/uri.c": None, "common/wire/percent.c": None},
+    "voucher": {"pledge/accept.c": None, "registrar/vet.c": None},
+    "voucher_json": {"common/message/voucher.c": None, "common/wire/base64.c": r"encode_wrapped|url_encode|spaced"},
+}
+
+
+def targets(wanted):
+    known = sorted(p.name[:-len("_fuzz.c")] for p in HERE.glob("*_fuzz.c"))
+    for name in wanted:
+        if name not in known:
+            sys.exit(f"no target {name}; there are: {' '.join(known)}")
+    return wanted or known
+
+
+def fuzz_one(build, name, seconds):
+    grown, crashes = build / "corpus" / name, build / "crashes"
+    grown.mkdir(parents=True, exist_ok=True)
+    crashes.mkdir(parents=True, exist_ok=True)
+    command = ["nice", "-n", "10", str(build / "fuzz" / f"{name}_fuzz"), str(grown),
+               str(HERE / "corpus" / name), f"-max_total_time={seconds}", f"-max_len={INPUT_MAX}",
+               "-print_final_stats=1", "-timeout=10", "-rss_limit_mb=1024",
+               f"-artifact_prefix={crashes}/{name}-"]
+    words = HERE / "dict" / f"{name}.dict"
+    if words.exists():
+        command.append(f"-dict={words}")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    text = done.stderr.decode(errors="replace")
+    runs = int((re.findall(r"stat::number_of_executed_units: (\d+)", text) or ["0"])[-1])
+    return done.returncode, runs, runs / max(cpu, 0.001), text
+
+
+def fuzz(args):
+    failed = 0
+    for name in targets(args.targets):
+        code, runs, rate, text = fuzz_one(args.build, name, args.seconds)
+        bad = code != 0
+        failed += bad
+        slow = "" if bad or rate >= RATE_FLOOR else f"  SLOW (below {RATE_FLOOR})"
+        print(f"{'FAILED' if bad else '    ok'} {name:18} {runs:9} runs {rate:7.0f} a CPU second{slow}", flush=True)
+        if bad:
+            print(text[-6000:], flush=True)
+    return 1 if failed else 0
+
+
+def tool(name):
+    for candidate in (f"{name}-14", name):
+        if subprocess.run(["which", candidate], stdout=subprocess.DEVNULL).returncode == 0:
+            return candidate
+    sys.exit(f"{name} is missing (package llvm)")
+
+
+def function_lines(report, skip):
+    """(lines, missed) of the functions that count, from llvm-cov report -show-functions."""
+    lines = missed = 0
+    holes = []
+    for row in report.splitlines():
+        cells = row.split()
+        # name, regions, missed, cover, lines, missed, cover[, branches...]
+        if len(cells) < 7 or not cells[4].isdigit() or cells[0] == "TOTAL":
+            continue
+        function = cells[0].split(":")[-1]
+        if skip and re.search(skip, function):
+            continue
+        lines += int(cells[4])
+        missed += int(cells[5])
+        if int(cells[5]):
+            holes.append(f"{function} {cells[5]}/{cells[4]}")
+    return lines, missed, holes
+
+
+def coverage_one(build, name):
+    raw, data = build / f"{name}.profraw", build / f"{name}.profdata"
+    binary = build / "fuzz" / f"{name}_fuzz"
+    done = subprocess.run([str(binary)], env=dict(os.environ, LLVM_PROFILE_FILE=str(raw)),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        sys.exit(f"{name}: {done.stdout.decode(errors='replace')[-3000:]}")
+    subprocess.run([tool("llvm-profdata"), "merge", "-o", str(data), str(raw)], check=True)
+    raw.unlink()
+    for file, skip in PARSERS[name].items():
+        report = subprocess.run(
+            [tool("llvm-cov"), "report", str(binary), f"-instr-profile={data}", "-show-functions", str(ROOT / file)],
+            stdout=subprocess.PIPE, check=True).stdout.decode()
+        yield file, *function_lines(report, skip)
+
+
+def coverage(args):
+    failed = 0
+    for name in targets(args.targets):
+        if name not in PARSERS:
+            sys.exit(f"{name}: which files are its parser? say so in PARSERS")
+        for file, lines, missed, holes in coverage_one(args.build, name):
+            percent = 100 * (lines - missed) / lines if lines else 0
+            bad = percent < FLOOR
+            failed += bad
+            print(f"{'BELOW' if bad else '   ok'} {name:18} {file:34} {percent:5.1f} % of {lines} lines", flush=True)
+            if args.missing and holes:
+                print("        " + ", ".join(holes))
+    return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["fuzz", "coverage"])
+    parser.add_argument("targets", nargs="*", metavar="TARGET")
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--missing", action="store_true", help="name the functions with lines not reached")
+    args = parser.parse_intermixed_args()
+    args.build = args.build.resolve()
+    return fuzz(args) if args.what == "fuzz" else coverage(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

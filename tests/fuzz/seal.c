@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For make_seeds.py: sign JSON with one of the keys in pki/, at the targets' time.
+ *
+ *   seal masa|device|registrar < JSON > CMS
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/file.h"
+#include "common/pki/cms.h"
+#include "tests/fuzz/fuzz.h"
+
+/* Part of fuzz_signed.c, which is linked in with the other helpers. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t len, size_t room)
+{
+	return len;
+}
+
+static const struct identity *signer(const char *name)
+{
+	const struct fuzz_site *s = fuzz_site();
+
+	if (strcmp(name, "masa") == 0)
+		return &s->masa;
+	return strcmp(name, "device") == 0 ? &s->device : &s->registrar;
+}
+
+int main(int argc, char **argv)
+{
+	BUF_AUTO struct buf json = BUF_INIT(CMS_DER_MAX), out = BUF_INIT(CMS_DER_MAX);
+	struct err e = ERR_INIT;
+	const struct identity *id = signer(argc > 1 ? argv[1] : "");
+
+	if (!file_read("/dev/stdin", &json, &e) ||
+		!cms_seal(buf_bytes(&json), id, &id->chain, FUZZ_NOW, &out, &e)) {
+		fprintf(stderr, "%s\n", e.text);
+		return 1;
+	}
+	return fwrite(out.data, out.len, 1, stdout) == 1 ? 0 : 1;
+}
