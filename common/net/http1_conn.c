@@ -89,6 +89,7 @@ static void answered(void *arg, struct call *c)
 
 	h->call = NULL;
 	h->answering = false;
+	conn_answered(h->conn);
 	if (!put_reply(&h->conn->out, c, close, &e)) {
 		conn_abort(h->conn);
 	} else if (close) {
@@ -273,6 +274,21 @@ static bool http1_conn_is_busy(void *p)
 	return h->answering || h->backlog.len > 0;
 }
 
+static bool http1_conn_is_serving(void *p)
+{
+	struct http1_conn *h = p;
+
+	return h->answering;
+}
+
+static size_t http1_conn_held(void *p)
+{
+	struct http1_conn *h = p;
+	size_t body = h->answering ? h->call->body.len : http1_body(h->parser).len;
+
+	return body + h->backlog.len;
+}
+
 static void http1_conn_expired(void *p, enum conn_phase phase)
 {
 	struct http1_conn *h = p;
@@ -309,6 +325,8 @@ const struct conn_protocol http1_protocol = {
 	.advance = http1_conn_advance,
 	.wants_input = http1_conn_wants_input,
 	.is_busy = http1_conn_is_busy,
+	.is_serving = http1_conn_is_serving,
+	.held = http1_conn_held,
 	.expired = http1_conn_expired,
 	.drain = http1_conn_drain,
 	.close = http1_conn_close,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/net/http_worker.h"
 
 /* A client may reset this many streams at once, and so many a second in the long run; one that does
@@ -18,9 +19,65 @@
 /* Frames a header block may be spread over; 8 KiB fit into one (CVE-2024-28182). */
 #define CONTINUATIONS_MAX 4
 
+/* Frames that further no request (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM,
+ * CONTINUATION, unknown ones, DATA of hardly anything) cost a few octets to send and some work to
+ * take. A client may send so many at once, and some more with the time, with each request and with
+ * each piece of an answer it takes: curl and nghttp2's own client stay far below (CVE-2019-9511 to
+ * 9518). */
+#define PATIENCE_MAX	    1000
+#define PATIENCE_PER_SECOND 100
+#define PATIENCE_PER_FRAME  4
+#define DATA_TINY_MAX	    64 /* octets */
+
 static struct http2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(session, id);
+}
+
+static void gain_patience(struct http2_conn *h2, int64_t frames)
+{
+	int64_t sum = h2->patience + frames;
+
+	h2->patience = sum > PATIENCE_MAX ? PATIENCE_MAX : (unsigned)sum;
+}
+
+static void gain_patience_with_time(struct http2_conn *h2)
+{
+	int64_t now = clock_mono_ms(),
+		gained = (now - h2->patience_ms) * PATIENCE_PER_SECOND / 1000;
+
+	if (gained > 0) { /* fractions go on to count */
+		gain_patience(h2, gained);
+		h2->patience_ms = now;
+	}
+}
+
+static bool furthers_a_request(const nghttp2_frame_hd *hd)
+{
+	if (hd->type == NGHTTP2_DATA)
+		return hd->length > DATA_TINY_MAX || (hd->flags & NGHTTP2_FLAG_END_STREAM);
+	return hd->type == NGHTTP2_HEADERS;
+}
+
+/* Every frame, before its payload. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
+{
+	struct http2_conn *h2 = arg;
+
+	if (furthers_a_request(hd)) {
+		gain_patience(h2, PATIENCE_PER_FRAME);
+		return 0;
+	}
+	if (h2->patience == 0)
+		gain_patience_with_time(h2);
+	if (h2->patience > 0) {
+		h2->patience--;
+		return 0;
+	}
+	nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE,
+		nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_ENHANCE_YOUR_CALM, NULL,
+		0);
+	return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -93,6 +150,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 {
 	struct http2_stream *s = stream_of(session, frame->hd.stream_id);
 
+	if (frame->hd.type == NGHTTP2_DATA)
+		gain_patience(arg, PATIENCE_PER_FRAME);
 	if (!s || !ends_stream(frame))
 		return 0;
 	s->reply_sent = true;
@@ -120,6 +179,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
 	if (nghttp2_session_callbacks_new(&cb) != 0)
 		return NULL;
+	nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(cb, on_invalid_header);
@@ -183,6 +243,8 @@ static void *http2_open(struct conn *c, struct err *e)
 	if (!h2)
 		return NULL;
 	h2->conn = c;
+	h2->patience = PATIENCE_MAX;
+	h2->patience_ms = clock_mono_ms();
 	if (!make_session(h2) || !submit_settings(h2)) {
 		err_set(e, ERR_NO_MEMORY, "no memory for an HTTP/2 session");
 		http2_close(h2);
@@ -250,6 +312,27 @@ static bool http2_is_busy(void *p)
 	return false;
 }
 
+static bool http2_is_serving(void *p)
+{
+	const struct http2_conn *h2 = p;
+
+	for (const struct http2_stream *s = h2->streams; s; s = s->next)
+		if (s->state == STREAM_HANDLER)
+			return true;
+	return false;
+}
+
+static size_t http2_held(void *p)
+{
+	const struct http2_conn *h2 = p;
+	size_t held = 0;
+
+	for (const struct http2_stream *s = h2->streams; s; s = s->next)
+		held += sizeof(*s) + (s->call ? sizeof(*s->call) + s->call->headers.text.len : 0) +
+			s->received + s->body.len;
+	return held;
+}
+
 void http2_conn_end(struct http2_conn *h2)
 {
 	if (h2->ending)
@@ -275,6 +358,8 @@ const struct conn_protocol http2_protocol = {
 	.advance = http2_advance,
 	.wants_input = http2_wants_input,
 	.is_busy = http2_is_busy,
+	.is_serving = http2_is_serving,
+	.held = http2_held,
 	.expired = http2_expired,
 	.drain = http2_drain,
 	.close = http2_close,

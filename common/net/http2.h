@@ -20,7 +20,9 @@ struct http2_conn {
 	size_t bodies; /* octets of them, of all streams */
 	nghttp2_session *session;
 	struct http2_stream *streams;
-	bool ending; /* GOAWAY has been submitted */
+	bool ending;	     /* GOAWAY has been submitted */
+	unsigned patience;   /* frames that further no request it may still send */
+	int64_t patience_ms; /* when that was counted */
 };
 
 enum http2_stream_state {

@@ -322,6 +322,7 @@ static void answered(void *arg, struct call *c)
 
 	s->call = NULL;
 	s->state = STREAM_ANSWERED;
+	conn_answered(conn);
 	loop_timer_arm(&s->deadline, conn_limits(conn)->write_ms);
 	if (!submit(s, c))
 		conn_abort(conn);

@@ -6,6 +6,7 @@
 #include "common/net/http_conn.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/net/http_worker.h"
 
@@ -97,6 +98,11 @@ struct call *conn_new_call(
 	return call_new(&setup, e);
 }
 
+void conn_answered(struct conn *c)
+{
+	shed_served(&c->worker->shed, c);
+}
+
 static void log_lost(const struct conn *c, const char *event, const struct err *e)
 {
 	log_event(c->worker->server->config.log, LOG_LEVEL_INFO, event, NULL, "peer",
@@ -109,7 +115,7 @@ static bool start_protocol(struct conn *c)
 
 	c->protocol = tls_stream_is_h2(&c->stream) ? &http2_protocol : &http1_protocol;
 	if (!tls_stream_peer(&c->stream, c->worker->server->config.cache, &c->peer->peer, &e) ||
-		!(c->p = c->protocol->open(c, &e))) {
+		!http_worker_identify(c->worker, c, &e) || !(c->p = c->protocol->open(c, &e))) {
 		c->protocol = NULL;
 		c->dead = true;
 		log_lost(c, "connection-refused", &e);
@@ -251,7 +257,13 @@ static void await_socket(struct conn *c)
 	c->write_armed = blocked;
 }
 
-/* The end of a turn: the only place that frees a connection in operation. */
+static size_t held_by(const struct conn *c)
+{
+	return c->out.len + (c->protocol ? c->protocol->held(c->p) : 0);
+}
+
+/* The end of a turn: the only place that frees a connection in operation, but for those that make
+ * room for others. */
 static void settle(struct conn *c)
 {
 	c->in_turn = false;
@@ -261,10 +273,12 @@ static void settle(struct conn *c)
 		else if (c->in_eof && !(c->protocol && c->protocol->is_busy(c->p)))
 			c->dead = true;
 	}
-	if (c->dead)
+	if (c->dead) {
 		conn_free(c);
-	else
+	} else {
 		await_socket(c);
+		http_worker_account(c->worker, c, held_by(c)); /* may end others, or this one */
+	}
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
@@ -377,13 +391,13 @@ bool conn_open(struct http_worker *w, int fd, const struct peer *from, const uin
 	if (!c)
 		return false;
 	c->peer->peer = *from;
-	for (size_t i = 0; i < sizeof(c->source); i++)
-		c->source[i] = source[i];
+	memcpy(c->source, source, sizeof(c->source));
 	c->next = w->conns;
 	c->link = &w->conns;
 	if (c->next)
 		c->next->link = &c->next;
 	w->conns = c;
+	shed_enter(&w->shed, c);
 	conn_set_phase(c, CONN_HANDSHAKE);
 	if (!c->stream.ssl)
 		conn_kick(c);
@@ -407,7 +421,7 @@ void conn_free(struct conn *c)
 		*c->link = c->next;
 		if (c->next)
 			c->next->link = c->link;
-		http_worker_conn_gone(c->worker, c->source);
+		http_worker_conn_gone(c->worker, c);
 	}
 	free(c);
 }

@@ -11,6 +11,7 @@
 
 #include "common/net/call_impl.h"
 #include "common/net/http_server.h"
+#include "common/net/http_shed.h"
 #include "common/net/tls_stream.h"
 
 #define CONN_READ_MAX  16384	   /* octets per read: one TLS record */
@@ -43,6 +44,10 @@ struct conn_protocol {
 	bool (*wants_input)(void *p);
 	/* Requests received or answered that are not over yet? */
 	bool (*is_busy)(void *p);
+	/* Is a request with its handler right now? */
+	bool (*is_serving)(void *p);
+	/* Octets of requests and replies it keeps in memory, beside c->out. */
+	size_t (*held)(void *p);
 	/* The deadline of the phase has passed. */
 	void (*expired)(void *p, enum conn_phase phase);
 	/* Serve what has begun, then end. */
@@ -54,6 +59,7 @@ extern const struct conn_protocol http1_protocol, http2_protocol;
 
 struct conn {
 	struct conn *next, **link; /* in the worker's list */
+	TAILQ_ENTRY(conn) shed_link;
 	struct http_worker *worker;
 	struct tls_stream stream;
 	struct event *readable, *writable;
@@ -66,11 +72,15 @@ struct conn {
 	enum conn_phase phase;
 	bool write_armed;
 	bool in_turn;
-	bool in_eof;	    /* the peer sends no more */
-	bool finish;	    /* end when out is empty */
-	bool dead;	    /* end now */
-	bool drained;	    /* asked to end */
-	uint8_t source[16]; /* whose share of the limit it uses */
+	bool in_eof;			   /* the peer sends no more */
+	bool finish;			   /* end when out is empty */
+	bool dead;			   /* end now */
+	bool drained;			   /* asked to end */
+	bool served;			   /* a request of it has been answered */
+	bool identified;		   /* it has a client certificate */
+	size_t held;			   /* octets in memory at the end of its last turn */
+	uint8_t source[HTTP_SOURCE_LEN];   /* whose share of the limit it uses */
+	uint8_t identity[HTTP_SOURCE_LEN]; /* of the digest of its client certificate */
 };
 
 /* Take over an accepted socket. On failure it is closed. */
@@ -81,6 +91,7 @@ void conn_drain(struct conn *c);
 void conn_free(struct conn *c);
 
 /* For protocols. */
+void conn_answered(struct conn *c);			    /* a request has got its answer */
 void conn_set_phase(struct conn *c, enum conn_phase phase); /* arms its deadline */
 void conn_finish(struct conn *c);			    /* after out has been sent */
 void conn_abort(struct conn *c);			    /* now */

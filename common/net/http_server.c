@@ -21,8 +21,10 @@ const struct http_limits http_limits_default = {
 	.request_ms = 60000,
 	.idle_ms = 120000,
 	.write_ms = 30000,
-	.connections_max = 4096,	    /* 25 kB each when idle: 100 MB */
-	.connections_per_source_max = 1024, /* a join proxy speaks for all devices behind it */
+	.connections_max = 4096,	     /* 25 kB each when idle: 100 MB */
+	.connections_per_source_max = 1024,  /* a join proxy speaks for all devices behind it */
+	.connections_per_identity_max = 128, /* a device needs one, a registrar two a worker */
+	.held_max = 64u << 20,		     /* a thousand onboardings at once take 8 MB */
 	.h2_streams_max = 64,
 };
 
@@ -42,20 +44,29 @@ static void fill_limits(struct http_limits *l)
 	l->connections_per_source_max = l->connections_per_source_max
 						? l->connections_per_source_max
 						: d->connections_per_source_max;
+	l->connections_per_identity_max = l->connections_per_identity_max
+						  ? l->connections_per_identity_max
+						  : d->connections_per_identity_max;
+	l->held_max = l->held_max ? l->held_max : d->held_max;
 	l->h2_streams_max = l->h2_streams_max ? l->h2_streams_max : d->h2_streams_max;
 }
 
 /* The usual soft limit of 1024 descriptors is far below what the server may hold; the hard one is
- * the administrator's word. Beyond it accepting pauses. */
-static void raise_descriptor_limit(size_t connections_max)
+ * the administrator's word. Where it leaves fewer connections, these are the cap: at a cap idle
+ * connections are shed, without descriptors nobody gets in. */
+static void fit_descriptors(struct http_limits *limits)
 {
 	struct rlimit l;
-	rlim_t wanted = connections_max + SPARE_DESCRIPTORS;
+	rlim_t wanted = limits->connections_max + SPARE_DESCRIPTORS;
 
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= wanted)
 		return;
 	l.rlim_cur = l.rlim_max < wanted ? l.rlim_max : wanted;
-	setrlimit(RLIMIT_NOFILE, &l);
+	if (setrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur >= wanted)
+		return;
+	limits->connections_max = l.rlim_cur > 2 * SPARE_DESCRIPTORS
+					  ? (size_t)l.rlim_cur - SPARE_DESCRIPTORS
+					  : (size_t)l.rlim_cur / 2;
 }
 
 static bool listen_unix(struct http_server *s, const char *path, struct err *e)
@@ -108,7 +119,8 @@ static bool set_up(struct http_server *s, struct loop **loops, size_t loop_count
 		s->workers[i].listen_fd = -1;
 	}
 	s->sources = http_sources_new(s->config.limits.connections_per_source_max, e);
-	return s->sources && listen_all(s, e) && start(s, e);
+	s->identities = http_sources_new(s->config.limits.connections_per_identity_max, e);
+	return s->sources && s->identities && listen_all(s, e) && start(s, e);
 }
 
 struct http_server *http_server_new(const struct http_server_config *config, struct loop **loops,
@@ -122,12 +134,13 @@ struct http_server *http_server_new(const struct http_server_config *config, str
 	fill_limits(&s->config.limits);
 	pthread_mutex_init(&s->tls_lock, NULL);
 	atomic_init(&s->connections, 0);
+	atomic_init(&s->held, 0);
 	atomic_init(&s->next_connection_id, 1);
 	atomic_init(&s->undrained, loop_count);
 	atomic_init(&s->drain_reported, false);
 	if (config->tls)
 		s->tls = tls_server_ref(config->tls);
-	raise_descriptor_limit(s->config.limits.connections_max);
+	fit_descriptors(&s->config.limits);
 	if (!set_up(s, loops, loop_count, e)) {
 		http_server_free(s);
 		return NULL;
@@ -188,6 +201,7 @@ void http_server_free(struct http_server *s)
 	free(s->unix_path);
 	free(s->workers);
 	http_sources_free(s->sources);
+	http_sources_free(s->identities);
 	tls_server_free(s->tls);
 	pthread_mutex_destroy(&s->tls_lock);
 	free(s);

@@ -33,6 +33,8 @@ struct http_limits {
 	int64_t write_ms;	 /* 30 s for the peer to take an answer */
 	size_t connections_max;	 /* per process */
 	size_t connections_per_source_max;
+	size_t connections_per_identity_max; /* that show the same client certificate */
+	size_t held_max;	 /* octets of requests and replies in memory, of all connections */
 	unsigned h2_streams_max; /* 64 */
 };
 extern const struct http_limits http_limits_default;

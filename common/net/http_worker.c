@@ -5,14 +5,18 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/net/http_listen.h"
 
 #define ACCEPTS_PER_TURN                                                                           \
-	64	     /* so that a flood of connections leaves time for those that are here         \
-		      */
-#define PAUSE_MS 100 /* without descriptors; a closing connection gives one back */
+	64 /* so that a flood of connections leaves time for those that are here                   \
+	    */
+#define PAUSE_MS	   100 /* without descriptors; a closing connection gives one back */
+#define SHED_TOLD_EVERY_MS 1000
 
 static void refuse_fd(struct http_worker *w, int fd, const struct peer *from, const char *why)
 {
@@ -21,19 +25,104 @@ static void refuse_fd(struct http_worker *w, int fd, const struct peer *from, co
 		from->address, "reason", why, NULL);
 }
 
-/* Count it in; false when the server or the source has what it may have. */
-static bool enter(struct http_worker *w, const uint8_t source[16], const char **why)
+/* One line a second at most: who floods us must not fill the disk too. */
+static void tell_shed(struct http_worker *w, const struct conn *c, const char *why)
 {
+	int64_t now = clock_mono_ms();
+	char count[24];
+
+	w->shed_count++;
+	if (w->shed_told_ms && now - w->shed_told_ms < SHED_TOLD_EVERY_MS)
+		return;
+	snprintf(count, sizeof(count), "%zu", w->shed_count);
+	log_event(w->server->config.log, LOG_LEVEL_WARNING, "connections-shed", NULL, "reason", why,
+		"count", count, "peer", c->peer->peer.address, NULL);
+	w->shed_count = 0;
+	w->shed_told_ms = now;
+}
+
+/* End one connection that fits the wish; false when there is none. */
+static bool shed(struct http_worker *w, const struct shed_wish *wish, const char *why)
+{
+	struct conn *c = shed_choose(&w->shed, wish);
+
+	if (!c)
+		return false;
+	tell_shed(w, c, why);
+	conn_free(c);
+	return true;
+}
+
+static bool enter_server(struct http_worker *w)
+{
+	static const struct shed_wish anyone = {.source = NULL};
 	struct http_server *s = w->server;
 
-	*why = "too many connections";
-	if (atomic_fetch_add(&s->connections, 1) < s->config.limits.connections_max) {
-		*why = "too many connections of this source";
-		if (s->unix_path || http_sources_enter(s->sources, source))
-			return true;
-	}
+	if (atomic_fetch_add(&s->connections, 1) < s->config.limits.connections_max ||
+		shed(w, &anyone, "connections"))
+		return true;
 	atomic_fetch_sub(&s->connections, 1);
 	return false;
+}
+
+static bool enter_source(struct http_worker *w, const uint8_t source[HTTP_SOURCE_LEN])
+{
+	const struct shed_wish same_source = {.source = source};
+	struct http_sources *sources = w->server->sources;
+
+	return w->server->unix_path || http_sources_enter(sources, source) ||
+	       (shed(w, &same_source, "connections of one source") &&
+		       http_sources_enter(sources, source));
+}
+
+/* Count it in, and let another one go for it where there is no room. */
+static bool enter(struct http_worker *w, const uint8_t source[HTTP_SOURCE_LEN], const char **why)
+{
+	*why = "too many connections of this source";
+	if (!enter_source(w, source))
+		return false;
+	*why = "too many connections";
+	if (enter_server(w))
+		return true;
+	if (!w->server->unix_path)
+		http_sources_leave(w->server->sources, source);
+	return false;
+}
+
+static void leave(struct http_worker *w, const uint8_t source[HTTP_SOURCE_LEN])
+{
+	if (!w->server->unix_path)
+		http_sources_leave(w->server->sources, source);
+	atomic_fetch_sub(&w->server->connections, 1);
+}
+
+bool http_worker_identify(struct http_worker *w, struct conn *c, struct err *e)
+{
+	struct http_sources *identities = w->server->identities;
+	const struct shed_wish same_identity = {.identity = c->identity};
+
+	if (!c->peer->peer.cert)
+		return true;
+	memcpy(c->identity, cert_sha256(c->peer->peer.cert), sizeof(c->identity));
+	c->identified = http_sources_enter(identities, c->identity) ||
+			(shed(w, &same_identity, "connections with one certificate") &&
+				http_sources_enter(identities, c->identity));
+	return c->identified ||
+	       err_set(e, ERR_RETRY_LATER, "too many connections with this certificate");
+}
+
+void http_worker_account(struct http_worker *w, struct conn *c, size_t held)
+{
+	static const struct shed_wish holders = {.holds_memory = true};
+	struct http_server *s = w->server;
+
+	/* unsigned, so a difference below zero wraps round to what it should be */
+	atomic_fetch_add(&s->held, held - c->held);
+	c->held = held;
+	if (held == 0 || w->draining || s->unix_path) /* administrators take long lists */
+		return;
+	while (atomic_load(&s->held) > s->config.limits.held_max && shed(w, &holders, "memory"))
+		;
 }
 
 static void report_drained(struct http_server *s)
@@ -51,13 +140,13 @@ static void check_drained(struct http_worker *w)
 		report_drained(w->server);
 }
 
-void http_worker_conn_gone(struct http_worker *w, const uint8_t source[16])
+void http_worker_conn_gone(struct http_worker *w, struct conn *c)
 {
-	struct http_server *s = w->server;
-
-	if (!s->unix_path)
-		http_sources_leave(s->sources, source);
-	atomic_fetch_sub(&s->connections, 1);
+	shed_leave(&w->shed, c);
+	if (c->identified)
+		http_sources_leave(w->server->identities, c->identity);
+	atomic_fetch_sub(&w->server->held, c->held);
+	leave(w, c->source);
 	check_drained(w);
 }
 
@@ -79,7 +168,7 @@ static void serve_fd(struct http_worker *w, int fd, const struct sockaddr *from)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	peer.connection_id = atomic_fetch_add(&w->server->next_connection_id, 1);
 	if (!conn_open(w, fd, &peer, source, &e)) {
-		http_worker_conn_gone(w, source);
+		leave(w, source);
 		log_err(w->server->config.log, "connection-refused", NULL, &e);
 	}
 }
@@ -129,6 +218,7 @@ static void on_drain_deadline(void *arg)
 
 bool http_worker_init(struct http_worker *w, struct err *e)
 {
+	shed_init(&w->shed);
 	if (!loop_timer_init(&w->pause, w->loop, on_pause_over, w, e) ||
 		!loop_timer_init(&w->drain_deadline, w->loop, on_drain_deadline, w, e))
 		return false;

@@ -17,6 +17,9 @@ struct http_worker {
 	struct event *acceptable;
 	struct loop_timer pause; /* out of descriptors: accept again a moment later */
 	struct conn *conns;
+	struct shed shed;
+	size_t shed_count; /* since the last line about it */
+	int64_t shed_told_ms;
 	struct call_list calls;
 	bool draining, drained;
 	struct loop_timer drain_deadline; /* the first worker's */
@@ -27,11 +30,13 @@ struct http_server {
 	struct http_worker *workers;
 	size_t worker_count;
 	struct http_sources *sources;
+	struct http_sources *identities;
 	uint16_t port;
 	char *unix_path; /* removed at the end; NULL for TCP */
 	pthread_mutex_t tls_lock;
 	struct tls_server *tls; /* under tls_lock */
 	atomic_size_t connections;
+	atomic_size_t held; /* octets of requests and replies in memory */
 	atomic_int_fast64_t next_connection_id;
 	/* drain */
 	atomic_size_t undrained;
@@ -46,8 +51,14 @@ bool http_worker_init(struct http_worker *w, struct err *e) MUST_CHECK;
 /* On its loop. */
 void http_worker_drain(void *worker);
 void http_worker_clear(struct http_worker *w);
-/* A connection has been freed. */
-void http_worker_conn_gone(struct http_worker *w, const uint8_t source[16]);
+/* A connection is being freed. */
+void http_worker_conn_gone(struct http_worker *w, struct conn *c);
+/* It has shown its certificate, if it has one: false when too many others show the same and none of
+ * them can be ended. */
+bool http_worker_identify(struct http_worker *w, struct conn *c, struct err *e) MUST_CHECK;
+/* It keeps so many octets in memory now. When all together keep too many, connections are ended,
+ * perhaps this one too: the last thing in a turn. */
+void http_worker_account(struct http_worker *w, struct conn *c, size_t held);
 /* Reference for a new connection; NULL for plain. */
 struct tls_server *http_server_take_tls(struct http_server *s);
 

@@ -491,6 +491,33 @@ static void resets__in_a_rapid_series__end_the_connection(void **state)
 	h2_close(&h);
 }
 
+static void pings__in_a_flood__end_the_connection(void **state)
+{
+	struct h2_client h;
+
+	h2_open(&h, false);
+	for (int i = 0; i < 50; i++) /* what a careful client sends is fine */
+		nghttp2_submit_ping(h.session, NGHTTP2_FLAG_NONE, NULL);
+	assert_int_equal(h2_ask(&h, "GET", "/now", NULL)->status, 200);
+	for (int i = 0; i < 2000; i++)
+		nghttp2_submit_ping(h.session, NGHTTP2_FLAG_NONE, NULL);
+	h2_until_closed(&h);
+	assert_true(h.goaway);
+	h2_close(&h);
+}
+
+static void windows__opened_octet_by_octet_without_end__end_the_connection(void **state)
+{
+	struct h2_client h;
+
+	h2_open(&h, false);
+	for (int i = 0; i < 2000; i++)
+		nghttp2_submit_window_update(h.session, NGHTTP2_FLAG_NONE, 0, 1);
+	h2_until_closed(&h);
+	assert_true(h.goaway);
+	h2_close(&h);
+}
+
 static void preface__wrong__ends_the_connection(void **state)
 {
 	struct client_options o = {.alpn = "\x02h2"};
@@ -609,6 +636,8 @@ int main(void)
 		test(stream__reset_while_the_handler_works__answer_is_dropped),
 		test(connection__closed_while_handlers_work__answers_are_dropped),
 		test(resets__in_a_rapid_series__end_the_connection),
+		test(pings__in_a_flood__end_the_connection),
+		test(windows__opened_octet_by_octet_without_end__end_the_connection),
 		test(preface__wrong__ends_the_connection),
 		test(client_certificate__tls_1_2__works_over_h2),
 		cmocka_unit_test(body__never_ends__is_408_at_the_deadline),

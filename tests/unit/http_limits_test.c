@@ -149,33 +149,116 @@ static void peer__does_not_read__is_cut_off(void **state)
 	stop_server(&fx);
 }
 
-static void check_cap(const struct http_limits *l)
+/* ---- shedding: so many that both loops have some ---- */
+
+#define MANY 24
+
+static void open_many(struct client *c, const struct client_options *o)
 {
-	struct client a, b, c;
+	for (int i = 0; i < MANY; i++)
+		client_open(&c[i], port(), o);
+}
+
+static size_t count_open(struct client *c, size_t n)
+{
+	size_t open = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct pollfd p = {.fd = c[i].fd, .events = POLLIN};
+
+		open += poll(&p, 1, 0) == 0;
+	}
+	return open;
+}
+
+static void close_all(struct client *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		client_close(&c[i]);
+}
+
+/* One more than there may be, each of them idle: the newest gets in, exactly one of them goes. */
+static void check_cap(const struct http_limits *l, const struct client_options *o)
+{
+	struct client idle[MANY], good;
 
 	start_server(&fx, "127.0.0.1:0", l);
-	client_open(&a, port(), NULL);
-	client_open(&b, port(), NULL);
-	assert_false(client_try(&c, port(), NULL));
-	client_close(&c);
-	assert_int_equal(ask(&a, GET("/now")), 200);
-	client_close(&a);
-	await_connections(1);
-	client_open(&c, port(), NULL);
-	assert_int_equal(ask(&c, GET("/now")), 200);
-	client_close(&b);
-	client_close(&c);
+	open_many(idle, o);
+	client_open(&good, port(), o);
+	assert_int_equal(ask(&good, GET("/now")), 200);
+	assert_int_equal(http_server_connections(fx.server), MANY);
+	assert_int_equal(count_open(idle, MANY), MANY - 1);
+	client_close(&good);
+	close_all(idle, MANY);
 	stop_server(&fx);
 }
 
-static void connections__over_the_cap__are_closed_until_one_leaves(void **state)
+static void connections__over_the_cap__an_idle_one_goes_the_newest_gets_in(void **state)
 {
-	check_cap(&(struct http_limits){.connections_max = 2});
+	/* of TLS 1.2 nothing is in flight after the handshake: what can be read is the end */
+	const struct client_options o = {.version = TLS1_2_VERSION};
+
+	check_cap(&(struct http_limits){.connections_max = MANY}, &o);
 }
 
-static void connections__over_the_share_of_a_source__are_closed(void **state)
+static void connections__over_the_share_of_a_source__an_idle_one_of_it_goes(void **state)
 {
-	check_cap(&(struct http_limits){.connections_per_source_max = 2});
+	const struct client_options o = {.version = TLS1_2_VERSION};
+
+	check_cap(&(struct http_limits){.connections_per_source_max = MANY}, &o);
+}
+
+static void connections__over_the_share_of_a_certificate__an_idle_one_of_it_goes(void **state)
+{
+	struct identity id;
+	const struct client_options o = {.version = TLS1_2_VERSION, .id = &id};
+
+	make_identity(&id, KEY_EC_P256, "device");
+	check_cap(&(struct http_limits){.connections_per_identity_max = MANY}, &o);
+	identity_clear(&id);
+}
+
+static void connections__over_the_cap__one_with_its_handler_stays(void **state)
+{
+	const struct http_limits l = {.connections_max = 4};
+	struct client busy, c[MANY];
+	struct err e = ERR_INIT;
+	struct call *kept;
+
+	start_server(&fx, "127.0.0.1:0", &l);
+	client_open(&busy, port(), NULL);
+	client_send(&busy, GET("/keep"));
+	kept = await_kept(&fx.app);
+	for (int i = 0; i < MANY; i++) /* some may be refused: a loop ends none of the other's */
+		client_try(&c[i], port(), NULL);
+	assert_true(loop_post(call_loop(kept), answer_later, kept, &e));
+	assert_int_equal(read_reply(&busy, false), 200);
+	client_close(&busy);
+	close_all(c, MANY);
+	stop_server(&fx);
+}
+
+static void requests__incomplete_ones_fill_the_memory__the_oldest_go(void **state)
+{
+	enum { PIECE = 40000 };
+	static char piece[PIECE + 1];
+	const struct http_limits l = {.held_max = 4 * PIECE};
+	struct client c[MANY], good;
+
+	memset(piece, 'x', PIECE);
+	start_server(&fx, "127.0.0.1:0", &l);
+	open_many(c, NULL);
+	for (int i = 0; i < MANY; i++) {
+		client_send(
+			&c[i], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n");
+		client_send(&c[i], piece);
+	}
+	await_connections(4);
+	client_open(&good, port(), NULL);
+	assert_int_equal(ask(&good, GET("/now")), 200);
+	client_close(&good);
+	close_all(c, MANY);
+	stop_server(&fx);
 }
 
 static void source__ipv6__is_the_64_bit_prefix(void **state)
@@ -437,8 +520,12 @@ int main(void)
 		cmocka_unit_test(idle__after_an_answer__is_closed),
 		cmocka_unit_test(handler__silent__peer_gets_503_and_the_late_answer_is_dropped),
 		cmocka_unit_test(peer__does_not_read__is_cut_off),
-		cmocka_unit_test(connections__over_the_cap__are_closed_until_one_leaves),
-		cmocka_unit_test(connections__over_the_share_of_a_source__are_closed),
+		cmocka_unit_test(connections__over_the_cap__an_idle_one_goes_the_newest_gets_in),
+		cmocka_unit_test(connections__over_the_share_of_a_source__an_idle_one_of_it_goes),
+		cmocka_unit_test(
+			connections__over_the_share_of_a_certificate__an_idle_one_of_it_goes),
+		cmocka_unit_test(connections__over_the_cap__one_with_its_handler_stays),
+		cmocka_unit_test(requests__incomplete_ones_fill_the_memory__the_oldest_go),
 		cmocka_unit_test(source__ipv6__is_the_64_bit_prefix),
 		cmocka_unit_test(drain__idle_and_running__idle_ends_at_once_running_is_finished),
 		cmocka_unit_test(drain__nothing_open__is_done_at_once),
