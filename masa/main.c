@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/net/http_listen.h"
+#include "common/pki/ossl_provider.h"
 #include "common/run/daemon.h"
 #include "masa/admin.h"
 #include "masa/serve.h"
@@ -160,7 +161,8 @@ int main(int argc, char **argv)
 		    "manufacturer service for BRSKI: vouchers and audit log",
 		    "/etc/brski/masa.conf", &masa_config_schema, &options, &code))
 		return code;
-	if (!load(&s, options.config_path, &e) || (!options.check_only && !start(&s, &e))) {
+	if (!ossl_provider_install(&e) || !load(&s, options.config_path, &e) ||
+		(!options.check_only && !start(&s, &e))) {
 		fprintf(stderr, "brski-masa: %s\n", e.text);
 		code = EXIT_FAILURE;
 	} else if (options.check_only) {

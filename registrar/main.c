@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/pki/ossl_provider.h"
 #include "common/run/daemon.h"
 #include "registrar/registrar.h"
 
@@ -68,7 +69,7 @@ static int run(struct registrar *r, const struct daemon_options *options)
 	struct err e = ERR_INIT;
 	int code = EXIT_SUCCESS;
 
-	if (!registrar_open(r, options->config_path, &e))
+	if (!ossl_provider_install(&e) || !registrar_open(r, options->config_path, &e))
 		code = failed(&e);
 	else if (!options->check_only)
 		return serve(r);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* With the cut-down provider in place: every format of key that is accepted still loads, stands in
+ * certificates, chains and both ends of TLS; what is left out is refused. */
+#include "tests/unit/pki_fixture.h"
+
+#include <openssl/pem.h>
+#include <openssl/provider.h>
+#include <openssl/ssl.h>
+
+#include "common/pki/chain.h"
+#include "common/pki/key.h"
+#include "common/pki/ossl_provider.h"
+
+#define AT 1700000000 /* within the fixture's validity */
+
+static int install(void **state)
+{
+	struct err e = ERR_INIT;
+
+	return ossl_provider_install(&e) ? 0 : -1;
+}
+
+static EVP_PKEY *generate(enum key_type type)
+{
+	struct err e = ERR_INIT;
+	KEY_AUTO struct key *k = key_generate(type, &e);
+
+	assert_non_null(k);
+	EVP_PKEY_up_ref(key_evp(k));
+	return key_evp(k);
+}
+
+/* ---- keys ---- */
+
+static void assert_loads(BIO *bio, EVP_PKEY *expected)
+{
+	struct err e = ERR_INIT;
+	char *pem;
+	long len = BIO_get_mem_data(bio, &pem);
+	KEY_AUTO struct key *k = key_parse_pem(bytes_of(pem, (size_t)len), &e);
+
+	if (!k)
+		fail_msg("%s", e.text);
+	assert_int_equal(EVP_PKEY_eq(key_evp(k), expected), 1);
+	BIO_free(bio);
+	assert_queue_empty();
+}
+
+static void key_parse_pem__pkcs8_of_every_type__is_read(void **state)
+{
+	for (int t = 0; t < KEY_TYPE_COUNT; t++) {
+		EVP_PKEY *evp = generate((enum key_type)t);
+		BIO *bio = BIO_new(BIO_s_mem());
+
+		assert_true(PEM_write_bio_PKCS8PrivateKey(bio, evp, NULL, NULL, 0, NULL, NULL));
+		assert_loads(bio, evp);
+		EVP_PKEY_free(evp);
+	}
+}
+
+static void key_parse_pem__traditional_form_of_every_type__is_read(void **state)
+{
+	for (int t = 0; t < KEY_TYPE_COUNT; t++) {
+		EVP_PKEY *evp = generate((enum key_type)t);
+		BIO *bio = BIO_new(BIO_s_mem());
+
+		if (t != KEY_ED25519) { /* has none */
+			assert_true(PEM_write_bio_PrivateKey_traditional(
+				bio, evp, NULL, NULL, 0, NULL, NULL));
+			assert_loads(bio, evp);
+		} else {
+			BIO_free(bio);
+		}
+		EVP_PKEY_free(evp);
+	}
+}
+
+/* As `openssl ecparam -genkey` writes it. */
+static void key_parse_pem__behind_its_ec_parameters__is_read(void **state)
+{
+	static const char parameters[] = "-----BEGIN EC PARAMETERS-----\n"
+					 "BggqhkjOPQMBBw==\n"
+					 "-----END EC PARAMETERS-----\n";
+	EVP_PKEY *evp = fixture_ec("P-256");
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	BIO_puts(bio, parameters);
+	assert_true(PEM_write_bio_PrivateKey_traditional(bio, evp, NULL, NULL, 0, NULL, NULL));
+	assert_loads(bio, evp);
+	EVP_PKEY_free(evp);
+}
+
+static void key_parse_pem__encrypted__is_still_said_to_be(void **state)
+{
+	static const unsigned char password[] = "secret";
+	EVP_PKEY *evp = fixture_ec("P-256");
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct err e = ERR_INIT;
+	char *pem;
+	long len;
+
+	assert_true(PEM_write_bio_PrivateKey(bio, evp, EVP_aes_128_cbc(), password, 6, NULL, NULL));
+	len = BIO_get_mem_data(bio, &pem);
+	assert_null(key_parse_pem(bytes_of(pem, (size_t)len), &e));
+	assert_non_null(strstr(e.text, "encrypted"));
+	BIO_free(bio);
+	EVP_PKEY_free(evp);
+	assert_queue_empty();
+}
+
+/* A key of a kind that is left out, made by an OpenSSL that has everything. */
+static void key_parse_pem__ed448__is_refused(void **state)
+{
+	OSSL_LIB_CTX *full = OSSL_LIB_CTX_new();
+	EVP_PKEY *evp = EVP_PKEY_Q_keygen(full, NULL, "ED448");
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct err e = ERR_INIT;
+	char *pem;
+	long len;
+
+	assert_non_null(evp);
+	assert_true(PEM_write_bio_PKCS8PrivateKey(bio, evp, NULL, NULL, 0, NULL, NULL));
+	len = BIO_get_mem_data(bio, &pem);
+	assert_null(key_parse_pem(bytes_of(pem, (size_t)len), &e));
+	assert_int_equal(e.kind, ERR_INPUT);
+	BIO_free(bio);
+	EVP_PKEY_free(evp);
+	OSSL_LIB_CTX_free(full);
+	assert_queue_empty();
+}
+
+/* ---- certificates and TLS ---- */
+
+struct pair {
+	EVP_PKEY *ca_key, *key;
+	struct cert *ca, *leaf;
+};
+
+static void make_pair(enum key_type type, struct pair *p)
+{
+	const char *digest = type == KEY_ED25519 ? "" : "SHA256";
+	struct recipe ca = {.cn = "CA", .ext = {FIXTURE_CA}, .digest = digest};
+	struct recipe leaf = {.cn = "leaf", .digest = digest};
+
+	p->ca_key = ca.key = generate(type);
+	p->key = leaf.key = generate(type);
+	p->ca = fixture_cert(&ca);
+	leaf.issuer = cert_x509(p->ca);
+	leaf.issuer_key = p->ca_key;
+	p->leaf = fixture_cert(&leaf);
+}
+
+static void free_pair(struct pair *p)
+{
+	cert_free(p->ca);
+	cert_free(p->leaf);
+	EVP_PKEY_free(p->ca_key);
+	EVP_PKEY_free(p->key);
+}
+
+static void chain_verify__keys_of_every_type__holds(void **state)
+{
+	for (int t = 0; t < KEY_TYPE_COUNT; t++) {
+		CERT_LIST_AUTO struct cert_list roots = CERT_LIST_INIT;
+		ANCHORS_AUTO struct anchors *anchors = NULL;
+		struct err e = ERR_INIT;
+		struct pair p;
+
+		make_pair((enum key_type)t, &p);
+		assert_true(cert_is_self_signed(p.ca));
+		assert_true(cert_list_add(&roots, p.ca, &e));
+		anchors = anchors_new(&roots, &e);
+		assert_non_null(anchors);
+		assert_true(chain_verify(anchors, p.leaf, NULL, AT, NULL, &e));
+		free_pair(&p);
+	}
+	assert_queue_empty();
+}
+
+static int accept_any(X509_STORE_CTX *store, void *arg)
+{
+	X509_STORE_CTX_set_error(store, X509_V_OK);
+	return 1;
+}
+
+static SSL *endpoint(const SSL_METHOD *method, const struct pair *own, int version)
+{
+	SSL_CTX *ctx = SSL_CTX_new(method);
+	SSL *ssl;
+
+	assert_int_equal(SSL_CTX_use_certificate(ctx, cert_x509(own->leaf)), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(ctx, own->key), 1);
+	assert_int_equal(SSL_CTX_add1_chain_cert(ctx, cert_x509(own->ca)), 1);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
+	assert_int_equal(SSL_CTX_set_min_proto_version(ctx, version), 1);
+	assert_int_equal(SSL_CTX_set_max_proto_version(ctx, version), 1);
+	ssl = SSL_new(ctx);
+	assert_non_null(ssl);
+	SSL_CTX_free(ctx);
+	return ssl;
+}
+
+static void shake_hands(SSL *server, SSL *client)
+{
+	BIO *a, *b;
+
+	assert_int_equal(BIO_new_bio_pair(&a, 65536, &b, 65536), 1);
+	SSL_set_bio(server, a, a);
+	SSL_set_bio(client, b, b);
+	SSL_set_accept_state(server);
+	SSL_set_connect_state(client);
+	for (int i = 0; i < 10 && !(SSL_is_init_finished(server) && SSL_is_init_finished(client));
+		i++) {
+		(void)SSL_do_handshake(client);
+		(void)SSL_do_handshake(server);
+	}
+}
+
+static void assert_sees(SSL *ssl, const struct pair *peer)
+{
+	X509 *x = SSL_get0_peer_certificate(ssl);
+
+	assert_true(SSL_is_init_finished(ssl));
+	assert_non_null(x);
+	assert_int_equal(X509_cmp(x, cert_x509(peer->leaf)), 0);
+	assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(x), peer->key), 1);
+}
+
+static void tls__keys_of_every_type_at_both_ends__agree(void **state)
+{
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+	for (int t = 0; t < KEY_TYPE_COUNT; t++)
+		for (size_t v = 0; v < 2; v++) {
+			struct pair server, client;
+			SSL *s, *c;
+
+			make_pair((enum key_type)t, &server);
+			make_pair((enum key_type)((t + 1) % KEY_TYPE_COUNT), &client);
+			s = endpoint(TLS_server_method(), &server, versions[v]);
+			c = endpoint(TLS_client_method(), &client, versions[v]);
+			shake_hands(s, c);
+			assert_sees(s, &client);
+			assert_sees(c, &server);
+			SSL_free(s);
+			SSL_free(c);
+			free_pair(&server);
+			free_pair(&client);
+			ERR_clear_error();
+		}
+}
+
+static void ossl_provider_install__twice__changes_nothing(void **state)
+{
+	struct err e = ERR_INIT;
+	EVP_PKEY *before = fixture_ec("P-256"), *after;
+
+	assert_true(ossl_provider_install(&e));
+	after = fixture_ec("P-256");
+	assert_ptr_equal(EVP_PKEY_get0_provider(before), EVP_PKEY_get0_provider(after));
+	assert_string_equal(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(after)), "brski");
+	EVP_PKEY_free(before);
+	EVP_PKEY_free(after);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(key_parse_pem__pkcs8_of_every_type__is_read),
+		cmocka_unit_test(key_parse_pem__traditional_form_of_every_type__is_read),
+		cmocka_unit_test(key_parse_pem__behind_its_ec_parameters__is_read),
+		cmocka_unit_test(key_parse_pem__encrypted__is_still_said_to_be),
+		cmocka_unit_test(key_parse_pem__ed448__is_refused),
+		cmocka_unit_test(chain_verify__keys_of_every_type__holds),
+		cmocka_unit_test(tls__keys_of_every_type_at_both_ends__agree),
+		cmocka_unit_test(ossl_provider_install__twice__changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, install, NULL);
+}
