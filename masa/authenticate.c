@@ -248,6 +248,19 @@ bool authenticate_registrar(const struct authenticator *by, const struct voucher
 	       run(registrar_checks, sizeof(registrar_checks) / sizeof(*registrar_checks), &c, e);
 }
 
+bool authenticate_registrar_again(const struct authenticator *by,
+	const struct voucher_format *format, struct bytes octets, int64_t now, struct authentic *a,
+	struct err *e)
+{
+	struct check_context c = {by, format, now, a};
+
+	if (!format->parse(octets, by->certs, &a->rvr, e))
+		return false;
+	if (!a->rvr.signer)
+		return err_set(e, ERR_UNAUTHENTICATED, "the signer's certificate is missing");
+	return run(registrar_checks, sizeof(registrar_checks) / sizeof(*registrar_checks), &c, e);
+}
+
 bool authenticate_pledge(const struct authenticator *by, const struct voucher_format *format,
 	int64_t now, struct authentic *a, struct err *e)
 {

@@ -35,7 +35,12 @@ void authentic_clear(struct authentic *a);
  * ERR_INPUT not a voucher-request · ERR_TOO_LARGE · ERR_UNAUTHENTICATED · ERR_NO_MEMORY */
 bool authenticate_registrar(const struct authenticator *by, const struct voucher_format *format,
 	struct bytes octets, int64_t now, struct authentic *a, struct err *e) MUST_CHECK;
-/* After authenticate_registrar() only. ERR_UNAUTHENTICATED names what differs. A request without a
+/* As above for octets that were authenticated before, as their digest shows: everything but the
+ * signature is checked again, certificates may have expired or been revoked meanwhile. */
+bool authenticate_registrar_again(const struct authenticator *by,
+	const struct voucher_format *format, struct bytes octets, int64_t now, struct authentic *a,
+	struct err *e) MUST_CHECK;
+/* After one of these only. ERR_UNAUTHENTICATED names what differs. A request without a
  * pledge's request passes when it is nonceless or when none is required: whoever goes on then asks
  * owner.c whether this registrar is entitled. */
 bool authenticate_pledge(const struct authenticator *by, const struct voucher_format *format,

@@ -70,13 +70,19 @@ static enum outcome read_content_type(struct request *r, struct err *e)
 	return FAILED;
 }
 
+static enum outcome take_digest(struct request *r, struct err *e)
+{
+	return outcome_of(digest_sha256(call_body(r->call), r->digest, e));
+}
+
 static enum outcome authenticate_the_registrar(struct request *r, struct err *e)
 {
-	struct bytes body = call_body(r->call);
+	bool (*authenticate)(const struct authenticator *by, const struct voucher_format *format,
+		struct bytes octets, int64_t now, struct authentic *a, struct err *e) =
+		r->known ? authenticate_registrar_again : authenticate_registrar;
 
-	return outcome_of(digest_sha256(body, r->digest, e) &&
-			  authenticate_registrar(
-				  &r->m->authenticator, r->asked, body, r->now, &r->authentic, e));
+	return outcome_of(authenticate(
+		&r->m->authenticator, r->asked, call_body(r->call), r->now, &r->authentic, e));
 }
 
 /* R8995-MASA-038. After the signature: nobody can use up another registrar's allowance. */
@@ -250,7 +256,8 @@ static enum outcome accept_json(struct request *r, struct err *e)
 	return FAILED;
 }
 
-/* RFC 8995 §5.8 lets the MASA tie this request to one it has verified already. */
+/* RFC 8995 §5.8 lets the MASA tie this request to one it has verified already: with the very octets
+ * of a request that was honoured comes the certainty that they were signed. */
 static enum outcome recall_request(struct request *r, struct err *e)
 {
 	return outcome_of(records_request_device(r->m->store, r->digest, &r->known, &r->device, e));
@@ -330,6 +337,7 @@ static enum outcome log_audit(struct request *r, struct err *e)
 static const struct step voucher_steps[] = {
 	{"content type", read_content_type, false},
 	{"accepted types", choose_format, false},
+	{"digest", take_digest, false},
 	{"registrar's request", authenticate_the_registrar, false},
 	{"rate", count_the_registrar, false},
 	{"earlier voucher", recall_voucher, false},
@@ -346,9 +354,10 @@ static const struct step voucher_steps[] = {
 static const struct step audit_steps[] = {
 	{"content type", read_content_type, false},
 	{"accepted types", accept_json, false},
+	{"digest", take_digest, false},
+	{"earlier request", recall_request, false},
 	{"registrar's request", authenticate_the_registrar, false},
 	{"rate", count_the_registrar, false},
-	{"earlier request", recall_request, false},
 	{"pledge's request", authenticate_the_pledge, true},
 	{"device", look_up_device, true},
 	{"device", find_log, true},

@@ -76,6 +76,21 @@ static bool cms_voucher_open(struct bytes octets, struct cert_cache *cache,
 	return false;
 }
 
+static bool cms_voucher_parse(
+	struct bytes octets, struct cert_cache *cache, struct signed_voucher *out, struct err *e)
+{
+	struct cms CMS_AUTO cms;
+
+	cms_init(&cms);
+	signed_voucher_init(out);
+	if (!cms_parse(octets, cache, &cms, e))
+		return false;
+	if (take_cms(&cms, NULL, out, e))
+		return true;
+	signed_voucher_clear(out);
+	return false;
+}
+
 static bool cms_voucher_seal(const struct voucher *v, const struct identity *signer,
 	const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e)
 {
@@ -90,6 +105,7 @@ const struct voucher_format voucher_formats[] = {
 		.media_type = "application/voucher-cms+json",
 		.open = cms_voucher_open,
 		.read = cms_voucher_read,
+		.parse = cms_voucher_parse,
 		.seal = cms_voucher_seal,
 	},
 };

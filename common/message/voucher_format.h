@@ -36,7 +36,12 @@ struct voucher_format {
 	bool (*read)(struct bytes octets, struct cert_cache *cache,
 		const struct cert_list *signer_hint, struct signed_voucher *out,
 		struct err *verdict, struct err *e);
-	/* Sign; extra: certificates to carry besides the signer, may be NULL. Appends to out. */
+	/* Parse octets whose signature was verified before, here or in an earlier request: it is
+	 * not looked at. signer is whom the container names, out of the certificates in it. */
+	bool (*parse)(struct bytes octets, struct cert_cache *cache, struct signed_voucher *out,
+		struct err *e);
+	/* Sign and verify what was signed; extra: certificates to carry besides the signer, may be
+	 * NULL. Appends to out. */
 	bool (*seal)(const struct voucher *v, const struct identity *signer,
 		const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e);
 };
