@@ -28,7 +28,7 @@ ifdef FUZZ
 # for libFuzzer: FUZZ=libfuzzer; to see what the corpora reach: FUZZ=coverage
 BUILD := $(BUILD)/$(FUZZ)
 CC = clang
-FUZZ_FLAGS_libfuzzer = -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+FUZZ_FLAGS_libfuzzer = -O2 -g -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_FLAGS_coverage = -O0 -g -fprofile-instr-generate -fcoverage-mapping
 CFLAGS = $(FUZZ_FLAGS_$(FUZZ))

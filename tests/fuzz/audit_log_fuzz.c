@@ -13,6 +13,17 @@ static void check_same_event(const struct audit_event *a, const struct audit_eve
 	FUZZ_REQUIRE(!a->nonce == !b->nonce && (!a->nonce || strcmp(a->nonce, b->nonce) == 0));
 }
 
+/* As the MASA makes one, event by event. */
+static void check_copy(const struct audit_log *l)
+{
+	AUDIT_LOG_AUTO struct audit_log copy = {.version = 1};
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < l->event_count; i++)
+		FUZZ_REQUIRE(audit_log_add(&copy, &l->events[i], &e));
+	FUZZ_REQUIRE(copy.event_count == l->event_count);
+}
+
 static void check_round_trip(const struct audit_log *l)
 {
 	AUDIT_LOG_AUTO struct audit_log again = {.version = 0};
@@ -42,5 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	FUZZ_REQUIRE(l.event_count <= AUDIT_LOG_EVENTS_MAX);
 	check_round_trip(&l);
+	check_copy(&l);
 	return 0;
 }

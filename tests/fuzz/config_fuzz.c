@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration files of the three daemons; the first octet says whose (m, p, else registrar). */
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "masa/config.h"
 #include "pledge/config.h"
@@ -35,6 +38,26 @@ static void load_registrar(const char *path, struct err *e)
 	registrar_config_clear(&c);
 }
 
+/* What follows the mark is a drop-in beside the file. */
+static void write_files(const char *path, const uint8_t *data, size_t len)
+{
+	static const char mark[] = "\n----\n";
+	const uint8_t *at = memmem(data, len, mark, strlen(mark));
+	char drop_in[160];
+
+	snprintf(drop_in, sizeof(drop_in), "%s.d", path);
+	mkdir(drop_in, 0755);
+	snprintf(drop_in, sizeof(drop_in), "%s.d/x.conf", path);
+	unlink(drop_in);
+	if (at) {
+		const uint8_t *second = at + strlen(mark);
+
+		fuzz_write_file(drop_in, second, len - (size_t)(second - data));
+		len = (size_t)(at - data);
+	}
+	fuzz_write_file(path, data, len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	char path[128];
@@ -43,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0)
 		return 0;
 	snprintf(path, sizeof(path), "%s/fuzz.conf", fuzz_directory());
-	fuzz_write_file(path, data + 1, len - 1);
+	write_files(path, data + 1, len - 1);
 	if (data[0] == 'm')
 		load_masa(path, &e);
 	else if (data[0] == 'p')

@@ -12,6 +12,7 @@
 
 #define WANTED "challengePassword ec-p256 san 1.3.6.1.5.5.7.3.2"
 
+/* What the registrar of these tests asks for. */
 static const struct csrattrs *wanted(void)
 {
 	static struct csrattrs attrs;
@@ -86,18 +87,40 @@ static void check_round_trip(struct bytes der)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static void read_body(struct bytes body)
 {
 	BUF_AUTO struct buf der = BUF_INIT(ENROLL_BODY_MAX);
 	enum est_wrapping wrapping;
 	struct err e = ERR_INIT;
-	bool ok = est_body_read(bytes_of(data, len), &der, &wrapping, &e);
+	bool ok = est_body_read(body, &der, &wrapping, &e);
 
 	fuzz_check_promises(ok, &e);
 	if (!ok)
-		return 0;
+		return;
 	if (der.len && der.data[0] == 0x30) /* no base64 of a SEQUENCE begins with this octet */
 		check_round_trip(buf_bytes(&der));
 	read_der(buf_bytes(&der));
+}
+
+/* 'a', the length of what is asked for in one octet, CsrAttrs, CSR: any two of them compared. */
+static void compare(struct bytes attrs, struct bytes request)
+{
+	CSRATTRS_AUTO struct csrattrs a = {.key_bits = 0};
+	struct err e = ERR_INIT;
+	CSR_AUTO struct csr *c = csr_parse(request, &e);
+
+	if (!c || !csrattrs_parse(attrs, &a, &e))
+		return;
+	e = (struct err)ERR_INIT;
+	fuzz_check_promises(csr_satisfies(c, &a, &e), &e);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	if (len > 2 && data[0] == 'a' && data[1] <= len - 2)
+		compare(bytes_of(data + 2, data[1]),
+			bytes_of(data + 2 + data[1], len - 2 - data[1]));
+	else
+		read_body(bytes_of(data, len));
 	return 0;
 }

@@ -55,6 +55,7 @@ static void load_site(struct fuzz_site *s)
 	must(cert_list_load(FUZZ_DIR "/pki/maker-root.crt", &s->maker_certs, &e), &e);
 	must(cert_list_load(FUZZ_DIR "/pki/site-root.crt", &s->site_certs, &e), &e);
 	must((s->maker = anchors_new(&s->maker_certs, &e)) != NULL, &e);
+	must((s->maker_issuing = anchors_new(&s->masa.chain, &e)) != NULL, &e);
 	must((s->site = anchors_new(&s->site_certs, &e)) != NULL, &e);
 	must((s->certs = cert_cache_new(256, &e)) != NULL, &e);
 }

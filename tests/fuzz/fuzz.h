@@ -37,17 +37,18 @@ char *fuzz_text(const uint8_t *data, size_t len);
 struct fuzz_site {
 	struct identity masa, device, registrar;
 	struct cert_list maker_certs, site_certs; /* the roots */
-	struct anchors *maker, *site;
+	struct anchors *maker, *maker_issuing, *site;
 	struct cert_cache *certs;
 };
 struct fuzz_site *fuzz_site(void);
 
 /* Change a signed voucher and sign it again, so that the code behind the signature is reached.
  * signer signs the outer container. inner signs a prior-signed-voucher-request inside, which is
- * changed, too; NULL: there is none. Now and then the octets are changed without a new signature.
+ * changed, too; NULL: there is none. The signers' chains go along unless alone. Now and then the
+ * octets are changed without a new signature.
  */
 size_t fuzz_mutate_signed(uint8_t *data, size_t len, size_t room, unsigned seed,
-	const struct identity *signer, const struct identity *inner);
+	const struct identity *signer, const struct identity *inner, bool alone);
 
 /* A file of its own in memory (tmpfs when there is one), removed at exit: for parsers of files. */
 const char *fuzz_directory(void);

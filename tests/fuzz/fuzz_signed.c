@@ -138,7 +138,7 @@ static bool mutate_outer(struct buf *json, unsigned *seed, const struct identity
 }
 
 size_t fuzz_mutate_signed(uint8_t *data, size_t len, size_t room, unsigned seed,
-	const struct identity *signer, const struct identity *inner)
+	const struct identity *signer, const struct identity *inner, bool alone)
 {
 	BUF_AUTO struct buf json = BUF_INIT(CMS_DER_MAX);
 	BUF_AUTO struct buf sealed = BUF_INIT(CMS_DER_MAX);
@@ -146,7 +146,8 @@ size_t fuzz_mutate_signed(uint8_t *data, size_t len, size_t room, unsigned seed,
 
 	if (draw(&seed, 10) == 0 || !take_apart(bytes_of(data, len), &json) ||
 		!mutate_outer(&json, &seed, inner) ||
-		!cms_seal(buf_bytes(&json), signer, &signer->chain, FUZZ_NOW, &sealed, &e) ||
+		!cms_seal(buf_bytes(&json), signer, alone ? NULL : &signer->chain, FUZZ_NOW,
+			&sealed, &e) ||
 		sealed.len > room)
 		return LLVMFuzzerMutate(data, len, room);
 	memcpy(data, sealed.data, sealed.len);

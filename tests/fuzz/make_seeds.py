@@ -115,12 +115,12 @@ def pem(kind, data):
 
 # ---- vouchers ----
 
-def sign(who, payload):
+def sign(who, payload, *more):
     if not isinstance(payload, (bytes, str)):
         payload = json.dumps(payload, separators=(",", ":"))
     if isinstance(payload, str):
         payload = payload.encode()
-    return subprocess.run([str(BUILD / "fuzz/seal"), who], input=payload, stdout=subprocess.PIPE, check=True).stdout
+    return subprocess.run([str(BUILD / "fuzz/seal"), who, *more], input=payload, stdout=subprocess.PIPE, check=True).stdout
 
 
 def voucher(**changes):
@@ -184,10 +184,12 @@ def make_masa_request():
         registrar_request(good, nonce=None), registrar_request(good, serial_number="OTHER"),
         registrar_request(good, proximity_registrar_cert=b64(REGISTRAR)),
         registrar_request(good, nonce="AAAA"), registrar_request(b"no CMS"),
-        registrar_request(sign("masa", PLEDGE_REQUESTS[0])),
+        registrar_request(sign("masa", PLEDGE_REQUESTS[0])), registrar_request(sign("registrar", PLEDGE_REQUESTS[0])),
         registrar_request(sign("device", request(nonce=None, proximity_registrar_cert=b64(REGISTRAR))), nonce=None),
         registrar_request(sign("device", request(serial_number="OTHER"))),
         request(), request(nonce=None), voucher())]
+    out += [sign("registrar", registrar_request(sign("device", PLEDGE_REQUESTS[3])), "also", "device"),
+            sign("registrar", registrar_request(good), "also", "masa")]
     out += [sign("device", registrar_request(good)), sign("masa", registrar_request(good)), b"no CMS"]
     seeds("masa_request", out)
 
@@ -226,7 +228,7 @@ def make_voucher_json():
     out += ["", "{}", "[]", "{\"a\":1}", "{\"ietf-voucher:voucher\":1}", "{\"ietf-voucher:voucher\":{},\"x\":1}",
             json.dumps(voucher())[:-1], json.dumps(voucher()) + " x", json.dumps(voucher()).replace("FUZZ", "\\u0000"),
             json.dumps(request(prior_signed_voucher_request="AAAA", proximity_registrar_cert="AAAA")),
-            "{\"ietf-voucher:voucher\":{\"nonce\":\"a\",\"nonce\":\"a\"}}", "[" * 40 + "]" * 40]
+            "{\"ietf-voucher:voucher\":{\"nonce\":\"a\",\"nonce\":\"a\"}}", "[" * 40 + "]" * 40, "{\"a\":" * 20]
     seeds("voucher_json", out)
 
 
@@ -248,6 +250,52 @@ def make_cms():
         out.append(seq(oid("1.2.840.113549.1.7.2"), tlv(0xa0, seq(
             integer(3), set_of(seq(oid("2.16.840.1.101.3.4.2.1"))),
             seq(oid("1.2.840.113549.1.7.1"), tlv(0xa0, octets(b"{}"))), tlv(0xa0, MASA), set_of(infos)))))
+    import hashlib
+
+    def signed(algorithm, digest_name="sha256", digest_oid="2.16.840.1.101.3.4.2.1", attributes=(), sid=None, content=b"{}", version=1,
+               tail=b"", certs=MASA, digest_tail=b""):
+        serial_at = MASA.index(tlv(0xa0, integer(2))) + 5
+        serial = MASA[serial_at:serial_at + 2 + MASA[serial_at + 1]]
+        issuer_at = MASA.index(ECDSA_SHA256) + len(ECDSA_SHA256)
+        issuer = MASA[issuer_at:issuer_at + 2 + MASA[issuer_at + 1]]
+        digest = seq(oid(digest_oid), digest_tail)
+        attrs = attributes or (attribute("1.2.840.113549.1.9.3", oid("1.2.840.113549.1.7.1")),
+                               attribute("1.2.840.113549.1.9.4", octets(hashlib.new(digest_name, content).digest())))
+        info = seq(integer(version), sid or seq(issuer, serial), digest, tlv(0xa0, *sorted(attrs)) if attrs[0] else b"", algorithm,
+                   octets(b"x"), tail)
+        return seq(oid("1.2.840.113549.1.7.2"), tlv(0xa0, seq(
+            integer(1), set_of(digest), seq(oid("1.2.840.113549.1.7.1"), tlv(0xa0, octets(content))), tlv(0xa0, certs) if certs else b"",
+            set_of(info))))
+
+    def attribute(kind, *values):
+        return seq(oid(kind), set_of(*values))
+
+    pss = "1.2.840.113549.1.1.10"
+    sha256, sha384, sha1 = seq(oid("2.16.840.1.101.3.4.2.1")), seq(oid("2.16.840.1.101.3.4.2.2")), seq(oid("1.3.14.3.2.26"))
+    kind = attribute("1.2.840.113549.1.9.3", oid("1.2.840.113549.1.7.1"))
+    digest = attribute("1.2.840.113549.1.9.4", octets(hashlib.sha256(b"{}").digest()))
+
+    def time(tag, text):
+        return attribute("1.2.840.113549.1.9.5", tlv(tag, text))
+
+    out += [signed(a) for a in (
+        ECDSA_SHA256, seq(oid(pss), seq(tlv(0xa0, sha256))), seq(oid(pss), seq(tlv(0xa0, sha384))), seq(oid(pss), seq(tlv(0xa0, sha1))),
+        seq(oid(pss), seq()), seq(oid(pss)), seq(oid("1.2.3")), seq(oid("1.2.840.113549.1.1.1"), b"\5\0"), seq(oid("1.2.840.113549.1.1.5")),
+        seq(oid("1.3.101.112")), seq(), seq(oid("1.2.840.10045.4.3.3")), seq(oid("1.2.840.10045.4.3.2"), b"\5\0", b"\5\0"))]
+    out += [signed(ECDSA_SHA256, attributes=a) for a in (
+        (kind,), (digest,), (kind, digest, kind), (b"",), (kind, digest, time(0x17, b"261129100000Z")), (kind, digest, time(0x18, b"20261129100000Z")),
+        (kind, digest, time(0x17, b"9912")), (kind, digest, time(0x17, b"261329100000Z")), (kind, digest, time(0x17, b"26112910000xZ")),
+        (kind, digest, time(4, b"")), (kind, digest, time(0x17, b"750229100000Z")), (kind, digest, time(0x18, b"20261129100000.5Z")),
+        (attribute("1.2.840.113549.1.9.3", octets(b"")), digest), (kind, attribute("1.2.840.113549.1.9.4", integer(1))),
+        (kind, attribute("1.2.840.113549.1.9.4", octets(b"short"))), (kind, digest, attribute("1.2.3", integer(1))), (kind, digest, integer(1)),
+        (attribute("1.2.840.113549.1.9.3"), digest), (kind, digest, attribute("1.2.840.113549.1.9.4", octets(b"x"), octets(b"y"))),
+        (attribute("1.2.840.113549.1.9.3", oid("1.2.3")), digest))]
+    out += [signed(ECDSA_SHA256, digest_oid=d) for d in ("1.3.14.3.2.26", "2.16.840.1.101.3.4.2.2", "1.2.3")]
+    out += [signed(ECDSA_SHA256, sid=tlv(0x80, b"k"), version=3), signed(ECDSA_SHA256, sid=tlv(0x81, b"k")), signed(ECDSA_SHA256, sid=seq()),
+            signed(ECDSA_SHA256, version=3), signed(ECDSA_SHA256, tail=tlv(0xa1)), signed(ECDSA_SHA256, tail=b"\5\0"), signed(ECDSA_SHA256, certs=b""),
+            signed(ECDSA_SHA256, certs=MASA * 9), signed(ECDSA_SHA256, certs=seq()), signed(ECDSA_SHA256, certs=tlv(0xa1)),
+            signed(ECDSA_SHA256, digest_tail=b"\5\0"), signed(ECDSA_SHA256, digest_tail=integer(1)), signed(ECDSA_SHA256, certs=MASA + tlv(0xa0, b"")),
+            signed(ECDSA_SHA256, certs=MAKER_ROOT), seq(oid("1.2.3"), tlv(0xa0, seq())), seq(oid("1.2.840.113549.1.7.2"), seq()), b"0" * 65537]
     seeds("cms", out)
 
 
@@ -323,12 +371,34 @@ def make_csr():
     for wanted in ([], [san], [san, extension("1.2.3.4", b"")]):
         exts = seq(*wanted, extension("2.5.29.15", b"\x03\x02\x07\x80"))
         out.append(csr(attributes=attribute(password, utf8("a")) + attribute(requests, exts)))
+    # what is asked for beside what comes
+    modulus = tlv(2, b"\0" + b"\x80" * 100)
+    rsa_key = seq(seq(oid("1.2.840.113549.1.1.1"), b"\5\0"), bits(seq(modulus, integer(3))))
+    template = "1.2.840.113549.1.9.16.2.61"
+    sans = seq(tlv(0x82, b"a.example"), tlv(0x87, b"\x7f\0\0\1"))
+    requests_for = [
+        csr(), csr(spki=rsa_key), csr(name((SERIAL, utf8("1")), (CN, utf8("x")))), csr(name((CN, utf8("y")))), csr(name()),
+        csr(attributes=attribute(requests, seq(extension(SAN, sans)))), csr(attributes=attribute(requests, seq(extension(SAN, b"")))),
+        csr(spki=seq(seq(oid("1.2.840.113549.1.1.1")), tlv(3, b""))), csr(spki=seq(seq(oid("1.2.840.113549.1.1.1")), bits(b"x"))),
+        csr(spki=seq(seq(oid("1.2.840.10045.2.1")), bits(b"x"))), csr(attributes=attribute(requests, seq(extension(SAN, seq(tlv(0x82, b"")))))),
+        csr(attributes=attribute(requests, seq(extension(EKU, b"x"), extension(SAN, seq(tlv(0x82, b"b.example"))))))]
+    attrs = [attribute("1.2.840.113549.1.1.1", integer(n)) for n in (512, 2048)] + [
+        attribute("1.2.840.10045.2.1", oid("1.2.840.10045.3.1.7")), attribute("1.2.840.10045.2.1", oid("1.3.132.0.34")), oid(SAN), oid(EKU),
+        oid(password), attribute(template, seq(integer(0), name((CN, utf8("x"))))), attribute(template, seq(integer(0), seq(set_of(seq(oid(SERIAL)))))),
+        attribute(template, seq(integer(0), seq())), attribute(requests, seq(extension(EKU, b"x"))), attribute(requests, seq(extension(EKU, b"y"), extension(SAN, b""))),
+        attribute(requests, seq(extension(SAN, seq(tlv(0x82, b""))))), attribute(requests, seq(extension(SAN, seq(tlv(0x82, b"a.example"), tlv(0x87, b""))))),
+        attribute(template, seq(integer(0), seq(), tlv(0xa1, attribute("1.2.840.113549.1.9.16.2.62", seq(seq(oid(SAN), octets(sans)), seq(oid(EKU))))))),
+        attribute(requests, seq(extension(SAN, sans))), attribute(template, seq(integer(0), seq(set_of(seq(oid(CN), utf8("x")), seq(oid(SERIAL), utf8("")))))) ]
+    for number, wish in enumerate(attrs):
+        wish = seq(wish)
+        for other, made in enumerate(requests_for):
+            seed("csr", f"wish-{number:02}-{other:02}", b"a" + bytes([len(wish)]) + wish + made)
     seeds("csr", out)
 
 
 def make_csrattrs():
-    password, requests, template = "1.2.840.113549.1.9.7", "1.2.840.113549.1.9.14", "1.2.840.113549.1.9.61"
-    extension_template = "1.2.840.113549.1.9.62"
+    password, requests, template = "1.2.840.113549.1.9.7", "1.2.840.113549.1.9.14", "1.2.840.113549.1.9.16.2.61"
+    extension_template = "1.2.840.113549.1.9.16.2.62"
     rsa, ec, p256, p384, ed = ("1.2.840.113549.1.1.1", "1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "1.3.132.0.34",
                                "1.3.101.112")
 
@@ -550,6 +620,8 @@ admit = all
     out += ["m" + masa + x for x in ("[policy]\nownership = known-owner\nnonceless = owners\nnonceless_lifetime = 20m\n", "[policy]\npin = end-entity\n",
                                      "[rate]\nper_registrar_per_minute = 0\n", "[policy]\nnonceless = owners\n")]
     out += ["p" + pledge + x for x in ("[retry]\nbackoff_min = 2s\nbackoff_max = 1h\nattempts = 3\n", "[policy]\nassertion = verified\nnonceless = refuse\n", "[device]\nkey_type = rsa-3072\n")]
+    out += ["r" + registrar + "\n----\n" + x for x in ("[log]\nlevel = debug\n", "[server]\nlisten = b:1\nnonsense\n", "")]
+    out += ["r" + x for x in ("[log]\nlevel = info # why\n", "[log]\nlevel = info;\n", "[log] x\n", "key = before any section\n", "[log]\n; c\n  level = info\n")]
     seeds("config", out + ["r", "m", "p", "p[device]\n", "r\xef\xbb\xbf" + registrar])
 
 

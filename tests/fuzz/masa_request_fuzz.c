@@ -6,6 +6,8 @@
 #include "masa/authenticate.h"
 #include "tests/fuzz/fuzz.h"
 
+#define CENTURY 3155760000 /* a time at which no chain is valid any more */
+
 static const struct authenticator *authenticator(void)
 {
 	static struct authenticator by;
@@ -36,6 +38,18 @@ static void check_authentic(const struct authentic *a)
 	FUZZ_REQUIRE(!outer->nonce || voucher_nonce_equal(outer->nonce, inner->nonce));
 }
 
+/* What was remembered of a chain does not outlive it. */
+static void check_later(struct bytes octets)
+{
+	struct authentic a;
+	struct err e = ERR_INIT;
+
+	authentic_init(&a);
+	FUZZ_REQUIRE(!authenticate_registrar(
+		authenticator(), voucher_formats, octets, FUZZ_NOW + CENTURY, &a, &e));
+	authentic_clear(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct authentic a;
@@ -47,8 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		     authenticator(), voucher_formats, bytes_of(data, len), FUZZ_NOW, &a, &e) &&
 	     authenticate_pledge(authenticator(), voucher_formats, FUZZ_NOW, &a, &e);
 	fuzz_check_promises(ok, &e);
-	if (ok)
+	if (ok) {
 		check_authentic(&a);
+		check_later(bytes_of(data, len));
+	}
 	authentic_clear(&a);
 	return 0;
 }
@@ -56,5 +72,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t room, unsigned seed)
 {
 	return fuzz_mutate_signed(
-		data, len, room, seed, &fuzz_site()->registrar, &fuzz_site()->device);
+		data, len, room, seed, &fuzz_site()->registrar, &fuzz_site()->device, false);
 }

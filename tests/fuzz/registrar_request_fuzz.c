@@ -104,5 +104,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t room, unsigned seed)
 {
-	return fuzz_mutate_signed(data, len, room, seed, &fuzz_site()->device, NULL);
+	return fuzz_mutate_signed(data, len, room, seed, &fuzz_site()->device, NULL, false);
 }

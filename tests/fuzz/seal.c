@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For make_seeds.py: sign JSON with one of the keys in pki/, at the targets' time.
  *
- *   seal masa|device|registrar < JSON > CMS
+ *   seal masa|device|registrar [also masa|device|registrar] < JSON > CMS
+ *
+ * also: whose certificate goes along besides the signer's chain.
  */
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +32,12 @@ int main(int argc, char **argv)
 	BUF_AUTO struct buf json = BUF_INIT(CMS_DER_MAX), out = BUF_INIT(CMS_DER_MAX);
 	struct err e = ERR_INIT;
 	const struct identity *id = signer(argc > 1 ? argv[1] : "");
+	struct cert_list extra = id->chain;
 
+	if (argc > 3 && !cert_list_add(&extra, signer(argv[3])->cert, &e))
+		return 1;
 	if (!file_read("/dev/stdin", &json, &e) ||
-		!cms_seal(buf_bytes(&json), id, &id->chain, FUZZ_NOW, &out, &e)) {
+		!cms_seal(buf_bytes(&json), id, &extra, FUZZ_NOW, &out, &e)) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;
 	}
