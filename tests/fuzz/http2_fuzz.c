@@ -77,6 +77,7 @@ static struct world *world(void)
 		.log = &w.log};
 	w.server.config.limits.h2_streams_max = 8;
 	w.worker.server = &w.server;
+	shed_init(&w.worker.shed);
 	FUZZ_REQUIRE((w.worker.loop = loop_new(&e)) != NULL);
 	return &w;
 }
@@ -102,6 +103,7 @@ static struct conn *open_conn(struct world *w)
 	FUZZ_REQUIRE(
 		(c->readable = event_new(loop_base(w->worker.loop), -1, 0, on_turn, c)) != NULL);
 	FUZZ_REQUIRE(loop_timer_init(&c->deadline, w->worker.loop, on_deadline, NULL, &e));
+	shed_enter(&w->worker.shed, c);
 	c->protocol = &http2_protocol;
 	FUZZ_REQUIRE((c->p = c->protocol->open(c, &e)) != NULL);
 	return c;
@@ -110,6 +112,7 @@ static struct conn *open_conn(struct world *w)
 static void close_conn(struct conn *c)
 {
 	c->protocol->close(c->p);
+	shed_leave(&c->worker->shed, c);
 	event_free(c->readable);
 	loop_timer_clear(&c->deadline);
 	peer_ref_drop(c->peer);
@@ -126,6 +129,8 @@ static void check_bounds(const struct conn *c)
 		received += s->received;
 		streams++;
 	}
+	FUZZ_REQUIRE(c->protocol->held(c->p) >= received);
+	FUZZ_REQUIRE(streams || !(c->protocol->is_serving(c->p) || c->protocol->is_busy(c->p)));
 	FUZZ_REQUIRE(received == h2->bodies && h2->bodies <= HTTP2_BODIES_MAX);
 	FUZZ_REQUIRE(streams <= 2 * conn_limits(c)->h2_streams_max);
 	FUZZ_REQUIRE(c->out.len < 4 * CONN_OUT_HIGH);
