@@ -109,6 +109,14 @@ bool file_write_atomic(const char *path, struct bytes content, mode_t mode, stru
 	return sync_dir_of(path, e);
 }
 
+/* The name in the parent is part of what must survive: whatever is put in there relies on it. */
+static bool make_dir(const char *path, mode_t mode, struct err *e)
+{
+	if (mkdir(path, mode) == 0)
+		return sync_dir_of(path, e);
+	return errno == EEXIST || err_set_errno(e, ERR_IO, "mkdir %s", path);
+}
+
 bool file_make_dir(const char *path, mode_t mode, struct err *e)
 {
 	char copy[PATH_MAX];
@@ -119,13 +127,11 @@ bool file_make_dir(const char *path, mode_t mode, struct err *e)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		if (mkdir(copy, mode) != 0 && errno != EEXIST)
-			return err_set_errno(e, ERR_IO, "mkdir %s", copy);
+		if (!make_dir(copy, mode, e))
+			return false;
 		*p = '/';
 	}
-	if (mkdir(copy, mode) != 0 && errno != EEXIST)
-		return err_set_errno(e, ERR_IO, "mkdir %s", copy);
-	return true;
+	return make_dir(copy, mode, e);
 }
 
 bool file_remove(const char *path, struct err *e)

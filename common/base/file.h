@@ -18,7 +18,7 @@ bool file_read_if_exists(const char *path, struct buf *out, bool *exists, struct
 bool file_write_atomic(
 	const char *path, struct bytes content, mode_t mode, struct err *e) MUST_CHECK;
 
-/* Make the directory and its parents (mode for the new ones); fine when it is there. */
+/* Make the directory and its parents (mode for the new ones), durably; fine when it is there. */
 bool file_make_dir(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 
 /* Remove; fine when it is not there. The directory is fsynced. */

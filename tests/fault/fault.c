@@ -97,8 +97,16 @@ static bool is_record(int fd)
 {
 	struct stat st;
 
-	return fd > STDERR_FILENO && fstat(fd, &st) == 0 && !S_ISSOCK(st.st_mode) &&
-	       !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode);
+	return fd > STDERR_FILENO && fstat(fd, &st) == 0 &&
+	       (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
+/* Making what is there, or removing what is not, changes nothing. */
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
 }
 
 /* What becomes of a durable step: done as asked, failed with errno set, or the end. For TORN the
@@ -240,6 +248,8 @@ int rename(const char *from, const char *to)
 REAL(unlink);
 int unlink(const char *path)
 {
+	if (!is_there(path))
+		return NEXT(unlink)(path);
 	STEP("unlink", -1, path, NEXT(unlink)(path));
 }
 
@@ -252,12 +262,16 @@ int unlinkat(int dir, const char *path, int flags)
 REAL(rmdir);
 int rmdir(const char *path)
 {
+	if (!is_there(path))
+		return NEXT(rmdir)(path);
 	STEP("rmdir", -1, path, NEXT(rmdir)(path));
 }
 
 REAL(mkdir);
 int mkdir(const char *path, mode_t mode)
 {
+	if (is_there(path))
+		return NEXT(mkdir)(path, mode);
 	STEP("mkdir", -1, path, NEXT(mkdir)(path, mode));
 }
 
@@ -296,6 +310,8 @@ int open64(const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = va_arg(ap, mode_t);
 	va_end(ap);
+	if (is_there(path))
+		return NEXT(open64)(path, flags, mode);
 	STEP("create", -1, path, NEXT(open64)(path, flags, mode));
 }
 
@@ -473,4 +489,5 @@ __attribute__((constructor)) static void attach(void)
 	}
 	close(fd);
 	control = page;
+	control->live = own.live;
 }

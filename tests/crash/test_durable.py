@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 and I/O errors at every durable step: nothing acknowledged is missing afterwards, nothing
+was issued twice for one request, and the device joins.
+
+Each test walks through a whole life with a fault at step N: an empty store, its creation, a
+request, an onboarding, the checkpoint at the end. N goes from 1 to the last step of an undisturbed
+life. The outcome is read from the stores with SQLite itself.
+"""
+import itertools
+import json
+import pathlib
+import signal
+import threading
+
+import pytest
+
+import fault
+import harness
+from brski_peer import forge
+from conftest import Device, Site
+from ledger import MasaLedger, Onboarding, RegistrarLedger, granted, Failed, persist
+from patient import Patient
+from test_masa import Client
+
+ALL = [fault.KILL, fault.TORN, fault.EIO, fault.ENOSPC]
+every_kind = pytest.mark.parametrize("kind", ALL, ids=[fault.KIND_NAMES[k] for k in ALL])
+
+_lives = itertools.count(1)
+
+
+def walk(live, kind):
+    """live(kind, at) runs one life and returns its Fault. Runs one undisturbed life to count the
+    steps, then one for each. Failures are collected, so that one report shows all."""
+    faults = []
+    total = live(kind, 0).count
+    assert total > 10, "the injector does not see the steps"
+    for at in range(1, total + 1):
+        try:
+            live(kind, at)
+        except Exception as e:  # noqa: BLE001 what went wrong is for the report
+            faults.append(f"step {at} of {total}: {type(e).__name__}: {str(e)[-1500:]}")
+    assert not faults, f"{len(faults)} of {total} steps:\n" + "\n".join(faults[:8])
+
+
+# -- MASA
+
+class MasaLife:
+    def __init__(self, place, acme, domain):
+        self.place, self.acme, self.domain = place, acme, domain
+        self.identity = forge.load(domain.registrar_dir / "registrar.key",
+                                   domain.registrar_dir / "registrar.crt")
+        self.port = harness.free_port()
+        self.registrar = harness.Registrar(place / "registrar", domain, [acme])
+
+    def __call__(self, kind, at):
+        directory = self.place / f"life-{next(_lives)}"
+        directory.mkdir()
+        dials = fault.Fault(directory / "dials")
+        masa = harness.Masa(directory / "masa", self.acme, port=self.port)
+        patient = Patient(masa, dials)
+        dials.arm(kind, at)
+        patient.begin()
+        try:
+            self.live(directory, masa, patient)
+        except BaseException:
+            masa.kill()
+            raise
+        masa.stop()
+        assert not at or dials.hits, "the step was not reached"
+        return dials
+
+    def live(self, directory, masa, patient):
+        device = Device(self.acme, f"localhost:{masa.port}")
+        ledger = MasaLedger(masa.directory / "masa.db")
+        requests = {}
+
+        def imported():
+            (masa.directory / "import.csv").write_text(f"serial\n{device.serial}\n")
+            done = masa.ctl("devices", "import", masa.directory / "import.csv", check=None)
+            if done.returncode != 0:
+                raise Failed(done.stderr)
+            ledger.imported.add(device.serial)
+
+        def vouched():
+            with Client(masa, self.identity) as client:
+                rvr = requests.setdefault("rvr", client.rvr(device))
+                ledger.voucher(granted(client.ask(rvr)).body)
+                log = json.loads(granted(client.audit(rvr)).body)
+                assert forge.read(rvr).fields["nonce"] in [e["nonce"] for e in log["events"]]
+
+        persist(imported, patient)
+        persist(vouched, patient)
+        site = Site(directory, self.acme, self.domain, masa, self.registrar)
+        pledge = site.pledge(device)
+        if pledge.join().returncode != 0:  # the fault may meet it
+            patient.back()
+            assert pledge.join().returncode == 0, pledge.log()[-2000:]
+        ledger.voucher((pledge.state / "current" / "voucher.vcj").read_bytes())
+        patient.finish()
+        vouched()  # a repeated request has the same answer after the restart, and no second entry
+        ledger.check()
+        nonces = [n for n, in ledger.events_of(device.serial)]
+        assert len(nonces) == len(set(nonces)), f"two vouchers for one nonce: {nonces}"
+
+
+@pytest.fixture(scope="module")
+def masa_life(place, acme, domain):
+    life = MasaLife(place, acme, domain)
+    with harness.running(life.registrar):
+        yield life
+
+
+@every_kind
+@pytest.mark.req("R8995-MASA-028")
+def test_masa_loses_nothing_at_any_durable_step(masa_life, kind):
+    walk(masa_life, kind)
+
+
+# -- registrar
+
+class RegistrarLife:
+    def __init__(self, place, acme, domain):
+        self.place, self.acme, self.domain = place, acme, domain
+        self.masa = harness.Masa(place / "masa", acme)
+        self.port = harness.free_port()
+
+    def __call__(self, kind, at):
+        directory = self.place / f"life-{next(_lives)}"
+        directory.mkdir()
+        dials = fault.Fault(directory / "dials")
+        registrar = harness.Registrar(
+            directory / "registrar", self.domain, [self.acme], port=self.port,
+            changes={f"manufacturer {self.acme.name}": {"admit": "hold"}})
+        patient = Patient(registrar, dials)
+        site = Site(directory, self.acme, self.domain, self.masa, registrar)
+        dials.arm(kind, at)
+        patient.begin()
+        try:
+            self.live(site, patient)
+        except BaseException:
+            registrar.kill()
+            raise
+        registrar.stop()
+        assert not at or dials.hits, "the step was not reached"
+        return dials
+
+    def live(self, site, patient):
+        device = site.device()
+        ledger = RegistrarLedger(site.registrar.directory / "registrar.db")
+        vouchers = MasaLedger(self.masa.directory / "masa.db")
+        onboarding = Onboarding(site, device, ledger, vouchers)
+        persist(onboarding.go, patient)
+        patient.finish()
+        onboarding.go()  # every request repeated: the same answers, nothing new
+        ledger.check()
+        vouchers.check()
+        assert ledger.count_certificates(device.serial) == 1
+        pledge = site.pledge(device)
+        assert pledge.join().returncode == 0, pledge.log()[-2000:]
+
+
+@pytest.fixture(scope="module")
+def registrar_life(place, acme, domain):
+    life = RegistrarLife(place, acme, domain)
+    with harness.running(life.masa):
+        yield life
+
+
+@every_kind
+@pytest.mark.req("EE-15")
+def test_registrar_loses_nothing_at_any_durable_step(registrar_life, kind):
+    walk(registrar_life, kind)
