@@ -6,9 +6,10 @@ Each test walks through a whole life with a fault at step N: an empty store, its
 request, an onboarding, the checkpoint at the end. N goes from 1 to the last step of an undisturbed
 life. The outcome is read from the stores with SQLite itself.
 """
+import concurrent.futures
+import contextlib
 import itertools
 import json
-import pathlib
 import signal
 import threading
 
@@ -28,18 +29,24 @@ every_kind = pytest.mark.parametrize("kind", ALL, ids=[fault.KIND_NAMES[k] for k
 _lives = itertools.count(1)
 
 
-def walk(live, kind):
+def walk(live, kind, only="", at_once=1):
     """live(kind, at) runs one life and returns its Fault. Runs one undisturbed life to count the
-    steps, then one for each. Failures are collected, so that one report shows all."""
-    faults = []
-    total = live(kind, 0).count
-    assert total > 10, "the injector does not see the steps"
-    for at in range(1, total + 1):
+    steps, then one for each (for those whose name holds `only`), at_once of them side by side.
+    Failures are collected, so that one report shows all."""
+    names = live(kind, 0).names()
+    assert len(names) > 10, "the injector does not see the steps"
+
+    def one(at):
         try:
             live(kind, at)
-        except Exception as e:  # noqa: BLE001 what went wrong is for the report
-            faults.append(f"step {at} of {total}: {type(e).__name__}: {str(e)[-1500:]}")
-    assert not faults, f"{len(faults)} of {total} steps:\n" + "\n".join(faults[:8])
+        except Exception as e:  # what went wrong is for the report
+            return f"step {at}, {names[at - 1]}: {type(e).__name__}: {str(e)[-1500:]}"
+        return None
+
+    steps = [at for at, name in enumerate(names, 1) if only in name]
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        faults = [f for f in pool.map(one, steps) if f]
+    assert not faults, f"{len(faults)} of {len(steps)} steps:\n" + "\n".join(faults[:8])
 
 
 # -- MASA
@@ -110,10 +117,15 @@ def masa_life(place, acme, domain):
         yield life
 
 
+@pytest.mark.slow
 @every_kind
 @pytest.mark.req("R8995-MASA-028")
 def test_masa_loses_nothing_at_any_durable_step(masa_life, kind):
     walk(masa_life, kind)
+
+
+def test_masa_killed_at_each_flush_loses_nothing(masa_life):
+    walk(masa_life, fault.KILL, only="fdatasync")
 
 
 # -- registrar
@@ -166,7 +178,100 @@ def registrar_life(place, acme, domain):
         yield life
 
 
+@pytest.mark.slow
 @every_kind
 @pytest.mark.req("EE-15")
 def test_registrar_loses_nothing_at_any_durable_step(registrar_life, kind):
     walk(registrar_life, kind)
+
+
+def test_registrar_killed_at_each_flush_loses_nothing(registrar_life):
+    walk(registrar_life, fault.KILL, only="fdatasync")
+
+
+# -- pledge
+
+@contextlib.contextmanager
+def approving(registrar):
+    """An administrator who approves whatever waits."""
+    done = threading.Event()
+
+    def approve():
+        while not done.wait(0.2):
+            registrar.ctl("claims", "approve", "--all", check=None)
+    thread = threading.Thread(target=approve)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+class PledgeLife:
+    """A pledge that is held, approved and enrolled."""
+
+    def __init__(self, site):
+        self.site = site
+        self.ledger = RegistrarLedger(site.registrar.directory / "registrar.db")
+        self.importing = threading.Lock()
+
+    def __call__(self, kind, at):
+        with self.importing:
+            device = self.site.device()
+        pledge = self.site.pledge(device)
+        dials = fault.Fault(pledge.directory / "dials")
+        dials.arm(kind, at)
+        pledge.env.update(dials.env)
+        first = pledge.join()
+        dials.off()
+        assert not at or dials.hits, "the step was not reached"
+        self.check_end(first, kind if dials.hits else None)
+        if "installed:" in first.stdout:
+            assert pledge.command("status").returncode == 0, "said to be installed, and is not"
+        again = pledge.join()
+        assert again.returncode == 0, pledge.log()[-3000:]
+        assert pledge.command("status").returncode == 0
+        self.check_state(pledge, device)
+        return dials
+
+    def check_end(self, done, kind):
+        assert not harness.SANITIZERS.search(done.stderr), done.stderr[-6000:]
+        if kind in (fault.KILL, fault.TORN):
+            assert done.returncode == -signal.SIGKILL, done.returncode
+        else:
+            assert done.returncode >= 0, f"ended with {done.returncode}"
+            assert done.returncode == 0 or kind, done.stdout + done.stderr
+
+    def check_state(self, pledge, device):
+        current = pledge.state / "current"
+        left = [p for p in pledge.state.rglob("*") if ".new." in p.name]
+        assert not left, f"left behind: {left}"
+        certificate = forge.load_certs(current / "ldevid.crt")[0]
+        key = forge.load(current / "ldevid.key", current / "ldevid.crt").key
+        assert key.public_key().public_numbers() == certificate.public_key().public_numbers()
+        for path, mode in ((current / "ldevid.key", 0o600), (current / "ldevid.crt", 0o644)):
+            assert path.stat().st_mode & 0o777 == mode, path
+        kept, = self.ledger.device(device.serial, "voucher")
+        assert kept == (current / "voucher.vcj").read_bytes()
+        assert self.ledger.count_certificates(device.serial) == 1, "enrolled twice"
+
+
+@pytest.fixture(scope="module")
+def pledge_life(place, acme, domain):
+    masa = harness.Masa(place / "masa-of-pledges", acme)
+    registrar = harness.Registrar(place / "registrar-of-pledges", domain, [acme],
+                                  changes={f"manufacturer {acme.name}": {"admit": "hold"}})
+    with harness.running(masa, registrar), approving(registrar):
+        yield PledgeLife(Site(place, acme, domain, masa, registrar))
+
+
+@pytest.mark.slow
+@every_kind
+@pytest.mark.req("EE-13", "EE-15")
+def test_pledge_loses_nothing_at_any_durable_step(pledge_life, kind):
+    walk(pledge_life, kind, at_once=8)
+
+
+def test_pledge_killed_at_each_rename_loses_nothing(pledge_life):
+    walk(pledge_life, fault.KILL, only="rename", at_once=8)
