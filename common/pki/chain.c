@@ -151,6 +151,18 @@ static bool remember(
 	return true;
 }
 
+/* A part of a good path is a good path. */
+static bool remember_issuer(struct anchors *a, const struct cert_list *path, struct err *e)
+{
+	const struct cert_list upper = {.items = path->items + 1, .count = path->count - 1};
+	bool known;
+
+	if (path->count < 3)
+		return true;
+	return recall(a, upper.items[0], CHAIN_NO_TIME, &known, NULL, e) &&
+	       (known || remember(a, upper.items[0], &upper, e));
+}
+
 /* ---- one verification ---- */
 
 static struct cert *find(const struct cert_list *l, const X509 *x)
@@ -159,6 +171,62 @@ static struct cert *find(const struct cert_list *l, const X509 *x)
 		if (cert_x509(l->items[i]) == x)
 			return l->items[i];
 	return NULL;
+}
+
+/* What verify_links() needs to know, as the context's application data. */
+struct verification {
+	struct anchors *anchors;
+	const struct cert_list *untrusted;
+	int64_t now;
+	X509_STORE_CTX_verify_fn rest; /* OpenSSL's own */
+};
+
+static bool same_path(const struct cert_list *path, STACK_OF(X509) * chain, int from)
+{
+	if (path->count != (size_t)(sk_X509_num(chain) - from))
+		return false;
+	for (size_t i = 0; i < path->count; i++)
+		if (X509_cmp(cert_x509(path->items[i]), sk_X509_value(chain, from + (int)i)) != 0)
+			return false;
+	return true;
+}
+
+/* Whether the way from the leaf's issuer to the anchor is one that was found good for this time. */
+static bool issuer_is_known(const struct verification *v, STACK_OF(X509) * chain)
+{
+	CERT_LIST_AUTO struct cert_list path = CERT_LIST_INIT;
+	struct err ignored = ERR_INIT;
+	struct cert *issuer;
+	bool known;
+
+	if (sk_X509_num(chain) < 3)
+		return false;
+	issuer = find(v->untrusted, sk_X509_value(chain, 1));
+	return issuer && recall(v->anchors, issuer, v->now, &known, &path, &ignored) && known &&
+	       same_path(&path, chain, 1);
+}
+
+/* OpenSSL checks the signatures and times of the whole path whenever it meets a new leaf. When the
+ * upper part is known, it is shown the leaf and its issuer only. Everything else about the path
+ * (names, constraints, lengths, usage) it judges by itself, before this and after it. */
+static int verify_links(X509_STORE_CTX *ctx)
+{
+	const struct verification *v = X509_STORE_CTX_get_app_data(ctx);
+	STACK_OF(X509) *whole = X509_STORE_CTX_get1_chain(ctx);
+	STACK_OF(X509) *lowest =
+		whole && issuer_is_known(v, whole) ? X509_chain_up_ref(whole) : NULL;
+	int ok;
+
+	if (!lowest) {
+		sk_X509_pop_free(whole, X509_free);
+		return v->rest(ctx);
+	}
+	while (sk_X509_num(lowest) > 2)
+		X509_free(sk_X509_pop(lowest));
+	X509_STORE_CTX_set0_verified_chain(ctx, lowest);
+	ok = v->rest(ctx);
+	X509_STORE_CTX_set0_verified_chain(ctx, whole);
+	return ok;
 }
 
 /* OpenSSL's path in our certificates. They are the objects it was given, so nothing is parsed. */
@@ -224,6 +292,7 @@ static bool build(struct anchors *a, struct cert *leaf, const struct cert_list *
 	int64_t now, struct cert_list *path, struct err *e)
 {
 	OSSL_AUTO(X509_STORE_CTX) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	struct verification v = {.anchors = a, .untrusted = untrusted, .now = now};
 	/* a leaf that is an anchor needs no issuers, and an expired one must not spoil it */
 	STACK_OF(X509) *others = stack_of(cert_list_contains(&a->certs, leaf) ? NULL : untrusted);
 	bool ok;
@@ -231,6 +300,11 @@ static bool build(struct anchors *a, struct cert *leaf, const struct cert_list *
 	ok = ctx && others && X509_STORE_CTX_init(ctx, a->store, cert_x509(leaf), others) == 1;
 	if (!ok)
 		ossl_fail(e, ERR_NO_MEMORY, "chain");
+	if (ok) {
+		v.rest = X509_STORE_CTX_get_verify(ctx);
+		X509_STORE_CTX_set_verify(ctx, verify_links);
+		ok = X509_STORE_CTX_set_app_data(ctx, &v) == 1;
+	}
 	ok = ok && set_rules(ctx, now, e) && (X509_verify_cert(ctx) == 1 || refuse(ctx, e)) &&
 	     take_path(ctx, a, leaf, untrusted, path, e);
 	sk_X509_free(others);
@@ -252,7 +326,8 @@ bool chain_verify(struct anchors *a, struct cert *leaf, const struct cert_list *
 		return true;
 	if (!build(a, leaf, untrusted, now_unix_s, &found, e))
 		return err_prefix(e, "chain of %s", cert_subject(leaf));
-	return remember(a, leaf, &found, e) && (!path || copy_list(&found, path, e));
+	return remember(a, leaf, &found, e) && remember_issuer(a, &found, e) &&
+	       (!path || copy_list(&found, path, e));
 }
 
 /* ---- without anchors ---- */

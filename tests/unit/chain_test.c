@@ -359,6 +359,45 @@ static void chain_verify__verdict_remembered__needs_no_intermediate_but_keeps_it
 	assert_true(chain_verify(a, t.ee, NULL, CHAIN_NO_TIME, NULL, &e));
 }
 
+/* A second leaf under a sub-CA whose path is known: its own signature, its own time and that of the
+ * path count as for the first one; and a sub-CA of the same name with another key is not known. */
+static void chain_verify__issuer_remembered__the_next_leaf_is_judged_all_the_same(void **state)
+{
+	ANCHORS_AUTO struct anchors *a = anchors_of(t.root);
+	CERT_AUTO struct cert *second = NULL, *forged = NULL, *expired = NULL, *third = NULL;
+	CERT_AUTO struct cert *other_sub = NULL;
+	struct cert *items[] = {t.sub}, *other_items[1];
+	struct cert_list untrusted = {items, 1}, other = {other_items, 1};
+	CERT_LIST_AUTO struct cert_list path = CERT_LIST_INIT;
+	struct recipe r = ee_recipe();
+	struct err e = ERR_INIT;
+
+	assert_true(chain_verify(a, t.ee, &untrusted, NOW, NULL, &e));
+	second = fixture_cert(&r);
+	r.issuer_key = t.root_key; /* not the key of the sub-CA it names */
+	forged = fixture_cert(&r);
+	assert_false(chain_verify(a, forged, &untrusted, NOW, NULL, &e));
+	assert_non_null(strstr(e.text, "signature failure"));
+	r = ee_recipe();
+	r.not_after = "20210101000000Z";
+	expired = fixture_cert(&r);
+	assert_false(chain_verify(a, expired, &untrusted, NOW, NULL, &e));
+	assert_false(chain_verify(a, second, &untrusted, 2600000000, NULL, &e));
+	assert_true(chain_verify(a, second, &untrusted, NOW, &path, &e));
+	assert_int_equal(path.count, 3);
+	assert_true(cert_same(path.items[2], t.root));
+
+	r = sub_recipe();
+	r.issuer_key = t.sub_key; /* names the root, which never signed it */
+	other_sub = other_items[0] = fixture_cert(&r);
+	r = ee_recipe();
+	r.issuer = cert_x509(other_sub);
+	third = fixture_cert(&r);
+	assert_false(chain_verify(a, third, &other, NOW, NULL, &e));
+	assert_non_null(strstr(e.text, "signature failure"));
+	assert_queue_empty();
+}
+
 static void chain_verify__verdict_without_time__is_not_one_for_a_time(void **state)
 {
 	struct recipe r = ee_recipe();
@@ -473,6 +512,8 @@ int main(void)
 		cmocka_unit_test(chain_verify__longer_than_the_limit__is_refused),
 		cmocka_unit_test(
 			chain_verify__verdict_remembered__needs_no_intermediate_but_keeps_its_time),
+		cmocka_unit_test(
+			chain_verify__issuer_remembered__the_next_leaf_is_judged_all_the_same),
 		cmocka_unit_test(chain_verify__verdict_without_time__is_not_one_for_a_time),
 		cmocka_unit_test(chain_verify__several_threads__agree),
 		cmocka_unit_test(chain_links_intact__good_or_unknowable__passes),
