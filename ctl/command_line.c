@@ -15,11 +15,15 @@ struct words { /* the positional ones */
 
 /* ---- help ---- */
 
+/* A flag that stands in place of arguments ("ID… | --all") has been shown with them. */
 static void print_options(FILE *out, const struct ctl_command *cmd)
 {
-	for (const struct ctl_option *o = cmd->options; o && o->name; o++)
+	for (const struct ctl_option *o = cmd->options; o && o->name; o++) {
+		if (!o->value && cmd->arguments && strstr(cmd->arguments, o->name))
+			continue;
 		fprintf(out, o->value ? " [--%s %s]" : " [--%s]%s", o->name,
 			o->value ? o->value : "");
+	}
 }
 
 static void print_command(FILE *out, const struct ctl_program *p, const struct ctl_command *cmd)
@@ -49,7 +53,9 @@ static void print_help(const struct ctl_program *p)
 
 static bool usage(const struct ctl *c, const char *problem, const char *word)
 {
-	ctl_fail(c, "%s%s%s", problem, word ? " " : "", word ? word : "");
+	bool joined = problem[strlen(problem) - 1] == '-'; /* "no such option: --" */
+
+	ctl_fail(c, "%s%s%s", problem, word && !joined ? " " : "", word ? word : "");
 	for (const struct ctl_command *cmd = c->program->commands; cmd->noun; cmd++)
 		if (!c->command || c->command == cmd)
 			print_command(stderr, c->program, cmd);

@@ -36,12 +36,22 @@ static enum ctl_exit complain(struct import *in, size_t line, const char *why)
 	return ctl_fail(in->c, "%s:%zu: %s", in->path, line, why);
 }
 
-static bool is_known(const char *name)
+/* Columns brski-certs' manifest has for others than the MASA: nothing to warn of. */
+static const char *const columns_of_manifest[] = {"idevid_sha256", "certificate", "result"};
+
+static bool is_one_of(const char *const *names, size_t count, const char *name)
 {
-	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		if (strcasecmp(columns_known[i], name) == 0)
+	for (size_t i = 0; i < count; i++)
+		if (strcasecmp(names[i], name) == 0)
 			return true;
 	return false;
+}
+
+static bool is_known(const char *name)
+{
+	return is_one_of(columns_known, COLUMN_COUNT, name) ||
+	       is_one_of(columns_of_manifest,
+		       sizeof(columns_of_manifest) / sizeof(*columns_of_manifest), name);
 }
 
 static enum ctl_exit read_header(struct import *in, bool warn)
