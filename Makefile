@@ -8,6 +8,8 @@ BUILD ?= build
 prefix ?= /usr/local
 bindir = $(prefix)/bin
 mandir = $(prefix)/share/man
+docdir = $(prefix)/share/doc/brski
+completiondir = $(prefix)/share/bash-completion/completions
 PYTHON = /usr/bin/python3
 VERSION = 0.1.0
 PKGS = libssl libcrypto libnghttp2 libevent_core libcurl jansson sqlite3
@@ -212,10 +214,14 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcommon.a
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(BUILD)/libcommon.a $(LDLIBS)
 
 install: all
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man8
+	install -d $(DESTDIR)$(bindir) $(addprefix $(DESTDIR)$(mandir)/man,1 5 8) \
+		$(DESTDIR)$(docdir)/examples $(DESTDIR)$(completiondir)
 	install -m 755 $(addprefix $(BUILD)/,$(PROGRAMS)) $(DESTDIR)$(bindir)
 	install -m 644 docs/man/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 docs/man/*.5 $(DESTDIR)$(mandir)/man5
 	install -m 644 docs/man/*.8 $(DESTDIR)$(mandir)/man8
+	install -m 644 docs/examples/*.conf $(DESTDIR)$(docdir)/examples
+	$(foreach p,$(PROGRAMS),install -m 644 completion/brski.bash $(DESTDIR)$(completiondir)/$(p) &&) true
 
 clean:
 	rm -rf $(BUILD)

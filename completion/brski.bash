@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for all programs; `make install` gives each its own name for this file.
+# shellcheck shell=bash disable=SC2207 # words of our own, without blanks
+
+# _brski_paths -f|-d WORD: files, or directories alone, that begin with the word
+_brski_paths() {
+	compopt -o filenames 2>/dev/null
+	COMPREPLY=($(compgen "$1" -- "$2"))
+}
+
+_brski_words() {
+	COMPREPLY=($(compgen -W "$1" -- "$2"))
+}
+
+# The words that are neither options nor their values; $1 names the options that take a value.
+_brski_plain_words() {
+	local i word
+	plain=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if [[ " $1 " == *" $word "* ]]; then
+			i=$((i + 1))
+			[[ ${COMP_WORDS[i]} == "=" ]] && i=$((i + 1))
+		elif [[ $word != -* ]]; then
+			plain+=("$word")
+		fi
+	done
+}
+
+# cur, prev and plain for the function that asks; "--option=value" is three words to bash
+_brski_begin() {
+	COMPREPLY=()
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD - 1]}
+	_brski_plain_words "$1"
+	if [[ $cur == "=" ]]; then
+		cur=""
+	elif [[ $prev == "=" ]]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+}
+
+_brski_pledge() {
+	local cur prev plain
+	_brski_begin "-c --config"
+	case $prev in
+	-c | --config) _brski_paths -f "$cur" ;;
+	*)
+		if [[ $cur == -* ]]; then
+			_brski_words "-c --config -v --verbose --once --force -h --help -V --version" "$cur"
+		elif [ ${#plain[@]} = 0 ]; then
+			_brski_words "join status renew reset" "$cur"
+		fi
+		;;
+	esac
+}
+
+_brski_daemon() {
+	local cur prev plain
+	_brski_begin "-c --config"
+	case $prev in
+	-c | --config) _brski_paths -f "$cur" ;;
+	*) _brski_words "-c --config --check -h --help -V --version" "$cur" ;;
+	esac
+}
+
+_brski_certs() {
+	local cur prev plain options
+	_brski_begin "--out --ca --name --key-type --days --san --masa-url --serial --csv --organization"
+	case $prev in
+	--out | --ca) _brski_paths -d "$cur" ;;
+	--csv) _brski_paths -f "$cur" ;;
+	--key-type) _brski_words "ec-p256 ec-p384 rsa-3072 ed25519" "$cur" ;;
+	--name | --days | --san | --masa-url | --serial | --organization) ;;
+	*)
+		case ${plain[0]:-} in
+		"") options="manufacturer domain masa registrar idevid" ;;
+		manufacturer | domain) options="--out --name --key-type --days" ;;
+		masa | registrar) options="--ca --out --san --key-type --days" ;;
+		idevid) options="--ca --out --masa-url --serial --csv --key-type --organization" ;;
+		esac
+		[[ $cur == -* ]] && options+=" --help --version"
+		_brski_words "$options" "$cur"
+		;;
+	esac
+}
+
+_brski_voucher() {
+	local cur prev plain
+	_brski_begin "--signer --anchor --at --nonce --serial"
+	case $prev in
+	--signer | --anchor) _brski_paths -f "$cur" ;;
+	--at | --nonce | --serial) ;;
+	*)
+		if [[ $cur == -?* ]]; then
+			_brski_words "--signer --anchor --at --nonce --serial --help --version" "$cur"
+		elif [ ${#plain[@]} = 0 ]; then
+			_brski_words "inspect" "$cur"
+		else
+			_brski_paths -f "$cur"
+		fi
+		;;
+	esac
+}
+
+_brski_ctl_common() { # PREV CUR; true when that was all
+	case $1 in
+	-s | --socket) _brski_paths -f "$2" ;;
+	-o | --output) _brski_words "table json csv ids" "$2" ;;
+	*) return 1 ;;
+	esac
+}
+_brski_ctl_options="-s --socket -o --output -h --help -V --version"
+
+_registrarctl() {
+	local cur prev plain words=""
+	_brski_begin "-s --socket -o --output --state --reason"
+	_brski_ctl_common "$prev" "$cur" && return
+	case $prev in
+	--state) _brski_words "pending approved rejected" "$cur" && return ;;
+	--reason) return ;;
+	esac
+	case "${plain[*]}" in
+	"") words="claims devices status" ;;
+	claims) words="list approve reject" ;;
+	devices) words="list show" ;;
+	"claims list") words="--state" ;;
+	"claims approve"*) words="--all --reason" ;;
+	"claims reject"*) words="--reason" ;;
+	esac
+	[[ $cur == -* ]] && words+=" $_brski_ctl_options"
+	_brski_words "$words" "$cur"
+}
+
+_masactl() {
+	local cur prev plain words=""
+	_brski_begin "-s --socket -o --output"
+	_brski_ctl_common "$prev" "$cur" && return
+	case "${plain[*]}" in
+	"") words="devices owners audit" ;;
+	devices) words="import list show" ;;
+	owners) words="add list" ;;
+	audit) words="show" ;;
+	"devices import" | "owners add "*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
+	esac
+	[[ $cur == -* ]] && words+=" $_brski_ctl_options"
+	_brski_words "$words" "$cur"
+}
+
+complete -F _brski_pledge brski-pledge
+complete -F _brski_daemon brski-registrar brski-masa
+complete -F _brski_certs brski-certs
+complete -F _brski_voucher brski-voucher
+complete -F _registrarctl registrarctl
+complete -F _masactl masactl
