@@ -188,8 +188,16 @@ static bool registrar_has_key(
 	for (size_t i = 0; i < c->a->domain.count; i++)
 		if (is_spki(c->a->domain.items[i], spki, hashed, e))
 			return true;
+	return false;
+}
+
+/* The very certificate the pledge saw: a key alone would prove nothing here, for anybody can have
+ * somebody else's public key certified by a CA of his own. */
+static bool registrar_has_cert(
+	const struct check_context *c, const struct cert *seen, struct err *e)
+{
 	for (size_t i = 0; i < c->a->rvr.certs.count; i++)
-		if (is_spki(c->a->rvr.certs.items[i], spki, hashed, e) &&
+		if (cert_same(c->a->rvr.certs.items[i], seen) &&
 			same_registrar(c, c->a->rvr.certs.items[i], e))
 			return true;
 	return false;
@@ -213,7 +221,8 @@ static bool proximity_holds(const struct check_context *c, struct err *e)
 
 		if (!seen && e->kind == ERR_NO_MEMORY)
 			return false;
-		same = seen && registrar_has_key(c, cert_spki(seen), false, e);
+		same = seen && (registrar_has_key(c, cert_spki(seen), false, e) ||
+				       registrar_has_cert(c, seen, e));
 	} else {
 		return true;
 	}
