@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire/base64.h"
+
 #define DUPLICATES_COUNTED_MAX 1024 /* counters in the log may stop here (RFC 8995 §5.8.1) */
 
 static const char *const migrations[] = {
@@ -44,6 +46,14 @@ enum {
 	STATEMENT_COUNT,
 };
 
+/* A domainID is a key identifier, and a CA may write another's into its certificate. One that
+ * stands for several keys in the same log names nobody: its events go by the fingerprint of the
+ * key, as if there were no identifier (RFC 8995 §5.8.2), so that each domain knows its own. */
+#define KEY_OF_SHARED "CASE WHEN shared.domain_id IS NULL THEN NULL ELSE e.domain_key END"
+#define JOIN_SHARED                                                                                \
+	" LEFT JOIN (SELECT domain_id FROM events WHERE device = $1 GROUP BY domain_id"            \
+	" HAVING count(DISTINCT domain_key) > 1) AS shared ON shared.domain_id = e.domain_id"
+
 static const char *const statements[] = {
 	[DEVICES_BY_SERIAL] =
 		"SELECT id, serial, owner, idevid_issuer, issuer_key, created FROM devices"
@@ -74,15 +84,16 @@ static const char *const statements[] = {
 	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
 	[WAS_OWNER] = "SELECT 1 FROM events WHERE device = $1 AND domain_key = $2 LIMIT 1",
 	[EVENTS_COUNT] = "SELECT count(*) FROM events WHERE device = $1",
-	[EVENTS_FULL] = "SELECT date, domain_id, nonce, assertion, 1 FROM events WHERE device = $1"
-			" ORDER BY id DESC LIMIT $2",
-	[EVENTS_ABRIDGED] = "SELECT date, domain_id, nonce, assertion, of_kind FROM (SELECT id, "
-			    "date, domain_id, nonce,"
-			    " assertion, count(*) OVER kind AS of_kind,"
-			    " row_number() OVER (PARTITION BY domain_id, nonce IS NULL ORDER BY id "
-			    "DESC) AS place"
-			    " FROM events WHERE device = $1"
-			    " WINDOW kind AS (PARTITION BY domain_id, nonce IS NULL)) AS numbered"
+	[EVENTS_FULL] =
+		"SELECT date, e.domain_id, nonce, assertion, 1, " KEY_OF_SHARED
+		" FROM events AS e" JOIN_SHARED " WHERE device = $1 ORDER BY id DESC LIMIT $2",
+	[EVENTS_ABRIDGED] = "SELECT date, e.domain_id, nonce, assertion, of_kind, " KEY_OF_SHARED
+			    " FROM (SELECT id, date, domain_id, domain_key, nonce, assertion,"
+			    " count(*) OVER kind AS of_kind,"
+			    " row_number() OVER (PARTITION BY domain_id, domain_key, nonce IS NULL"
+			    " ORDER BY id DESC) AS place"
+			    " FROM events WHERE device = $1 WINDOW kind AS"
+			    " (PARTITION BY domain_id, domain_key, nonce IS NULL)) AS e" JOIN_SHARED
 			    " WHERE place = 1 ORDER BY id DESC",
 	[EVENTS_BY_SERIAL] = "SELECT e.id, e.date, e.expires_on, d.serial, e.domain_id, e.nonce, "
 			     "e.assertion, e.registrar"
@@ -319,10 +330,20 @@ static enum voucher_assertion assertion_of(const char *name)
 	return ASSERTION_OTHER;
 }
 
+static char *domain_id_of(const struct store_row *r, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(2 * SHA256_LEN);
+	struct bytes key = store_row_blob(r, 5);
+
+	if (!key.len)
+		return own(store_row_text(r, 1), e);
+	return base64_encode(key, &text, e) ? str_dup(buf_str(&text), e) : NULL;
+}
+
 static bool keep_event(void *arg, const struct store_row *r, struct err *e)
 {
 	struct audit_log *log = arg;
-	FREE_AUTO char *domain_id = own(store_row_text(r, 1), e);
+	FREE_AUTO char *domain_id = domain_id_of(r, e);
 	FREE_AUTO char *nonce = own(store_row_text(r, 2), e);
 	int64_t of_kind = store_row_int(r, 4);
 	struct audit_event ev = {.date = store_row_int(r, 0),

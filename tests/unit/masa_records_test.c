@@ -146,14 +146,15 @@ static void records_devices_list__after_an_id__goes_on_there(void **state)
 /* ---- events ---- */
 
 struct happening {
-	int request; /* stands for its digest */
-	int domain;
+	int request;	    /* stands for its digest */
+	int domain, called; /* called: by the name of another domain */
 	const char *nonce;
 	int64_t date, expires_on;
 };
 
 static bool record(struct fixture *f, struct happening h)
 {
+	int name = h.called ? h.called : h.domain;
 	uint8_t digest[SHA256_LEN] = {(uint8_t)h.request, (uint8_t)(h.request >> 8)};
 	uint8_t key[SHA256_LEN] = {(uint8_t)h.domain, (uint8_t)(h.domain >> 8)};
 	char domain[16], content[32];
@@ -170,7 +171,7 @@ static bool record(struct fixture *f, struct happening h)
 	struct store_op ops[EVENT_OPS];
 	int64_t changed[EVENT_OPS];
 
-	snprintf(domain, sizeof(domain), "domain%d", h.domain);
+	snprintf(domain, sizeof(domain), "domain%d", name);
 	snprintf(content, sizeof(content), "content%d", h.request);
 	records_event_write(&ev, ops);
 	OK(store_write_wait(f->store, ops, EVENT_OPS, changed, e));
@@ -248,6 +249,29 @@ static void records_audit_log__long_history__keeps_the_newest_of_each_kind_with_
 	assert_int_equal(log.arbitrary, 0);
 }
 
+/* Two keys under one identifier: each is told by its own hash, long or short the log.
+ * req: R8995-MASA-034 */
+static void records_audit_log__borrowed_identifier__is_replaced_by_the_keys(void **state)
+{
+	static const char first[] = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+			  second[] = "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	struct fixture *f = *state;
+
+	import(f, "SN-1", NULL, NULL);
+	record(f, (struct happening){.request = 1, .domain = 3, .nonce = NONCE});
+	record(f, (struct happening){.request = 2, .domain = 2, .called = 1, .nonce = NONCE});
+	record(f, (struct happening){.request = 3, .domain = 1, .nonce = NONCE});
+	for (int64_t full = 2; full <= 3; full++) {
+		AUDIT_LOG_AUTO struct audit_log log = {0};
+
+		OK(records_audit_log(f->store, 1, full, &log, e));
+		assert_int_equal(log.event_count, 3);
+		assert_string_equal(log.events[0].domain_id, first);
+		assert_string_equal(log.events[1].domain_id, second);
+		assert_string_equal(log.events[2].domain_id, "domain3");
+	}
+}
+
 static void records_was_owner__key__decides_and_not_the_name(void **state)
 {
 	struct fixture *f = *state;
@@ -276,6 +300,7 @@ int main(void)
 		TEST(records_event_write__same_request_twice__is_one_event),
 		TEST(records_event_write__voucher_expired__is_recorded_again),
 		TEST(records_audit_log__long_history__keeps_the_newest_of_each_kind_with_counts),
+		TEST(records_audit_log__borrowed_identifier__is_replaced_by_the_keys),
 		TEST(records_was_owner__key__decides_and_not_the_name),
 	};
 
