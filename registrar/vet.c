@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "common/pki/idevid.h"
+
 struct subject {
 	const struct vetting *v;
 	const struct signed_voucher *voucher;
@@ -14,6 +16,13 @@ static bool signer_is_trusted(const struct subject *s, struct err *e)
 {
 	return chain_verify(
 		s->v->masa_anchors, s->voucher->signer, &s->voucher->certs, s->v->now, NULL, e);
+}
+
+/* A device of the same manufacturer is no MASA, though both may be below one root. */
+static bool signer_is_no_device(const struct subject *s, struct err *e)
+{
+	return !idevid_is_sibling(s->v->idevid, s->voucher->signer) ||
+	       err_set(e, ERR_PEER, "signed by a device, \"%s\"", cert_subject(s->voucher->signer));
 }
 
 static bool is_a_voucher(const struct subject *s, struct err *e)
@@ -66,6 +75,7 @@ static bool pins_us(const struct subject *s, struct err *e)
 
 static bool (*const checks[])(const struct subject *s, struct err *e) = {
 	signer_is_trusted,
+	signer_is_no_device,
 	is_a_voucher,
 	serial_is_asked,
 	nonce_is_asked,

@@ -12,6 +12,7 @@ struct vetting { /* all borrowed */
 	struct anchors *masa_anchors;
 	const struct domain *domain;
 	struct cert_cache *cache;
+	const struct cert *idevid;  /* of the device that asked */
 	const char *serial, *nonce; /* what was asked for */
 	int64_t now;
 };

@@ -126,6 +126,13 @@ char *idevid_serial_number(const struct cert *idevid, enum idevid_serial_source 
 	return NULL;
 }
 
+bool idevid_is_sibling(const struct cert *idevid, const struct cert *other)
+{
+	return cert_extension(other, MASA_URL_OID, NULL).len > 0 ||
+	       (cert_serial_number(other) &&
+		       bytes_equal(cert_issuer_der(other), cert_issuer_der(idevid)));
+}
+
 /* ---- the MASA's address ---- */
 
 /* "…/x/" is "…/x"; nothing left is the well-known path (RFC 8995 §2.3.2). */

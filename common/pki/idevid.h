@@ -19,6 +19,10 @@ enum idevid_serial_source {	     /* where a manufacturer keeps the serial (R8995
 char *idevid_serial_number(
 	const struct cert *idevid, enum idevid_serial_source from, struct err *e) MUST_CHECK;
 
+/* Is other a device like this one: it names a MASA itself, or has a serialNumber and the same
+ * issuer. Devices and MASA may have one root, and a device is easier to break into than a MASA. */
+bool idevid_is_sibling(const struct cert *idevid, const struct cert *other);
+
 /* The MASA's base URI (table 1.5 of the requirement matrix): authority alone →
  * https://TEXT/.well-known/brski; with '/' → the URI itself, trailing '/' stripped, empty path →
  * the default path. IA5String required, any DER length form; critical or malformed → ERR_INPUT;

@@ -29,6 +29,7 @@ static bool vet(
 		.format = cms,
 		.masa_anchors = s->maker_anchors,
 		.domain = &s->domain,
+		.idevid = s->idevid.cert,
 		.serial = FIXTURE_SERIAL,
 		.nonce = FIXTURE_NONCE,
 		.now = FIXTURE_NOW,
@@ -78,6 +79,17 @@ static void vet_voucher__a_stranger_signed_it__is_refused(void **state)
 
 	good_voucher(s, &v);
 	REFUSED(vet(s, &v, &s->registrar, &e), ERR_PEER);
+}
+
+static void vet_voucher__a_device_of_the_manufacturer_signed_it__is_refused(void **state)
+{
+	const struct site *s = *state;
+	VOUCHER_AUTO struct voucher v;
+	struct err e = ERR_INIT;
+
+	good_voucher(s, &v);
+	REFUSED(vet(s, &v, &s->idevid, &e), ERR_PEER);
+	assert_non_null(strstr(e.text, "signed by a device"));
 }
 
 static void vet_voucher__serial_of_another_device__is_refused(void **state)
@@ -177,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vet_voucher__pinned_anywhere_in_our_chain__is_good),
 		cmocka_unit_test(vet_voucher__a_stranger_signed_it__is_refused),
+		cmocka_unit_test(vet_voucher__a_device_of_the_manufacturer_signed_it__is_refused),
 		cmocka_unit_test(vet_voucher__serial_of_another_device__is_refused),
 		cmocka_unit_test(vet_voucher__another_nonce_or_none__is_refused),
 		cmocka_unit_test(vet_voucher__the_nonce_in_the_other_alphabet__is_good),
