@@ -29,16 +29,12 @@ static bool is_from_our_masa(const struct accept_input *in, struct accepted *out
 		in->now_unix_s, NULL, e);
 }
 
-/* Devices and MASA may have the same manufacturer's root, and a device is easier to break into than
- * a MASA: no IDevID speaks for the MASA, whatever it chains to. */
+/* No IDevID speaks for the MASA, whatever it chains to. */
 static bool is_not_a_device(const struct accept_input *in, struct accepted *out, struct err *e)
 {
 	const struct cert *signer = out->voucher.signer;
-	bool has_masa_url = cert_extension(signer, MASA_URL_OID, NULL).len > 0;
-	bool is_sibling = cert_serial_number(signer) &&
-			  bytes_equal(cert_issuer_der(signer), cert_issuer_der(in->idevid));
 
-	return (!has_masa_url && !is_sibling) ||
+	return !idevid_is_sibling(in->idevid, signer) ||
 	       err_set(e, ERR_UNAUTHENTICATED, "signed by a device, %s", cert_subject(signer));
 }
 
@@ -135,7 +131,9 @@ static bool is_valid_at(const struct cert *c, int64_t now)
 }
 
 /* The pin may be the registrar's own certificate, a CA between, or the root (T-15); a certificate
- * renewed with the pinned key counts as the pinned one. */
+ * renewed with the pinned key counts as the pinned one. Under a CA the site's devices are, too:
+ * their certificates are for clients, and a voucher without a nonce could be shown by any of them.
+ */
 static bool names_this_registrar(const struct accept_input *in, struct accepted *out, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list pin = CERT_LIST_INIT;
@@ -149,6 +147,9 @@ static bool names_this_registrar(const struct accept_input *in, struct accepted 
 		return is_valid_at(server, in->now_unix_s) ||
 		       err_set(e, ERR_UNAUTHENTICATED,
 			       "the registrar's certificate is not valid now");
+	if (!cert_may_serve(server))
+		return err_set(
+			e, ERR_UNAUTHENTICATED, "the registrar's certificate is for clients only");
 	if (!cert_list_add(&pin, out->pinned, e))
 		return false;
 	anchors = anchors_new(&pin, e);

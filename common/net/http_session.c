@@ -89,7 +89,8 @@ static bool name_matches(const struct uri *server, X509 *x)
 		       NULL) == 1;
 }
 
-/* Under our anchors, and either named as we called it or a registration authority (TA-01). */
+/* Under our anchors, and either a registration authority or a server named as we called it (TA-01).
+ * A device may have got that name into its certificate, but not the use. */
 static bool accept_under_anchors(struct http_session *s)
 {
 	struct cert *ee = s->chain.items[0];
@@ -97,7 +98,8 @@ static bool accept_under_anchors(struct http_session *s)
 	if (!chain_verify(
 		    s->config.anchors, ee, &s->chain, s->config.now_unix_s, NULL, &s->verdict))
 		return err_prefix(&s->verdict, "certificate of the server");
-	return (cert_eku(ee) & CERT_EKU_CMC_RA) || name_matches(&s->config.server, cert_x509(ee)) ||
+	return (cert_eku(ee) & CERT_EKU_CMC_RA) ||
+	       (cert_may_serve(ee) && name_matches(&s->config.server, cert_x509(ee))) ||
 	       err_set(&s->verdict, ERR_UNAUTHENTICATED,
 		       "the server's certificate has neither its name nor the cmcRA usage");
 }

@@ -482,6 +482,12 @@ bool cert_is_self_signed(const struct cert *c)
 	return c->is_self_signed;
 }
 
+bool cert_may_serve(const struct cert *c)
+{
+	return !(c->eku & CERT_EKU_PRESENT) ||
+	       (c->eku & (CERT_EKU_SERVER_AUTH | CERT_EKU_CMC_RA | CERT_EKU_ANY));
+}
+
 unsigned cert_eku(const struct cert *c)
 {
 	return c->eku;

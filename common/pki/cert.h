@@ -62,6 +62,9 @@ int64_t cert_not_after(const struct cert *c);  /* INT64_MAX for 99991231235959Z 
 bool cert_is_ca(const struct cert *c);
 bool cert_is_self_signed(const struct cert *c); /* issuer = subject and own key verifies */
 unsigned cert_eku(const struct cert *c);	/* bits of enum cert_eku */
+/* Usages that fit a server or a registration authority, or none named. A site's devices are below
+ * the same CA as its registrar, with certificates for clients. */
+bool cert_may_serve(const struct cert *c);
 bool cert_same(const struct cert *a, const struct cert *b);
 bool cert_same_key(const struct cert *a, const struct cert *b);
 
