@@ -3,6 +3,7 @@
  * continued with ?after=TEXT. A claim or device is named by its number or its serial-number. */
 #include "registrar/admin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,6 +307,7 @@ static void on_decided(void *arg, const int64_t *changed, const struct err *e)
 	struct decision *d = arg;
 	struct err missing = ERR_INIT;
 	JSON_AUTO json_t *answer = NULL;
+	char claim[24] = "all", count[24];
 
 	if (!e && d->id != 0 && changed[0] == 0) {
 		err_set(&missing, ERR_NOT_FOUND, "claim %lld is gone", (long long)d->id);
@@ -314,10 +316,13 @@ static void on_decided(void *arg, const int64_t *changed, const struct err *e)
 	if (e) {
 		call_reply_err(d->call, &d->r->log, "admin-failed", e);
 	} else {
+		if (d->id != 0)
+			snprintf(claim, sizeof(claim), "%lld", (long long)d->id);
+		snprintf(count, sizeof(count), "%lld", (long long)changed[0]);
 		log_event(&d->r->log, LOG_LEVEL_INFO,
 			d->to == CLAIM_APPROVED ? "claim-approved" : "claim-rejected",
-			call_exchange(d->call), "by", d->by, "reason",
-			d->reason[0] ? d->reason : NULL, NULL);
+			call_exchange(d->call), "claim", claim, "claims", count, "by", d->by,
+			"reason", d->reason[0] ? d->reason : NULL, NULL);
 		recount(d->r);
 		answer = json_pack("{ss sI}", "claim", claim_state_name(d->to), "changed",
 			(json_int_t)changed[0]);

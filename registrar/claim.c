@@ -62,7 +62,7 @@ enum step_result claim_judge_device(struct onboard *o, struct err *e)
 		return hold(o, e);
 	case CLAIM_REFUSE: /* decided, and not for want of a setting: R8995-REG-012 */
 		err_set(e, ERR_UNWANTED, "the claim was rejected");
-		err_tell(e, "An administrator has rejected this device.");
+		err_tell(e, CLAIM_REJECTED_SENTENCE);
 		return STEP_FAILED;
 	case CLAIM_UNWANTED:
 		err_set(e, ERR_UNWANTED, "not among the serials of the manufacturer's list");

@@ -6,6 +6,8 @@
 #include "registrar/config.h"
 #include "registrar/records.h"
 
+#define CLAIM_REJECTED_SENTENCE "An administrator has rejected this device."
+
 enum claim_answer {
 	CLAIM_ADMIT,
 	CLAIM_HOLD,	/* an administrator decides: 202 */

@@ -12,6 +12,7 @@
 
 #include "common/pki/cms.h"
 #include "common/wire/datetime.h"
+#include "registrar/claim.h"
 #include "registrar/endorse.h"
 #include "registrar/vet.h"
 
@@ -78,16 +79,6 @@ struct journal_entry onboard_journal_entry(
 		.outcome = outcome,
 		.reason = reason,
 	};
-}
-
-static void on_written(void *arg, const int64_t *changed, const struct err *e)
-{
-	onboard_resume(arg, e);
-}
-
-struct records_writer onboard_writer(struct onboard *o)
-{
-	return (struct records_writer){o->r->store, call_loop(o->call), on_written, o};
 }
 
 /* ---- endorse, masa, vet ---- */
@@ -198,6 +189,7 @@ static enum step_result vet_answer(struct onboard *o, struct err *e)
 		.masa_anchors = o->manufacturer->masa_anchors,
 		.domain = &o->r->domain,
 		.cache = o->r->cert_cache,
+		.idevid = call_peer(o->call)->cert,
 		.serial = o->serial,
 		.nonce = o->request.fields.nonce,
 		.now = clock_unix_s(&o->r->clock),
@@ -243,10 +235,28 @@ static enum step_result ask_history(struct onboard *o, struct err *e)
 									   : STEP_FAILED;
 }
 
+/* An administrator may have rejected the device while the MASA was asked. */
+static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct onboard *o = arg;
+	struct err rejected;
+
+	if (!e || e->kind != ERR_CONFLICT) {
+		onboard_resume(o, e);
+		return;
+	}
+	o->journaled = false; /* nothing was written */
+	rejected = *e;
+	rejected.kind = ERR_UNWANTED;
+	err_prefix(&rejected, "the claim was rejected meanwhile");
+	err_tell(&rejected, CLAIM_REJECTED_SENTENCE);
+	onboard_resume(o, &rejected);
+}
+
 static enum step_result record_outcome(struct onboard *o, struct err *e)
 {
 	const struct request_record record = onboard_record(o);
-	const struct records_writer w = onboard_writer(o);
+	const struct records_writer w = {o->r->store, call_loop(o->call), on_outcome, o};
 	bool refused = o->verdict.state == HISTORY_REFUSED;
 	const struct journal_entry entry = {
 		.at = o->now,

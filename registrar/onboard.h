@@ -61,8 +61,6 @@ struct device_key onboard_device(const struct onboard *o);
 struct request_record onboard_record(const struct onboard *o);
 struct journal_entry onboard_journal_entry(
 	const struct onboard *o, const char *outcome, const char *reason);
-/* A writer that resumes o when its transaction is durable. */
-struct records_writer onboard_writer(struct onboard *o);
 
 /* The steps. admit.c */
 enum step_result admit_media(struct onboard *o, struct err *e);

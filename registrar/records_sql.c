@@ -113,7 +113,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
 		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
 		"voucher_status = NULL, enroll_status = NULL "
-		"WHERE manufacturer = $11 AND serial = $12",
+		"WHERE manufacturer = $11 AND serial = $12 AND claim <> 3",
 	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
 			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
 	[REFUSE_DEVICE] = "UPDATE device SET state = 3, history = $1, history_reason = $2, "
@@ -127,7 +127,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"(SELECT 1 FROM certificate WHERE csr_sha256 = $8 AND client_sha256 = $9 "
 		"AND issued_at >= $11)",
 	[ENROLL_DEVICE] = "UPDATE device SET state = 2, enrolled_at = $1, last_seen = $2 "
-			  "WHERE manufacturer = $3 AND serial = $4 AND state <> 3",
+			  "WHERE manufacturer = $3 AND serial = $4 AND state <> 3 AND claim <> 3",
 	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
 				"WHERE manufacturer = $3 AND serial = $4",
 	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "

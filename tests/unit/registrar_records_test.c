@@ -102,19 +102,22 @@ static void hold(struct fixture *f, int64_t at)
 	assert_int_equal(wait(f, records_hold(&w, &r, &j, &e), &e), ERR_NONE);
 }
 
-static void keep_voucher(struct fixture *f, const char *voucher, const char *rvr)
+static enum err_kind try_to_keep_voucher(struct fixture *f, const char *voucher, const char *rvr)
 {
 	const struct records_writer w = writer(f);
 	const struct request_record r = a_request(NOW);
 	const struct journal_entry j = a_line("voucher");
 	struct err e = ERR_INIT;
 
-	assert_int_equal(wait(f,
-				 records_keep_voucher(&w, &r, bytes_of_str(voucher),
-					 "application/voucher-cms+json", bytes_of_str(rvr),
-					 HISTORY_UNKNOWN, &j, &e),
-				 &e),
-		ERR_NONE);
+	return wait(f,
+		records_keep_voucher(&w, &r, bytes_of_str(voucher), "application/voucher-cms+json",
+			bytes_of_str(rvr), HISTORY_UNKNOWN, &j, &e),
+		&e);
+}
+
+static void keep_voucher(struct fixture *f, const char *voucher, const char *rvr)
+{
+	assert_int_equal(try_to_keep_voucher(f, voucher, rvr), ERR_NONE);
 }
 
 static enum err_kind judge(struct fixture *f, enum history_state verdict)
@@ -311,6 +314,32 @@ static void records_issue__the_same_request_within_the_hour__is_a_conflict(void 
 	assert_int_equal(issue(f, 3, NOW + 3601), ERR_NONE);
 }
 
+/* Rejected while a voucher was fetched or a certificate made: neither is recorded, so neither
+ * leaves. req: R8995-REG-012 */
+static void records_issue__for_a_device_rejected_meanwhile__is_a_conflict(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t sha256[SHA256_LEN] = {1};
+	struct certificate_record c;
+	struct err e = ERR_INIT;
+
+	keep_voucher(f, "voucher", "");
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	assert_int_equal(issue(f, 1, NOW), ERR_CONFLICT);
+	assert_true(records_certificate(f->store, sha256, &c, &e));
+	assert_false(c.found);
+}
+
+static void records_keep_voucher__for_a_device_rejected_meanwhile__is_a_conflict(void **state)
+{
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	assert_int_equal(try_to_keep_voucher(f, "voucher", ""), ERR_CONFLICT);
+	assert_int_equal(read_device(f).state, DEVICE_NEW);
+}
+
 static void records_issue__for_a_device_nobody_knows__is_a_conflict(void **state)
 {
 	assert_int_equal(issue(*state, 1, NOW), ERR_CONFLICT);
@@ -438,6 +467,8 @@ int main(void)
 		T(records_judge_history__good__drops_what_is_no_longer_needed),
 		T(records_issue__a_certificate__is_found_by_digest_and_by_request),
 		T(records_issue__the_same_request_within_the_hour__is_a_conflict),
+		T(records_issue__for_a_device_rejected_meanwhile__is_a_conflict),
+		T(records_keep_voucher__for_a_device_rejected_meanwhile__is_a_conflict),
 		T(records_issue__for_a_device_nobody_knows__is_a_conflict),
 		T(records_sweep__old_claims__go_and_rejected_ones_stay),
 		T(records_sweep__devices_with_a_voucher__stay),
