@@ -15,7 +15,9 @@ static const uint8_t san_oid[] = {0x55, 0x1d, 0x11};
 static bool idevid_allowed(const struct client *client, const struct device_record *d,
 	const uint8_t client_sha256[SHA256_LEN], struct err *e)
 {
-	bool vouched = d->state == DEVICE_VOUCHED || d->state == DEVICE_ENROLLED;
+	/* held again, a device keeps its state and loses its voucher */
+	bool vouched =
+		(d->state == DEVICE_VOUCHED || d->state == DEVICE_ENROLLED) && d->voucher_type[0];
 
 	if (!d->found || !vouched || d->claim == CLAIM_PENDING) {
 		err_set(e, ERR_REFUSED, "\"%s\" has no voucher", client->serial);

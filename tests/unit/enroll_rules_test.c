@@ -62,12 +62,28 @@ static void rules_client_allowed__every_row__gives_its_answer(void **state)
 
 		memcpy(device.idevid_sha256, rows[i].same_idevid ? this_cert : other_cert,
 			SHA256_LEN);
+		snprintf(device.voucher_type, sizeof(device.voucher_type), "x/y");
 		if (rules_client_allowed(rows[i].kind, &client, &device, this_cert, &policy, &e) !=
 			rows[i].want)
 			fail_msg("row %zu: %s", i, e.text);
 		if (!rows[i].want)
 			assert_true(e.kind == ERR_REFUSED || e.kind == ERR_UNAUTHENTICATED);
 	}
+}
+
+/* Held again for another key and approved: it was enrolled once, and has no voucher. req: EA-06 */
+static void rules_client_allowed__voucher_taken_back__is_refused(void **state)
+{
+	char serial[] = FIXTURE_SERIAL;
+	const struct client client = {.serial = serial};
+	struct device_record device = {
+		.found = true, .state = DEVICE_ENROLLED, .claim = CLAIM_APPROVED};
+	const struct enroll_policy policy = {false, FIXTURE_NOW};
+	struct err e = ERR_INIT;
+
+	memcpy(device.idevid_sha256, this_cert, SHA256_LEN);
+	REFUSED(rules_client_allowed(ENROLL_SIMPLE, &client, &device, this_cert, &policy, &e),
+		ERR_REFUSED);
 }
 
 /* ---- CSRs ---- */
@@ -204,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_client_allowed__every_row__gives_its_answer),
+		cmocka_unit_test(rules_client_allowed__voucher_taken_back__is_refused),
 		cmocka_unit_test(rules_channel_binding__of_this_connection__is_good),
 		cmocka_unit_test(
 			rules_channel_binding__of_another_connection__is_refused_even_when_not_wanted),
