@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/wire/csv.h"
 #include "common/wire/json.h"
 #include "common/wire/percent.h"
@@ -14,8 +15,20 @@
 #define PRINTED_MAX  (64 * 1024 * 1024) /* a whole list as JSON */
 #define PATH_MAX_LEN 4096
 
-/* A value as a cell: strings as they are, null as nothing. Control characters, which would drive
- * the terminal, become '?': what is shown came from devices. */
+/* What would drive the terminal becomes '?': what is shown came from devices. */
+static void hide_unsafe(struct buf *text, size_t start)
+{
+	const char *s = buf_str(text);
+
+	for (size_t i = start; i < text->len; i++) {
+		size_t n = text_unsafe_len(s + i);
+
+		if (n > 0)
+			memset(text->data + i, '?', n);
+	}
+}
+
+/* A value as a cell: strings as they are, null as nothing. */
 static bool cell_text(const json_t *value, struct buf *out, struct err *e)
 {
 	size_t start = out->len;
@@ -32,9 +45,7 @@ static bool cell_text(const json_t *value, struct buf *out, struct err *e)
 		if (!ok)
 			return false;
 	}
-	for (size_t i = start; i < out->len; i++)
-		if (out->data[i] < 0x20 || out->data[i] == 0x7f)
-			out->data[i] = '?';
+	hide_unsafe(out, start);
 	return true;
 }
 
@@ -145,7 +156,7 @@ static bool print_csv(struct table *t, const json_t *items, struct err *e)
 
 static bool print_json(const json_t *value, struct err *e)
 {
-	char *text = json_dumps(value, JSON_INDENT(2));
+	char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 
 	if (!text)
 		return err_set(e, ERR_NO_MEMORY, "no memory");

@@ -135,8 +135,8 @@ static bool load_wish(const struct arguments *a, struct wish_files *w, struct er
 
 static bool print_report(const json_t *report, struct err *e)
 {
-	if (json_dumpf(report, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF ||
-		fflush(stdout) != 0)
+	if (json_dumpf(report, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) != 0 ||
+		putchar('\n') == EOF || fflush(stdout) != 0)
 		return err_set_errno(e, ERR_IO, "standard output");
 	return true;
 }

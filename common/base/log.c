@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/text.h"
+
 #define LINE_MAX_LEN  2048 /* a line is one atomic write to a pipe (PIPE_BUF is 4096) */
 #define VALUE_MAX_LEN 700  /* longest value kept: an error text fits */
 
@@ -29,34 +31,45 @@ static void put_str(struct line *l, const char *s)
 		put(l, *s++);
 }
 
-static bool is_plain(const char *v)
+static bool is_plain(const char *text)
 {
+	const unsigned char *v = (const unsigned char *)text;
+
 	if (!*v)
 		return false;
 	for (; *v; v++)
-		if (*v <= ' ' || *v == '"' || *v == '=' || *v == '\\' || *v == 0x7f)
+		if (*v <= ' ' || *v >= 0x7f || *v == '"' || *v == '=' || *v == '\\')
 			return false;
 	return true;
 }
 
-/* Octets from a peer: control characters and quotes are escaped, so that no value can forge a line.
- */
+static void put_hex(struct line *l, const char *v, size_t n)
+{
+	char hex[5];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(hex, sizeof(hex), "\\x%02x", (unsigned)(unsigned char)v[i]);
+		put_str(l, hex);
+	}
+}
+
+/* Octets from a peer: what would drive a terminal and quotes are escaped, so that no value can
+ * forge a line. */
 static void put_quoted(struct line *l, const char *v)
 {
-	put(l, '"');
-	for (size_t n = 0; *v && n < VALUE_MAX_LEN; v++, n++) {
-		unsigned char c = (unsigned char)*v;
-		char hex[5];
+	size_t unsafe;
 
-		if (c == '"' || c == '\\') {
-			put(l, '\\');
-			put(l, (char)c);
-		} else if (c < 0x20 || c == 0x7f) {
-			snprintf(hex, sizeof(hex), "\\x%02x", c);
-			put_str(l, hex);
-		} else {
-			put(l, (char)c);
+	put(l, '"');
+	for (size_t n = 0; *v && n < VALUE_MAX_LEN; n++) {
+		unsafe = text_unsafe_len(v);
+		if (unsafe > 0) {
+			put_hex(l, v, unsafe);
+			v += unsafe;
+			continue;
 		}
+		if (*v == '"' || *v == '\\')
+			put(l, '\\');
+		put(l, *v++);
 	}
 	put(l, '"');
 }

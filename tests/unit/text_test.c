@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text of strangers in a log and on a terminal. */
+#include "common/base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/log.h"
+
+static void text_unsafe_len__characters_that_do_something__are_found(void **state)
+{
+	assert_int_equal(text_unsafe_len("\x1b[31m"), 1);
+	assert_int_equal(text_unsafe_len("\n"), 1);
+	assert_int_equal(text_unsafe_len("\x7f"), 1);
+	assert_int_equal(text_unsafe_len("\xc2\x9b"
+					 "31m"),
+		2);
+	assert_int_equal(text_unsafe_len("\xe2\x80\xae"
+					 "lager"),
+		3);
+	assert_int_equal(text_unsafe_len("\xe2\x81\xa6"), 3);
+}
+
+static void text_unsafe_len__characters_that_are_only_shown__are_not(void **state)
+{
+	assert_int_equal(text_unsafe_len(""), 0);
+	assert_int_equal(text_unsafe_len("a"), 0);
+	assert_int_equal(text_unsafe_len("\xc2\xa0"), 0);
+	assert_int_equal(text_unsafe_len("\xc3\x9b"), 0);
+	assert_int_equal(text_unsafe_len("\xe2\x80\x93"), 0);
+	assert_int_equal(text_unsafe_len("\xe2"), 0);
+	assert_int_equal(text_unsafe_len("\xc2"), 0);
+}
+
+/* A line of the log with one value. */
+static void log_one(const char *value, char *out, size_t size)
+{
+	int fds[2];
+	ssize_t n;
+
+	assert_int_equal(pipe(fds), 0);
+	log_event(&(struct log){.program = "p", .level = LOG_LEVEL_INFO, .fd = fds[1]},
+		LOG_LEVEL_INFO, "e", NULL, "subject", value, NULL);
+	n = read(fds[0], out, size - 1);
+	assert_true(n > 0);
+	out[n] = '\0';
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void log_event__name_that_drives_a_terminal__is_written_in_hex(void **state)
+{
+	char line[4096];
+
+	log_one("CN=\xc2\x9b"
+		"2J\xe2\x80\xae\x1b]0;",
+		line, sizeof(line));
+	assert_non_null(strstr(line, "subject=\"CN=\\xc2\\x9b2J\\xe2\\x80\\xae\\x1b]0;\"\n"));
+	log_one("CN=M\xc3\xbcller \"a\\\"\n", line, sizeof(line));
+	assert_non_null(strstr(line, "subject=\"CN=M\xc3\xbcller \\\"a\\\\\\\"\\x0a\"\n"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_unsafe_len__characters_that_do_something__are_found),
+		cmocka_unit_test(text_unsafe_len__characters_that_are_only_shown__are_not),
+		cmocka_unit_test(log_event__name_that_drives_a_terminal__is_written_in_hex),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
