@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/net/status.h"
+#include "common/net/tls.h"
 
 #define EXCHANGE_ID_MIN 8   /* shorter ones do not tell exchanges apart */
 #define RETRY_AFTER_S	"5" /* with every 503: soon, but not at once */
@@ -42,6 +43,7 @@ void peer_ref_drop(struct peer_ref *p)
 		return;
 	cert_free(p->peer.cert);
 	cert_list_clear(&p->peer.chain);
+	tls_server_free(p->peer.tls);
 	free(p);
 }
 

@@ -13,8 +13,12 @@
 #define CHANNEL_BINDING_MAX 64
 #define CALL_PEER_MAX	    64
 
+struct tls_server;
+
 /* Who is at the other end of the connection; lives as long as the call. */
 struct peer {
+	struct tls_server *tls; /* what the connection was made with, also after a newer one came;
+				   NULL without TLS */
 	struct cert *cert;	     /* client certificate, possession proven; NULL when none */
 	struct cert_list chain;	     /* further certificates it sent */
 	char address[CALL_PEER_MAX]; /* "192.0.2.1:40000", "[2001:db8::1]:40000", "unix:uid=0" */

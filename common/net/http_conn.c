@@ -358,7 +358,8 @@ static bool set_up(struct conn *c, int fd, struct err *e)
 	return true;
 }
 
-static struct conn *conn_new(struct http_worker *w, int fd, struct err *e)
+static struct conn *conn_new(
+	struct http_worker *w, int fd, const struct peer *from, struct err *e)
 {
 	struct tls_server *tls = http_server_take_tls(w->server);
 	struct conn *c = mem_new(sizeof(*c), e);
@@ -373,9 +374,14 @@ static struct conn *conn_new(struct http_worker *w, int fd, struct err *e)
 	}
 	c->worker = w;
 	buf_init(&c->out, CONN_OUT_MAX);
-	opened = tls_stream_open(&c->stream, fd, tls, e); /* holds the context from now on */
-	tls_server_free(tls);
+	opened = tls_stream_open(&c->stream, fd, tls, e);
 	c->peer = peer_ref_new(e);
+	if (c->peer) {
+		c->peer->peer = *from;
+		c->peer->peer.tls = tls; /* and the reference to it */
+	} else {
+		tls_server_free(tls);
+	}
 	if (!opened || !c->peer || !set_up(c, fd, e)) {
 		conn_free(c);
 		return NULL;
@@ -386,11 +392,10 @@ static struct conn *conn_new(struct http_worker *w, int fd, struct err *e)
 bool conn_open(struct http_worker *w, int fd, const struct peer *from, const uint8_t source[16],
 	struct err *e)
 {
-	struct conn *c = conn_new(w, fd, e);
+	struct conn *c = conn_new(w, fd, from, e);
 
 	if (!c)
 		return false;
-	c->peer->peer = *from;
 	memcpy(c->source, source, sizeof(c->source));
 	c->next = w->conns;
 	c->link = &w->conns;

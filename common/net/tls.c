@@ -38,6 +38,8 @@
 struct tls_server {
 	SSL_CTX *ctx;
 	atomic_uint refs;
+	void *attached;
+	void (*drop)(void *what);
 };
 
 /* Possession of the key is proven by the handshake; whose key it is, the handler judges (T-31).
@@ -128,8 +130,21 @@ void tls_server_free(struct tls_server *t)
 {
 	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
+	if (t->drop)
+		t->drop(t->attached);
 	SSL_CTX_free(t->ctx);
 	free(t);
+}
+
+void tls_server_attach(struct tls_server *t, void *what, void (*drop)(void *what))
+{
+	t->attached = what;
+	t->drop = drop;
+}
+
+void *tls_server_attached(const struct tls_server *t)
+{
+	return t->attached;
 }
 
 SSL_CTX *tls_server_ctx(struct tls_server *t)

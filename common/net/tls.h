@@ -19,6 +19,10 @@ struct tls_server *tls_server_new(
 struct tls_server *tls_server_ref(struct tls_server *t);
 void tls_server_free(struct tls_server *t);
 SSL_CTX *tls_server_ctx(struct tls_server *t);
+/* Have the context carry what belongs to its certificate; drop(what) is called when its last
+ * reference goes. Before it is used. A handler finds it at call_peer()->tls. */
+void tls_server_attach(struct tls_server *t, void *what, void (*drop)(void *what));
+void *tls_server_attached(const struct tls_server *t);
 
 /* Set the process up once: SIGPIPE ignored, library initialised. */
 bool tls_init(struct err *e) MUST_CHECK;
