@@ -98,7 +98,7 @@ void log_event(
 	const char *key;
 	va_list ap;
 
-	if (!l || level > l->level)
+	if (!l || (int)level > atomic_load_explicit(&l->level, memory_order_relaxed))
 		return;
 	gmtime_r(&now, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
@@ -125,6 +125,11 @@ void log_err(const struct log *l, const char *event, const char *exchange, const
 
 	log_event(
 		l, level, event, exchange, "kind", err_kind_name(e->kind), "reason", e->text, NULL);
+}
+
+void log_set_level(struct log *l, enum log_level level)
+{
+	atomic_store(&l->level, (int)level);
 }
 
 bool log_level_parse(const char *name, enum log_level *out)

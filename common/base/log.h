@@ -11,14 +11,16 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdatomic.h>
+
 #include "common/base/err.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 struct log {
-	const char *program;  /* borrowed, lives as long as the log */
-	enum log_level level; /* events above it are dropped */
-	int fd;		      /* where lines go; 2 is stderr */
+	const char *program; /* borrowed, lives as long as the log */
+	_Atomic int level;   /* enum log_level; events above it are dropped */
+	int fd;		     /* where lines go; 2 is stderr */
 };
 
 /* event    a short name with dashes, e.g. "voucher-issued"
@@ -29,6 +31,9 @@ void log_event(const struct log *l, enum log_level level, const char *event, con
 
 /* One line for an error that stops travelling here: kind and full reason. */
 void log_err(const struct log *l, const char *event, const char *exchange, const struct err *e);
+
+/* From any thread. */
+void log_set_level(struct log *l, enum log_level level);
 
 /* "error", "warning", "info", "debug" → level; false when it is none of them. */
 bool log_level_parse(const char *name, enum log_level *out);

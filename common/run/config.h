@@ -36,6 +36,9 @@ struct config_schema {
 	 * config_load. NULL with *e set refuses it. Sections not named here are single. */
 	const char *repeated_section;
 	void *(*instance)(void *out, const char *name, struct err *e);
+	/* "[server] listen", ...: what a reload cannot change, and files that are not read when the
+	 * configuration is loaded; NULL-ended. NULL: none. */
+	const char *const *at_start_only;
 };
 
 /* Fill the zeroed struct at out. Caller frees owned strings with config_clear(). */

@@ -204,6 +204,31 @@ void config_value_clear(const struct config_option *o, void *base)
 	*owned = NULL;
 }
 
+bool config_value_format(
+	const struct config_option *o, const void *base, struct buf *out, struct err *e)
+{
+	const void *field = (const char *)base + o->offset;
+	const char *text;
+
+	switch (o->type) {
+	case CONFIG_STRING:
+	case CONFIG_PATH:
+	case CONFIG_WORDS:
+		text = *(char *const *)field;
+		return buf_append_str(out, text ? text : "", e);
+	case CONFIG_INT:
+	case CONFIG_DURATION:
+		return buf_printf(out, e, "%lld", (long long)*(const int64_t *)field);
+	case CONFIG_BOOL:
+		return buf_append_str(out, *(const bool *)field ? "yes" : "no", e);
+	case CONFIG_CHOICE:
+		return buf_append_str(out, o->choices[*(const int *)field], e);
+	case CONFIG_FLAGS:
+		return buf_printf(out, e, "%#x", *(const unsigned *)field);
+	}
+	return err_set(e, ERR_BUG, "option %s of an unknown type", o->key);
+}
+
 bool config_value_describe(const struct config_option *o, struct buf *out, struct err *e)
 {
 	if (types[o->type].what)

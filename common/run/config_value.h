@@ -12,6 +12,9 @@ bool config_value_set(const struct config_option *o, void *base, const char *tex
 	struct err *e) MUST_CHECK;
 /* Free what the field owns. */
 void config_value_clear(const struct config_option *o, void *base);
+/* The field's value as text, appended: equal texts are equal values. */
+bool config_value_format(
+	const struct config_option *o, const void *base, struct buf *out, struct err *e) MUST_CHECK;
 /* "duration (90, 90s, 15m, 12h, 30d)", "one of: a b c", … appended: for the help. */
 bool config_value_describe(
 	const struct config_option *o, struct buf *out, struct err *e) MUST_CHECK;

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
-#include "common/run/config.h"
+#include "common/base/file.h"
+#include "common/run/config_changes.h"
 
 #define MAKERS_MAX 2
 
@@ -69,8 +70,12 @@ static void *instance(void *out, const char *name, struct err *e)
 	return &s->makers[s->maker_count++];
 }
 
-static const struct config_schema schema = {
-	options, sizeof(options) / sizeof(*options), "maker", instance};
+static const char *const at_start_only[] = {"[server] listen", NULL};
+static const struct config_schema schema = {.options = options,
+	.option_count = sizeof(options) / sizeof(*options),
+	.repeated_section = "maker",
+	.instance = instance,
+	.at_start_only = at_start_only};
 
 struct fixture {
 	char dir[64];
@@ -326,6 +331,71 @@ static void config_describe__schema__lists_type_default_and_help(void **state)
 	assert_non_null(strstr(buf_str(&text), "\n[maker NAME]\n"));
 }
 
+/* ---- what a reload changed ---- */
+
+static void list(struct fixture *f, const char *text, struct buf *out)
+{
+	struct err e = ERR_INIT;
+
+	buf_init(out, CONFIG_LIST_MAX);
+	assert_true(file_write_atomic(f->path, bytes_of_str(text), 0600, &e));
+	assert_true(config_load(f->path, &schema, &f->s, &e));
+	assert_true(config_list(&schema, &f->s, out, &e));
+	for (size_t i = 0; i < f->s.maker_count; i++)
+		assert_true(config_list_instance(
+			&schema, f->s.makers[i].name, &f->s.makers[i], out, &e));
+	clear(f);
+}
+
+static void differ(const struct buf *old, const struct buf *fresh, enum config_scope scope,
+	const char *want)
+{
+	BUF_AUTO struct buf names = BUF_INIT(2 * CONFIG_CHANGES_MAX);
+	struct err e = ERR_INIT;
+
+	assert_true(config_compare(&schema, old, fresh, scope, &names, &e));
+	assert_string_equal(buf_str(&names), want);
+}
+
+static void config_compare__options_and_sections__are_named_once_each(void **state)
+{
+	struct fixture *f = *state;
+	BUF_AUTO struct buf a, b;
+
+	list(f, "[server]\nlisten=x\n[maker one]\nanchors=r\n[maker two]\nanchors=r\n", &a);
+	list(f,
+		"[server]\nlisten=y\nwait=2m\nopen=no\n[log]\nlevel=high\nclasses=private\n"
+		"[maker one]\nanchors=r\nadmit=low\n[maker three]\nanchors=r\n",
+		&b);
+	differ(&a, &a, CONFIG_RELOADED, "");
+	differ(&a, &a, CONFIG_AT_START, "");
+	differ(&a, &b, CONFIG_AT_START, "[server] listen");
+	differ(&a, &b, CONFIG_RELOADED,
+		"[server] wait, [server] open, [log] level, [log] classes, [maker one] admit, "
+		"[maker three], [maker two]");
+}
+
+static void config_compare__a_file_with_another_content__has_changed(void **state)
+{
+	static const char text[] = "[server]\nlisten=x\nkey=k.pem\n";
+	struct fixture *f = *state;
+	BUF_AUTO struct buf none, first, again, second;
+	struct err e = ERR_INIT;
+	FREE_AUTO char *key = str_printf(&e, "%s/k.pem", f->dir);
+
+	list(f, text, &none);
+	assert_true(file_write_atomic(key, bytes_of_str("one"), 0600, &e));
+	list(f, text, &first);
+	assert_true(file_write_atomic(key, bytes_of_str("one"), 0600, &e));
+	list(f, text, &again);
+	assert_true(file_write_atomic(key, bytes_of_str("two"), 0600, &e));
+	list(f, text, &second);
+	differ(&none, &first, CONFIG_RELOADED, "[server] key");
+	differ(&first, &again, CONFIG_RELOADED, "");
+	differ(&first, &second, CONFIG_RELOADED, "[server] key");
+	assert_null(strstr(buf_str(&second), "two"));
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
@@ -343,6 +413,8 @@ int main(void)
 		TEST(config_load__nul_octet__is_refused),
 		TEST(config_load__no_file__says_so),
 		TEST(config_describe__schema__lists_type_default_and_help),
+		TEST(config_compare__options_and_sections__are_named_once_each),
+		TEST(config_compare__a_file_with_another_content__has_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@
 
 static const struct config_option options[] = {
 	{"server", "listen", CONFIG_STRING, 0, "x", 0, 0, NULL, "Where to listen."}};
-static const struct config_schema schema = {options, 1, NULL, NULL};
+static const struct config_schema schema = {.options = options, .option_count = 1};
 
 /* The words of a command line, at most 7; *out points into line. */
 static bool parse(char *line, struct daemon_options *out, int *exit_code)
