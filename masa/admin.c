@@ -31,7 +31,7 @@ static void refuse(struct call *c, struct masa *m, const struct err *e)
 	/* the administrator may read what is wrong with the input */
 	if (!told.sentence[0] && (told.kind == ERR_INPUT || told.kind == ERR_NOT_FOUND))
 		err_tell(&told, "%.190s", told.text);
-	call_reply_err(c, &m->log, REFUSED, &told);
+	call_reply_err(c, m->log, REFUSED, &told);
 }
 
 static void answer(struct call *c, struct masa *m, const json_t *value)
@@ -354,7 +354,7 @@ static void on_imported(void *arg, const int64_t *changed, const struct err *e)
 
 		rows_changed += of_row[0] + of_row[1] + of_row[2] > 0;
 	}
-	log_event(&in->m->log, LOG_LEVEL_INFO, "devices-imported", call_exchange(in->call), "peer",
+	log_event(in->m->log, LOG_LEVEL_INFO, "devices-imported", call_exchange(in->call), "peer",
 		call_peer(in->call)->address, NULL);
 	import_answer(in, "imported", rows_changed);
 }
@@ -451,7 +451,7 @@ static void on_owner_written(void *arg, const int64_t *changed, const struct err
 	if (e) {
 		refuse(oc->call, oc->m, e);
 	} else {
-		log_event(&oc->m->log, LOG_LEVEL_INFO, "owner-changed", call_exchange(oc->call),
+		log_event(oc->m->log, LOG_LEVEL_INFO, "owner-changed", call_exchange(oc->call),
 			"owner", name, "peer", call_peer(oc->call)->address, NULL);
 		call_reply(oc->call, 200, JSON_TYPE, bytes_of_str("{}"));
 	}

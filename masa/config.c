@@ -67,8 +67,15 @@ static const struct config_option options[] = {
 		100000000, NULL, "Requests one registrar may make; 0: no limit."},
 };
 
+/* Sockets and the store are opened once. */
+static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[store] path",
+	"[admin] socket", "[admin] group", NULL};
+
 const struct config_schema masa_config_schema = {
-	.options = options, .option_count = sizeof(options) / sizeof(*options)};
+	.options = options,
+	.option_count = sizeof(options) / sizeof(*options),
+	.at_start_only = at_start_only,
+};
 
 bool masa_config_load(const char *path, struct masa_config *out, struct err *e)
 {

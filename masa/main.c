@@ -7,50 +7,67 @@
 
 #include "common/net/http_listen.h"
 #include "common/pki/ossl_provider.h"
+#include "common/run/config_changes.h"
 #include "common/run/daemon.h"
 #include "masa/admin.h"
 #include "masa/serve.h"
 
 struct service {
-	struct masa_config config;
+	const char *config_path;
 	struct log log;
 	struct masa *masa;
 	struct daemon *daemon;
-	struct tls_server *tls;
+	struct tls_server *tls; /* of the start */
 	struct http_server *public, *admin;
-	char *admin_listen; /* "unix:" and the socket's path */
+	char *admin_listen;	 /* "unix:" and the socket's path */
+	struct buf started_list; /* the options at the start: what sockets and store are */
 };
 
-static bool load_tls(struct service *s, struct tls_server **out, struct err *e)
+static struct tls_server *load_tls(const struct masa_config *c, struct err *e)
 {
 	IDENTITY_AUTO struct identity id = {0};
+	struct tls_server *tls = NULL;
 
-	if (!identity_load(&id, s->config.tls_key, s->config.tls_certificate, e))
-		return err_prefix(e, "TLS server");
-	*out = tls_server_new(&id, true, e);
-	return *out != NULL;
+	if (identity_load(&id, c->tls_key, c->tls_certificate, e))
+		tls = tls_server_new(&id, true, e);
+	if (!tls)
+		err_prefix(e, "TLS server");
+	return tls;
+}
+
+/* Before the threads run, nobody replaces it. */
+static const struct masa_config *config_at_start(const struct service *s)
+{
+	return s->masa->setup->config;
 }
 
 static bool load(struct service *s, const char *path, struct err *e)
 {
-	if (!masa_config_load(path, &s->config, e))
+	struct masa_setup *setup = masa_setup_load(path, clock_unix_s(NULL), e);
+
+	if (!setup)
 		return false;
-	s->log = (struct log){.program = "brski-masa",
-		.level = (enum log_level)s->config.log_level,
-		.fd = STDERR_FILENO};
-	s->masa = tls_init(e) ? masa_new(&s->config, &s->log, NULL, e) : NULL;
-	return s->masa && load_tls(s, &s->tls, e) && http_listen_is_address(s->config.listen, e);
+	s->config_path = path;
+	s->log = (struct log){
+		.program = "brski-masa", .level = setup->config->log_level, .fd = STDERR_FILENO};
+	s->tls = tls_init(e) ? load_tls(setup->config, e) : NULL;
+	if (!s->tls || !buf_append(&s->started_list, setup->list.data, setup->list.len, e)) {
+		masa_setup_free(setup);
+		return false;
+	}
+	s->masa = masa_new(setup, &s->log, NULL, e);
+	return s->masa && http_listen_is_address(config_at_start(s)->listen, e);
 }
 
 static bool listen_public(struct service *s, struct err *e)
 {
-	struct http_server_config c = {.listen = s->config.listen,
+	struct http_server_config c = {.listen = config_at_start(s)->listen,
 		.tls = s->tls,
 		.routes = masa_routes,
 		.route_count = masa_route_count,
 		.app = s->masa,
 		.limits = http_limits_default,
-		.cache = s->masa->authenticator.certs,
+		.cache = s->masa->certs,
 		.log = &s->log};
 	size_t n;
 	struct loop **loops = daemon_loops(s->daemon, &n);
@@ -61,6 +78,7 @@ static bool listen_public(struct service *s, struct err *e)
 
 static bool listen_admin(struct service *s, struct err *e)
 {
+	const struct masa_config *config = config_at_start(s);
 	struct http_server_config c = {.routes = masa_admin_routes,
 		.route_count = masa_admin_route_count,
 		.app = s->masa,
@@ -70,14 +88,14 @@ static bool listen_admin(struct service *s, struct err *e)
 	size_t n;
 	struct loop **loops = daemon_loops(s->daemon, &n);
 
-	if (!s->config.admin_socket)
+	if (!config->admin_socket)
 		return true;
-	s->admin_listen = str_printf(e, "unix:%s", s->config.admin_socket);
+	s->admin_listen = str_printf(e, "unix:%s", config->admin_socket);
 	if (!s->admin_listen)
 		return false;
 	c.listen = s->admin_listen;
 	s->admin = http_server_new(&c, loops, n, e);
-	return s->admin && daemon_share_socket(s->config.admin_socket, s->config.admin_group, e);
+	return s->admin && daemon_share_socket(config->admin_socket, config->admin_group, e);
 }
 
 static void on_drained(void *arg)
@@ -104,27 +122,31 @@ static void drain(void *arg)
 	http_server_drain(s->public, MASA_DRAIN_MS, on_public_drained, s);
 }
 
-/* SIGHUP: a renewed TLS certificate, fresh revocation lists. */
+/* SIGHUP: load everything again; from now on it is in force, or nothing has changed. */
 static void reload(void *arg)
 {
 	struct service *s = arg;
-	struct tls_server *fresh = NULL;
 	struct err e = ERR_INIT;
+	struct masa_setup *fresh = masa_setup_load(s->config_path, clock_unix_s(NULL), &e), *old;
+	struct tls_server *tls = fresh ? load_tls(fresh->config, &e) : NULL;
 
-	if (load_tls(s, &fresh, &e) &&
-		(!s->config.crls ||
-			crl_set_reload(s->masa->authenticator.crls, s->config.crls, &e))) {
-		http_server_set_tls(s->public, fresh);
-		log_event(&s->log, LOG_LEVEL_INFO, "reloaded", NULL, NULL);
-	} else {
-		log_err(&s->log, "reload-failed", NULL, &e);
+	if (!tls) {
+		masa_setup_free(fresh);
+		config_log_failed_reload(&s->log, &e);
+		return;
 	}
-	tls_server_free(fresh);
+	log_set_level(&s->log, (enum log_level)fresh->config->log_level);
+	old = masa_setup_replace(s->masa, masa_setup_ref(fresh));
+	http_server_set_tls(s->public, tls);
+	config_log_reload(&s->log, &masa_config_schema, &s->started_list, &old->list, &fresh->list);
+	tls_server_free(tls);
+	masa_setup_free(fresh);
+	masa_setup_free(old);
 }
 
 static bool start(struct service *s, struct err *e)
 {
-	s->daemon = daemon_new((size_t)s->config.workers, &s->log, e);
+	s->daemon = daemon_new((size_t)config_at_start(s)->workers, &s->log, e);
 	return s->daemon && masa_open_store(s->masa, e) && listen_public(s, e) &&
 	       listen_admin(s, e);
 }
@@ -134,8 +156,8 @@ static int run(struct service *s)
 	char port[8];
 
 	snprintf(port, sizeof(port), "%u", http_server_port(s->public));
-	log_event(&s->log, LOG_LEVEL_INFO, "listening", NULL, "address", s->config.listen, "port",
-		port, NULL);
+	log_event(&s->log, LOG_LEVEL_INFO, "listening", NULL, "address", config_at_start(s)->listen,
+		"port", port, NULL);
 	return daemon_run(s->daemon, drain, reload, s, MASA_DRAIN_MS);
 }
 
@@ -147,13 +169,13 @@ static void stop(struct service *s)
 	masa_free(s->masa);
 	daemon_free(s->daemon);
 	tls_server_free(s->tls);
-	masa_config_clear(&s->config);
+	buf_clear(&s->started_list);
 }
 
 int main(int argc, char **argv)
 {
 	struct daemon_options options;
-	struct service s = {.masa = NULL};
+	struct service s = {.started_list = BUF_INIT(CONFIG_LIST_MAX)};
 	struct err e = ERR_INIT;
 	int code;
 

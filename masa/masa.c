@@ -1,67 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Putting a MASA together from its configuration, and taking it apart. */
+/* Putting a MASA together from its setup, replacing the setup, and taking it apart. */
 #include "masa/masa.h"
 
 #include <stdlib.h>
 
-/* A signer that has expired makes vouchers no pledge with a clock takes: better not to start. */
-static bool load_signer(
-	struct identity *out, const char *key, const char *certificate, int64_t now, struct err *e)
+#include "masa/limits.h"
+
+struct masa *masa_new(
+	struct masa_setup *setup, const struct log *l, const struct clock *clock, struct err *e)
 {
-	if (!identity_load(out, key, certificate, e))
-		return err_prefix(e, "voucher signer");
-	if (now > cert_not_after(out->cert) || now < cert_not_before(out->cert))
-		return err_set(
-			e, ERR_INPUT, "voucher signer: %s is not valid at this time", certificate);
-	return true;
-}
+	struct masa *m = setup ? mem_new(sizeof(*m), e) : NULL;
 
-static bool load_signers(struct masa *m, struct err *e)
-{
-	const struct masa_config *c = m->config;
-	int64_t now = clock_unix_s(&m->clock);
-
-	if (!load_signer(&m->signer, c->signer_key, c->signer_certificate, now, e))
-		return false;
-	if (!c->nonceless_key)
-		return true;
-	m->has_nonceless_signer = true;
-	return load_signer(
-		&m->nonceless_signer, c->nonceless_key, c->nonceless_certificate, now, e);
-}
-
-static bool load_authenticator(struct masa *m, struct err *e)
-{
-	struct authenticator *a = &m->authenticator;
-
-	a->serial_from = (enum idevid_serial_source)m->config->serial_from;
-	a->require_prior = m->config->require_prior;
-	a->certs = cert_cache_new(MASA_CERTS_CACHED, e);
-	a->domains = a->certs ? domain_cache_new(MASA_DOMAINS_CACHED, e) : NULL;
-	if (!a->domains)
-		return false;
-	a->devices = anchors_load(m->config->device_anchors, e);
-	if (!a->devices)
-		return err_prefix(e, "device anchors");
-	if (!m->config->crls)
-		return true;
-	a->crls = crl_set_load(m->config->crls, e);
-	return a->crls || err_prefix(e, "revocation lists");
-}
-
-struct masa *masa_new(const struct masa_config *config, const struct log *l,
-	const struct clock *clock, struct err *e)
-{
-	struct masa *m = mem_new(sizeof(*m), e);
-
-	if (!m)
+	if (!m) {
+		masa_setup_free(setup);
 		return NULL;
-	m->config = config;
-	m->log = *l;
+	}
+	pthread_mutex_init(&m->setup_lock, NULL);
+	m->setup = setup;
+	m->log = l;
 	if (clock)
 		m->clock = *clock;
-	if (load_signers(m, e) && load_authenticator(m, e) &&
-		(m->rate = rate_new(MASA_RATES_COUNTED, config->per_registrar_per_minute, e)) &&
+	if ((m->certs = cert_cache_new(MASA_CERTS_CACHED, e)) &&
+		(m->domains = domain_cache_new(MASA_DOMAINS_CACHED, e)) &&
+		(m->rate = rate_new(
+			 MASA_RATES_COUNTED, setup->config->per_registrar_per_minute, e)) &&
 		(m->owners = owners_new(e)))
 		return m;
 	masa_free(m);
@@ -70,7 +32,7 @@ struct masa *masa_new(const struct masa_config *config, const struct log *l,
 
 bool masa_open_store(struct masa *m, struct err *e)
 {
-	m->store = store_open(m->config->store_path, &masa_schema, e);
+	m->store = store_open(m->setup->config->store_path, &masa_schema, e);
 	return m->store && owners_load(m->owners, m->store, e);
 }
 
@@ -81,30 +43,43 @@ void masa_free(struct masa *m)
 	store_close(m->store);
 	owners_free(m->owners);
 	rate_free(m->rate);
-	crl_set_free(m->authenticator.crls);
-	anchors_free(m->authenticator.devices);
-	domain_cache_free(m->authenticator.domains);
-	cert_cache_free(m->authenticator.certs);
-	identity_clear(&m->nonceless_signer);
-	identity_clear(&m->signer);
+	domain_cache_free(m->domains);
+	cert_cache_free(m->certs);
+	masa_setup_free(m->setup);
+	pthread_mutex_destroy(&m->setup_lock);
 	free(m);
 }
 
-struct owner_policy masa_owner_policy(const struct masa *m)
+struct masa_setup *masa_setup_take(struct masa *m)
 {
-	return (struct owner_policy){.ownership = (enum ownership)m->config->ownership,
-		.nonceless = (enum nonceless)m->config->nonceless};
+	struct masa_setup *s;
+
+	pthread_mutex_lock(&m->setup_lock);
+	s = masa_setup_ref(m->setup);
+	pthread_mutex_unlock(&m->setup_lock);
+	return s;
 }
 
-struct issue_policy masa_issue_policy(const struct masa *m)
+struct masa_setup *masa_setup_replace(struct masa *m, struct masa_setup *fresh)
 {
-	return (struct issue_policy){.pin = (enum pin)m->config->pin,
-		.nonceless_lifetime_s = m->config->nonceless_lifetime_s,
-		.renewal_promise_s = m->config->renewal_promise_s};
+	struct masa_setup *old;
+
+	pthread_mutex_lock(&m->setup_lock);
+	old = m->setup;
+	m->setup = fresh;
+	pthread_mutex_unlock(&m->setup_lock);
+	rate_set(m->rate, fresh->config->per_registrar_per_minute);
+	return old;
 }
 
-struct signers masa_signers(const struct masa *m)
+struct authenticator masa_authenticator(const struct masa *m, const struct masa_setup *s)
 {
-	return (struct signers){.nonced = &m->signer,
-		.nonceless = m->has_nonceless_signer ? &m->nonceless_signer : &m->signer};
+	return (struct authenticator){
+		.certs = m->certs,
+		.domains = m->domains,
+		.devices = s->devices,
+		.crls = s->crls,
+		.serial_from = (enum idevid_serial_source)s->config->serial_from,
+		.require_prior = s->config->require_prior,
+	};
 }

@@ -3,37 +3,40 @@
 #ifndef MASA_MASA_H
 #define MASA_MASA_H
 
+#include <pthread.h>
+
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "masa/authenticate.h"
-#include "masa/config.h"
-#include "masa/issue.h"
-#include "masa/owner.h"
 #include "masa/rate.h"
 #include "masa/records.h"
+#include "masa/setup.h"
 
 struct masa {
-	const struct masa_config *config; /* borrowed */
-	struct log log;
+	const struct log *log; /* borrowed */
 	struct clock clock;
-	struct identity signer, nonceless_signer;
-	bool has_nonceless_signer;
-	struct authenticator authenticator;
+	pthread_mutex_t setup_lock; /* guards the pointer */
+	struct masa_setup *setup;
+	struct cert_cache *certs;
+	struct domain_cache *domains;
 	struct rate *rate;
 	struct owners *owners;
 	struct store *store; /* set by masa_open_store() */
 };
 
-/* Load what the configuration names: keys, certificates, anchors. Nothing is opened for writing.
- * clock: NULL is the system's. ERR_INPUT: a signer that has expired, among others. */
-struct masa *masa_new(const struct masa_config *config, const struct log *l,
-	const struct clock *clock, struct err *e) MUST_CHECK;
+/* setup: taken over, also when this fails; NULL: *e says why already. clock: NULL is the system's.
+ * Nothing is opened for writing. */
+struct masa *masa_new(struct masa_setup *setup, const struct log *l, const struct clock *clock,
+	struct err *e) MUST_CHECK;
 /* Open the store and read the owners. */
 bool masa_open_store(struct masa *m, struct err *e) MUST_CHECK;
 void masa_free(struct masa *m);
 
-struct owner_policy masa_owner_policy(const struct masa *m);
-struct issue_policy masa_issue_policy(const struct masa *m);
-struct signers masa_signers(const struct masa *m);
+/* The setup that is in force; the caller's reference. Any thread. */
+struct masa_setup *masa_setup_take(struct masa *m);
+/* Put another one in its place, which is taken over; the old one is the caller's. Any thread. */
+struct masa_setup *masa_setup_replace(struct masa *m, struct masa_setup *fresh) MUST_CHECK;
+/* What checks requests by this setup; borrows from both. */
+struct authenticator masa_authenticator(const struct masa *m, const struct masa_setup *s);
 
 #endif

@@ -15,8 +15,8 @@ struct bucket {
 };
 
 struct rate {
+	pthread_mutex_t lock; /* guards what follows */
 	int64_t per_minute;
-	pthread_mutex_t lock;
 	struct digest_map *buckets;
 };
 
@@ -43,6 +43,13 @@ void rate_free(struct rate *r)
 	digest_map_free(r->buckets);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
+}
+
+void rate_set(struct rate *r, int64_t per_minute)
+{
+	pthread_mutex_lock(&r->lock);
+	r->per_minute = per_minute;
+	pthread_mutex_unlock(&r->lock);
 }
 
 static struct bucket *bucket_of(struct rate *r, const uint8_t *who, int64_t now_ms, struct err *e)
@@ -75,18 +82,20 @@ static bool take(struct bucket *b, int64_t per_minute, int64_t now_ms)
 
 bool rate_take(struct rate *r, const uint8_t who[SHA256_LEN], int64_t now_ms, struct err *e)
 {
-	struct bucket *b;
-	bool ok;
+	struct bucket *b = NULL;
+	int64_t per_minute;
+	bool ok = true;
 
-	if (r->per_minute == 0)
-		return true;
 	pthread_mutex_lock(&r->lock);
-	b = bucket_of(r, who, now_ms, e);
-	ok = b && take(b, r->per_minute, now_ms);
+	per_minute = r->per_minute;
+	if (per_minute > 0) {
+		b = bucket_of(r, who, now_ms, e);
+		ok = b && take(b, per_minute, now_ms);
+	}
 	pthread_mutex_unlock(&r->lock);
 	if (b && !ok)
 		return err_set(e, ERR_RETRY_LATER,
 			"more than %lld requests a minute from this registrar",
-			(long long)r->per_minute);
+			(long long)per_minute);
 	return ok;
 }

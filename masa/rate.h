@@ -10,6 +10,8 @@ struct rate;
 
 /* per_minute 0: no limit. */
 struct rate *rate_new(size_t entries_max, int64_t per_minute, struct err *e) MUST_CHECK;
+/* Another allowance from now on; any thread. */
+void rate_set(struct rate *r, int64_t per_minute);
 void rate_free(struct rate *r);
 /* Count one request of `who` (SHA-256 of its key) at now_ms of a clock that never jumps.
  * ERR_RETRY_LATER when it has to wait. Safe between threads. */

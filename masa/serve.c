@@ -18,6 +18,8 @@ enum outcome { NEXT, WAIT, FAILED };
 
 struct request {
 	struct masa *m;
+	struct masa_setup *setup;
+	struct authenticator by; /* of the setup */
 	struct call *call;
 	const struct sequence *sequence;
 	size_t at; /* the step to run next */
@@ -81,8 +83,8 @@ static enum outcome authenticate_the_registrar(struct request *r, struct err *e)
 		struct bytes octets, int64_t now, struct authentic *a, struct err *e) =
 		r->known ? authenticate_registrar_again : authenticate_registrar;
 
-	return outcome_of(authenticate(
-		&r->m->authenticator, r->asked, call_body(r->call), r->now, &r->authentic, e));
+	return outcome_of(
+		authenticate(&r->by, r->asked, call_body(r->call), r->now, &r->authentic, e));
 }
 
 /* R8995-MASA-038. After the signature: nobody can use up another registrar's allowance. */
@@ -96,8 +98,7 @@ static enum outcome count_the_registrar(struct request *r, struct err *e)
 
 static enum outcome authenticate_the_pledge(struct request *r, struct err *e)
 {
-	return outcome_of(
-		authenticate_pledge(&r->m->authenticator, r->asked, r->now, &r->authentic, e));
+	return outcome_of(authenticate_pledge(&r->by, r->asked, r->now, &r->authentic, e));
 }
 
 /* R8995-MASA-011. */
@@ -143,7 +144,7 @@ static enum outcome recall_voucher(struct request *r, struct err *e)
 
 static enum outcome ask_policy(struct request *r, struct err *e)
 {
-	struct owner_policy policy = masa_owner_policy(r->m);
+	struct owner_policy policy = masa_owner_policy(r->setup);
 
 	if (!owner_permit(r->m->owners, &policy, &r->authentic, &r->devices, r->now, &r->permit, e))
 		return FAILED;
@@ -153,7 +154,7 @@ static enum outcome ask_policy(struct request *r, struct err *e)
 
 static enum outcome decide_content(struct request *r, struct err *e)
 {
-	struct issue_policy policy = masa_issue_policy(r->m);
+	struct issue_policy policy = masa_issue_policy(r->setup);
 	const struct cert *pinned;
 
 	return outcome_of(
@@ -217,7 +218,7 @@ static enum outcome check_recorded(struct request *r, struct err *e)
 
 static enum outcome sign_voucher(struct request *r, struct err *e)
 {
-	struct signers by = masa_signers(r->m);
+	struct signers by = masa_signers(r->setup);
 
 	r->answer_type = r->wanted->media_type;
 	return outcome_of(issue_sign(&by, r->wanted, &r->voucher, r->now, &r->answer, e));
@@ -235,7 +236,7 @@ static enum outcome log_issued(struct request *r, struct err *e)
 {
 	const struct voucher *v = &r->voucher;
 
-	log_event(&r->m->log, LOG_LEVEL_INFO, "voucher-issued", call_exchange(r->call), "serial",
+	log_event(r->m->log, LOG_LEVEL_INFO, "voucher-issued", call_exchange(r->call), "serial",
 		v->serial_number, "assertion", voucher_assertion_name(v->assertion), "nonced",
 		v->nonce ? "yes" : "no", "repeated", r->known ? "yes" : "no", "registrar",
 		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address,
@@ -318,14 +319,14 @@ static enum outcome format_log(struct request *r, struct err *e)
 	AUDIT_LOG_AUTO struct audit_log log = {.version = 1};
 
 	r->answer_type = AUDIT_LOG_TYPE;
-	return outcome_of(records_audit_log(r->m->store, r->device, r->m->config->audit_full_events,
-				  &log, e) &&
+	return outcome_of(records_audit_log(r->m->store, r->device,
+				  r->setup->config->audit_full_events, &log, e) &&
 			  audit_log_format(&log, &r->answer, e));
 }
 
 static enum outcome log_audit(struct request *r, struct err *e)
 {
-	log_event(&r->m->log, LOG_LEVEL_INFO, "audit-log-given", call_exchange(r->call), "serial",
+	log_event(r->m->log, LOG_LEVEL_INFO, "audit-log-given", call_exchange(r->call), "serial",
 		r->authentic.rvr.fields.serial_number, "registrar",
 		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address,
 		"client", tls_client(r), NULL);
@@ -375,6 +376,7 @@ static const struct sequence audit_sequence = {
 
 static void request_free(struct request *r)
 {
+	masa_setup_free(r->setup);
 	authentic_clear(&r->authentic);
 	device_list_clear(&r->devices);
 	permit_clear(&r->permit);
@@ -388,7 +390,7 @@ static void request_free(struct request *r)
 static void finish(struct request *r, const struct err *e)
 {
 	if (e)
-		call_reply_err(r->call, &r->m->log, r->sequence->refused, e);
+		call_reply_err(r->call, r->m->log, r->sequence->refused, e);
 	else
 		call_reply(r->call, 200, r->answer_type, buf_bytes(&r->answer));
 	request_free(r);
@@ -421,10 +423,12 @@ static void start(struct call *c, struct masa *m, const struct sequence *s)
 	struct request *r = mem_new(sizeof(*r), &e);
 
 	if (!r) {
-		call_reply_err(c, &m->log, s->refused, &e);
+		call_reply_err(c, m->log, s->refused, &e);
 		return;
 	}
 	r->m = m;
+	r->setup = masa_setup_take(m);
+	r->by = masa_authenticator(m, r->setup);
 	r->call = c;
 	r->sequence = s;
 	r->now = clock_unix_s(&m->clock);

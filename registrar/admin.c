@@ -446,19 +446,22 @@ static void claims_decide(struct call *c, void *app)
 static void status_show(struct call *c, void *app)
 {
 	struct registrar *r = app;
+	struct registrar_setup *s = registrar_setup_take(r);
+	const struct cert *own = s->face->identity.cert;
 	char id[2 * SHA256_LEN + 1];
 	JSON_AUTO json_t *answer = NULL;
 
-	hex_encode(bytes_of(cert_sha256(r->identity.cert), SHA256_LEN), id);
+	hex_encode(bytes_of(cert_sha256(own), SHA256_LEN), id);
 	answer = json_pack("{ss so sI sI sI sI ss ss so so}", "version", BRSKI_VERSION, "started",
 		moment_or_null(r->started_at), "claims_pending",
 		(json_int_t)atomic_load(&r->pending_claims), "vouchers_under_way",
 		(json_int_t)outstanding_count(r->outstanding), "connections",
 		(json_int_t)http_server_connections(r->server), "manufacturers",
-		(json_int_t)r->manufacturer_count, "certificate", cert_subject(r->identity.cert),
+		(json_int_t)s->manufacturer_count, "certificate", cert_subject(own),
 		"certificate_sha256", id, "certificate_not_after",
-		moment_or_null(cert_not_after(r->identity.cert)), "ca_not_after",
-		moment_or_null(ca_not_after(r->ca)));
+		moment_or_null(cert_not_after(own)), "ca_not_after",
+		moment_or_null(ca_not_after(s->ca)));
+	registrar_setup_free(s);
 	reply_json(c, r, answer);
 }
 

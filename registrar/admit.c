@@ -29,7 +29,7 @@ enum step_result admit_media(struct onboard *o, struct err *e)
 
 enum step_result admit_device(struct onboard *o, struct err *e)
 {
-	o->manufacturer = identify_idevid(o->r, call_peer(o->call), o->now, &o->serial, e);
+	o->manufacturer = identify_idevid(o->setup, call_peer(o->call), o->now, &o->serial, e);
 	return o->manufacturer ? STEP_NEXT : STEP_FAILED;
 }
 
@@ -98,7 +98,7 @@ enum step_result admit_recall(struct onboard *o, struct err *e)
 	if (o->known.claim == CLAIM_PENDING && o->manufacturer->config->admit == ADMIT_HOLD &&
 		!manufacturer_lists(o->manufacturer, o->serial)) {
 		touch_claim(o);
-		return pending(o, o->r->config.retry_after, "An administrator has to decide.");
+		return pending(o, o->setup->config.retry_after, "An administrator has to decide.");
 	}
 	if (!o->known.voucher_type[0] ||
 		voucher_format_by_media_type(o->known.voucher_type) != o->format)
@@ -141,14 +141,14 @@ static bool check_serial(const struct onboard *o, struct err *e)
 static bool check_proximity(const struct onboard *o, struct err *e)
 {
 	const struct voucher *f = &o->request.fields;
-	const struct cert *own = o->r->identity.cert;
+	const struct cert *own = o->face->identity.cert;
 	const struct {
 		const char *name;
 		const struct buf *leaf;
 		struct bytes want;
 	} leaves[] = {
 		{"-pubk-sha256", &f->proximity_registrar_pubk_sha256,
-			bytes_of(o->r->domain.spki_sha256, SHA256_LEN)},
+			bytes_of(o->face->domain.spki_sha256, SHA256_LEN)},
 		{"-pubk", &f->proximity_registrar_pubk, cert_spki(own)},
 		{"-cert", &f->proximity_registrar_cert, cert_der(own)},
 	};

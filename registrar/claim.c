@@ -37,9 +37,9 @@ static enum step_result hold(struct onboard *o, struct err *e)
 	const struct records_writer w = {o->r->store, call_loop(o->call), on_held, o};
 	const struct journal_entry entry = onboard_journal_entry(o, "pending", NULL);
 
-	if (!o->known.found && atomic_load(&o->r->pending_claims) >= o->r->config.claims_max) {
+	if (!o->known.found && atomic_load(&o->r->pending_claims) >= o->setup->config.claims_max) {
 		err_set(e, ERR_RETRY_LATER, "%lld claims are open",
-			(long long)o->r->config.claims_max);
+			(long long)o->setup->config.claims_max);
 		return STEP_FAILED;
 	}
 	if (o->known.claim != CLAIM_PENDING)
@@ -76,7 +76,7 @@ enum step_result claim_hold(struct onboard *o, struct err *e)
 {
 	if (!o->held)
 		return STEP_NEXT;
-	o->retry_after_s = o->r->config.retry_after;
+	o->retry_after_s = o->setup->config.retry_after;
 	o->sentence = "An administrator has to decide.";
 	return STEP_PENDING;
 }

@@ -118,11 +118,16 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 	return m;
 }
 
+/* Sockets and the store are opened once. */
+static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[store] path",
+	"[admin] socket", "[admin] group", NULL};
+
 const struct config_schema registrar_config_schema = {
 	.options = options,
 	.option_count = sizeof(options) / sizeof(*options),
 	.repeated_section = "manufacturer",
 	.instance = manufacturer_instance,
+	.at_start_only = at_start_only,
 };
 
 static bool check_manufacturer(const struct manufacturer_config *m, struct err *e)

@@ -26,6 +26,7 @@
 
 struct enroll {
 	struct registrar *r;
+	struct registrar_setup *setup;
 	struct call *call;
 	enum enroll_kind kind;
 	size_t step;
@@ -59,9 +60,14 @@ static const struct {
 static enum enroll_result identify(struct enroll *n, struct err *e)
 {
 	const struct peer *peer = call_peer(n->call);
-	const struct enroll_policy policy = {n->r->config.renew_expired, n->now};
+	const struct enroll_policy policy = {n->setup->config.renew_expired, n->now};
 
-	if (!identify_client(n->r, peer, n->now, &n->client, e) ||
+	if (n->kind == ENROLL_KEYGEN && !n->setup->config.server_keygen) {
+		err_set(e, ERR_NOT_FOUND, "[est] server_keygen = no");
+		err_tell(e, "Keys are not made here.");
+		return ENROLL_FAILED;
+	}
+	if (!identify_client(n->r, n->setup, peer, n->now, &n->client, e) ||
 		!records_device(n->r->store, client_key(&n->client), &n->device, e) ||
 		!rules_client_allowed(
 			n->kind, &n->client, &n->device, cert_sha256(peer->cert), &policy, e))
@@ -90,6 +96,7 @@ static void on_review(void *arg, const struct history_verdict *verdict, const st
 static enum enroll_result review(struct enroll *n, struct err *e)
 {
 	const struct review_case c = {
+		.setup = n->setup,
 		.manufacturer = n->client.manufacturer,
 		.idevid = call_peer(n->call)->cert,
 		.device = client_key(&n->client),
@@ -99,7 +106,7 @@ static enum enroll_result review(struct enroll *n, struct err *e)
 	bool asked;
 
 	if (n->client.is_ldevid || n->device.history != HISTORY_UNKNOWN ||
-		n->r->config.audit_check == AUDIT_OFF)
+		n->setup->config.audit_check == AUDIT_OFF)
 		return ENROLL_NEXT;
 	if (!review_device(n->r, call_loop(n->call), &c, on_review, n, &asked, e))
 		return ENROLL_FAILED;
@@ -132,7 +139,7 @@ static bool check_keygen(const struct enroll *n, struct err *e)
  * (RFC 7030 §4.4.1). */
 static enum enroll_result check_csr(struct enroll *n, struct err *e)
 {
-	const struct csrattrs *wanted = ca_csrattrs(n->r->ca);
+	const struct csrattrs *wanted = ca_csrattrs(n->setup->ca);
 	const struct peer *peer = call_peer(n->call);
 	bool ok;
 
@@ -174,7 +181,7 @@ static bool choose_key(struct enroll *n, struct buf *spki, struct err *e)
 
 		return buf_append(spki, asked.data, asked.len, e);
 	}
-	if (!csrattrs_key_type(ca_csrattrs(n->r->ca), &type, e))
+	if (!csrattrs_key_type(ca_csrattrs(n->setup->ca), &type, e))
 		return false;
 	n->key = key_generate(type, e);
 	return n->key && key_public_spki(n->key, spki, e);
@@ -184,7 +191,7 @@ static enum enroll_result issue(struct enroll *n, struct err *e)
 {
 	BUF_AUTO struct buf spki = BUF_INIT(CSR_DER_MAX);
 	BUF_AUTO struct buf subject = BUF_INIT(SUBJECT_DER_MAX);
-	bool keeps_san = n->kind == ENROLL_RENEW || rules_san_wanted(ca_csrattrs(n->r->ca));
+	bool keeps_san = n->kind == ENROLL_RENEW || rules_san_wanted(ca_csrattrs(n->setup->ca));
 	struct ldevid_wish wish = {.san_der = keeps_san ? csr_san(n->csr) : (struct bytes){0}};
 	struct bytes der;
 
@@ -195,7 +202,7 @@ static enum enroll_result issue(struct enroll *n, struct err *e)
 		return ENROLL_FAILED;
 	wish.spki = buf_bytes(&spki);
 	wish.subject_der = buf_bytes(&subject);
-	n->cert = ca_issue_ldevid(n->r->ca, &wish, n->now, e);
+	n->cert = ca_issue_ldevid(n->setup->ca, &wish, n->now, e);
 	if (!n->cert)
 		return ENROLL_FAILED;
 	der = cert_der(n->cert);
@@ -392,6 +399,7 @@ static void journal_failure(struct enroll *n, const struct err *e)
 
 static void enroll_free(struct enroll *n)
 {
+	registrar_setup_free(n->setup);
 	client_clear(&n->client);
 	csr_free(n->csr);
 	buf_clear(&n->csr_der);
@@ -444,6 +452,7 @@ static void enroll_start(struct call *c, struct registrar *r, enum enroll_kind k
 		return;
 	}
 	n->r = r;
+	n->setup = registrar_setup_take(r);
 	n->call = c;
 	n->kind = kind;
 	n->now = clock_unix_s(&r->clock);

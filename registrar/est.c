@@ -24,13 +24,14 @@ bool est_device_allowed(const struct device_record *d, const char *serial, struc
 }
 
 /* Strangers may read; a device we know to be bad may not. */
-static bool may_read(struct registrar *r, const struct peer *peer, struct err *e)
+static bool may_read(struct registrar *r, const struct registrar_setup *s, const struct peer *peer,
+	struct err *e)
 {
 	CLIENT_AUTO struct client client = {0};
 	struct device_record device;
-	bool known = peer->cert && identify_client(r, peer, clock_unix_s(&r->clock), &client, e);
+	bool known = peer->cert && identify_client(r, s, peer, clock_unix_s(&r->clock), &client, e);
 
-	if (!known && r->config.cacerts_open) {
+	if (!known && s->config.cacerts_open) {
 		*e = (struct err)ERR_INIT;
 		return true;
 	}
@@ -57,24 +58,28 @@ static void reply_base64(struct call *c, struct registrar *r, const char *type, 
 void est_cacerts(struct call *c, void *registrar)
 {
 	struct registrar *r = registrar;
+	struct registrar_setup *s = registrar_setup_take(r);
 	struct err e = ERR_INIT;
 
-	if (!may_read(r, call_peer(c), &e))
+	if (!may_read(r, s, call_peer(c), &e))
 		call_reply_err(c, &r->log, "cacerts-refused", &e);
 	else
 		reply_base64(c, r, "application/pkcs7-mime; smime-type=certs-only",
-			ca_certs_pkcs7(r->ca));
+			ca_certs_pkcs7(s->ca));
+	registrar_setup_free(s);
 }
 
 void est_csrattrs(struct call *c, void *registrar)
 {
 	struct registrar *r = registrar;
+	struct registrar_setup *s = registrar_setup_take(r);
 	struct err e = ERR_INIT;
 
-	if (!may_read(r, call_peer(c), &e))
+	if (!may_read(r, s, call_peer(c), &e))
 		call_reply_err(c, &r->log, "csrattrs-refused", &e);
-	else if (ca_csrattrs_der(r->ca).len == 0)
+	else if (ca_csrattrs_der(s->ca).len == 0)
 		call_reply(c, 204, NULL, (struct bytes){0});
 	else
-		reply_base64(c, r, "application/csrattrs", ca_csrattrs_der(r->ca));
+		reply_base64(c, r, "application/csrattrs", ca_csrattrs_der(s->ca));
+	registrar_setup_free(s);
 }

@@ -48,6 +48,8 @@ void history_judge(const struct audit_log *log, const struct domain *own,
 
 struct inquiry {
 	struct registrar *r;
+	struct registrar_setup *setup;
+	struct registrar_face *face;
 	struct loop *loop;
 	const struct manufacturer *manufacturer;
 	struct uri masa;
@@ -57,11 +59,18 @@ struct inquiry {
 	void *arg;
 };
 
+static void inquiry_free(struct inquiry *q)
+{
+	registrar_setup_free(q->setup);
+	registrar_face_free(q->face);
+	free(q->exchange);
+	free(q);
+}
+
 static void inquiry_end(struct inquiry *q, const struct history_verdict *v, const struct err *e)
 {
 	q->done(q->arg, v, e);
-	free(q->exchange);
-	free(q);
+	inquiry_free(q);
 }
 
 static void on_reply(void *arg, const struct http_reply *reply, const struct err *failure);
@@ -69,6 +78,8 @@ static void on_reply(void *arg, const struct http_reply *reply, const struct err
 static bool follow(struct inquiry *q, const char *location, struct err *e)
 {
 	struct masa_request request = {
+		.setup = q->setup,
+		.face = q->face,
 		.manufacturer = q->manufacturer,
 		.accept = "application/json",
 		.exchange = q->exchange,
@@ -90,8 +101,8 @@ static bool read_log(struct inquiry *q, struct bytes body, struct history_verdic
 {
 	AUDIT_LOG_AUTO struct audit_log log = {0};
 	const struct history_policy policy = {
-		(enum audit_judgement)q->r->config.audit_foreign,
-		(enum audit_judgement)q->r->config.audit_nonceless,
+		(enum audit_judgement)q->setup->config.audit_foreign,
+		(enum audit_judgement)q->setup->config.audit_nonceless,
 	};
 
 	if (!audit_log_parse(body, &log, e)) {
@@ -102,7 +113,7 @@ static bool read_log(struct inquiry *q, struct bytes body, struct history_verdic
 	if (log.version > 1)
 		log_event(&q->r->log, LOG_LEVEL_WARNING, "audit-log-version-unknown", q->exchange,
 			NULL);
-	history_judge(&log, &q->r->domain, &policy, v);
+	history_judge(&log, &q->face->domain, &policy, v);
 	return true;
 }
 
@@ -148,6 +159,8 @@ bool history_ask(struct registrar *r, struct loop *l, const struct history_quest
 {
 	struct inquiry *q = mem_new(sizeof(*q), e);
 	const struct masa_request request = {
+		.setup = w->setup,
+		.face = w->face,
 		.manufacturer = w->manufacturer,
 		.uri = w->masa,
 		.resource = "requestauditlog",
@@ -161,6 +174,8 @@ bool history_ask(struct registrar *r, struct loop *l, const struct history_quest
 	if (!q)
 		return false;
 	q->r = r;
+	q->setup = registrar_setup_ref(w->setup);
+	q->face = registrar_face_ref(w->face);
 	q->loop = l;
 	q->manufacturer = w->manufacturer;
 	q->masa = w->masa;
@@ -169,8 +184,7 @@ bool history_ask(struct registrar *r, struct loop *l, const struct history_quest
 	q->exchange = str_dup(w->exchange, e);
 	if (q->exchange && masa_send(r, l, &request, on_reply, q, e))
 		return true;
-	free(q->exchange);
-	free(q);
+	inquiry_free(q);
 	return false;
 }
 

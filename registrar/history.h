@@ -22,6 +22,8 @@ void history_judge(const struct audit_log *log, const struct domain *own,
 	const struct history_policy *policy, struct history_verdict *out);
 
 struct history_question {
+	struct registrar_setup *setup; /* references are taken */
+	struct registrar_face *face;
 	const struct manufacturer *manufacturer;
 	struct uri masa;	/* base */
 	const char *media_type; /* of the registrar request */

@@ -25,19 +25,19 @@ static bool chains_to(
 }
 
 /* Would it have a path at any time? Then the manufacturer is known and the device too old. */
-static bool chains_ever(const struct registrar *r, const struct peer *peer)
+static bool chains_ever(const struct registrar_setup *s, const struct peer *peer)
 {
 	struct err ignored = ERR_INIT;
 
-	for (size_t i = 0; i < r->manufacturer_count; i++)
-		if (chain_verify(r->manufacturers[i].anchors, peer->cert, &peer->chain,
+	for (size_t i = 0; i < s->manufacturer_count; i++)
+		if (chain_verify(s->manufacturers[i].anchors, peer->cert, &peer->chain,
 			    CHAIN_NO_TIME, NULL, &ignored))
 			return true;
 	return false;
 }
 
-static bool unknown_manufacturer(
-	const struct registrar *r, const struct peer *peer, const struct err *reason, struct err *e)
+static bool unknown_manufacturer(const struct registrar_setup *s, const struct peer *peer,
+	const struct err *reason, struct err *e)
 {
 	const char *subject = cert_subject(peer->cert), *issuer = cert_issuer(peer->cert);
 
@@ -45,7 +45,7 @@ static bool unknown_manufacturer(
 		*e = *reason;
 		return false;
 	}
-	if (chains_ever(r, peer)) {
+	if (chains_ever(s, peer)) {
 		err_set(e, ERR_UNAUTHENTICATED, "IDevID \"%s\" of issuer \"%s\": %s", subject,
 			issuer, reason->text);
 		return err_tell(e, "The client certificate is outside its validity period.");
@@ -56,7 +56,7 @@ static bool unknown_manufacturer(
 	return err_tell(e, "The manufacturer of this device is not known here.");
 }
 
-const struct manufacturer *identify_idevid(const struct registrar *r, const struct peer *peer,
+const struct manufacturer *identify_idevid(const struct registrar_setup *s, const struct peer *peer,
 	int64_t now, char **serial, struct err *e)
 {
 	struct err reason = ERR_INIT;
@@ -66,8 +66,8 @@ const struct manufacturer *identify_idevid(const struct registrar *r, const stru
 		no_certificate(e);
 		return NULL;
 	}
-	for (size_t i = 0; i < r->manufacturer_count; i++) {
-		const struct manufacturer *m = &r->manufacturers[i];
+	for (size_t i = 0; i < s->manufacturer_count; i++) {
+		const struct manufacturer *m = &s->manufacturers[i];
 
 		if (!chains_to(m, peer, now, &reason))
 			continue;
@@ -77,7 +77,7 @@ const struct manufacturer *identify_idevid(const struct registrar *r, const stru
 			err_prefix(e, "IDevID \"%s\"", cert_subject(peer->cert));
 		return *serial ? m : NULL;
 	}
-	unknown_manufacturer(r, peer, &reason, e);
+	unknown_manufacturer(s, peer, &reason, e);
 	return NULL;
 }
 
@@ -93,16 +93,17 @@ struct device_key client_key(const struct client *c)
 	return (struct device_key){c->manufacturer_name, c->serial};
 }
 
-static const struct manufacturer *manufacturer_by_name(const struct registrar *r, const char *name)
+static const struct manufacturer *manufacturer_by_name(
+	const struct registrar_setup *s, const char *name)
 {
-	for (size_t i = 0; i < r->manufacturer_count; i++)
-		if (strcmp(r->manufacturers[i].config->name, name) == 0)
-			return &r->manufacturers[i];
+	for (size_t i = 0; i < s->manufacturer_count; i++)
+		if (strcmp(s->manufacturers[i].config->name, name) == 0)
+			return &s->manufacturers[i];
 	return NULL;
 }
 
-static bool identify_ldevid(
-	const struct registrar *r, const struct peer *peer, struct client *out, struct err *e)
+static bool identify_ldevid(const struct registrar *r, const struct registrar_setup *s,
+	const struct peer *peer, struct client *out, struct err *e)
 {
 	struct certificate_record issued;
 
@@ -118,22 +119,22 @@ static bool identify_ldevid(
 	out->manufacturer_name = issued.manufacturer;
 	out->serial = issued.serial;
 	out->not_after = issued.not_after;
-	out->manufacturer = manufacturer_by_name(r, issued.manufacturer);
+	out->manufacturer = manufacturer_by_name(s, issued.manufacturer);
 	if (issued.revoked_at == 0)
 		return true;
 	err_set(e, ERR_REFUSED, "certificate \"%s\" was revoked", cert_subject(peer->cert));
 	return err_tell(e, "This certificate was revoked.");
 }
 
-bool identify_client(const struct registrar *r, const struct peer *peer, int64_t now,
-	struct client *out, struct err *e)
+bool identify_client(const struct registrar *r, const struct registrar_setup *s,
+	const struct peer *peer, int64_t now, struct client *out, struct err *e)
 {
 	memset(out, 0, sizeof(*out));
 	if (!peer->cert)
 		return no_certificate(e);
-	if (ca_may_have_issued(r->ca, peer->cert))
-		return identify_ldevid(r, peer, out, e);
-	out->manufacturer = identify_idevid(r, peer, now, &out->serial, e);
+	if (ca_may_have_issued(s->ca, peer->cert))
+		return identify_ldevid(r, s, peer, out, e);
+	out->manufacturer = identify_idevid(s, peer, now, &out->serial, e);
 	if (!out->manufacturer)
 		return false;
 	out->manufacturer_name = str_dup(out->manufacturer->config->name, e);

@@ -12,12 +12,13 @@
  * serial  out: its serial-number, the caller's
  * Returns the manufacturer; NULL: ERR_UNAUTHENTICATED no certificate, expired, no serial-number;
  * ERR_REFUSED a manufacturer not known here. */
-const struct manufacturer *identify_idevid(const struct registrar *r, const struct peer *peer,
+const struct manufacturer *identify_idevid(const struct registrar_setup *s, const struct peer *peer,
 	int64_t now, char **serial, struct err *e) MUST_CHECK;
 
 struct client { /* an EST client */
 	bool is_ldevid;
-	const struct manufacturer *manufacturer; /* NULL when it is no longer configured */
+	const struct manufacturer
+		*manufacturer; /* the setup's; NULL when it is no longer configured */
 	char *manufacturer_name, *serial;
 	int64_t not_after; /* of an LDevID */
 };
@@ -27,7 +28,7 @@ struct device_key client_key(const struct client *c);
 
 /* ERR_UNAUTHENTICATED, ERR_REFUSED as above; an LDevID that was revoked is ERR_REFUSED. Whether it
  * is expired is the caller's to judge. */
-bool identify_client(const struct registrar *r, const struct peer *peer, int64_t now,
-	struct client *out, struct err *e) MUST_CHECK;
+bool identify_client(const struct registrar *r, const struct registrar_setup *s,
+	const struct peer *peer, int64_t now, struct client *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -29,13 +29,11 @@ static void drain(void *arg)
 	registrar_drain(p->registrar, drained, p);
 }
 
-/* Keys and trust are read at start only, so that what was checked is what runs. */
 static void reload(void *arg)
 {
 	struct process *p = arg;
 
-	log_event(&p->registrar->log, LOG_LEVEL_WARNING, "reload-ignored", NULL, "hint",
-		"restart to use a changed configuration", NULL);
+	registrar_reload(p->registrar);
 }
 
 static int failed(const struct err *e)
@@ -47,7 +45,7 @@ static int failed(const struct err *e)
 static int serve(struct registrar *r)
 {
 	struct err e = ERR_INIT;
-	struct process p = {r, daemon_new((size_t)r->config.workers, &r->log, &e)};
+	struct process p = {r, daemon_new((size_t)r->setup->config.workers, &r->log, &e)};
 	struct loop **loops;
 	size_t count;
 	int code;

@@ -9,7 +9,8 @@
 #include "common/base/file.h"
 #include "common/pki/idevid.h"
 
-#define PASSWORD_MAX 1024 /* octets of a password file */
+#define PASSWORD_MAX	1024			/* octets of a password file */
+#define ANCHORS_PEM_MAX (2 * CERT_LIST_PEM_MAX) /* our lines may be shorter than the file's */
 
 static int compare_serials(const void *a, const void *b)
 {
@@ -81,6 +82,8 @@ static bool load_all(struct manufacturer *m, const struct manufacturer_config *c
 	m->masa_anchors = anchors_load(c->masa_anchors, e);
 	if (!m->masa_anchors)
 		return err_prefix(e, "masa_anchors");
+	if (!cert_list_format_pem(anchors_certs(m->masa_anchors), &m->masa_anchors_pem, e))
+		return err_prefix(e, "masa_anchors");
 	if (c->serials && !load_serials(&m->listed, c->serials, e))
 		return err_prefix(e, "serials");
 	m->has_masa = c->masa_url != NULL;
@@ -97,6 +100,7 @@ bool manufacturer_load(struct manufacturer *m, const struct manufacturer_config 
 	m->config = c;
 	buf_init(&m->listed.text, SERIALS_FILE_MAX);
 	buf_init(&m->masa_password, PASSWORD_MAX);
+	buf_init(&m->masa_anchors_pem, ANCHORS_PEM_MAX);
 	if (load_all(m, c, e))
 		return true;
 	manufacturer_clear(m);
@@ -107,6 +111,7 @@ void manufacturer_clear(struct manufacturer *m)
 {
 	anchors_unref(&m->anchors);
 	anchors_unref(&m->masa_anchors);
+	buf_clear(&m->masa_anchors_pem);
 	buf_clear(&m->listed.text);
 	free(m->listed.serials);
 	buf_wipe(&m->masa_password);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A manufacturer as configured: its anchors, who of its devices may join, where its MASA is. Loaded
- * once at start, read by every thread afterwards. RFC 8995 §2.5.3: the anchors of IDevIDs and those
- * of the MASA are two stores. */
+/* A manufacturer as configured: its anchors, who of its devices may join, where its MASA is. Part
+ * of a setup: loaded once, read by every thread afterwards. RFC 8995 §2.5.3: the anchors of IDevIDs
+ * and those of the MASA are two stores. */
 #ifndef REGISTRAR_MANUFACTURER_H
 #define REGISTRAR_MANUFACTURER_H
 
@@ -19,6 +19,7 @@ struct manufacturer {
 	const struct manufacturer_config *config; /* borrowed */
 	struct anchors *anchors;
 	struct anchors *masa_anchors;
+	struct buf masa_anchors_pem; /* the same, for the TLS client */
 	struct serial_list listed;
 	bool has_masa; /* masa_url is configured */
 	struct uri masa;

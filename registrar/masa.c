@@ -41,6 +41,7 @@ bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q
 {
 	const struct manufacturer *m = q->manufacturer;
 	const struct manufacturer_config *c = m->config;
+	const struct registrar_config *own = &q->setup->config;
 	bool show_cert = c->masa_certificate && !q->foreign_origin;
 	bool show_user = c->masa_user && !q->foreign_origin;
 	struct http_fetch f = {
@@ -49,18 +50,20 @@ bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q
 		.content_type = q->media_type,
 		.accept = q->accept,
 		.exchange = q->exchange,
-		.ca_pem_path = c->masa_anchors,
-		.client_cert_path = show_cert ? r->config.certificate : NULL,
-		.client_key_path = show_cert ? r->config.key : NULL,
+		.ca_pem = buf_bytes(&m->masa_anchors_pem),
 		.basic_user = show_user ? c->masa_user : NULL,
 		.basic_password = show_user ? buf_str(&m->masa_password) : NULL,
 		.body = q->body,
 		.reply_max = q->reply_max,
-		.connect_ms = r->config.masa_connect * 1000,
-		.timeout_ms = r->config.masa_timeout * 1000,
-		.address_classes = r->config.masa_addresses,
+		.connect_ms = own->masa_connect * 1000,
+		.timeout_ms = own->masa_timeout * 1000,
+		.address_classes = own->masa_addresses,
 	};
 
+	if (show_cert) {
+		f.client_cert_pem = buf_bytes(&q->face->certificate_pem);
+		f.client_key_pem = buf_bytes(&q->face->key_pem);
+	}
 	if (q->resource && !add_resource(&f.uri, q->resource, e))
 		return false;
 	return http_fetch(registrar_masa_client(r, l), &f, done, arg, e);

@@ -12,6 +12,8 @@ bool masa_address(const struct manufacturer *m, const struct cert *idevid, struc
 	struct err *e) MUST_CHECK;
 
 struct masa_request {
+	const struct registrar_setup *setup; /* time-outs and address classes */
+	const struct registrar_face *face;   /* who asks; this and the manufacturer until done */
 	const struct manufacturer *manufacturer;
 	struct uri uri;		/* the base, or with resource NULL the whole */
 	const char *resource;	/* "requestvoucher", "requestauditlog" */

@@ -63,7 +63,7 @@ struct request_record onboard_record(const struct onboard *o)
 		.subject = cert_subject(peer->cert),
 		.idevid_sha256 = cert_sha256(peer->cert),
 		.request_sha256 = o->request_sha256,
-		.registrar_sha256 = cert_sha256(o->r->identity.cert),
+		.registrar_sha256 = cert_sha256(o->face->identity.cert),
 		.at = o->now,
 	};
 }
@@ -92,7 +92,7 @@ static enum step_result endorse_request(struct onboard *o, struct err *e)
 		.pledge_octets = call_body(o->call),
 		.idevid = peer->cert,
 		.serial = o->serial,
-		.registrar = &o->r->identity,
+		.registrar = &o->face->identity,
 		.now = o->now,
 	};
 
@@ -116,7 +116,7 @@ static void on_masa_reply(void *arg, const struct http_reply *reply, const struc
 	o->masa_status = reply->status;
 	if (!reply->retry_after || !datetime_parse_retry_after(reply->retry_after, reply->date,
 					   o->now, &o->masa_retry_s))
-		o->masa_retry_s = o->r->config.retry_after;
+		o->masa_retry_s = o->setup->config.retry_after;
 	ok = buf_append(&o->voucher, reply->body.data, reply->body.len, &e);
 	if (ok && reply->status == 200 &&
 		voucher_format_by_media_type(reply->content_type) != o->format) {
@@ -131,6 +131,8 @@ static enum step_result ask_masa(struct onboard *o, struct err *e)
 {
 	char accept[ACCEPT_MAX + 1];
 	const struct masa_request q = {
+		.setup = o->setup,
+		.face = o->face,
 		.manufacturer = o->manufacturer,
 		.uri = o->masa,
 		.resource = "requestvoucher",
@@ -187,7 +189,7 @@ static enum step_result vet_answer(struct onboard *o, struct err *e)
 	const struct vetting v = {
 		.format = o->format,
 		.masa_anchors = o->manufacturer->masa_anchors,
-		.domain = &o->r->domain,
+		.domain = &o->face->domain,
 		.cache = o->r->cert_cache,
 		.idevid = call_peer(o->call)->cert,
 		.serial = o->serial,
@@ -213,15 +215,17 @@ static void on_history(void *arg, const struct history_verdict *verdict, const s
  * at all: somebody may have taken it away in between (R8995-REG-059). */
 static bool history_comes_first(const struct onboard *o)
 {
-	if (o->r->config.audit_check == AUDIT_OFF)
+	if (o->setup->config.audit_check == AUDIT_OFF)
 		return false;
-	return o->r->config.audit_check == AUDIT_BEFORE_DELIVERY ||
+	return o->setup->config.audit_check == AUDIT_BEFORE_DELIVERY ||
 	       o->known.state == DEVICE_ENROLLED || o->known.state == DEVICE_REFUSED;
 }
 
 static enum step_result ask_history(struct onboard *o, struct err *e)
 {
 	const struct history_question q = {
+		.setup = o->setup,
+		.face = o->face,
 		.manufacturer = o->manufacturer,
 		.masa = o->masa,
 		.media_type = o->format->media_type,
@@ -267,7 +271,7 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 		.reason = o->verdict.reason[0] ? o->verdict.reason : NULL,
 	};
 	bool later = o->verdict.state == HISTORY_UNKNOWN &&
-		     o->r->config.audit_check == AUDIT_AFTER_STATUS;
+		     o->setup->config.audit_check == AUDIT_AFTER_STATUS;
 	struct bytes kept = later ? buf_bytes(&o->registrar_request) : (struct bytes){0};
 
 	o->journaled = true;
@@ -297,6 +301,8 @@ static enum step_result deliver(struct onboard *o, struct err *e)
 
 static void onboard_free(struct onboard *o)
 {
+	registrar_setup_free(o->setup);
+	registrar_face_free(o->face);
 	free(o->serial);
 	signed_voucher_clear(&o->request);
 	buf_clear(&o->registrar_request);
@@ -378,6 +384,8 @@ void onboard_handle(struct call *c, void *app)
 		return;
 	}
 	o->r = r;
+	o->setup = registrar_setup_take(r);
+	o->face = registrar_face_ref(registrar_face_shown(o->setup, call_peer(c)));
 	o->call = c;
 	o->now = clock_unix_s(&r->clock);
 	signed_voucher_init(&o->request);

@@ -13,8 +13,10 @@
 
 struct onboard {
 	struct registrar *r;
-	struct call *call; /* gone once it was answered */
-	size_t step;	   /* index of the one that runs or is waited for */
+	struct registrar_setup *setup;
+	struct registrar_face *face; /* shown on this connection */
+	struct call *call;	     /* gone once it was answered */
+	size_t step;		     /* index of the one that runs or is waited for */
 	int64_t now;
 
 	/* who and what: set by the steps of admit.c */

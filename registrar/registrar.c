@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, starting, draining and closing a registrar, and the table of its routes. What can be
- * wrong with files is found in registrar_open(), so that --check and a start say the same. */
+ * wrong with files is found by setup.c, so that --check, a start and a reload say the same. */
 #include "registrar/registrar.h"
 
 #include <grp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "common/message/status_report.h"
 #include "common/message/voucher.h"
 #include "common/net/http_listen.h"
+#include "common/run/config_changes.h"
 #include "registrar/admin.h"
 #include "registrar/enroll.h"
 #include "registrar/est.h"
@@ -33,7 +35,6 @@ static const struct http_route routes[] = {
 		"application/pkcs10"},
 	{"POST", "/.well-known/est/simplereenroll", enroll_renew, ENROLL_BODY_MAX,
 		"application/pkcs10"},
-	/* last, so that it can be left out */
 	{"POST", "/.well-known/est/serverkeygen", enroll_keygen, ENROLL_BODY_MAX,
 		"application/pkcs10"},
 };
@@ -42,84 +43,64 @@ static const struct http_route routes[] = {
 
 /* ---- Opening ---- */
 
-/* The registrar's certificate signs requests and serves TLS: both uses have to be in it
- * (R8995-REG-034; clientAuth as well when it is shown to a MASA). */
-static bool check_identity(const struct registrar *r, int64_t now, struct err *e)
-{
-	const struct cert *c = r->identity.cert;
-	unsigned eku = cert_eku(c);
-
-	if (!(eku & CERT_EKU_CMC_RA))
-		return err_set(e, ERR_INPUT,
-			"the certificate lacks the extended key usage cmcRA "
-			"(1.3.6.1.5.5.7.3.28): no MASA would accept its requests");
-	if (!(eku & CERT_EKU_SERVER_AUTH))
-		return err_set(
-			e, ERR_INPUT, "the certificate lacks the extended key usage serverAuth");
-	if (cert_not_after(c) <= now)
-		return err_set(e, ERR_INPUT, "the certificate is expired");
-	if (cert_not_before(c) > now)
-		return err_set(e, ERR_INPUT, "the certificate is not valid yet");
-	return true;
-}
-
-/* Devices accept us because we are under what the voucher pins: an end entity without its issuer
- * gives the MASA nothing but itself to pin. */
-static bool check_chain(const struct registrar *r, struct err *e)
-{
-	CERT_LIST_AUTO struct cert_list chain = CERT_LIST_INIT;
-	const struct identity *id = &r->identity;
-
-	if (!cert_list_add(&chain, id->cert, e))
-		return false;
-	for (size_t i = 0; i < id->chain.count; i++)
-		if (!cert_list_add(&chain, id->chain.items[i], e))
-			return false;
-	return chain_links_intact(&chain, e);
-}
-
-static bool open_identity(struct registrar *r, int64_t now, struct err *e)
-{
-	if (identity_load(&r->identity, r->config.key, r->config.certificate, e) &&
-		check_identity(r, now, e) && check_chain(r, e))
-		return true;
-	return err_prefix(e, "[server]");
-}
-
-static bool open_manufacturers(struct registrar *r, struct err *e)
-{
-	for (size_t i = 0; i < r->config.manufacturer_count; i++) {
-		if (!manufacturer_load(&r->manufacturers[i], r->config.manufacturers[i], e))
-			return false;
-		r->manufacturer_count++;
-	}
-	return true;
-}
-
-static bool check_group(const char *name, struct err *e)
-{
-	return !name || getgrnam(name) ||
-	       err_set(e, ERR_INPUT, "[admin] group \"%s\" does not exist", name);
-}
-
 bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 {
-	int64_t now;
-
 	memset(r, 0, sizeof(*r));
+	pthread_mutex_init(&r->setup_lock, NULL);
+	buf_init(&r->started_list, CONFIG_LIST_MAX);
 	r->log = (struct log){"brski-registrar", LOG_LEVEL_INFO, STDERR_FILENO};
-	now = clock_unix_s(&r->clock);
-	if (!tls_init(e) || !registrar_config_load(&r->config, config_path, e))
+	r->config_path = str_dup(config_path, e);
+	if (!r->config_path || !tls_init(e) ||
+		!(r->setup = registrar_setup_load(config_path, clock_unix_s(&r->clock), e)) ||
+		!http_listen_is_address(r->setup->config.listen, e))
 		return false;
-	r->log.level = (enum log_level)r->config.log_level;
-	if (!open_identity(r, now, e) || !(r->ca = ca_open(&r->config, now, e)) ||
-		!domain_init(&r->domain, &r->identity, ca_certs(r->ca), e) ||
-		!open_manufacturers(r, e) || !check_group(r->config.admin_group, e) ||
-		!http_listen_is_address(r->config.listen, e))
-		return false;
+	r->log.level = (enum log_level)r->setup->config.log_level;
 	r->cert_cache = cert_cache_new(CERT_CACHE_ENTRIES, e);
 	r->outstanding = r->cert_cache ? outstanding_new(OUTSTANDING_MAX, e) : NULL;
-	return r->outstanding != NULL;
+	return r->outstanding &&
+	       buf_append(&r->started_list, r->setup->list.data, r->setup->list.len, e);
+}
+
+/* ---- The setup and its replacement ---- */
+
+struct registrar_setup *registrar_setup_take(struct registrar *r)
+{
+	struct registrar_setup *s;
+
+	pthread_mutex_lock(&r->setup_lock);
+	s = registrar_setup_ref(r->setup);
+	pthread_mutex_unlock(&r->setup_lock);
+	return s;
+}
+
+/* The new one is the registrar's, the old one the caller's. */
+static struct registrar_setup *replace_setup(struct registrar *r, struct registrar_setup *fresh)
+{
+	struct registrar_setup *old;
+
+	pthread_mutex_lock(&r->setup_lock);
+	old = r->setup;
+	r->setup = fresh;
+	pthread_mutex_unlock(&r->setup_lock);
+	return old;
+}
+
+void registrar_reload(struct registrar *r)
+{
+	struct registrar_setup *fresh, *old;
+	struct err e = ERR_INIT;
+
+	fresh = registrar_setup_load(r->config_path, clock_unix_s(&r->clock), &e);
+	if (!fresh) {
+		config_log_failed_reload(&r->log, &e);
+		return;
+	}
+	log_set_level(&r->log, (enum log_level)fresh->config.log_level);
+	old = replace_setup(r, fresh);
+	http_server_set_tls(r->server, fresh->tls);
+	config_log_reload(
+		&r->log, &registrar_config_schema, &r->started_list, &old->list, &fresh->list);
+	registrar_setup_free(old);
 }
 
 /* ---- Starting ---- */
@@ -142,19 +123,16 @@ static bool serve_devices(
 	struct registrar *r, struct loop **loops, size_t loop_count, struct err *e)
 {
 	struct http_server_config config = {
-		.listen = r->config.listen,
+		.listen = r->setup->config.listen,
+		.tls = r->setup->tls,
 		.routes = routes,
-		.route_count = r->config.server_keygen ? ROUTE_COUNT : ROUTE_COUNT - 1,
+		.route_count = ROUTE_COUNT,
 		.app = r,
 		.limits = http_limits_default,
 		.cache = r->cert_cache,
 		.log = &r->log,
 	};
 
-	r->tls = tls_server_new(&r->identity, true, e);
-	if (!r->tls)
-		return false;
-	config.tls = r->tls;
 	r->server = http_server_new(&config, loops, loop_count, e);
 	return r->server != NULL;
 }
@@ -170,6 +148,7 @@ static bool give_to_group(const char *path, const char *name, struct err *e)
 
 static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 {
+	const struct registrar_config *c = &r->setup->config;
 	FREE_AUTO char *listen = NULL;
 	struct http_server_config config = {
 		.routes = admin_routes,
@@ -180,14 +159,14 @@ static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 		.unix_mode = SOCKET_MODE,
 	};
 
-	if (!r->config.admin_socket)
+	if (!c->admin_socket)
 		return true;
-	listen = str_printf(e, "unix:%s", r->config.admin_socket);
+	listen = str_printf(e, "unix:%s", c->admin_socket);
 	if (!listen)
 		return false;
 	config.listen = listen;
 	r->admin = http_server_new(&config, loops, 1, e);
-	return r->admin && give_to_group(r->config.admin_socket, r->config.admin_group, e);
+	return r->admin && give_to_group(c->admin_socket, c->admin_group, e);
 }
 
 bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count, struct err *e)
@@ -195,7 +174,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	int64_t pending;
 
 	r->started_at = clock_unix_s(&r->clock);
-	r->store = store_open(r->config.store, &records_schema, e);
+	r->store = store_open(r->setup->config.store, &records_schema, e);
 	if (!r->store || !records_count_pending(r->store, &pending, e))
 		return false;
 	atomic_store(&r->pending_claims, pending);
@@ -204,7 +183,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e))
 		return false;
 	loop_timer_arm(&r->sweep, 0);
-	log_event(&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->config.listen, NULL);
+	log_event(
+		&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen, NULL);
 	return true;
 }
 
@@ -238,14 +218,16 @@ void registrar_sweep(void *registrar)
 	struct registrar *r = registrar;
 	const struct records_writer w = {r->store, r->workers[0].loop, on_swept, r};
 	const int64_t now = clock_unix_s(&r->clock);
+	struct registrar_setup *s = registrar_setup_take(r);
 	const struct sweep_limits limits = {
-		.claims_before = now - r->config.pending_days * DAY_S,
-		.journal_before = now - r->config.journal_days * DAY_S,
+		.claims_before = now - s->config.pending_days * DAY_S,
+		.journal_before = now - s->config.journal_days * DAY_S,
 		.journal_rows = JOURNAL_MAX,
-		.certificates_before = now - r->config.journal_days * DAY_S,
+		.certificates_before = now - s->config.journal_days * DAY_S,
 	};
 	struct err e = ERR_INIT;
 
+	registrar_setup_free(s);
 	if (records_sweep(&w, &limits, &e))
 		return;
 	log_err(&r->log, "sweep-failed", NULL, &e);
@@ -282,13 +264,11 @@ void registrar_close(struct registrar *r)
 		loop_timer_clear(&r->sweep);
 	http_server_free(r->server);
 	http_server_free(r->admin);
-	tls_server_free(r->tls);
 	outstanding_free(r->outstanding);
-	for (size_t i = 0; i < r->manufacturer_count; i++)
-		manufacturer_clear(&r->manufacturers[i]);
-	ca_free(r->ca);
-	identity_clear(&r->identity);
+	registrar_setup_free(r->setup);
 	cert_cache_free(r->cert_cache);
-	registrar_config_clear(&r->config);
+	buf_clear(&r->started_list);
+	free(r->config_path);
+	pthread_mutex_destroy(&r->setup_lock);
 	memset(r, 0, sizeof(*r));
 }

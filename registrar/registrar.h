@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The registrar: everything its handlers hang off. Made once in registrar_open(), read by every
- * loop thread; what changes afterwards (store, outstanding, counters) is safe between threads. */
+ * loop thread; what changes afterwards (setup, store, outstanding, counters) is safe between
+ * threads. */
 #ifndef REGISTRAR_REGISTRAR_H
 #define REGISTRAR_REGISTRAR_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "common/base/clock.h"
@@ -11,11 +13,8 @@
 #include "common/net/http_client.h"
 #include "common/net/http_server.h"
 #include "common/run/store.h"
-#include "registrar/ca.h"
-#include "registrar/config.h"
-#include "registrar/domain.h"
-#include "registrar/manufacturer.h"
 #include "registrar/outstanding.h"
+#include "registrar/setup.h"
 
 struct worker {
 	struct loop *loop;
@@ -23,14 +22,12 @@ struct worker {
 };
 
 struct registrar {
-	struct registrar_config config;
+	char *config_path;
 	struct log log;
 	struct clock clock;
-	struct identity identity; /* TLS server, RVR signer, TLS client of the MASA */
-	struct domain domain;
-	struct ca *ca;
-	struct manufacturer manufacturers[MANUFACTURERS_MAX];
-	size_t manufacturer_count;
+	pthread_mutex_t setup_lock; /* guards the pointer */
+	struct registrar_setup *setup;
+	struct buf started_list; /* the options at the start: what sockets and store are */
 	struct cert_cache *cert_cache;
 	struct outstanding *outstanding;
 	struct store *store;
@@ -38,7 +35,6 @@ struct registrar {
 
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
-	struct tls_server *tls;
 	struct http_server *server, *admin;
 	struct loop_timer sweep;
 	_Atomic int draining; /* servers that are not yet empty */
@@ -53,6 +49,11 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 /* Open the store, listen. The loops are not running yet. */
 bool registrar_start(
 	struct registrar *r, struct loop **loops, size_t loop_count, struct err *e) MUST_CHECK;
+/* The setup that is in force; the caller's reference. Any thread. */
+struct registrar_setup *registrar_setup_take(struct registrar *r);
+/* Load the configuration and all it names again; from now on it is in force, or nothing has changed
+ * and the log says why. On the main thread. */
+void registrar_reload(struct registrar *r);
 /* Stop accepting, finish what runs; drained(arg) is called once when that is done. Any thread. */
 void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg);
 /* After the loops have stopped; also what registrar_open() or _start() left behind. */

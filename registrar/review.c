@@ -103,6 +103,8 @@ static bool start_review(
 	struct review *v, const struct review_case *c, struct bytes request, struct err *e)
 {
 	struct history_question q = {
+		.setup = c->setup,
+		.face = c->setup->face,
 		.manufacturer = c->manufacturer,
 		.media_type = c->media_type,
 		.exchange = c->exchange,

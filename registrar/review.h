@@ -7,6 +7,7 @@
 #include "registrar/history.h"
 
 struct review_case { /* borrowed for the call */
+	struct registrar_setup *setup;
 	const struct manufacturer *manufacturer;
 	const struct cert *idevid;
 	struct device_key device;

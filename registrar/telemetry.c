@@ -14,6 +14,7 @@
 
 struct report {
 	struct registrar *r;
+	struct registrar_setup *setup;
 	struct call *call;
 	bool of_voucher;
 	struct client client;
@@ -28,6 +29,7 @@ static const char *event_name(const struct report *p)
 
 static void report_free(struct report *p)
 {
+	registrar_setup_free(p->setup);
 	client_clear(&p->client);
 	status_report_clear(&p->status);
 	free(p);
@@ -50,6 +52,7 @@ static void log_report(const struct report *p)
 static void start_review(const struct report *p)
 {
 	const struct review_case c = {
+		.setup = p->setup,
 		.manufacturer = p->client.manufacturer,
 		.idevid = call_peer(p->call)->cert,
 		.device = client_key(&p->client),
@@ -60,7 +63,7 @@ static void start_review(const struct report *p)
 	bool asked;
 
 	if (!p->of_voucher || p->client.is_ldevid || p->device.history != HISTORY_UNKNOWN ||
-		p->r->config.audit_check == AUDIT_OFF)
+		p->setup->config.audit_check == AUDIT_OFF)
 		return;
 	if (!review_device(p->r, call_loop(p->call), &c, NULL, NULL, &asked, &e))
 		log_err(&p->r->log, "history-review-failed", c.exchange, &e);
@@ -111,7 +114,7 @@ static bool take_report(struct report *p, struct err *e)
 {
 	const struct peer *peer = call_peer(p->call);
 
-	if (!identify_client(p->r, peer, clock_unix_s(&p->r->clock), &p->client, e) ||
+	if (!identify_client(p->r, p->setup, peer, clock_unix_s(&p->r->clock), &p->client, e) ||
 		!status_report_parse(call_body(p->call), &p->status, e) ||
 		!records_device(p->r->store, client_key(&p->client), &p->device, e) ||
 		!known_device(p, e))
@@ -130,6 +133,7 @@ static void handle(struct call *c, struct registrar *r, bool of_voucher)
 		return;
 	}
 	p->r = r;
+	p->setup = registrar_setup_take(r);
 	p->call = c;
 	p->of_voucher = of_voucher;
 	if (take_report(p, &e))

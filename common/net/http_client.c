@@ -5,7 +5,7 @@
  * loop. A transfer is a `struct fetch` that lives from http_fetch() until its done() was called.
  *
  * Set on every transfer, each for a measured reason:
- *   CAINFO and CAPATH=NULL   Debian's default also trusts /etc/ssl/certs beside the pinned CA
+ *   CAINFO_BLOB, CAPATH=NULL Debian's default also trusts /etc/ssl/certs beside the pinned CA
  *   PIPEWAIT, MAX_HOST_CONNECTIONS   300 queued h2 requests opened 201 connections without them
  *   open-socket and prereq callbacks   no address outside the classes the administrator allowed is
  *                            spoken to, on a new connection or on one that already stands
@@ -26,7 +26,6 @@
 #define HOST_CONNECTIONS_MAX                                                                       \
 	4 /* per host and loop: one when the server speaks h2, 4 with HTTP/1.1 */
 #define IDLE_CONNECTIONS_MAX 64 /* kept open over all hosts of a loop */
-#define CA_CACHE_S	     60 /* an exchanged anchor file is seen after this long */
 #define URL_MAX		     1024
 #define REASON_MAX	     200 /* of curl's own words */
 
@@ -297,22 +296,30 @@ static CURLcode set_request(struct fetch *f, const struct http_fetch *w, const c
 	return rc;
 }
 
+static struct curl_blob borrowed(struct bytes pem)
+{
+	return (struct curl_blob){
+		.data = (void *)(uintptr_t)pem.data, .len = pem.len, .flags = CURL_BLOB_NOCOPY};
+}
+
 static CURLcode set_tls(struct fetch *f, const struct http_fetch *w)
 {
+	struct curl_blob ca = borrowed(w->ca_pem), cert = borrowed(w->client_cert_pem),
+			 key = borrowed(w->client_key_pem);
 	CURL *easy = f->easy;
 	CURLcode rc = CURLE_OK;
 
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_CAINFO, w->ca_pem_path);
+	SET(CURLOPT_CAINFO, (char *)NULL);
+	SET(CURLOPT_CAINFO_BLOB, &ca);
 	SET(CURLOPT_CAPATH, (char *)NULL);
-	SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
 	SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
 	SET(CURLOPT_SSL_CTX_DATA, f);
-	if (w->client_cert_path) {
-		SET(CURLOPT_SSLCERT, w->client_cert_path);
-		SET(CURLOPT_SSLKEY, w->client_key_path);
+	if (w->client_cert_pem.len) {
+		SET(CURLOPT_SSLCERT_BLOB, &cert);
+		SET(CURLOPT_SSLKEY_BLOB, &key);
 	}
 	return rc;
 }

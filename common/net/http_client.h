@@ -30,11 +30,13 @@ struct http_fetch {
 	const char *content_type; /* for a body; else NULL */
 	const char *accept;	  /* or NULL */
 	const char *exchange;	  /* X-Request-Id, or NULL */
-	const char *ca_pem_path;  /* PEM file of anchors for the server's certificate */
-	const char *client_cert_path, *client_key_path; /* mutual TLS, or NULL */
-	const char *basic_user, *basic_password;	/* HTTP Basic, only inside TLS; or NULL */
-	struct bytes body;				/* copied */
-	size_t reply_max;				/* more octets than this → ERR_PEER */
+	/* As PEM text; borrowed until done() was called or the client is freed: a file could change
+	 * between two connections without anybody having checked it. */
+	struct bytes ca_pem;			      /* anchors for the server's certificate */
+	struct bytes client_cert_pem, client_key_pem; /* mutual TLS; len 0: none */
+	const char *basic_user, *basic_password;      /* HTTP Basic, only inside TLS; or NULL */
+	struct bytes body;			      /* copied */
+	size_t reply_max;			      /* more octets than this → ERR_PEER */
 	int64_t connect_ms, timeout_ms; /* 2 s per attempt, 10 s in all are good values */
 	unsigned address_classes;	/* bits of http_address_class */
 };
@@ -51,7 +53,7 @@ struct http_reply {
 /* Exactly one of reply and e is NULL; both borrowed for the call.
  * ERR_PEER_TIMEOUT, ERR_RETRY_LATER (name or address not reachable), ERR_REFUSED (every address of
  * the name is of a class not allowed), ERR_PEER (TLS, protocol, lost, too large), ERR_IO (a PEM
- * file cannot be used), ERR_NO_MEMORY. A status code of any value is a reply. */
+ * text cannot be used), ERR_NO_MEMORY. A status code of any value is a reply. */
 typedef void http_done(void *arg, const struct http_reply *reply, const struct err *e);
 /* Start a request; done is called later, on the loop's thread, exactly once, unless false came
  * back. */

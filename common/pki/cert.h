@@ -99,6 +99,8 @@ bool cert_list_contains(const struct cert_list *l, const struct cert *c);
 bool cert_list_parse_pem(struct bytes pem, struct cert_list *out, struct err *e) MUST_CHECK;
 bool cert_list_load(const char *path, struct cert_list *out, struct err *e) MUST_CHECK;
 bool cert_format_pem(const struct cert *c, struct buf *out, struct err *e) MUST_CHECK;
+bool cert_list_format_pem(
+	const struct cert_list *l, struct buf *out, struct err *e) MUST_CHECK; /* appended */
 
 /* domainID of a certificate, raw octets appended (RFC 8995 §5.8.2): its SubjectKeyIdentifier when
  * present, else SHA-256 of its SubjectPublicKeyInfo. */

@@ -113,3 +113,11 @@ bool cert_format_pem(const struct cert *c, struct buf *out, struct err *e)
 		return ossl_fail(e, ERR_NO_MEMORY, "certificate");
 	return ossl_take_bio(bio, out, e);
 }
+
+bool cert_list_format_pem(const struct cert_list *l, struct buf *out, struct err *e)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (!cert_format_pem(l->items[i], out, e))
+			return false;
+	return true;
+}

@@ -133,16 +133,25 @@ struct key *key_load(const char *path, struct err *e)
 	return k;
 }
 
-bool key_save(const struct key *k, const char *path, struct err *e)
+bool key_format_pem(const struct key *k, struct buf *out, struct err *e)
 {
 	OSSL_AUTO(BIO) BIO *bio = BIO_new(BIO_s_secmem());
 	char *pem;
 	long len;
 
 	if (!bio || PEM_write_bio_PKCS8PrivateKey(bio, k->evp, NULL, NULL, 0, NULL, NULL) != 1)
-		return ossl_fail(e, ERR_NO_MEMORY, "%s: key could not be encoded", path);
+		return ossl_fail(e, ERR_NO_MEMORY, "key could not be encoded");
 	len = BIO_get_mem_data(bio, &pem);
-	return file_write_atomic(path, bytes_of(pem, (size_t)len), 0600, e);
+	return buf_append(out, pem, (size_t)len, e);
+}
+
+bool key_save(const struct key *k, const char *path, struct err *e)
+{
+	BUF_AUTO_WIPE struct buf pem = BUF_INIT(KEY_PEM_MAX);
+
+	if (!key_format_pem(k, &pem, e))
+		return err_prefix(e, "%s", path);
+	return file_write_atomic(path, buf_bytes(&pem), 0600, e);
 }
 
 bool key_format_pkcs8(const struct key *k, struct buf *out, struct err *e)

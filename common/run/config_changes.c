@@ -49,8 +49,7 @@ static bool list_option(const struct config_schema *schema, const struct config_
 	name_len = out->len - start;
 	if (!buf_append_str(out, "\t", e) || !config_value_format(o, base, out, e))
 		return false;
-	if (o->type == CONFIG_PATH &&
-		!is_at_start(schema, buf_str(out) + start, name_len)) {
+	if (o->type == CONFIG_PATH && !is_at_start(schema, buf_str(out) + start, name_len)) {
 		path = *(char *const *)((const char *)base + o->offset);
 		if (path && !list_content(path, out, e))
 			return false;

@@ -24,7 +24,8 @@ enum config_scope { CONFIG_AT_START, CONFIG_RELOADED };
 /* Append the names of what differs, "[policy] retry_after, [manufacturer acme]"; nothing when
  * nothing does. scope: only what is read at start, or only what a reload takes up. */
 bool config_compare(const struct config_schema *schema, const struct buf *old,
-	const struct buf *fresh, enum config_scope scope, struct buf *out, struct err *e) MUST_CHECK;
+	const struct buf *fresh, enum config_scope scope, struct buf *out,
+	struct err *e) MUST_CHECK;
 
 /* The outcome of a reload in the log: what changed between old and fresh; and, as a warning, which
  * options differ from those of the start and wait for a restart. */

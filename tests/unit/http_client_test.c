@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "common/base/file.h"
 #include "common/net/http_client.h"
 #include "common/net/http_server.h"
 #include "tests/unit/https_peer.h"
@@ -15,6 +16,7 @@
 #define MANY 20
 
 struct world {
+	struct buf ca_pem, other_ca_pem, client_pem;
 	char dir[64], ca_path[128], other_ca_path[128], client_path[128];
 	struct peer_identity ca, other_ca, server, cn_only, client;
 	struct https_peer peer;
@@ -89,6 +91,16 @@ static void make_identities(struct world *w)
 	peer_write_pem(w->client_path, w->client.cert, NULL, w->client.key);
 }
 
+static struct bytes pem_of(struct buf *b, const char *path)
+{
+	struct err e = ERR_INIT;
+
+	buf_init(b, 16384);
+	if (!file_read(path, b, &e))
+		fail_msg("%s", e.text);
+	return buf_bytes(b);
+}
+
 static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -105,7 +117,7 @@ static int set_up(void **state)
 	assert_non_null(w->client_of_loop);
 	w->fetch = (struct http_fetch){.uri = {.host = "localhost", .path = "/hello"},
 		.method = "GET",
-		.ca_pem_path = w->ca_path,
+		.ca_pem = pem_of(&w->ca_pem, w->ca_path),
 		.reply_max = 1000,
 		.connect_ms = 2000,
 		.timeout_ms = 5000,
@@ -126,6 +138,9 @@ static int tear_down(void **state)
 	peer_identity_free(&w->server);
 	peer_identity_free(&w->cn_only);
 	peer_identity_free(&w->client);
+	buf_clear(&w->ca_pem);
+	buf_clear(&w->other_ca_pem);
+	buf_clear(&w->client_pem);
 	unlink(w->ca_path);
 	unlink(w->other_ca_path);
 	unlink(w->client_path);
@@ -203,7 +218,7 @@ static void http_fetch__server_under_another_ca__is_refused(void **state)
 {
 	struct world *w = *state;
 
-	w->fetch.ca_pem_path = w->other_ca_path;
+	w->fetch.ca_pem = pem_of(&w->other_ca_pem, w->other_ca_path);
 	start_peer(w);
 	run(w, 1);
 	assert_int_equal(w->kind, ERR_PEER);
@@ -217,7 +232,7 @@ static void http_fetch__ca_of_another_fetch_on_the_same_client__does_not_count(v
 	start_peer(w);
 	run(w, 1);
 	assert_int_equal(w->status, 200);
-	w->fetch.ca_pem_path = w->other_ca_path;
+	w->fetch.ca_pem = pem_of(&w->other_ca_pem, w->other_ca_path);
 	run(w, 1);
 	assert_int_equal(w->kind, ERR_PEER);
 	assert_int_equal(w->peer.requests, 1);
@@ -433,8 +448,8 @@ static void http_fetch__client_certificate__is_presented(void **state)
 
 	w->peer.ask_client_cert = true;
 	start_peer(w);
-	w->fetch.client_cert_path = w->client_path;
-	w->fetch.client_key_path = w->client_path;
+	w->fetch.client_cert_pem = pem_of(&w->client_pem, w->client_path);
+	w->fetch.client_key_pem = buf_bytes(&w->client_pem);
 	run(w, 1);
 	assert_int_equal(w->status, 200);
 	assert_int_equal(w->peer.client_certs, 1);

@@ -75,7 +75,7 @@ static void start(struct fixture *f)
 {
 	struct clock clock = {.fixed_unix_s = NOW};
 
-	OK(f->m = masa_new(&f->config, &f->log, &clock, e));
+	OK(f->m = masa_new(masa_setup_new(&f->config, NOW, e), &f->log, &clock, e));
 	OK(masa_open_store(f->m, e));
 }
 
@@ -549,13 +549,12 @@ static void admin_audit__events__are_shown(void **state)
 	assert_int_equal(admin(f, "GET", "/api/v1/audit/SN-9", "", &c), 404);
 }
 
-static void masa_new__signer_expired__does_not_start(void **state)
+static void masa_setup_new__signer_expired__is_refused(void **state)
 {
 	struct fixture *f = *state;
-	struct clock late = {.fixed_unix_s = NOW + 1000 * DAY};
 	struct err e = ERR_INIT;
 
-	assert_null(masa_new(&f->config, &f->log, &late, &e));
+	assert_null(masa_setup_new(&f->config, NOW + 1000 * DAY, &e));
 	assert_non_null(strstr(e.text, "not valid at this time"));
 }
 
@@ -576,7 +575,7 @@ int main(void)
 		TEST(admin_devices__import_with_issuers__is_listed_and_shown),
 		TEST(admin_owners__certificate_or_garbage__is_told_apart),
 		TEST(admin_audit__events__are_shown),
-		TEST(masa_new__signer_expired__does_not_start),
+		TEST(masa_setup_new__signer_expired__is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

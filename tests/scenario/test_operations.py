@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running the daemons for years: reload, drain, restart, second instances, under load."""
+import base64
+import pathlib
+import shutil
+import signal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+import pytest
+
+import harness
+from conftest import Site
+
+PROXIMITY = "proximity_registrar_cert"
+
+
+def rewrite(path, old, new):
+    text = path.read_text()
+    assert old in text, f"{old!r} is not in {path}"
+    path.write_text(text.replace(old, new))
+
+
+def reload(daemon, event="reloaded"):
+    """SIGHUP, and the line that tells how it went."""
+    mark = daemon.log_size()
+    daemon.signal(signal.SIGHUP)
+    return daemon.wait_log(rf"event={event}\b", since=mark)
+
+
+class Cell:
+    """A MASA and a registrar with files of their own, which a test may replace."""
+
+    def __init__(self, directory, acme, domain, registrar_changes=None, masa_changes=None):
+        self.directory = pathlib.Path(directory)
+        self.domain = domain
+        self.identity = self.directory / "identity"
+        self.spare = self.directory / "second-identity"
+        for where in (self.identity, self.spare):
+            domain.registrar_identity(where)
+        self.anchors = self.directory / "acme.crt"
+        shutil.copy(acme.anchors, self.anchors)
+        masa_files = self.directory / "masa-files"
+        shutil.copytree(acme.directory / "masa", masa_files)
+        self.masa_files = masa_files
+        self.masa = harness.Masa(self.directory / "masa", acme, changes=harness.merged({
+            "server": {"key": masa_files / "masa-tls.key", "certificate": masa_files / "masa-tls.crt"},
+            "signer": {"key": masa_files / "masa-signer.key",
+                       "certificate": masa_files / "masa-signer.crt"},
+        }, masa_changes))
+        self.registrar = harness.Registrar(
+            self.directory / "registrar", domain, [acme], changes=harness.merged({
+                "server": {"key": self.identity / "registrar.key",
+                           "certificate": self.identity / "registrar.crt"},
+                f"manufacturer {acme.name}": {"anchors": self.anchors},
+            }, registrar_changes))
+        self.site = Site(self.directory, acme, domain, self.masa, self.registrar)
+
+    def renew_identity(self):
+        """Another key and certificate of the registrar under the same names."""
+        for name in ("registrar.key", "registrar.crt"):
+            shutil.copy(self.spare / name, self.identity / name)
+
+
+@pytest.fixture
+def running_cell(cell, acme, domain):
+    c = Cell(cell, acme, domain)
+    with harness.running(c.masa, c.registrar):
+        yield c
+
+
+# -- reload of the registrar
+
+def test_reload_with_nothing_changed_says_so(running_cell):
+    for daemon in (running_cell.masa, running_cell.registrar):
+        assert "changed=nothing" in reload(daemon)
+
+
+def test_connection_made_before_a_reload_finishes_with_the_certificate_it_has_seen(running_cell):
+    """The voucher-request names the certificate of its TLS connection; so must everything after."""
+    c = running_cell
+    with c.site.peer(c.site.device()) as before:
+        c.renew_identity()
+        line = reload(c.registrar)
+        assert "[server] key" in line and "[server] certificate" in line
+        with c.site.peer(c.site.device()) as after:
+            assert after.registrar_der != before.registrar_der
+            after.join()
+            # what the older connection saw is not what this one shows
+            stale = after.request_voucher(after.pvr(**{PROXIMITY: base64.b64encode(before.registrar_der).decode()}))
+            assert stale.status == 401, stale.text
+        before.join()
+
+
+def test_reload_while_a_device_waits_for_approval(cell, acme, domain):
+    """After a 202 the device comes back on a new connection, sees another certificate, starts over
+    with a new nonce, and joins."""
+    c = Cell(cell, acme, domain, {f"manufacturer {acme.name}": {"admit": "hold"}})
+    with harness.running(c.masa, c.registrar):
+        device = c.site.device()
+        pledge = c.site.pledge(device, changes={"retry": {"attempts": 20}}).start()
+        harness.wait_until(lambda: c.registrar.claims("pending"), "a pending claim")
+        c.renew_identity()
+        reload(c.registrar)
+        c.registrar.ctl("claims", "approve", "--all")
+        assert pledge.wait() == 0, pledge.log()
+
+
+@pytest.mark.parametrize("spoil, says", [
+    (lambda c: (c.identity / "registrar.crt").write_text("no certificate"), "registrar.crt"),
+    (lambda c: (c.identity / "registrar.key").unlink(), "registrar.key"),
+    (lambda c: shutil.copy(c.spare / "registrar.key", c.identity / "registrar.key"),
+     "is not that of the first certificate"),
+    (lambda c: c.anchors.write_text(""), "acme.crt"),
+    (lambda c: rewrite(c.registrar.config, "[policy]", "[policy]\nsurprise = 1"),
+     "unknown key 'surprise'"),
+], ids=["certificate", "no key", "another key", "anchors", "unknown option"])
+def test_failed_reload_changes_nothing_and_says_why(running_cell, spoil, says):
+    c = running_cell
+    with c.site.peer(c.site.device()) as peer:
+        peer.join()
+        shown = peer.registrar_der
+    spoil(c)
+    line = reload(c.registrar, "reload-failed")
+    assert says in line and "level=error" in line
+    for _ in range(2):  # the files are bad still; nobody looks at them
+        with c.site.peer(c.site.device()) as peer:
+            assert peer.registrar_der == shown
+            peer.join()
+
+
+def test_masa_is_asked_with_what_was_loaded_not_with_what_is_on_the_disk(running_cell):
+    """No connection to the MASA stands yet: its first one is made after the files went bad."""
+    c = running_cell
+    for name in ("registrar.key", "registrar.crt"):
+        (c.identity / name).unlink()
+    c.anchors.unlink()
+    with c.site.peer(c.site.device()) as peer:
+        peer.join()
+
+
+def test_policy_of_a_reload_holds_on_connections_that_stand(running_cell, stranger):
+    """Trust that was withdrawn is withdrawn at once."""
+    c = running_cell
+    with c.site.peer(c.site.device()) as peer:
+        assert peer.request_voucher().status == 200
+        shutil.copy(stranger.anchors, c.anchors)
+        assert "[manufacturer Acme] anchors" in reload(c.registrar)
+        again = peer.request_voucher()
+        assert again.status == 403, again.text
+
+
+def test_reload_takes_up_serials_policy_and_log_level(running_cell, acme):
+    c = running_cell
+    device, other = c.site.device(), c.site.device()
+    serials = c.directory / "serials.txt"
+    serials.write_text(device.serial + "\n")
+    rewrite(c.registrar.config, "admit = all", f"admit = listed\nserials = {serials}")
+    rewrite(c.registrar.config, "retry_after = 1s", "retry_after = 7s")
+    line = reload(c.registrar)
+    assert "[policy] retry_after" in line and f"[manufacturer {acme.name}] serials" in line
+    with c.site.peer(device) as peer:
+        assert peer.request_voucher().status == 200
+    with c.site.peer(other) as peer:
+        assert peer.request_voucher().status == 404
+    serials.write_text(f"{device.serial}\n{other.serial}\n")
+    assert f"changed=\"[manufacturer {acme.name}] serials\"" in reload(c.registrar)
+    with c.site.peer(other) as peer:
+        assert peer.request_voucher().status == 200
+    rewrite(c.registrar.config, "level = debug", "level = error")
+    mark = c.registrar.log_size()
+    c.registrar.signal(signal.SIGHUP)  # the line that would say so is one of those now left out
+
+    def quiet():
+        before = c.registrar.log_size()
+        with c.site.peer(device) as peer:
+            peer.cacerts()
+        return c.registrar.log_size() == before
+    harness.wait_until(quiet, "a registrar that no longer logs requests")
+    assert not c.registrar.lines("reload-failed", mark)
+
+
+@pytest.mark.parametrize("name", ["masa", "registrar"])
+def test_options_read_at_the_start_only_are_named_until_the_restart(running_cell, name):
+    daemon = getattr(running_cell, name)
+    rewrite(daemon.config, "workers = 1", "workers = 2")
+    rewrite(daemon.config, f"listen = 127.0.0.1:{daemon.port}",
+            f"listen = 127.0.0.1:{harness.free_port()}")
+    for _ in range(2):
+        line = reload(daemon, "reload-needs-restart")
+        assert "[server] listen" in line and "[server] workers" in line
+    assert harness.listening(daemon.port)
+
+
+# -- reload of the MASA
+
+def test_masa_reload_exchanges_signer_and_tls(running_cell, acme, lab):
+    c = running_cell
+    fresh = c.directory / "masa-fresh"
+    harness.run(harness.program("brski-certs"), "masa", "--ca", acme.directory, "--out", fresh, check=0)
+    with c.site.peer(c.site.device()) as peer:
+        before = peer.request_voucher().body
+    for f in fresh.iterdir():
+        shutil.copy(f, c.masa_files / f.name)
+    line = reload(c.masa)
+    assert "[signer] certificate" in line and "[server] certificate" in line
+    with c.site.peer(c.site.device()) as peer:
+        after = peer.request_voucher().body
+
+    def der(path):
+        return x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+    assert der(fresh / "masa-signer.crt") in after
+    assert der(fresh / "masa-signer.crt") not in before
+    with c.site.peer(c.site.device()) as peer:
+        peer.join()
+
+
+@pytest.mark.parametrize("spoil, says", [
+    (lambda c: (c.masa_files / "masa-signer.crt").write_text("nothing"), "masa-signer.crt"),
+    (lambda c: (c.masa_files / "masa-tls.key").unlink(), "masa-tls.key"),
+    (lambda c: rewrite(c.masa.config, "audit-only", "audit-mostly"), "audit-mostly"),
+], ids=["signer", "tls key", "choice"])
+def test_failed_masa_reload_changes_nothing_and_says_why(running_cell, spoil, says):
+    c = running_cell
+    spoil(c)
+    line = reload(c.masa, "reload-failed")
+    assert says in line and "level=error" in line
+    with c.site.peer(c.site.device()) as peer:
+        peer.join()
+
+
+def test_masa_reload_takes_up_policy(running_cell):
+    c = running_cell
+    with c.site.peer(c.site.device()) as peer:
+        assert peer.request_voucher().status == 200
+    rewrite(c.masa.config, "ownership = audit-only", "ownership = known-owner")
+    assert "[policy] ownership" in reload(c.masa)
+    with c.site.peer(c.site.device()) as peer:
+        assert peer.request_voucher().status == 403
