@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenSSL 3.0 decodes the public key inside every certificate it parses, the TLS library's own
  * included, and for each of them collects the decoders of all key formats it knows: 40 of them
- * times 20 kinds of keys, tried by name, is a third of a TLS handshake. This provider hands out
- * everything the default provider has, but of decoders and kinds of keys only those that can stand
- * in a certificate or a key file here (signature_key_acceptable()) or that TLS needs. What is left
- * out cannot be loaded, which is how it is refused: DSA, X448, SM2, keys for RSA-PSS only, MSBLOB,
- * PVK.
+ * times 20 kinds of keys, tried by name, after copying a list of everything else it has. That is a
+ * third of a TLS handshake. This provider hands out what the default provider has, but of decoders
+ * and kinds of keys only those that can stand in a certificate or a key file here
+ * (signature_key_acceptable()), and of ciphers only those of TLS. What is left out cannot be
+ * loaded, which is how it is refused: DSA, X448, SM2, keys for RSA-PSS only, MSBLOB, PVK.
  *
  * The default provider proper lives in a library context of its own, ours answers from it. Where a
  * system's openssl.cnf activates further providers, they stay beside it. */
@@ -19,8 +19,8 @@
 
 #define ALGORITHMS_MAX 32 /* in one of the tables below, the end mark included */
 
-/* Rows of the default provider's tables that are passed on: names of the key (any of its aliases),
- * and for decoders what they read. */
+/* Rows of the default provider's tables that are passed on, by the first of their names, and for
+ * decoders by what they read. */
 struct wanted {
 	const char *name;
 	const char *input, *structure; /* NULL: any */
@@ -48,11 +48,33 @@ static const struct wanted wanted_decoders[] = {
 	{"DER", "pem", NULL},
 };
 
+static const struct wanted wanted_ciphers[] = {
+	{"AES-256-GCM", NULL, NULL},
+	{"AES-128-GCM", NULL, NULL},
+	{"ChaCha20-Poly1305", NULL, NULL},
+	{"AES-256-CCM", NULL, NULL},
+	{"AES-128-CCM", NULL, NULL},
+	{"AES-256-CBC", NULL, NULL}, /* TLS 1.2 of a MASA that has nothing better */
+	{"AES-128-CBC", NULL, NULL},
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct {
+	int operation;
+	const struct wanted *wanted;
+	size_t count;
+} cuts[] = {
+	{OSSL_OP_KEYMGMT, wanted_keys, COUNT(wanted_keys)},
+	{OSSL_OP_DECODER, wanted_decoders, COUNT(wanted_decoders)},
+	{OSSL_OP_CIPHER, wanted_ciphers, COUNT(wanted_ciphers)},
+};
+
 /* The one piece of file-scope state of this project, written once: OpenSSL's provider functions get
  * no argument of ours, because the default provider's context has to stand there. */
 static struct {
 	OSSL_PROVIDER *original, *ours; /* held until the process ends */
-	OSSL_ALGORITHM keys[ALGORITHMS_MAX], decoders[ALGORITHMS_MAX];
+	OSSL_ALGORITHM tables[COUNT(cuts)][ALGORITHMS_MAX];
 } slim;
 
 static bool named(const OSSL_ALGORITHM *a, const char *name)
@@ -85,19 +107,18 @@ static bool fits(const OSSL_ALGORITHM *a, const struct wanted *w)
 }
 
 /* In the order of `wanted`: what is asked for most stands first. */
-static bool cut_down(int operation, const struct wanted *wanted, size_t count,
-	OSSL_ALGORITHM out[ALGORITHMS_MAX])
+static bool cut_down(size_t cut)
 {
 	int no_cache;
 	const OSSL_ALGORITHM *all =
-		OSSL_PROVIDER_query_operation(slim.original, operation, &no_cache);
+		OSSL_PROVIDER_query_operation(slim.original, cuts[cut].operation, &no_cache);
 	size_t found = 0;
 
-	for (size_t i = 0; all && i < count; i++)
+	for (size_t i = 0; all && i < cuts[cut].count; i++)
 		for (const OSSL_ALGORITHM *a = all; a->algorithm_names; a++)
-			if (fits(a, &wanted[i]) && found < ALGORITHMS_MAX - 1)
-				out[found++] = *a;
-	return found >= count;
+			if (fits(a, &cuts[cut].wanted[i]) && found < ALGORITHMS_MAX - 1)
+				slim.tables[cut][found++] = *a;
+	return found >= cuts[cut].count;
 }
 
 /* ---- what OpenSSL calls ---- */
@@ -105,10 +126,9 @@ static bool cut_down(int operation, const struct wanted *wanted, size_t count,
 static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache)
 {
 	*no_cache = 0;
-	if (operation == OSSL_OP_KEYMGMT)
-		return slim.keys;
-	if (operation == OSSL_OP_DECODER)
-		return slim.decoders;
+	for (size_t i = 0; i < COUNT(cuts); i++)
+		if (cuts[i].operation == operation)
+			return slim.tables[i];
 	return OSSL_PROVIDER_query_operation(slim.original, operation, no_cache);
 }
 
@@ -151,16 +171,15 @@ static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OS
 	return 1;
 }
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
 static bool wrap(OSSL_LIB_CTX *own)
 {
 	slim.original = own ? OSSL_PROVIDER_load(own, "default") : NULL;
-	if (!slim.original ||
-		!cut_down(OSSL_OP_KEYMGMT, wanted_keys, COUNT(wanted_keys), slim.keys) ||
-		!cut_down(
-			OSSL_OP_DECODER, wanted_decoders, COUNT(wanted_decoders), slim.decoders) ||
-		OSSL_PROVIDER_add_builtin(NULL, "brski", start) != 1)
+	if (!slim.original)
+		return false;
+	for (size_t i = 0; i < COUNT(cuts); i++)
+		if (!cut_down(i))
+			return false;
+	if (OSSL_PROVIDER_add_builtin(NULL, "brski", start) != 1)
 		return false;
 	slim.ours = OSSL_PROVIDER_load(NULL, "brski");
 	return slim.ours != NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A provider for OpenSSL that is the default one with a shorter list of key formats. */
+/* A provider for OpenSSL that is the default one with a shorter list of key formats and ciphers. */
 #ifndef PKI_OSSL_PROVIDER_H
 #define PKI_OSSL_PROVIDER_H
 
