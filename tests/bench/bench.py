@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_site import Site  # noqa: E402
@@ -18,11 +19,14 @@ BUILD = os.environ.get("BUILD", "build")
 COUNT_C32 = int(os.environ.get("BENCH_COUNT", "2000"))
 RUNS = ((1, 300), (8, 800), (32, COUNT_C32))  # clients, onboardings
 WARM_UP = 50
+ENROLLMENTS = 300
+IDLE_CONNECTIONS = 500
+IDLE_S = 10
 
 
 def main():
     floor = json.loads(subprocess.check_output([f"{BUILD}/bench/floor"]))
-    total = WARM_UP + sum(count for _, count in RUNS)
+    total = WARM_UP + ENROLLMENTS + sum(count for _, count in RUNS)
     print(f"primitives: X25519 keygen {floor['x25519_keygen_us']:.0f}, derive "
           f"{floor['x25519_derive_us']:.0f}, P-256 sign {floor['p256_sign_us']:.0f}, verify "
           f"{floor['p256_verify_us']:.0f} µs; floor: registrar {floor['registrar_floor_us']:.0f}, "
@@ -39,6 +43,11 @@ def main():
             first += count
             print(f"{clients:>8} {r['onboardings']:>12} {r['failures']:>9} {r['p50_ms']:>8.1f} {r['p99_ms']:>8.1f} "
                   f"{r['per_s']:>8.1f} {r['registrar_cpu_us']:>13.0f} {r['masa_cpu_us']:>9.0f}", flush=True)
+        more = site.load(8, ENROLLMENTS, first, "--enroll", "--idle", str(IDLE_CONNECTIONS))
+        before = site.registrar_cpu_s()
+        time.sleep(IDLE_S)
+        idle_cpu_pct = (site.registrar_cpu_s() - before) / IDLE_S * 100
+        rss_peak_mb = site.registrar_status("VmHWM") / 1024
     top = results[32]
     figures = {
         "registrar_cpu_us": top["registrar_cpu_us"],
@@ -56,13 +65,20 @@ def main():
         "onboard_per_s_c32": top["per_s"],
         "onboardings": sum(r["onboardings"] for r in results.values()),
         "onboard_failures": sum(r["failures"] for r in results.values()),
+        "enroll_cpu_us": more["enroll_cpu_us"],
+        "enroll_failures": more["enroll_failures"] + more["failures"],
+        "rss_peak_mb": round(rss_peak_mb, 1),
+        "rss_idle_conn_kb": more["rss_idle_conn_kb"],
+        "idle_cpu_pct": round(idle_cpu_pct, 3),
     }
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as out:
         json.dump(figures, out, indent=1)
         out.write("\n")
     print(f"registrar {figures['registrar_ratio']} × its floor, MASA {figures['masa_ratio']} × its floor; "
+          f"enrolment {figures['enroll_cpu_us']:.0f} µs; {figures['rss_peak_mb']} MB at most, "
+          f"{figures['rss_idle_conn_kb']} kB per idle connection, idle CPU {figures['idle_cpu_pct']} %; "
           f"{figures['onboard_failures']} failures; figures in {BUILD}/bench.json")
-    return 1 if figures["onboard_failures"] else 0
+    return 1 if figures["onboard_failures"] + figures["enroll_failures"] else 0
 
 
 if __name__ == "__main__":

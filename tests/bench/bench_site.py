@@ -106,12 +106,21 @@ admit = all
             raise
         return self
 
-    def load(self, clients, count, first):
+    def load(self, clients, count, first, *more):
         out = subprocess.check_output([
             f"{self.build}/bench/loadgen", "--port", str(self.port), "--ca", self.path("maker"),
             "--masa-url", f"localhost:{self.masa_port}", "--clients", str(clients), "--count", str(count),
-            "--first", str(first), "--pids", f"{self.registrar.pid},{self.masa.pid}"])
+            "--first", str(first), "--pids", f"{self.registrar.pid},{self.masa.pid}", *more])
         return json.loads(out)
+
+    def registrar_status(self, field):
+        """A line of /proc/PID/status that counts kB."""
+        with open(f"/proc/{self.registrar.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+
+    def registrar_cpu_s(self):
+        """CPU time of the registrar so far."""
+        return time.clock_gettime(~self.registrar.pid << 3 | 2)
 
     def __exit__(self, *_):
         for process in self.running:

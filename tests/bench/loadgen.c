@@ -7,7 +7,10 @@
  * csrattrs, enrolment, then TLS with the new LDevID and the enrolment status. Anything but the
  * right answer at any step is a failure. Prints one JSON object.
  *
- *   loadgen --port P --ca DIR --clients N --count N --first N --pids REGISTRAR,MASA [--serials]
+ *   loadgen --port P --ca DIR --clients N --count N --first N --pids REGISTRAR,MASA
+ *           [--enroll] [--idle N] [--serials]
+ * --enroll lets every device enrol once more afterwards, on a connection of its own: what one costs
+ * the registrar. --idle then opens N connections that do nothing: what one holds of its memory.
  * --serials only prints the serial numbers the run would use, one a line.
  */
 #include <arpa/inet.h>
@@ -42,6 +45,7 @@
 #define REPLY_MAX     65536
 #define PENDING_TRIES 50 /* 202 answers followed before a device counts as failed */
 #define IO_TIMEOUT_S  20
+#define IDLE_MAX      1000 /* the server's limit per source address is a little higher */
 
 struct device {
 	char serial[32];
@@ -53,6 +57,7 @@ struct device {
 struct bench {
 	int port;
 	size_t clients, count;
+	bool enroll_again; /* the second phase runs */
 	struct device *devices;
 	atomic_size_t next;
 	struct cert *issuing;
@@ -303,6 +308,19 @@ static bool onboard(const struct bench *b, struct device *d, struct err *e)
 	return ok;
 }
 
+/* A full handshake and one simpleenroll, as a device does that lost its certificate. */
+static bool enroll_again(const struct bench *b, struct device *d, struct err *e)
+{
+	struct connection c = {.fd = -1};
+	struct reply r = {.body = BUF_INIT(REPLY_MAX)};
+	IDENTITY_AUTO struct identity ldevid = {.key = NULL};
+	bool ok = dial(&c, b->port, &d->idevid, e) && enroll(&c, d, &r, &ldevid, e);
+
+	hang_up(&c);
+	buf_clear(&r.body);
+	return ok;
+}
+
 static void *client(void *arg)
 {
 	struct bench *b = arg;
@@ -313,7 +331,8 @@ static void *client(void *arg)
 		struct device *d = &b->devices[i];
 		double start = now_ms();
 
-		d->ms = onboard(b, d, &e) ? now_ms() - start : -1;
+		d->ms = (b->enroll_again ? enroll_again : onboard)(b, d, &e) ? now_ms() - start
+									     : -1;
 		if (d->ms < 0)
 			snprintf(d->why, sizeof(d->why), "%.199s", e.text);
 		ERR_clear_error();
@@ -360,55 +379,128 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void report(struct bench *b, double wall_ms, double registrar_us, double masa_us)
+/* The times of those that succeeded into ms, which has room for all. */
+static size_t collect(const struct bench *b, double *ms)
 {
-	double *ms = calloc(b->count + 1, sizeof(*ms));
 	size_t good = 0;
 
-	for (size_t i = 0; ms && i < b->count; i++) {
+	for (size_t i = 0; i < b->count; i++) {
 		if (b->devices[i].ms >= 0)
 			ms[good++] = b->devices[i].ms;
 		else
 			fprintf(stderr, "loadgen: %s: %s\n", b->devices[i].serial,
 				b->devices[i].why);
 	}
+	return good;
+}
+
+static void report(struct bench *b, double wall_ms, double registrar_us, double masa_us)
+{
+	double *ms = calloc(b->count + 1, sizeof(*ms));
+	size_t good = ms ? collect(b, ms) : 0;
+
 	if (ms)
 		qsort(ms, good, sizeof(*ms), by_size);
 	printf("{\"clients\": %zu, \"onboardings\": %zu, \"failures\": %zu, \"p50_ms\": %.2f, "
 	       "\"p99_ms\": %.2f, \"per_s\": %.1f, \"registrar_cpu_us\": %.1f, \"masa_cpu_us\": "
-	       "%.1f}\n",
+	       "%.1f",
 		b->clients, b->count, b->count - good, good ? ms[good / 2] : 0,
 		good ? ms[good * 99 / 100] : 0, (double)good * 1e3 / wall_ms,
 		registrar_us / (double)b->count, masa_us / (double)b->count);
 	free(ms);
 }
 
-static bool run(struct bench *b, long registrar_pid, long masa_pid)
+static bool run_clients(struct bench *b)
 {
 	pthread_t threads[CLIENTS_MAX];
-	double start = now_ms(), r0 = process_cpu_us(registrar_pid), m0 = process_cpu_us(masa_pid);
 
+	atomic_store(&b->next, 0);
 	for (size_t i = 0; i < b->clients; i++)
 		if (pthread_create(&threads[i], NULL, client, b) != 0)
 			return false;
 	for (size_t i = 0; i < b->clients; i++)
 		pthread_join(threads[i], NULL);
+	return true;
+}
+
+static bool run(struct bench *b, long registrar_pid, long masa_pid)
+{
+	double start = now_ms(), r0 = process_cpu_us(registrar_pid), m0 = process_cpu_us(masa_pid);
+
+	if (!run_clients(b))
+		return false;
 	report(b, now_ms() - start, process_cpu_us(registrar_pid) - r0,
 		process_cpu_us(masa_pid) - m0);
 	return true;
 }
 
+static bool run_enroll(struct bench *b, long registrar_pid)
+{
+	double before = process_cpu_us(registrar_pid), used;
+	double *ms = calloc(b->count + 1, sizeof(*ms));
+	size_t good;
+
+	b->enroll_again = true;
+	if (!ms || !run_clients(b)) {
+		free(ms);
+		return false;
+	}
+	used = process_cpu_us(registrar_pid) - before;
+	good = collect(b, ms);
+	free(ms);
+	printf(", \"enroll_cpu_us\": %.1f, \"enroll_failures\": %zu", used / (double)b->count,
+		b->count - good);
+	return true;
+}
+
+/* --- idle connections --------------------------------------------------------------------- */
+
+static long rss_kb(long pid)
+{
+	char path[64], line[256];
+	long kb = 0;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+	in = fopen(path, "r");
+	while (in && fgets(line, sizeof(line), in))
+		if (strncmp(line, "VmRSS:", 6) == 0)
+			kb = strtol(line + 6, NULL, 10);
+	if (in)
+		fclose(in);
+	return kb;
+}
+
+static bool run_idle(const struct bench *b, size_t count, long registrar_pid, struct err *e)
+{
+	struct connection *open = calloc(count, sizeof(*open));
+	long before = rss_kb(registrar_pid), after;
+	bool ok = open != NULL;
+	size_t n = 0;
+
+	for (; ok && n < count; n++)
+		ok = dial(&open[n], b->port, &b->devices[n % b->count].idevid, e);
+	after = rss_kb(registrar_pid);
+	for (size_t i = 0; i < n; i++)
+		hang_up(&open[i]);
+	free(open);
+	if (ok)
+		printf(", \"rss_idle_conn_kb\": %.1f", (double)(after - before) / (double)count);
+	return ok;
+}
+
 struct arguments {
 	const char *ca, *masa;
-	long port, clients, count, first, pids[2];
-	bool serials_only;
+	long port, clients, count, first, pids[2], idle;
+	bool serials_only, enroll;
 };
 
 static bool parse_arguments(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {{"port", 1, NULL, 'p'}, {"ca", 1, NULL, 'a'},
 		{"masa-url", 1, NULL, 'm'}, {"clients", 1, NULL, 'n'}, {"count", 1, NULL, 'c'},
-		{"first", 1, NULL, 'f'}, {"pids", 1, NULL, 'i'}, {"serials", 0, NULL, 's'}, {0}};
+		{"first", 1, NULL, 'f'}, {"pids", 1, NULL, 'i'}, {"serials", 0, NULL, 's'},
+		{"enroll", 0, NULL, 'e'}, {"idle", 1, NULL, 'd'}, {0}};
 	char *rest;
 	int o;
 
@@ -435,6 +527,12 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 		case 's':
 			a->serials_only = true;
 			break;
+		case 'e':
+			a->enroll = true;
+			break;
+		case 'd':
+			a->idle = strtol(optarg, NULL, 10);
+			break;
 		case 'i':
 			a->pids[0] = strtol(optarg, &rest, 10);
 			a->pids[1] = *rest == ',' ? strtol(rest + 1, NULL, 10) : 0;
@@ -443,8 +541,9 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 			return false;
 		}
 	}
-	return a->clients > 0 && a->clients <= CLIENTS_MAX && a->count > 0 &&
-	       a->count <= COUNT_MAX && (a->serials_only || (a->ca && a->masa && a->port > 0));
+	return a->idle >= 0 && a->idle <= IDLE_MAX && a->clients > 0 && a->clients <= CLIENTS_MAX &&
+	       a->count > 0 && a->count <= COUNT_MAX &&
+	       (a->serials_only || (a->ca && a->masa && a->port > 0));
 }
 
 static bool prepare(struct bench *b, const struct arguments *a, struct err *e)
@@ -472,7 +571,7 @@ int main(int argc, char **argv)
 	if (!parse_arguments(argc, argv, &a)) {
 		fprintf(stderr,
 			"usage: loadgen --port P --ca DIR --masa-url U --clients N --count N "
-			"[--first N] [--pids REGISTRAR,MASA] [--serials]\n");
+			"[--first N] [--pids REGISTRAR,MASA] [--enroll] [--idle N] [--serials]\n");
 		return 2;
 	}
 	b.port = (int)a.port;
@@ -487,7 +586,11 @@ int main(int argc, char **argv)
 		if (a.serials_only)
 			puts(b.devices[i].serial);
 	}
-	ok = a.serials_only || (prepare(&b, &a, &e) && run(&b, a.pids[0], a.pids[1]));
+	ok = a.serials_only || (prepare(&b, &a, &e) && run(&b, a.pids[0], a.pids[1]) &&
+				       (!a.enroll || run_enroll(&b, a.pids[0])) &&
+				       (!a.idle || run_idle(&b, (size_t)a.idle, a.pids[0], &e)));
+	if (ok && !a.serials_only)
+		puts("}");
 	if (!ok)
 		fprintf(stderr, "loadgen: %s\n", e.text);
 	for (size_t i = 0; i < b.count; i++)
