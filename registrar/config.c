@@ -34,7 +34,7 @@ static const struct config_option options[] = {
 	{"admin", "socket", CONFIG_PATH, OFF(admin_socket), "", 0, 0, NULL,
 		"Unix socket for registrarctl; unset: no administration."},
 	{"admin", "group", CONFIG_STRING, OFF(admin_group), "", 0, 0, NULL,
-		"Group that may use the socket besides its owner."},
+		"Group that may use the socket; empty: the service's user alone."},
 	{"ca", "key", CONFIG_PATH, OFF(ca_key), NULL, 0, 0, NULL,
 		"Private key of the issuing CA, PEM."},
 	{"ca", "certificate", CONFIG_PATH, OFF(ca_certificate), NULL, 0, 0, NULL,

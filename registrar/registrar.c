@@ -13,6 +13,7 @@
 #include "common/message/voucher.h"
 #include "common/net/http_listen.h"
 #include "common/run/config_changes.h"
+#include "common/run/daemon.h"
 #include "registrar/admin.h"
 #include "registrar/enroll.h"
 #include "registrar/est.h"
@@ -21,7 +22,7 @@
 #include "registrar/telemetry.h"
 
 #define DAY_S	    86400
-#define SOCKET_MODE 0660 /* owner and group administer; nobody else */
+#define SOCKET_MODE 0600 /* a configured group is let in afterwards; nobody else ever */
 
 static const struct http_route routes[] = {
 	{"POST", "/.well-known/brski/requestvoucher", onboard_handle, PLEDGE_REQUEST_MAX, NULL},
@@ -137,15 +138,6 @@ static bool serve_devices(
 	return r->server != NULL;
 }
 
-static bool give_to_group(const char *path, const char *name, struct err *e)
-{
-	const struct group *g = name ? getgrnam(name) : NULL;
-
-	if (!g || chown(path, (uid_t)-1, g->gr_gid) == 0)
-		return true;
-	return err_set_errno(e, ERR_IO, "%s: cannot give it to group %s", path, name);
-}
-
 static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 {
 	const struct registrar_config *c = &r->setup->config;
@@ -166,7 +158,7 @@ static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 		return false;
 	config.listen = listen;
 	r->admin = http_server_new(&config, loops, 1, e);
-	return r->admin && give_to_group(c->admin_socket, c->admin_group, e);
+	return r->admin && daemon_share_socket(c->admin_socket, c->admin_group, e);
 }
 
 bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count, struct err *e)

@@ -2,7 +2,10 @@
 """Attacks on who is trusted for what. Each attacker here holds keys that are good for something else:
 a device's, a neighbour's certificate of the same site, a CA of its own, another manufacturer's IDevID.
 """
+import grp
 import json
+import os
+import stat
 import threading
 
 import pytest
@@ -190,6 +193,21 @@ def test_ldevid_gets_no_voucher(fake_site, fake_masa, cell):
     with fake_site.peer(ldevid) as again:
         assert_refused(again.request_voucher(), 403)
     assert len(fake_masa.seen("/requestvoucher")) == before
+
+
+@pytest.mark.parametrize("group", [None, "daemon"])
+def test_admin_sockets_are_for_the_service_and_the_group_named(cell, acme, domain, group):
+    """Not for everybody who happens to share the service's primary group."""
+    if group and os.getuid() != 0:
+        pytest.skip("only root gives files to another group")
+    admin = {"group": group} if group else {}
+    masa = harness.Masa(cell / "masa", acme, changes={"admin": admin})
+    site = harness.Registrar(cell / "registrar", domain, [acme], changes={"admin": admin})
+    with harness.running(masa, site):
+        for daemon in (masa, site):
+            found = os.stat(daemon.socket)
+            assert stat.S_IMODE(found.st_mode) == (0o660 if group else 0o600)
+            assert found.st_gid == (grp.getgrnam(group).gr_gid if group else os.getgid())
 
 
 # -- the pledge
