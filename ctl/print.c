@@ -15,20 +15,8 @@
 #define PRINTED_MAX  (64 * 1024 * 1024) /* a whole list as JSON */
 #define PATH_MAX_LEN 4096
 
-/* What would drive the terminal becomes '?': what is shown came from devices. */
-static void hide_unsafe(struct buf *text, size_t start)
-{
-	const char *s = buf_str(text);
-
-	for (size_t i = start; i < text->len; i++) {
-		size_t n = text_unsafe_len(s + i);
-
-		if (n > 0)
-			memset(text->data + i, '?', n);
-	}
-}
-
-/* A value as a cell: strings as they are, null as nothing. */
+/* A value as a cell: strings as they are, null as nothing. What would drive the terminal becomes
+ * '?': what is shown came from devices. */
 static bool cell_text(const json_t *value, struct buf *out, struct err *e)
 {
 	size_t start = out->len;
@@ -45,7 +33,8 @@ static bool cell_text(const json_t *value, struct buf *out, struct err *e)
 		if (!ok)
 			return false;
 	}
-	hide_unsafe(out, start);
+	if (out->len > start)
+		text_make_safe((char *)out->data + start, '?');
 	return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/wire/datetime.h"
 #include "pledge/enroll.h"
 #include "pledge/join.h"
@@ -15,7 +16,7 @@ static int complain(const struct err *e, int code, const char *advice)
 {
 	struct err printable = *e;
 
-	pledge_make_printable(printable.text);
+	text_make_safe(printable.text, ' ');
 	fprintf(stderr, "brski-pledge: %s\n", printable.text);
 	fprintf(stderr, "what to do: %s\n", advice);
 	return code;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/pki/idevid.h"
 
 /* "https://a:1 https://b:2" into registrars. */
@@ -66,13 +67,6 @@ int64_t pledge_judging_time(const struct pledge *p)
 	return p->config.trusted_clock ? clock_unix_s(&p->clock) : CHAIN_NO_TIME;
 }
 
-void pledge_make_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = ' ';
-}
-
 void pledge_say(const struct pledge *p, const char *fmt, ...)
 {
 	char line[LINE_MAX_LEN];
@@ -81,7 +75,7 @@ void pledge_say(const struct pledge *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	pledge_make_printable(line);
+	text_make_safe(line, ' ');
 	fprintf(p->out, "%s\n", line);
 	fflush(p->out);
 }

@@ -41,7 +41,5 @@ int64_t pledge_judging_time(const struct pledge *p);
 /* One line on p->out, flushed, without control characters: some of the words are a stranger's. What
  * it says has happened is durable when it appears. */
 void pledge_say(const struct pledge *p, const char *fmt, ...) PRINTF(2, 3);
-/* Replace what a terminal would obey. */
-void pledge_make_printable(char *text);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "common/wire/datetime.h"
 #include "voucher/input.h"
 #include "voucher/inspect.h"
@@ -160,10 +161,12 @@ int main(int argc, char **argv)
 	if (!parse_arguments(argc, argv, &a, &code))
 		return code;
 	if (!run(&a, &why, &e)) {
+		text_make_safe(e.text, '?');
 		fprintf(stderr, "brski-voucher: %s: not readable: %s\n", a.file, e.text);
 		return EXIT_NOT_READABLE;
 	}
 	if (why.kind != ERR_NONE) {
+		text_make_safe(why.text, '?');
 		fprintf(stderr, "brski-voucher: %s: not valid: %s\n", a.file, why.text);
 		return EXIT_NOT_VALID;
 	}

@@ -21,3 +21,14 @@ size_t text_unsafe_len(const char *s)
 		return 2;
 	return turns_direction(c) ? 3 : 0;
 }
+
+void text_make_safe(char *s, char by)
+{
+	while (*s) {
+		size_t n = text_unsafe_len(s);
+
+		for (size_t i = 0; i < n; i++)
+			s[i] = by;
+		s += n > 0 ? n : 1;
+	}
+}

@@ -10,4 +10,7 @@
  * that turn the direction of writing. 0: harmless, or the end. */
 size_t text_unsafe_len(const char *s);
 
+/* Each octet of such a character becomes `by`; the length stays. */
+void text_make_safe(char *s, char by);
+
 #endif

@@ -36,6 +36,15 @@ static void text_unsafe_len__characters_that_are_only_shown__are_not(void **stat
 	assert_int_equal(text_unsafe_len("\xc2"), 0);
 }
 
+static void text_make_safe__mixed_text__keeps_its_length_and_what_is_harmless(void **state)
+{
+	char text[] = "M\xc3\xbcller\xc2\x9b"
+		      "2J\xe2\x80\xae\n";
+
+	text_make_safe(text, '?');
+	assert_string_equal(text, "M\xc3\xbcller??2J????");
+}
+
 /* A line of the log with one value. */
 static void log_one(const char *value, char *out, size_t size)
 {
@@ -69,6 +78,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_unsafe_len__characters_that_do_something__are_found),
 		cmocka_unit_test(text_unsafe_len__characters_that_are_only_shown__are_not),
+		cmocka_unit_test(text_make_safe__mixed_text__keeps_its_length_and_what_is_harmless),
 		cmocka_unit_test(log_event__name_that_drives_a_terminal__is_written_in_hex),
 	};
 
