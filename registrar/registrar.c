@@ -3,7 +3,6 @@
  * wrong with files is found by setup.c, so that --check, a start and a reload say the same. */
 #include "registrar/registrar.h"
 
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
