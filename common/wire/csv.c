@@ -6,12 +6,14 @@
 #include <string.h>
 #include <strings.h>
 
+#define BOM "\xef\xbb\xbf" /* byte order mark in UTF-8 */
+
 struct csv csv_of(struct bytes text)
 {
-	static const uint8_t bom[] = {0xef, 0xbb, 0xbf};
+	const size_t bom_len = strlen(BOM);
 
-	if (text.len >= sizeof(bom) && memcmp(text.data, bom, sizeof(bom)) == 0)
-		text = bytes_of(text.data + sizeof(bom), text.len - sizeof(bom));
+	if (text.len >= bom_len && memcmp(text.data, BOM, bom_len) == 0)
+		text = bytes_of(text.data + bom_len, text.len - bom_len);
 	return (struct csv){.rest = text, .line = 1};
 }
 
@@ -141,9 +143,15 @@ const char *csv_field(const struct csv_row *row, int at)
 	return at >= 0 && (size_t)at < row->count ? row->fields[at] : "";
 }
 
+/* A byte order mark would be lost where the row comes to stand first. */
+static bool needs_quotes(const char *field)
+{
+	return strpbrk(field, ",\"\r\n") || strncmp(field, BOM, strlen(BOM)) == 0;
+}
+
 static bool put_field(const char *field, struct buf *out, struct err *e)
 {
-	if (!strpbrk(field, ",\"\r\n"))
+	if (!needs_quotes(field))
 		return buf_append_str(out, field, e);
 	if (!buf_append(out, "\"", 1, e))
 		return false;

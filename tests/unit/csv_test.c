@@ -102,6 +102,21 @@ static void csv_put__then_read__gives_the_same_fields(void **state)
 		assert_string_equal(row.fields[i], fields[i]);
 }
 
+static void csv_put__field_begins_with_a_byte_order_mark__keeps_it(void **state)
+{
+	const char *const fields[] = {"\xef\xbb\xbf!"};
+	BUF_AUTO struct buf out = BUF_INIT(64);
+	CSV_ROW_AUTO struct csv_row row = CSV_ROW_INIT;
+	struct err e = ERR_INIT;
+	struct csv c;
+	bool end;
+
+	assert_true(csv_put(fields, 1, &out, &e));
+	c = csv_of(buf_bytes(&out));
+	assert_true(csv_next(&c, &row, &end, &e));
+	assert_string_equal(row.fields[0], fields[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +124,7 @@ int main(void)
 		cmocka_unit_test(csv_next__bad_row__is_named_and_passed_over),
 		cmocka_unit_test(csv_next__quote_without_end_or_too_much__is_refused),
 		cmocka_unit_test(csv_put__then_read__gives_the_same_fields),
+		cmocka_unit_test(csv_put__field_begins_with_a_byte_order_mark__keeps_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
