@@ -46,6 +46,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t room, unsigned 
 {
 	/* mostly structure here: every fourth is signed again */
 	if (seed % 4)
-		return LLVMFuzzerMutate(data, len, room);
+		return fuzz_mutate_der(data, len, room, seed / 4);
 	return fuzz_mutate_signed(data, len, room, seed / 4, &fuzz_site()->masa, NULL, false);
 }

@@ -44,3 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		read_der(bytes_of(data, len));
 	return 0;
 }
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t room, unsigned seed)
+{
+	return fuzz_mutate_der(data, len, room, seed);
+}

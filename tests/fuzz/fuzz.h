@@ -50,6 +50,12 @@ struct fuzz_site *fuzz_site(void);
 size_t fuzz_mutate_signed(uint8_t *data, size_t len, size_t room, unsigned seed,
 	const struct identity *signer, const struct identity *inner, bool alone);
 
+/* Change one element of the DER and mend the lengths around it; false when it is no DER. Appends.
+ */
+bool fuzz_change_der(struct bytes der, unsigned seed, struct buf *out) MUST_CHECK;
+/* The same as a custom mutator, now and then with octets changed blindly. */
+size_t fuzz_mutate_der(uint8_t *data, size_t len, size_t room, unsigned seed);
+
 /* A file of its own in memory (tmpfs when there is one), removed at exit: for parsers of files. */
 const char *fuzz_directory(void);
 void fuzz_write_file(const char *path, const uint8_t *data, size_t len);

@@ -130,7 +130,8 @@ static void check_bounds(const struct conn *c)
 		streams++;
 	}
 	FUZZ_REQUIRE(c->protocol->held(c->p) >= received);
-	FUZZ_REQUIRE(streams || !(c->protocol->is_serving(c->p) || c->protocol->is_busy(c->p)));
+	FUZZ_REQUIRE(!c->protocol->is_serving(c->p) || c->protocol->is_busy(c->p));
+	FUZZ_REQUIRE(!c->protocol->is_busy(c->p) || streams);
 	FUZZ_REQUIRE(received == h2->bodies && h2->bodies <= HTTP2_BODIES_MAX);
 	FUZZ_REQUIRE(streams <= 2 * conn_limits(c)->h2_streams_max);
 	FUZZ_REQUIRE(c->out.len < 4 * CONN_OUT_HIGH);

@@ -371,6 +371,24 @@ def make_csr():
     for wanted in ([], [san], [san, extension("1.2.3.4", b"")]):
         exts = seq(*wanted, extension("2.5.29.15", b"\x03\x02\x07\x80"))
         out.append(csr(attributes=attribute(password, utf8("a")) + attribute(requests, exts)))
+    binding = b64(b"\1\2\3")
+
+    def proven(info):
+        """The request with our key's signature."""
+        key = str(HERE / "pki/device.key")
+        return seq(info, ECDSA_SHA256, bits(openssl("dgst", "-sha256", "-sign", key, stdin=info)))
+
+    def info(subject=name((SERIAL, tlv(0x13, b"FUZZ-1"))), attributes=b""):
+        return seq(integer(0), subject, DEVICE_SPKI, tlv(0xa0, attributes))
+
+    device_name = name((ORGANIZATION, utf8("Fuzz Devices")), (SERIAL, tlv(0x13, b"FUZZ-1")))
+    seeds("enroll", [proven(i) for i in (
+        info(), info(name()), info(name((CN, utf8("x")))), info(name((SERIAL, utf8("OTHER")))), info(device_name),
+        info(name((CN, utf8("x" * 200)))), info(name((SERIAL, tlv(0x16, b"FUZZ-1")))), info(b"\x30\x02\x31\0"), info(seq(set_of(seq(oid(CN))))),
+        info(attributes=attribute(password, utf8(binding))), info(attributes=attribute(password, utf8("AAAA"))), info(attributes=attribute(password, utf8("!"))),
+        info(attributes=attribute(requests, seq(san))), info(attributes=attribute(requests, seq(extension(SAN, seq())))),
+        info(attributes=attribute(requests, seq(extension(SAN, b"x")))), info(attributes=attribute(requests, seq(san, extension(CONSTRAINTS, seq(tlv(1, b"\xff"))))))
+        , info(device_name, attribute(requests, seq(san))), info(attributes=attribute("1.3.6.1.5.5.7.7.36", seq())))] + [signed, rsa, signed[:-1] + b"\0", b""])
     # what is asked for beside what comes
     modulus = tlv(2, b"\0" + b"\x80" * 100)
     rsa_key = seq(seq(oid("1.2.840.113549.1.1.1"), b"\5\0"), bits(seq(modulus, integer(3))))
@@ -584,6 +602,7 @@ def make_http2():
         b"".join(headers(n, "POST", "/late", end=False) + data(n, b"x" * 900) for n in range(1, 41, 2)), frame(1, 4, 1, b"\xff\xff\xff\xff"), b"GET / HTTP/1.1\r\n\r\n",
         frame(4, 0, 0, b"\0\1\0\0\0\0" + b"\0\5\0\0\x40\0") * 3, headers(1, "POST", "/none", end=False) + data(1, b"x" * 9000, False) * 9 + headers(3, "GET", "/any/x"),
     ]
+    out += [frame(8, 0, 0, b"\0\0\0\1") * 1100, headers(1, "POST", "/echo", end=False) + data(1, b"", False) * 900, (frame(99, 0, 0) * 300 + headers(1, "GET", "/any/x")) * 4]
     out = [settings + ack + o for o in out]
     seeds("http2", out + [out[0][:n] for n in (5, 40)] + [out[0] + b"\0" * n for n in (1, 2)])
 

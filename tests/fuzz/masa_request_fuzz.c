@@ -38,6 +38,19 @@ static void check_authentic(const struct authentic *a)
 	FUZZ_REQUIRE(!outer->nonce || voucher_nonce_equal(outer->nonce, inner->nonce));
 }
 
+/* Read without its signature being looked at, it says the same. */
+static void check_parsed_again(const struct authentic *a, struct bytes octets)
+{
+	SIGNED_VOUCHER_AUTO struct signed_voucher again;
+	struct err e = ERR_INIT;
+
+	signed_voucher_init(&again);
+	FUZZ_REQUIRE(voucher_formats->parse(octets, fuzz_site()->certs, &again, &e));
+	FUZZ_REQUIRE(again.signer && cert_same(again.signer, a->rvr.signer));
+	FUZZ_REQUIRE(bytes_equal(buf_bytes(&again.payload), buf_bytes(&a->rvr.payload)));
+	FUZZ_REQUIRE(strcmp(again.fields.serial_number, a->rvr.fields.serial_number) == 0);
+}
+
 /* What was remembered of a chain does not outlive it. */
 static void check_later(struct bytes octets)
 {
@@ -63,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fuzz_check_promises(ok, &e);
 	if (ok) {
 		check_authentic(&a);
+		check_parsed_again(&a, bytes_of(data, len));
 		check_later(bytes_of(data, len));
 	}
 	authentic_clear(&a);

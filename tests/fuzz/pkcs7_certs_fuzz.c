@@ -46,3 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check_round_trip(&certs);
 	return 0;
 }
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t room, unsigned seed)
+{
+	return fuzz_mutate_der(data, len, room, seed);
+}

@@ -33,6 +33,7 @@ PARSERS = {
     "csrattrs": {"common/pki/csrattrs.c": None},
     "csv": {"common/wire/csv.c": None},
     "datetime": {"common/wire/datetime.c": None},
+    "enroll": {"registrar/subject.c": None, "registrar/enroll_rules.c": r"client|refuse|expired|ldevid|idevid|allowed"},
     "http1": {"common/net/http1.c": r"http1_take_body|http1_started", "common/net/http1_head.c": None},
     "http1_reply": {"common/net/http1_reply.c": None},
     "http2": {"common/net/http2.c": r"http2_expired|http2_wants_input|http2_is_busy",
