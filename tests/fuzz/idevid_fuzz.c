@@ -73,6 +73,8 @@ static void look_at_facts(const struct cert *c)
 	(void)cert_is_self_signed(c);
 	FUZZ_REQUIRE(cert_domain_id(c, &id, &e) && id.len > 0);
 	(void)cert_is_ca(c);
+	(void)idevid_is_sibling(c, fuzz_site()->device.cert);
+	(void)idevid_is_sibling(fuzz_site()->device.cert, c);
 	(void)cert_eku(c);
 	FUZZ_REQUIRE(cert_spki(c).len && cert_subject_der(c).len && cert_issuer_der(c).len);
 	FUZZ_REQUIRE(cert_serial(c).len && cert_serial(c).len <= CERT_SERIAL_MAX);

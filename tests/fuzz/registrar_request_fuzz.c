@@ -14,20 +14,25 @@
 
 #define SERIAL "FUZZ-1"
 
-static struct registrar *registrar(void)
+struct world {
+	struct registrar r;
+	struct registrar_face face;
+};
+
+static struct world *world(void)
 {
-	static struct registrar *r;
+	static struct world *w;
 	struct fuzz_site *site = fuzz_site();
 	struct err e = ERR_INIT;
 
-	if (r)
-		return r;
-	FUZZ_REQUIRE((r = calloc(1, sizeof(*r))) != NULL);
-	r->identity = site->registrar;
-	r->cert_cache = site->certs;
-	r->log.fd = -1;
-	FUZZ_REQUIRE(domain_init(&r->domain, &r->identity, &site->site_certs, &e));
-	return r;
+	if (w)
+		return w;
+	FUZZ_REQUIRE((w = calloc(1, sizeof(*w))) != NULL);
+	w->r.cert_cache = site->certs;
+	w->r.log.fd = -1;
+	w->face.identity = site->registrar;
+	FUZZ_REQUIRE(domain_init(&w->face.domain, &w->face.identity, &site->site_certs, &e));
+	return w;
 }
 
 static const struct authenticator *masa(void)
@@ -55,7 +60,7 @@ static void check_masa_agrees(const struct onboard *o, struct bytes octets)
 		.pledge_octets = octets,
 		.idevid = fuzz_site()->device.cert,
 		.serial = o->serial,
-		.registrar = &o->r->identity,
+		.registrar = &o->face->identity,
 		.now = o->now,
 	};
 
@@ -88,7 +93,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static char serial[] = SERIAL;
 	struct peer_ref peer = {.peer.cert = fuzz_site()->device.cert, .refs = 1};
 	struct call c = {.peer = &peer};
-	struct onboard o = {.r = registrar(), .call = &c, .now = FUZZ_NOW, .serial = serial};
+	struct onboard o = {.r = &world()->r,
+		.face = &world()->face,
+		.call = &c,
+		.now = FUZZ_NOW,
+		.serial = serial};
 	struct err e = ERR_INIT;
 	bool ok;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A voucher on its way: the registrar looks at what the MASA sent, then the pledge decides. A
- * voucher the pledge accepts names it, answers its nonce and pins its registrar's domain. The
- * pledge's policies are drawn from the length. */
+ * voucher the pledge accepts names it, answers its nonce and pins its registrar's domain. */
 #include <string.h>
 
 #include "pledge/accept.h"
@@ -64,7 +63,14 @@ static void check_accepted(const struct accept_input *in, const struct accepted 
 	FUZZ_REQUIRE(in->assertion != ACCEPT_VERIFIED || v->assertion == ASSERTION_VERIFIED);
 }
 
-static bool accept(struct bytes octets)
+/* What a device may be set to. */
+struct policy {
+	int64_t now;
+	enum nonceless_policy nonceless;
+	enum assertion_policy assertion;
+};
+
+static bool accept(struct bytes octets, const struct policy *p)
 {
 	const struct fuzz_site *site = fuzz_site();
 	const struct accept_input in = {
@@ -75,9 +81,9 @@ static bool accept(struct bytes octets)
 		.serial_number = SERIAL,
 		.nonce = FUZZ_NONCE,
 		.server_chain = &world()->server_chain,
-		.now_unix_s = octets.len % 7 ? FUZZ_NOW : CHAIN_NO_TIME,
-		.nonceless = octets.len % 5 ? NONCELESS_ACCEPT : NONCELESS_REFUSE,
-		.assertion = (enum assertion_policy)(octets.len % 3),
+		.now_unix_s = p->now,
+		.nonceless = p->nonceless,
+		.assertion = p->assertion,
 	};
 	ACCEPTED_AUTO struct accepted a;
 	struct err e = ERR_INIT;
@@ -87,6 +93,19 @@ static bool accept(struct bytes octets)
 	if (ok)
 		check_accepted(&in, &a);
 	return ok;
+}
+
+/* What a strict device takes, a lenient one takes, too. */
+static void accept_by_all(struct bytes octets)
+{
+	static const struct policy lenient = {CHAIN_NO_TIME, NONCELESS_ACCEPT, ACCEPT_ANY};
+	static const struct policy strict[] = {{FUZZ_NOW, NONCELESS_ACCEPT, ACCEPT_ANY},
+		{FUZZ_NOW, NONCELESS_REFUSE, ACCEPT_PROXIMITY},
+		{FUZZ_NOW, NONCELESS_REFUSE, ACCEPT_VERIFIED}};
+	bool taken = accept(octets, &lenient);
+
+	for (size_t i = 0; taken && i < sizeof(strict) / sizeof(*strict); i++)
+		taken = accept(octets, &strict[i]);
 }
 
 /* The pledge has no cache of certificates, so asking it is dear; what does not open for the
@@ -107,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (is_worth_a_look(octets)) {
 		vet(octets);
-		accept(octets);
+		accept_by_all(octets);
 	}
 	return 0;
 }
