@@ -207,6 +207,11 @@ lint-built:
 bench: deps
 	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
+# with 100,000 known devices against 1,000; adds its figure to bench.json
+.PHONY: bench-scale
+bench-scale: deps
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench_scale.py
 
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libcommon.a
 	$(call say,LD,$@)
