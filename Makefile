@@ -8,6 +8,8 @@ BUILD ?= build
 prefix ?= /usr/local
 bindir = $(prefix)/bin
 mandir = $(prefix)/share/man
+unitdir = $(prefix)/lib/systemd/system
+sysusersdir = $(prefix)/lib/sysusers.d
 docdir = $(prefix)/share/doc/brski
 completiondir = $(prefix)/share/bash-completion/completions
 PYTHON = /usr/bin/python3
@@ -225,6 +227,11 @@ install: all
 	install -m 644 docs/man/*.1 $(DESTDIR)$(mandir)/man1
 	install -m 644 docs/man/*.5 $(DESTDIR)$(mandir)/man5
 	install -m 644 docs/man/*.8 $(DESTDIR)$(mandir)/man8
+	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir)
+	for unit in systemd/*.service; do \
+		sed 's|@bindir@|$(bindir)|' $$unit >$(DESTDIR)$(unitdir)/$${unit##*/} && \
+		chmod 644 $(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; done
+	install -m 644 systemd/brski.sysusers $(DESTDIR)$(sysusersdir)/brski.conf
 	install -m 644 docs/examples/*.conf $(DESTDIR)$(docdir)/examples
 	$(foreach p,$(PROGRAMS),install -m 644 completion/brski.bash $(DESTDIR)$(completiondir)/$(p) &&) true
 
