@@ -20,6 +20,7 @@ struct service {
 	struct tls_server *tls; /* of the start */
 	struct http_server *public, *admin;
 	char *admin_listen;	 /* "unix:" and the socket's path */
+	uint64_t store_turns;	 /* that the watchdog has seen */
 	struct buf started_list; /* the options at the start: what sockets and store are */
 };
 
@@ -48,9 +49,11 @@ static bool load(struct service *s, const char *path, struct err *e)
 	if (!setup)
 		return false;
 	s->config_path = path;
-	s->log = (struct log){
-		.program = "brski-masa", .level = setup->config->log_level, .fd = STDERR_FILENO};
-	s->tls = tls_init(e) ? load_tls(setup->config, e) : NULL;
+	s->log = (struct log){.program = "brski-masa",
+		.level = setup->config->log_level,
+		.fd = STDERR_FILENO,
+		.limits = log_limits_new(e)};
+	s->tls = s->log.limits && tls_init(e) ? load_tls(setup->config, e) : NULL;
 	if (!s->tls || !buf_append(&s->started_list, setup->list.data, setup->list.len, e)) {
 		masa_setup_free(setup);
 		return false;
@@ -123,7 +126,7 @@ static void drain(void *arg)
 }
 
 /* SIGHUP: load everything again; from now on it is in force, or nothing has changed. */
-static void reload(void *arg)
+static bool reload(void *arg)
 {
 	struct service *s = arg;
 	struct err e = ERR_INIT;
@@ -133,7 +136,7 @@ static void reload(void *arg)
 	if (!tls) {
 		masa_setup_free(fresh);
 		config_log_failed_reload(&s->log, &e);
-		return;
+		return false;
 	}
 	log_set_level(&s->log, (enum log_level)fresh->config->log_level);
 	old = masa_setup_replace(s->masa, masa_setup_ref(fresh));
@@ -142,11 +145,21 @@ static void reload(void *arg)
 	tls_server_free(tls);
 	masa_setup_free(fresh);
 	masa_setup_free(old);
+	return true;
+}
+
+static bool moves(void *arg)
+{
+	struct service *s = arg;
+
+	return store_moves(s->masa->store, &s->store_turns);
 }
 
 static bool start(struct service *s, struct err *e)
 {
 	s->daemon = daemon_new((size_t)config_at_start(s)->workers, &s->log, e);
+	if (s->daemon)
+		daemon_watch(s->daemon, moves, s);
 	return s->daemon && masa_open_store(s->masa, e) && listen_public(s, e) &&
 	       listen_admin(s, e);
 }
@@ -170,6 +183,7 @@ static void stop(struct service *s)
 	daemon_free(s->daemon);
 	tls_server_free(s->tls);
 	buf_clear(&s->started_list);
+	log_end(&s->log);
 }
 
 int main(int argc, char **argv)

@@ -29,11 +29,11 @@ static void drain(void *arg)
 	registrar_drain(p->registrar, drained, p);
 }
 
-static void reload(void *arg)
+static bool reload(void *arg)
 {
 	struct process *p = arg;
 
-	registrar_reload(p->registrar);
+	return registrar_reload(p->registrar);
 }
 
 static int failed(const struct err *e)
@@ -52,6 +52,7 @@ static int serve(struct registrar *r)
 
 	if (!p.daemon)
 		return failed(&e);
+	daemon_watch(p.daemon, registrar_moves, r);
 	loops = daemon_loops(p.daemon, &count);
 	if (registrar_start(r, loops, count, &e))
 		code = daemon_run(p.daemon, drain, reload, &p, DRAIN_MS + 1000);

@@ -48,9 +48,11 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	memset(r, 0, sizeof(*r));
 	pthread_mutex_init(&r->setup_lock, NULL);
 	buf_init(&r->started_list, CONFIG_LIST_MAX);
-	r->log = (struct log){"brski-registrar", LOG_LEVEL_INFO, STDERR_FILENO};
+	r->log = (struct log){
+		.program = "brski-registrar", .level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
+	r->log.limits = log_limits_new(e);
 	r->config_path = str_dup(config_path, e);
-	if (!r->config_path || !tls_init(e) ||
+	if (!r->log.limits || !r->config_path || !tls_init(e) ||
 		!(r->setup = registrar_setup_load(config_path, clock_unix_s(&r->clock), e)) ||
 		!http_listen_is_address(r->setup->config.listen, e))
 		return false;
@@ -85,7 +87,7 @@ static struct registrar_setup *replace_setup(struct registrar *r, struct registr
 	return old;
 }
 
-void registrar_reload(struct registrar *r)
+bool registrar_reload(struct registrar *r)
 {
 	struct registrar_setup *fresh, *old;
 	struct err e = ERR_INIT;
@@ -93,7 +95,7 @@ void registrar_reload(struct registrar *r)
 	fresh = registrar_setup_load(r->config_path, clock_unix_s(&r->clock), &e);
 	if (!fresh) {
 		config_log_failed_reload(&r->log, &e);
-		return;
+		return false;
 	}
 	log_set_level(&r->log, (enum log_level)fresh->config.log_level);
 	old = replace_setup(r, fresh);
@@ -101,6 +103,14 @@ void registrar_reload(struct registrar *r)
 	config_log_reload(
 		&r->log, &registrar_config_schema, &r->started_list, &old->list, &fresh->list);
 	registrar_setup_free(old);
+	return true;
+}
+
+bool registrar_moves(void *registrar)
+{
+	struct registrar *r = registrar;
+
+	return store_moves(r->store, &r->store_turns);
 }
 
 /* ---- Starting ---- */
@@ -260,6 +270,7 @@ void registrar_close(struct registrar *r)
 	cert_cache_free(r->cert_cache);
 	buf_clear(&r->started_list);
 	free(r->config_path);
+	log_end(&r->log);
 	pthread_mutex_destroy(&r->setup_lock);
 	memset(r, 0, sizeof(*r));
 }

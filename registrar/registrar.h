@@ -31,6 +31,7 @@ struct registrar {
 	struct cert_cache *cert_cache;
 	struct outstanding *outstanding;
 	struct store *store;
+	uint64_t store_turns;		/* that the watchdog has seen */
 	_Atomic int64_t pending_claims; /* close to the truth; counted again by each sweep */
 
 	struct worker workers[WORKERS_MAX];
@@ -51,9 +52,11 @@ bool registrar_start(
 	struct registrar *r, struct loop **loops, size_t loop_count, struct err *e) MUST_CHECK;
 /* The setup that is in force; the caller's reference. Any thread. */
 struct registrar_setup *registrar_setup_take(struct registrar *r);
-/* Load the configuration and all it names again; from now on it is in force, or nothing has changed
- * and the log says why. On the main thread. */
-void registrar_reload(struct registrar *r);
+/* Load the configuration and all it names again; from now on it is in force, or nothing has
+ * changed, the log says why, and it returns false. On the main thread. */
+bool registrar_reload(struct registrar *r);
+/* For daemon_watch(). */
+bool registrar_moves(void *registrar);
 /* Stop accepting, finish what runs; drained(arg) is called once when that is done. Any thread. */
 void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg);
 /* After the loops have stopped; also what registrar_open() or _start() left behind. */

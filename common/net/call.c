@@ -297,7 +297,8 @@ void call_reply_err(struct call *c, const struct log *l, const char *event, cons
 {
 	int status = status_of(e->kind);
 
-	log_err(l, event, c->exchange, e);
+	log_err_about(
+		l, event, c->exchange, c->peer->peer.address[0] ? c->peer->peer.address : NULL, e);
 	if (status == 503 && !http_fields_get(&c->reply.headers, "Retry-After"))
 		call_set_header(c, "Retry-After", RETRY_AFTER_S);
 	if (e->kind == ERR_PROXIMITY)

@@ -9,30 +9,45 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/run/service_manager.h"
 
 #define WORKERS_MAX	64    /* loops: more cores than any registrar needs */
 #define HELP_TEXT_MAX	65536 /* octets of --help */
 #define GROUP_ENTRY_MAX 65536 /* octets of a group with its members */
 #define EXIT_USAGE	2
+#define TICK_MS		5000 /* between two looks at what the log has left out */
+#define TICKS_PER_GRACE 4    /* pings within the time the service manager gives us */
+
+/* A loop's answer to the watchdog. */
+struct pulse {
+	bool asked; /* main thread only */
+	atomic_bool answered;
+};
 
 struct daemon {
 	const struct log *log;
 	struct loop **loops;
+	struct pulse *pulses; /* one for each loop */
 	pthread_t *threads;
 	size_t loop_count;
 	int signal_fd;
 	int drained_fd;
+	/* watchdog */
+	bool (*moves)(void *arg); /* NULL: only loops are watched */
+	void *moves_arg;
+	int64_t watchdog_ms; /* 0: nobody watches */
+	bool late;	     /* said so already */
+	int64_t next_tick_ms;
 };
 
 /* ---- command line ---- */
@@ -93,7 +108,7 @@ bool daemon_options_parse(int argc, char **argv, const char *program, const char
 	return optind == argc || usage(program, exit_code);
 }
 
-/* ---- signals and the service manager ---- */
+/* ---- signals ---- */
 
 /* Blocked before any thread starts, so that every thread inherits it and only the main one reads.
  */
@@ -115,40 +130,20 @@ static bool open_signals(struct daemon *d, struct err *e)
 	return true;
 }
 
-/* sd_notify(3) without its library: one datagram to the socket the service manager named. */
-static void notify_service_manager(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	socklen_t len;
-	int fd;
-
-	if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(to.sun_path))
-		return;
-	memcpy(to.sun_path, path, strlen(path));
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-	if (path[0] == '@')
-		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len) < 0)
-		(void)state; /* nobody listens: nothing to be done about it */
-	close(fd);
-}
-
 /* ---- life ---- */
 
 static bool make_loops(struct daemon *d, size_t count, struct err *e)
 {
 	d->loops = mem_new(count * sizeof(*d->loops), e);
+	d->pulses = mem_new(count * sizeof(*d->pulses), e);
 	d->threads = mem_new(count * sizeof(*d->threads), e);
-	if (!d->loops || !d->threads)
+	if (!d->loops || !d->pulses || !d->threads)
 		return false;
 	for (; d->loop_count < count; d->loop_count++) {
 		d->loops[d->loop_count] = loop_new(e);
 		if (!d->loops[d->loop_count])
 			return false;
+		atomic_init(&d->pulses[d->loop_count].answered, false);
 	}
 	return true;
 }
@@ -203,6 +198,68 @@ static void stop_workers(struct daemon *d, size_t started)
 		pthread_join(d->threads[i], NULL);
 }
 
+/* ---- the watchdog ---- */
+
+static void on_ping(void *arg)
+{
+	struct pulse *p = arg;
+
+	atomic_store(&p->answered, true);
+}
+
+/* Has every loop answered the last ping? Those that have are asked again. */
+static bool loops_move(struct daemon *d)
+{
+	struct err e = ERR_INIT;
+	bool all = true;
+
+	for (size_t i = 0; i < d->loop_count; i++)
+		all = all && d->pulses[i].asked && atomic_load(&d->pulses[i].answered);
+	for (size_t i = 0; i < d->loop_count; i++) {
+		struct pulse *p = &d->pulses[i];
+
+		if (p->asked && !atomic_load(&p->answered))
+			continue;
+		atomic_store(&p->answered, false);
+		p->asked = loop_post(d->loops[i], on_ping, p, &e);
+	}
+	return all;
+}
+
+/* Only who hears from every thread may say that the service lives. */
+static void feed_watchdog(struct daemon *d)
+{
+	bool loops = loops_move(d), rest = !d->moves || d->moves(d->moves_arg);
+
+	if (loops && rest) {
+		service_notify("WATCHDOG=1");
+		d->late = false;
+	} else if (!d->late) {
+		d->late = true;
+		log_event(d->log, LOG_LEVEL_WARNING, "thread-late", NULL, "which",
+			loops ? "store" : "worker", NULL);
+	}
+}
+
+static int64_t tick_ms(const struct daemon *d)
+{
+	int64_t share = d->watchdog_ms / TICKS_PER_GRACE;
+
+	return d->watchdog_ms && share < TICK_MS ? share : TICK_MS;
+}
+
+static void tick(struct daemon *d, int64_t now)
+{
+	if (now < d->next_tick_ms)
+		return;
+	d->next_tick_ms = now + tick_ms(d);
+	log_flush(d->log);
+	if (d->watchdog_ms)
+		feed_watchdog(d);
+}
+
+/* ---- the main thread ---- */
+
 /* The next signal, 0 when the drain is over, -1 when deadline_ms (0: none) has passed. */
 static int wait_for_event(struct daemon *d, int64_t deadline_ms)
 {
@@ -211,12 +268,15 @@ static int wait_for_event(struct daemon *d, int64_t deadline_ms)
 	struct signalfd_siginfo info;
 
 	for (;;) {
-		int64_t left = deadline_ms ? deadline_ms - clock_mono_ms() : -1;
+		int64_t now = clock_mono_ms(), until;
 		int n;
 
-		if (deadline_ms && left <= 0)
+		if (deadline_ms && now >= deadline_ms)
 			return -1;
-		n = poll(fds, 2, (int)left);
+		tick(d, now);
+		until = deadline_ms && deadline_ms < d->next_tick_ms ? deadline_ms
+								     : d->next_tick_ms;
+		n = poll(fds, 2, until > now ? (int)(until - now) : 0);
 		if (n < 0 && errno != EINTR)
 			return -1;
 		if (n <= 0)
@@ -235,7 +295,17 @@ static const char *drain_end_name(int event)
 	return event < 0 ? "deadline" : "second signal";
 }
 
-int daemon_run(struct daemon *d, void (*drain)(void *arg), void (*reload)(void *arg), void *arg,
+static void run_reload(bool (*reload)(void *arg), void *arg)
+{
+	if (!reload)
+		return;
+	service_notify_reloading();
+	service_notify(reload(arg) ? "READY=1\nSTATUS=Serving"
+				   : "READY=1\nSTATUS=Serving with the earlier configuration: the "
+				     "reload failed, see the log");
+}
+
+int daemon_run(struct daemon *d, void (*drain)(void *arg), bool (*reload)(void *arg), void *arg,
 	int64_t drain_ms)
 {
 	size_t started = start_workers(d);
@@ -247,19 +317,26 @@ int daemon_run(struct daemon *d, void (*drain)(void *arg), void (*reload)(void *
 		stop_workers(d, started);
 		return 1;
 	}
-	notify_service_manager("READY=1");
+	d->watchdog_ms = service_watchdog_ms();
+	service_notify("READY=1\nSTATUS=Serving");
 	while ((event = wait_for_event(d, 0)) == SIGHUP)
-		if (reload)
-			reload(arg);
-	notify_service_manager("STOPPING=1");
+		run_reload(reload, arg);
+	service_notify("STOPPING=1\nSTATUS=Finishing what was begun");
 	log_event(d->log, LOG_LEVEL_INFO, "stopping", NULL, NULL);
 	deadline_ms = clock_mono_ms() + drain_ms;
 	drain(arg);
 	while ((event = wait_for_event(d, deadline_ms)) == SIGHUP)
 		;
 	stop_workers(d, started);
+	log_flush(d->log);
 	log_event(d->log, LOG_LEVEL_INFO, "stopped", NULL, "drain", drain_end_name(event), NULL);
 	return 0;
+}
+
+void daemon_watch(struct daemon *d, bool (*moves)(void *arg), void *arg)
+{
+	d->moves = moves;
+	d->moves_arg = arg;
 }
 
 void daemon_drained(struct daemon *d)
@@ -277,6 +354,7 @@ void daemon_free(struct daemon *d)
 	for (size_t i = 0; i < d->loop_count; i++)
 		loop_free(d->loops[i]);
 	free(d->loops);
+	free(d->pulses);
 	free(d->threads);
 	if (d->signal_fd >= 0)
 		close(d->signal_fd);

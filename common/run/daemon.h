@@ -27,10 +27,17 @@ struct loop **daemon_loops(struct daemon *d, size_t *count);
 /* Start the threads, tell the service manager we are ready (NOTIFY_SOCKET when set), wait for
  * SIGTERM or SIGINT, then call drain(arg) once from the main thread; it must lead to
  * daemon_drained(), from any thread. A second signal or drain_ms ends at once. SIGHUP calls
- * reload(arg) on the main thread. Returns the exit code. Loops are stopped and threads joined when
- * it returns. */
-int daemon_run(struct daemon *d, void (*drain)(void *arg), void (*reload)(void *arg), void *arg,
+ * reload(arg) on the main thread; false: it failed, and nothing has changed. Returns the exit code.
+ * Loops are stopped and threads joined when it returns.
+ *
+ * When the service manager asks for a sign of life (WATCHDOG_USEC), it gets one only after every
+ * loop has answered a ping since the last: a thread that hangs ends the service, to be started
+ * anew. */
+int daemon_run(struct daemon *d, void (*drain)(void *arg), bool (*reload)(void *arg), void *arg,
 	int64_t drain_ms);
+/* Ask moves(arg) besides, on the main thread: has what it stands for done anything since the last
+ * time, or had it nothing to do? Before daemon_run(). */
+void daemon_watch(struct daemon *d, bool (*moves)(void *arg), void *arg);
 void daemon_drained(struct daemon *d);
 void daemon_free(struct daemon *d);
 

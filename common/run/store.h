@@ -69,6 +69,9 @@ bool store_write(struct store *s, const struct store_op *ops, size_t op_count, s
 bool store_write_wait(struct store *s, const struct store_op *ops, size_t op_count,
 	int64_t *changed, struct err *e) MUST_CHECK;
 
+/* For the watchdog: has the writer thread done anything since *seen (first 0), or nothing to do? */
+bool store_moves(struct store *s, uint64_t *seen);
+
 /* A row while reading; borrowed for the call of the row function. */
 struct store_row;
 int64_t store_row_int(const struct store_row *r, int column);	    /* 0 for NULL */

@@ -172,11 +172,14 @@ struct store_job *store_queue_take(struct store_queue *q, size_t batch_max)
 	repost(q);
 	pthread_mutex_lock(&q->lock);
 	while (!q->head && !(q->closing && !q->unposted)) {
+		q->waiting = true;
 		wait_for_work(q);
+		q->waiting = false;
 		pthread_mutex_unlock(&q->lock);
 		repost(q);
 		pthread_mutex_lock(&q->lock);
 	}
+	q->turns++;
 	batch = q->head;
 	if (batch) {
 		for (last = batch; --batch_max > 0 && last->next;)
@@ -207,6 +210,17 @@ void store_queue_answer(struct store_queue *q, struct store_job *batch)
 	pthread_mutex_lock(&q->lock);
 	q->held -= answered;
 	pthread_mutex_unlock(&q->lock);
+}
+
+bool store_queue_moves(struct store_queue *q, uint64_t *seen)
+{
+	bool moves;
+
+	pthread_mutex_lock(&q->lock);
+	moves = q->turns != *seen || (q->waiting && !q->head);
+	*seen = q->turns;
+	pthread_mutex_unlock(&q->lock);
+	return moves;
 }
 
 void store_queue_close(struct store_queue *q)

@@ -611,6 +611,11 @@ struct store *store_open(const char *path, const struct store_schema *schema, st
 	return s;
 }
 
+bool store_moves(struct store *s, uint64_t *seen)
+{
+	return store_queue_moves(&s->queue, seen);
+}
+
 void store_close(struct store *s)
 {
 	if (!s)

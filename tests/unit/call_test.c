@@ -49,7 +49,7 @@ static int set_up(void **state)
 	struct err e = ERR_INIT;
 	struct carried *t = calloc(1, sizeof(*t));
 
-	t->log = (struct log){"test", LOG_LEVEL_ERROR, -1};
+	t->log = (struct log){.program = "test", .level = LOG_LEVEL_ERROR, .fd = -1};
 	t->loop = loop_new(&e);
 	t->peer = peer_ref_new(&e);
 	*state = t;

@@ -6,8 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 
 #include "common/base/clock.h"
 #include "common/run/daemon.h"
+#include "common/run/service_manager.h"
 
 #define DRAIN_MS 300 /* how long the tests let a drain take that never ends */
 
@@ -92,10 +95,11 @@ static void on_drain(void *arg)
 		_exit(9);
 }
 
-static void on_reload(void *arg)
+static bool on_reload(void *arg)
 {
 	if (write(((struct child *)arg)->out, "r", 1) != 1)
 		_exit(9);
+	return true;
 }
 
 /* Start a child with a daemon of two workers; *in tells what it did, first 'n' for the
@@ -103,7 +107,7 @@ static void on_reload(void *arg)
 static pid_t start(enum drain_kind kind, int64_t drain_ms, int *in)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	char word[16] = "";
+	char word[64] = "";
 	int fds[2], notify;
 	pid_t pid;
 
@@ -126,7 +130,7 @@ static pid_t start(enum drain_kind kind, int64_t drain_ms, int *in)
 	}
 	close(fds[1]);
 	assert_true(recv(notify, word, sizeof(word) - 1, 0) > 0);
-	assert_string_equal(word, "READY=1");
+	assert_string_equal(word, "READY=1\nSTATUS=Serving");
 	close(notify);
 	unlink(at.sun_path);
 	*in = fds[0];
@@ -193,6 +197,178 @@ static void daemon_run__drain_never_ends__deadline_or_second_signal_does(void **
 	assert_int_equal(finish(pid, in, words), 0);
 }
 
+/* ---- the service manager ---- */
+
+struct watched {
+	struct daemon *d;
+	int hang[2];	    /* a loop that hangs waits for an octet of this pipe */
+	atomic_bool stands; /* what daemon_watch() was given does not move */
+};
+
+static void hang(void *arg)
+{
+	struct watched *w = arg;
+	char octet;
+
+	if (read(w->hang[0], &octet, 1) != 1)
+		_exit(9);
+}
+
+static void watched_drain(void *arg)
+{
+	daemon_drained(((struct watched *)arg)->d);
+}
+
+/* The first reload stops the second loop, further ones what is watched besides; they fail. */
+static bool watched_reload(void *arg)
+{
+	struct watched *w = arg;
+	struct err e = ERR_INIT;
+	size_t n;
+
+	if (w->hang[0] < 0)
+		atomic_store(&w->stands, true);
+	else if (!loop_post(daemon_loops(w->d, &n)[1], hang, w, &e))
+		_exit(9);
+	return false;
+}
+
+static bool watched_moves(void *arg)
+{
+	return !atomic_load(&((struct watched *)arg)->stands);
+}
+
+/* A child with a watchdog of 200 ms; *notify hears it. hang NULL: no loop of it ever hangs. */
+static pid_t start_watched(const int *hang_pipe, int *notify)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	pid_t pid;
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/daemon_test.%ld", (long)getpid());
+	unlink(at.sun_path);
+	*notify = socket(AF_UNIX, SOCK_DGRAM, 0);
+	assert_int_equal(bind(*notify, (struct sockaddr *)&at, sizeof(at)), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct err e = ERR_INIT;
+		struct log l = {.program = "t", .level = LOG_LEVEL_ERROR, .fd = 2};
+		struct watched w = {.d = daemon_new(2, &l, &e), .hang = {-1, -1}};
+
+		if (hang_pipe)
+			w.hang[0] = hang_pipe[0];
+		setenv("NOTIFY_SOCKET", at.sun_path, 1);
+		setenv("WATCHDOG_USEC", "200000", 1);
+		daemon_watch(w.d, watched_moves, &w);
+		_exit(daemon_run(w.d, watched_drain, watched_reload, &w, DRAIN_MS));
+	}
+	return pid;
+}
+
+/* Is a datagram with this text heard within the time? */
+static bool hears(int notify, const char *text, int64_t within_ms)
+{
+	int64_t until = clock_mono_ms() + within_ms, left;
+
+	while ((left = until - clock_mono_ms()) > 0) {
+		struct pollfd p = {.fd = notify, .events = POLLIN};
+		char said[256];
+		ssize_t n;
+
+		if (poll(&p, 1, (int)left) <= 0)
+			break;
+		n = recv(notify, said, sizeof(said) - 1, 0);
+		if (n < 0)
+			break;
+		said[n] = '\0';
+		if (strstr(said, text))
+			return true;
+	}
+	return false;
+}
+
+#define SOON_MS	   10000
+#define SILENCE_MS 500 /* ten of the daemon's ticks */
+
+static bool falls_silent(int notify)
+{
+	int64_t until = clock_mono_ms() + SOON_MS;
+
+	while (clock_mono_ms() < until)
+		if (!hears(notify, "WATCHDOG=1", SILENCE_MS))
+			return true;
+	return false;
+}
+
+static void end(pid_t pid, int notify)
+{
+	int status;
+
+	kill(pid, SIGTERM);
+	assert_true(hears(notify, "STOPPING=1", SOON_MS));
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(notify);
+}
+
+static void daemon_run__one_loop_hangs__no_sign_of_life_until_it_goes_on(void **state)
+{
+	int pipe_fds[2], notify;
+	pid_t pid;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	pid = start_watched(pipe_fds, &notify);
+	assert_true(hears(notify, "WATCHDOG=1", SOON_MS));
+	assert_true(hears(notify, "WATCHDOG=1", SOON_MS));
+	kill(pid, SIGHUP);
+	assert_true(falls_silent(notify));
+	assert_int_equal(write(pipe_fds[1], "x", 1), 1);
+	assert_true(hears(notify, "WATCHDOG=1", SOON_MS));
+	end(pid, notify);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
+static void daemon_run__what_is_watched_besides_stands__no_sign_of_life(void **state)
+{
+	int notify;
+	pid_t pid = start_watched(NULL, &notify);
+
+	assert_true(hears(notify, "WATCHDOG=1", SOON_MS));
+	kill(pid, SIGHUP);
+	assert_true(falls_silent(notify));
+	end(pid, notify);
+}
+
+static void daemon_run__a_reload__is_told_with_its_outcome(void **state)
+{
+	int notify;
+	pid_t pid = start_watched(NULL, &notify);
+
+	assert_true(hears(notify, "READY=1", SOON_MS));
+	kill(pid, SIGHUP);
+	assert_true(hears(notify, "RELOADING=1\nMONOTONIC_USEC=", SOON_MS));
+	assert_true(hears(notify, "READY=1\nSTATUS=Serving with the earlier", SOON_MS));
+	end(pid, notify);
+}
+
+static void service_watchdog_ms__meant_for_another_process__is_none_of_ours(void **state)
+{
+	char pid[24];
+
+	setenv("WATCHDOG_USEC", "3000000", 1);
+	assert_int_equal(service_watchdog_ms(), 3000);
+	setenv("WATCHDOG_PID", "1", 1);
+	assert_int_equal(service_watchdog_ms(), 0);
+	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+	setenv("WATCHDOG_PID", pid, 1);
+	assert_int_equal(service_watchdog_ms(), 3000);
+	setenv("WATCHDOG_USEC", "soon", 1);
+	assert_int_equal(service_watchdog_ms(), 0);
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	assert_int_equal(service_watchdog_ms(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +377,10 @@ int main(void)
 		cmocka_unit_test(daemon_run__terminated__drains_and_ends_well),
 		cmocka_unit_test(daemon_run__hangup__reloads_and_goes_on),
 		cmocka_unit_test(daemon_run__drain_never_ends__deadline_or_second_signal_does),
+		cmocka_unit_test(daemon_run__one_loop_hangs__no_sign_of_life_until_it_goes_on),
+		cmocka_unit_test(daemon_run__what_is_watched_besides_stands__no_sign_of_life),
+		cmocka_unit_test(daemon_run__a_reload__is_told_with_its_outcome),
+		cmocka_unit_test(service_watchdog_ms__meant_for_another_process__is_none_of_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
