@@ -118,7 +118,8 @@ FUZZ_HELPERS := $(call obj,tests/fuzz/fuzz.c tests/fuzz/fuzz_signed.c tests/fuzz
 FUZZ_MAIN = $(if $(filter libfuzzer,$(FUZZ)),-fsanitize=fuzzer,$(call obj,tests/fuzz/replay.c))
 FUZZ_SECONDS ?= 60
 $(BUILD)/obj/tests/fuzz/%.o: REQUIRED_CFLAGS += -DFUZZ_DIR='"$(CURDIR)/tests/fuzz"'
-.SECONDARY: $(FUZZ_HELPERS) $(patsubst %,$(BUILD)/obj/tests/fuzz/%_fuzz.o,$(FUZZ_TARGETS))
+.SECONDARY: $(FUZZ_HELPERS) $(call obj,tests/fuzz/replay.c) \
+	$(patsubst %,$(BUILD)/obj/tests/fuzz/%_fuzz.o,$(FUZZ_TARGETS))
 $(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(FUZZ_HELPERS) $(call obj,tests/fuzz/replay.c) \
 		$(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD)/libcommon.a
 	$(call say,FUZZ,$@)
