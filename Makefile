@@ -138,6 +138,13 @@ $(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(BUILD)/libcommon.a $(LDLIBS)
 
+# attackers in C, for what Python cannot say
+ATTACKER_BIN := $(patsubst tests/hostile/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/hostile/*.c)))
+$(ATTACKER_BIN): $(BUILD)/tools/%: tests/hostile/%.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(LDLIBS)
+
 # makes one chosen write or allocation of a program fail: preloaded by tests/crash
 FAULT_LIB = $(BUILD)/tools/fault.so
 $(FAULT_LIB): tests/fault/fault.c tests/fault/fault.h
@@ -166,7 +173,7 @@ FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash)
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory check-built
-check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(FAULT_LIB)
+check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
 check-all: check check-slow sanitize bench
 
@@ -174,7 +181,7 @@ check-all: check check-slow sanitize bench
 check-slow:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory slow-built
-slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(FAULT_LIB)
+slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests --slow -- $(FOLDERS)
 
 unit: all $(UNIT_BIN)

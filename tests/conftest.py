@@ -106,10 +106,16 @@ def place(request, lab):
 
 
 @pytest.fixture(scope="module")
-def site(place, acme, domain):
+def site_changes():
+    """What a folder of tests wants otherwise in the configuration of the daemons."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def site(place, acme, domain, site_changes):
     """The real MASA and the real registrar."""
-    masa = harness.Masa(place / "masa", acme)
-    registrar = harness.Registrar(place / "registrar", domain, [acme])
+    masa = harness.Masa(place / "masa", acme, changes=site_changes)
+    registrar = harness.Registrar(place / "registrar", domain, [acme], changes=site_changes)
     with harness.running(masa, registrar):
         yield Site(place, acme, domain, masa, registrar)
 

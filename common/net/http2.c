@@ -27,11 +27,24 @@
 #define PATIENCE_MAX	    1000
 #define PATIENCE_PER_SECOND 100
 #define PATIENCE_PER_FRAME  4
-#define DATA_TINY_MAX	    64 /* octets */
+/* A header block may decode to so many times what is served (431 beyond): more is a bomb, some
+ * octets that stand for some thousand each, and the work of taking it apart is what it is for. */
+#define HEADER_BOMB_FACTOR 8
+#define FIELD_OVERHEAD	   32 /* of a field's size (RFC 9113 §6.5.2) */
+#define DATA_TINY_MAX	   64 /* octets */
 
 static struct http2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(session, id);
+}
+
+/* The result of a callback that ends the connection; what is queued is sent before. */
+static int hang_up(nghttp2_session *session)
+{
+	nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE,
+		nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_ENHANCE_YOUR_CALM, NULL,
+		0);
+	return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static void gain_patience(struct http2_conn *h2, int64_t frames)
@@ -70,14 +83,10 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	}
 	if (h2->patience == 0)
 		gain_patience_with_time(h2);
-	if (h2->patience > 0) {
-		h2->patience--;
-		return 0;
-	}
-	nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE,
-		nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_ENHANCE_YOUR_CALM, NULL,
-		0);
-	return NGHTTP2_ERR_CALLBACK_FAILURE;
+	if (h2->patience == 0)
+		return hang_up(session);
+	h2->patience--;
+	return 0;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -100,9 +109,14 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
 {
 	struct http2_stream *s = stream_of(session, frame->hd.stream_id);
+	const struct http2_conn *h2 = arg;
 
-	if (s)
-		http2_stream_header(s, bytes_of(name, name_len), bytes_of(value, value_len));
+	if (!s)
+		return 0;
+	s->header_octets += name_len + value_len + FIELD_OVERHEAD;
+	if (s->header_octets > HEADER_BOMB_FACTOR * conn_limits(h2->conn)->header_block_max)
+		return hang_up(session);
+	http2_stream_header(s, bytes_of(name, name_len), bytes_of(value, value_len));
 	return 0;
 }
 
@@ -150,7 +164,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 {
 	struct http2_stream *s = stream_of(session, frame->hd.stream_id);
 
-	if (frame->hd.type == NGHTTP2_DATA)
+	if (frame->hd.type == NGHTTP2_DATA && frame->hd.length > DATA_TINY_MAX)
 		gain_patience(arg, PATIENCE_PER_FRAME);
 	if (!s || !ends_stream(frame))
 		return 0;

@@ -44,9 +44,10 @@ struct http2_stream {
 	struct http_verdict verdict;
 	int refuse_status; /* not 0: what HTTP itself refuses the request with */
 	struct err refusal;
-	bool remote_closed; /* the request is complete */
-	size_t received;    /* its part of the connection's bodies */
-	struct buf body;    /* of the reply */
+	size_t header_octets; /* as decoded, of headers and trailers */
+	bool remote_closed;   /* the request is complete */
+	size_t received;      /* its part of the connection's bodies */
+	struct buf body;      /* of the reply */
 	size_t sent;
 	bool reply_sent;
 	size_t dropped; /* octets of a body that came after the reply */

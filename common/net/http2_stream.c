@@ -155,7 +155,7 @@ void http2_stream_header(struct http2_stream *s, struct bytes name, struct bytes
 {
 	struct err e = ERR_INIT;
 
-	if (s->state == STREAM_HEADERS && !keep_field(s, name, value, &e))
+	if (s->state == STREAM_HEADERS && !s->refuse_status && !keep_field(s, name, value, &e))
 		refuse(s, status_of_header_error(&e), &e);
 }
 

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LATE_MESSAGES_MAX 16 /* of the handshake protocol after the handshake */
+
 bool tls_stream_open(struct tls_stream *s, int fd, struct tls_server *tls, struct err *e)
 {
 	*s = (struct tls_stream){.fd = fd};
@@ -23,6 +25,19 @@ bool tls_stream_open(struct tls_stream *s, int fd, struct tls_server *tls, struc
 	}
 	SSL_set_accept_state(s->ssl);
 	return true;
+}
+
+/* Renegotiation is off, so the peer has no handshake message to send any more but a KeyUpdate (one
+ * per 2^24 records is what the ciphers need). Each costs it a few octets and us a key schedule or
+ * two, and SSL_read() takes them without end and without returning: so its end is made here. The
+ * flag makes it take the next record for one after the peer's end. RFC 8446 §4.6.3. */
+static void on_message(
+	int sent, int version, int type, const void *octets, size_t len, SSL *ssl, void *arg)
+{
+	struct tls_stream *s = arg;
+
+	if (!sent && type == SSL3_RT_HANDSHAKE && ++s->handshake_messages > LATE_MESSAGES_MAX)
+		SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
 static enum stream_result failed(struct err *e, const char *what, int saved_errno)
@@ -68,7 +83,11 @@ enum stream_result tls_stream_handshake(struct tls_stream *s, struct err *e)
 	errno = 0;
 	rc = SSL_do_handshake(s->ssl);
 	s->read_wants_write = rc != 1 && SSL_want_write(s->ssl);
-	return rc == 1 ? STREAM_OK : outcome(s, rc, "handshake", e);
+	if (rc != 1)
+		return outcome(s, rc, "handshake", e);
+	SSL_set_msg_callback(s->ssl, on_message);
+	SSL_set_msg_callback_arg(s->ssl, s);
+	return STREAM_OK;
 }
 
 static enum stream_result plain_result(ssize_t n, const char *what, size_t *moved, struct err *e)

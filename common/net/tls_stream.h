@@ -13,6 +13,7 @@ struct tls_stream {
 	SSL *ssl;	       /* NULL: plain */
 	bool write_wants_read; /* a write waits until something can be read */
 	bool read_wants_write;
+	unsigned handshake_messages; /* after the handshake */
 };
 
 enum stream_result {

@@ -379,6 +379,26 @@ static void headers__too_large__is_431(void **state)
 	h2_close(&h);
 }
 
+static void headers__decode_to_far_more_than_they_are__end_the_connection(void **state)
+{
+	enum { FIELDS = 2500 };
+	static nghttp2_nv fields[FIELDS];
+	struct h2_client h;
+
+	fields[0] = nv(":method", "GET");
+	fields[1] = nv(":scheme", "https");
+	fields[2] = nv(":authority", "localhost");
+	fields[3] = nv(":path", "/now");
+	for (size_t i = 4; i < FIELDS; i++) /* all but the first are one octet: an index */
+		fields[i] = nv("x", "y");
+	h2_open(&h, false);
+	h.replies[0].id = nghttp2_submit_request(h.session, NULL, fields, FIELDS, NULL, NULL);
+	h.asked = 1;
+	h2_until_closed(&h);
+	assert_true(h.goaway);
+	h2_close(&h);
+}
+
 static void headers__malformed__reset_the_stream(void **state)
 {
 	static const char *const bad[][2] = {
@@ -630,6 +650,7 @@ int main(void)
 		test(bodies__together_more_than_a_connection_may__some_are_503),
 		test(body__on_a_route_without_one__is_413),
 		test(headers__too_large__is_431),
+		test(headers__decode_to_far_more_than_they_are__end_the_connection),
 		test(headers__malformed__reset_the_stream),
 		test(expect_100__gets_leave_before_the_body),
 		test(close_after__ends_with_goaway),

@@ -558,6 +558,34 @@ static void tls__session_offered_again__is_not_resumed(void **state)
 	client_close(&a);
 }
 
+static void update_keys(struct client *c, int times)
+{
+	for (int i = 0; i < times; i++) {
+		SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+		SSL_do_handshake(c->ssl);
+	}
+}
+
+static void tls__keys_updated_now_and_then__is_served(void **state)
+{
+	struct client c;
+
+	client_open(&c, http_server_port(fx.server), NULL);
+	update_keys(&c, 5);
+	assert_int_equal(ask(&c, GET("/now")), 200);
+	client_close(&c);
+}
+
+static void tls__keys_updated_without_end__ends_the_connection(void **state)
+{
+	struct client c;
+
+	client_open(&c, http_server_port(fx.server), NULL);
+	update_keys(&c, 100);
+	assert_true(client_is_closed(&c));
+	client_close(&c);
+}
+
 static void tls__renegotiation__is_refused(void **state)
 {
 	struct client_options o = {.version = TLS1_2_VERSION};
@@ -657,6 +685,8 @@ int main(void)
 		test(tls__channel_binding__is_the_same_at_both_ends),
 		test(tls__1_2_without_extended_master_secret__has_no_binding),
 		test(tls__session_offered_again__is_not_resumed),
+		test(tls__keys_updated_now_and_then__is_served),
+		test(tls__keys_updated_without_end__ends_the_connection),
 		test(tls__renegotiation__is_refused),
 		test(tls__context_replaced__new_connections_use_it),
 		test(tls__certificates_beyond_the_limit__end_the_handshake),
