@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/net/http1_head.h"
+#include "common/wire/hex.h"
 
 #define EMPTY_LINES_MAX	    2	/* before a request line: libest sends one after each body */
 #define CHUNK_DIGITS_MAX    8	/* 4 GiB: beyond any body_max */
@@ -191,20 +192,9 @@ static enum verdict on_length(struct http1 *p, struct input *in)
 	return EVENT_DONE;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static enum verdict on_chunk_size(struct http1 *p, struct input *in)
 {
-	int digit = hex_digit(*in->p);
+	int digit = hex_digit((char)*in->p);
 
 	if (digit < 0) {
 		bool none = p->small == 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lower-case hexadecimal. */
+/* Hexadecimal: written in lower case, digits read in either. */
 #ifndef WIRE_HEX_H
 #define WIRE_HEX_H
 
@@ -7,7 +7,7 @@
 
 /* out holds 2 * in.len + 1 characters and gets a NUL. */
 void hex_encode(struct bytes in, char *out);
-/* Upper or lower case; an even number of digits, an optional ':' between octets. Appends. */
-bool hex_decode(const char *in, struct buf *out, struct err *e) MUST_CHECK;
+/* The value of a digit in either case; -1 when it is none. */
+int hex_digit(char c);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/wire/hex.h"
+
 static bool is_unreserved(uint8_t c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -22,25 +24,14 @@ bool percent_encode(struct bytes in, struct buf *out, struct err *e)
 	return true;
 }
 
-static int digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 bool percent_decode(struct bytes in, struct buf *out, struct err *e)
 {
 	for (size_t i = 0; i < in.len; i++) {
 		uint8_t c = in.data[i];
 
 		if (c == '%') {
-			int high = in.len - i > 2 ? digit(in.data[i + 1]) : -1;
-			int low = in.len - i > 2 ? digit(in.data[i + 2]) : -1;
+			int high = in.len - i > 2 ? hex_digit((char)in.data[i + 1]) : -1;
+			int low = in.len - i > 2 ? hex_digit((char)in.data[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return err_set(e, ERR_INPUT, "bad percent-encoding");
