@@ -2,15 +2,14 @@
 /* The table of brski-masa's options: the parser, --check and --help all live from it. */
 #include "masa/config.h"
 
+#include "common/base/log.h"
 #include "common/message/audit_log.h"
+#include "common/pki/idevid.h"
 
 #define AT(field) offsetof(struct masa_config, field)
 #define YEAR_S	  (365 * 86400)
 
-/* in the order of the enums they stand for: enum log_level, idevid_serial_source, ownership,
- * nonceless and pin */
-static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
-static const char *const serial_sources[] = {"subject", "hardware-name", "cn", NULL};
+/* in the order of the enums they stand for: ownership, nonceless and pin */
 static const char *const ownerships[] = {"audit-only", "known-owner", NULL};
 static const char *const noncelesses[] = {"refuse", "owners", NULL};
 static const char *const pins[] = {"lowest-ca", "end-entity", "highest-ca", NULL};
@@ -25,7 +24,7 @@ static const struct config_option options[] = {
 		"Worker threads; 0: as many as cores."},
 	{"store", "path", CONFIG_PATH, AT(store_path), NULL, 0, 0, NULL,
 		"Database file: devices, owners, audit log."},
-	{"log", "level", CONFIG_CHOICE, AT(log_level), "info", 0, 0, levels,
+	{"log", "level", CONFIG_CHOICE, AT(log_level), "info", 0, 0, log_level_names,
 		"What is logged, to stderr."},
 	{"admin", "socket", CONFIG_PATH, AT(admin_socket), "", 0, 0, NULL,
 		"Unix socket for masactl; empty: none."},
@@ -41,8 +40,8 @@ static const struct config_option options[] = {
 		"Its certificate and chain."},
 	{"devices", "anchors", CONFIG_PATH, AT(device_anchors), NULL, 0, 0, NULL,
 		"PEM anchors of our devices' IDevID certificates."},
-	{"devices", "serial_from", CONFIG_CHOICE, AT(serial_from), "subject", 0, 0, serial_sources,
-		"Where an IDevID carries the serial number."},
+	{"devices", "serial_from", CONFIG_CHOICE, AT(serial_from), "subject", 0, 0,
+		idevid_serial_source_names, "Where an IDevID carries the serial number."},
 	{"policy", "ownership", CONFIG_CHOICE, AT(ownership), "audit-only", 0, 0, ownerships,
 		"audit-only: any registrar beside the device, logged; known-owner: the device's "
 		"owner only."},

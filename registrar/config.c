@@ -6,16 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
+#include "common/pki/idevid.h"
+
 #define OFF(member)  offsetof(struct registrar_config, member)
 #define MOFF(member) offsetof(struct manufacturer_config, member)
 
-static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const addresses[] = {"global", "private", "loopback", "link-local", NULL};
 static const char *const checks[] = {"before-delivery", "after-status", "off", NULL};
 static const char *const judgements[] = {"refuse", "warn", NULL};
 static const char *const admits[] = {"hold", "listed", "all", NULL};
 static const char *const expiries[] = {"refuse", "accept", NULL};
-static const char *const serial_sources[] = {"subject", "hardware-name", "cn", NULL};
 
 /* clang-format off */
 static const struct config_option options[] = {
@@ -29,7 +30,7 @@ static const struct config_option options[] = {
 		"Worker threads; 0: as many as processor cores."},
 	{"store", "path", CONFIG_PATH, OFF(store), "registrar.db", 0, 0, NULL,
 		"Database file; made when it is not there."},
-	{"log", "level", CONFIG_CHOICE, OFF(log_level), "info", 0, 0, levels,
+	{"log", "level", CONFIG_CHOICE, OFF(log_level), "info", 0, 0, log_level_names,
 		"Least important events that are logged."},
 	{"admin", "socket", CONFIG_PATH, OFF(admin_socket), "", 0, 0, NULL,
 		"Unix socket for registrarctl; unset: no administration."},
@@ -89,7 +90,7 @@ static const struct config_option options[] = {
 		"File that holds the password for it."},
 	{"manufacturer", "expired_idevid", CONFIG_CHOICE, MOFF(expired_idevid), "refuse", 0, 0, expiries,
 		"An IDevID past its notAfter."},
-	{"manufacturer", "serial_from", CONFIG_CHOICE, MOFF(serial_from), "subject", 0, 0, serial_sources,
+	{"manufacturer", "serial_from", CONFIG_CHOICE, MOFF(serial_from), "subject", 0, 0, idevid_serial_source_names,
 		"Where the IDevID keeps the serial number."},
 };
 /* clang-format on */

@@ -13,7 +13,7 @@
 #define LINE_MAX_LEN  2048 /* a line is one atomic write to a pipe (PIPE_BUF is 4096) */
 #define VALUE_MAX_LEN 700  /* longest value kept: an error text fits */
 
-static const char *const level_names[] = {"error", "warning", "info", "debug"};
+const char *const log_level_names[] = {"error", "warning", "info", "debug", NULL};
 
 struct line {
 	char text[LINE_MAX_LEN];
@@ -101,7 +101,7 @@ static void emit(const struct log *l, enum log_level level, const char *event, c
 	gmtime_r(&now, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	put_pair(&line, "time", stamp);
-	put_pair(&line, "level", level_names[level]);
+	put_pair(&line, "level", log_level_names[level]);
 	put_pair(&line, "program", l->program);
 	put_pair(&line, "event", event);
 	put_pair(&line, "exchange", exchange && *exchange ? exchange : NULL);
@@ -233,14 +233,4 @@ void log_err(const struct log *l, const char *event, const char *exchange, const
 void log_set_level(struct log *l, enum log_level level)
 {
 	atomic_store(&l->level, (int)level);
-}
-
-bool log_level_parse(const char *name, enum log_level *out)
-{
-	for (size_t i = 0; i < sizeof(level_names) / sizeof(*level_names); i++)
-		if (strcmp(name, level_names[i]) == 0) {
-			*out = (enum log_level)i;
-			return true;
-		}
-	return false;
 }

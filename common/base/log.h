@@ -51,7 +51,7 @@ void log_end(struct log *l);
 /* From any thread. */
 void log_set_level(struct log *l, enum log_level level);
 
-/* "error", "warning", "info", "debug" → level; false when it is none of them. */
-bool log_level_parse(const char *name, enum log_level *out);
+/* "error", "warning", "info", "debug": by level, then NULL. */
+extern const char *const log_level_names[];
 
 #endif

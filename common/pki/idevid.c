@@ -18,6 +18,13 @@
 
 /* ---- the serial-number ---- */
 
+const char *const idevid_serial_source_names[] = {
+	[IDEVID_SERIAL_SUBJECT] = "subject",
+	[IDEVID_SERIAL_HARDWARE_NAME] = "hardware-name",
+	[IDEVID_SERIAL_CN] = "cn",
+	NULL,
+};
+
 static char *serial_from_cn(const struct cert *idevid, struct err *e)
 {
 	char text[CERT_SERIAL_NUMBER_MAX + 1];
@@ -245,16 +252,4 @@ bool idevid_issuer_matches(const struct cert *idevid, struct bytes idevid_issuer
 		return bytes_equal(idevid_issuer, cert_aki_tlv(idevid));
 	return key_bits_sha1(idevid, own, &ignored) &&
 	       bytes_equal(key_id, bytes_of(own, sizeof(own)));
-}
-
-bool idevid_issuer_names(const struct cert *issuer, struct bytes idevid_issuer)
-{
-	struct err ignored = ERR_INIT;
-	struct bytes key_id = idevid_issuer_key_id(idevid_issuer);
-	uint8_t digest[SHA1_LEN];
-
-	if (key_id.len && bytes_equal(key_id, cert_ski(issuer)))
-		return true;
-	return key_bits_sha1(issuer, digest, &ignored) &&
-	       bytes_equal(key_id, bytes_of(digest, sizeof(digest)));
 }

@@ -14,6 +14,8 @@ enum idevid_serial_source {	     /* where a manufacturer keeps the serial (R8995
 				      * text when it is printable ASCII, else in lower-case hex */
 	IDEVID_SERIAL_CN,	     /* subject common name */
 };
+/* "subject", "hardware-name", "cn", as configurations say: by source, then NULL. */
+extern const char *const idevid_serial_source_names[];
 
 /* The device's serial-number as a malloc'd UTF-8 string, or NULL with ERR_UNAUTHENTICATED. */
 char *idevid_serial_number(
@@ -23,7 +25,7 @@ char *idevid_serial_number(
  * issuer. Devices and MASA may have one root, and a device is easier to break into than a MASA. */
 bool idevid_is_sibling(const struct cert *idevid, const struct cert *other);
 
-/* The MASA's base URI (table 1.5 of the requirement matrix): authority alone →
+/* The MASA's base URI (RFC 8995 §2.3.2): authority alone →
  * https://TEXT/.well-known/brski; with '/' → the URI itself, trailing '/' stripped, empty path →
  * the default path. IA5String required, any DER length form; critical or malformed → ERR_INPUT;
  * absent → ERR_NOT_FOUND. */
@@ -39,8 +41,5 @@ bool idevid_issuer(const struct cert *idevid, struct buf *out, struct err *e) MU
 struct bytes idevid_issuer_key_id(struct bytes idevid_issuer);
 /* Does an idevid-issuer name this certificate's issuer (or, AKI absent, its own key)? */
 bool idevid_issuer_matches(const struct cert *idevid, struct bytes idevid_issuer);
-/* Does it name this CA's key, by its SKI or the SHA-1 of its key bits? What some send for an IDevID
- * without an AKI (T-08b). */
-bool idevid_issuer_names(const struct cert *issuer, struct bytes idevid_issuer);
 
 #endif

@@ -45,7 +45,6 @@ static void look_for_issuer(const struct cert *c)
 	fuzz_check_promises(ok, &e);
 	if (ok && idevid_issuer_key_id(buf_bytes(&issuer)).len)
 		FUZZ_REQUIRE(idevid_issuer_matches(c, buf_bytes(&issuer)));
-	(void)idevid_issuer_names(c, buf_bytes(&issuer));
 }
 
 static void check_pem(const struct cert *c)
