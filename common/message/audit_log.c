@@ -89,10 +89,7 @@ static bool get_assertion(const json_t *object, enum voucher_assertion *out, str
 	const char *text;
 	if (!json_get_string(object, "assertion", &text, e))
 		return false;
-	*out = text ? ASSERTION_OTHER : ASSERTION_LOGGED;
-	for (int a = ASSERTION_VERIFIED; text && a < ASSERTION_OTHER; a++)
-		if (strcmp(text, voucher_assertion_name((enum voucher_assertion)a)) == 0)
-			*out = (enum voucher_assertion)a;
+	*out = text ? voucher_assertion_parse(text) : ASSERTION_LOGGED;
 	return true;
 }
 

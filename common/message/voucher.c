@@ -104,6 +104,14 @@ const char *voucher_assertion_name(enum voucher_assertion a)
 	return assertion_names[a];
 }
 
+enum voucher_assertion voucher_assertion_parse(const char *text)
+{
+	for (int a = ASSERTION_VERIFIED; a < ASSERTION_OTHER; a++)
+		if (strcmp(text, assertion_names[a]) == 0)
+			return (enum voucher_assertion)a;
+	return ASSERTION_OTHER;
+}
+
 static void *leaf_at(const struct leaf *l, struct voucher *v)
 {
 	return (char *)v + l->offset;
@@ -154,14 +162,6 @@ static bool leaf_present(const struct leaf *l, const struct voucher *v)
 }
 
 /* ---- reading ---- */
-
-static enum voucher_assertion assertion_parse(const char *text)
-{
-	for (int a = ASSERTION_VERIFIED; a < ASSERTION_OTHER; a++)
-		if (strcmp(text, assertion_names[a]) == 0)
-			return (enum voucher_assertion)a;
-	return ASSERTION_OTHER;
-}
 
 static bool check_serial(const char *text, struct err *e)
 {
@@ -232,7 +232,7 @@ static bool parse_leaf(const struct leaf *l, const json_t *value, struct voucher
 	case LEAF_DATE:
 		return parse_date(l, text, v, e);
 	case LEAF_ASSERTION:
-		*(enum voucher_assertion *)leaf_at(l, v) = assertion_parse(text);
+		*(enum voucher_assertion *)leaf_at(l, v) = voucher_assertion_parse(text);
 		return true;
 	case LEAF_SERIAL:
 		return check_serial(text, e) && parse_string(text, leaf_at(l, v), e);

@@ -18,6 +18,7 @@ enum voucher_assertion {
 	ASSERTION_OTHER, /* a string we do not know: kept out of every decision (ENC-ALL-014) */
 };
 const char *voucher_assertion_name(enum voucher_assertion a); /* "verified", …; NULL for absent */
+enum voucher_assertion voucher_assertion_parse(const char *name);
 
 enum voucher_flag { FLAG_ABSENT, FLAG_FALSE, FLAG_TRUE };
 
