@@ -20,6 +20,5 @@ bool manifest_add(struct manifest *m, const char *serial, const struct cert *ide
 	const char *file, const char *result, struct err *e) MUST_CHECK;
 bool manifest_save(const struct manifest *m, struct err *e) MUST_CHECK;
 void manifest_clear(struct manifest *m);
-#define MANIFEST_AUTO __attribute__((cleanup(manifest_clear)))
 
 #endif

@@ -11,8 +11,7 @@
 #include "ctl/internal.h"
 
 #define COLUMNS_MAX  16
-#define CELL_MAX     8192		/* octets of one cell; nested objects are printed as JSON */
-#define PRINTED_MAX  (64 * 1024 * 1024) /* a whole list as JSON */
+#define CELL_MAX     8192 /* octets of one cell; nested objects are printed as JSON */
 #define PATH_MAX_LEN 4096
 
 /* A value as a cell: strings as they are, null as nothing. What would drive the terminal becomes

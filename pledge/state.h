@@ -27,7 +27,6 @@ struct state;
 struct state *state_open(const char *dir, struct err *e) MUST_CHECK;
 void state_close(struct state *s);
 void state_unref(struct state **s);
-#define STATE_AUTO __attribute__((cleanup(state_unref)))
 
 /* ---- the enrolment that counts ---- */
 

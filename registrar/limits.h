@@ -19,7 +19,6 @@
 #define SWEEP_MS	       60000   /* between two rounds of ageing out */
 #define DRAIN_MS	       15000   /* above MASA time-out: what runs is finished */
 #define ADMIN_BODY_MAX	       65536   /* a thousand identifiers */
-#define ADMIN_IDS_MAX	       1000    /* claims in one request */
 #define ADMIN_LIST_MAX	       1000    /* rows of one page */
 #define REASON_LEN_MAX	       200     /* of a text a person gave */
 

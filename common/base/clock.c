@@ -21,8 +21,3 @@ int64_t clock_mono_ms(void)
 {
 	return read_clock(CLOCK_MONOTONIC, 1000);
 }
-
-int64_t clock_cpu_us(void)
-{
-	return read_clock(CLOCK_PROCESS_CPUTIME_ID, 1000000);
-}

@@ -13,7 +13,5 @@ struct clock {
 int64_t clock_unix_s(const struct clock *c);
 /* Milliseconds of a clock that never jumps: for deadlines. */
 int64_t clock_mono_ms(void);
-/* CPU time of the process so far, microseconds. */
-int64_t clock_cpu_us(void);
 
 #endif

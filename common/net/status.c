@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Error kinds as status codes and back: table 1.3 of the requirement matrix, RFC 8995 §5.6. */
+/* Error kinds as status codes (RFC 8995 §5.3, §5.6), and the words that go with a code. */
 #include "common/net/status.h"
 
 #include <stddef.h>
@@ -30,40 +30,39 @@ static const int status_by_kind[ERR_KIND_COUNT] = {
 static const struct {
 	int status;
 	const char *reason;
-	enum err_kind kind; /* what it means when an upstream says so */
 } statuses[] = {
-	{100, "Continue", ERR_PEER},
-	{200, "OK", ERR_NONE},
-	{201, "Created", ERR_NONE},
-	{202, "Accepted", ERR_RETRY_LATER},
-	{204, "No Content", ERR_NONE},
-	{301, "Moved Permanently", ERR_PEER},
-	{302, "Found", ERR_PEER},
-	{303, "See Other", ERR_PEER},
-	{304, "Not Modified", ERR_PEER},
-	{307, "Temporary Redirect", ERR_PEER},
-	{308, "Permanent Redirect", ERR_PEER},
-	{400, "Bad Request", ERR_INPUT},
-	{401, "Unauthorized", ERR_REFUSED},
-	{403, "Forbidden", ERR_REFUSED},
-	{404, "Not Found", ERR_UNKNOWN_DEVICE},
-	{405, "Method Not Allowed", ERR_PEER},
-	{406, "Not Acceptable", ERR_NOT_ACCEPTABLE},
-	{408, "Request Timeout", ERR_PEER_TIMEOUT},
-	{409, "Conflict", ERR_CONFLICT},
-	{411, "Length Required", ERR_PEER},
-	{413, "Content Too Large", ERR_TOO_LARGE},
-	{414, "URI Too Long", ERR_PEER},
-	{415, "Unsupported Media Type", ERR_UNSUPPORTED_TYPE},
-	{417, "Expectation Failed", ERR_PEER},
-	{429, "Too Many Requests", ERR_RETRY_LATER},
-	{431, "Request Header Fields Too Large", ERR_PEER},
-	{500, "Internal Server Error", ERR_RETRY_LATER},
-	{501, "Not Implemented", ERR_PEER},
-	{502, "Bad Gateway", ERR_RETRY_LATER},
-	{503, "Service Unavailable", ERR_RETRY_LATER},
-	{504, "Gateway Timeout", ERR_RETRY_LATER},
-	{505, "HTTP Version Not Supported", ERR_PEER},
+	{100, "Continue"},
+	{200, "OK"},
+	{201, "Created"},
+	{202, "Accepted"},
+	{204, "No Content"},
+	{301, "Moved Permanently"},
+	{302, "Found"},
+	{303, "See Other"},
+	{304, "Not Modified"},
+	{307, "Temporary Redirect"},
+	{308, "Permanent Redirect"},
+	{400, "Bad Request"},
+	{401, "Unauthorized"},
+	{403, "Forbidden"},
+	{404, "Not Found"},
+	{405, "Method Not Allowed"},
+	{406, "Not Acceptable"},
+	{408, "Request Timeout"},
+	{409, "Conflict"},
+	{411, "Length Required"},
+	{413, "Content Too Large"},
+	{414, "URI Too Long"},
+	{415, "Unsupported Media Type"},
+	{417, "Expectation Failed"},
+	{429, "Too Many Requests"},
+	{431, "Request Header Fields Too Large"},
+	{500, "Internal Server Error"},
+	{501, "Not Implemented"},
+	{502, "Bad Gateway"},
+	{503, "Service Unavailable"},
+	{504, "Gateway Timeout"},
+	{505, "HTTP Version Not Supported"},
 };
 
 #define STATUS_COUNT (sizeof(statuses) / sizeof(*statuses))
@@ -79,16 +78,4 @@ const char *status_reason(int http_status)
 		if (statuses[i].status == http_status)
 			return statuses[i].reason;
 	return "Status";
-}
-
-enum err_kind status_to_kind(int http_status)
-{
-	for (size_t i = 0; i < STATUS_COUNT; i++)
-		if (statuses[i].status == http_status)
-			return statuses[i].kind;
-	if (http_status >= 200 && http_status < 300)
-		return ERR_NONE;
-	if (http_status >= 500 && http_status < 600)
-		return ERR_RETRY_LATER;
-	return ERR_PEER;
 }

@@ -509,12 +509,6 @@ bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data,
 	return signature_verify(c->key, sig_alg, data, signature, e);
 }
 
-bool cert_verify_with(const struct cert *c, const char *digest_name, struct bytes data,
-	struct bytes signature, struct err *e)
-{
-	return signature_verify_with(c->key, digest_name, data, signature, e);
-}
-
 X509 *cert_x509(const struct cert *c)
 {
 	return c->x509;

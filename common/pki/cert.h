@@ -72,11 +72,6 @@ bool cert_same_key(const struct cert *a, const struct cert *b);
 bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data,
 	struct bytes signature, struct err *e) MUST_CHECK;
 
-/* As above, the digest named apart as CMS does: "SHA256", "SHA384", "SHA512", or NULL for Ed25519.
- * What is believed: signature.h. */
-bool cert_verify_with(const struct cert *c, const char *digest_name, struct bytes data,
-	struct bytes signature, struct err *e) MUST_CHECK;
-
 /* For net/tls and other pki/ files; borrowed. */
 X509 *cert_x509(const struct cert *c);
 EVP_PKEY *cert_public_key(const struct cert *c);

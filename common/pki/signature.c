@@ -7,7 +7,6 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/pki/ossl.h"
 #include "common/wire/der.h"
@@ -48,26 +47,14 @@ static const struct {
 };
 
 static const struct {
-	const char *name;
 	int nid;
-	const char *canonical;
+	const char *name;
 } digests[] = {
-	{"SHA256", NID_sha256, "SHA256"},
-	{"SHA2-256", NID_sha256, "SHA256"},
-	{"SHA384", NID_sha384, "SHA384"},
-	{"SHA2-384", NID_sha384, "SHA384"},
-	{"SHA512", NID_sha512, "SHA512"},
-	{"SHA2-512", NID_sha512, "SHA512"},
+	{NID_sha256, "SHA256"},
+	{NID_sha384, "SHA384"},
+	{NID_sha512, "SHA512"},
 };
 #define DIGEST_COUNT (sizeof(digests) / sizeof(digests[0]))
-
-static const char *digest_by_name(const char *name)
-{
-	for (size_t i = 0; i < DIGEST_COUNT; i++)
-		if (strcasecmp(digests[i].name, name) == 0)
-			return digests[i].canonical;
-	return NULL;
-}
 
 static const char *digest_by_algor(const X509_ALGOR *alg)
 {
@@ -78,7 +65,7 @@ static const char *digest_by_algor(const X509_ALGOR *alg)
 	X509_ALGOR_get0(&oid, NULL, NULL, alg);
 	for (size_t i = 0; i < DIGEST_COUNT; i++)
 		if (digests[i].nid == OBJ_obj2nid(oid))
-			return digests[i].canonical;
+			return digests[i].name;
 	return NULL;
 }
 
@@ -211,28 +198,8 @@ static bool find_method(struct bytes sig_alg, struct method *m, struct err *e)
 bool signature_verify(EVP_PKEY *key, struct bytes sig_alg, struct bytes data,
 	struct bytes signature, struct err *e)
 {
-	struct method m;
+	struct method m = {EVP_PKEY_NONE, NULL, PADDING_NONE};
 
 	return find_method(sig_alg, &m, e) && check_key(key, &m, e) &&
 	       run(key, &m, data, signature, e);
-}
-
-bool signature_verify_with(EVP_PKEY *key, const char *digest_name, struct bytes data,
-	struct bytes signature, struct err *e)
-{
-	struct method m = {EVP_PKEY_ED25519, NULL, PADDING_NONE};
-
-	if (digest_name) {
-		m.digest_name = digest_by_name(digest_name);
-		if (!m.digest_name)
-			return err_set(
-				e, ERR_UNAUTHENTICATED, "digest %s is not believed", digest_name);
-		m.key_type = key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;
-		if (m.key_type == EVP_PKEY_ED25519)
-			return err_set(
-				e, ERR_UNAUTHENTICATED, "the algorithm does not fit the key");
-		if (m.key_type == EVP_PKEY_RSA)
-			m.padding = PADDING_PKCS1;
-	}
-	return check_key(key, &m, e) && run(key, &m, data, signature, e);
 }

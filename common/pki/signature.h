@@ -24,9 +24,4 @@ bool signature_key_acceptable(EVP_PKEY *key, struct err *e) MUST_CHECK;
 bool signature_verify(EVP_PKEY *key, struct bytes sig_alg, struct bytes data,
 	struct bytes signature, struct err *e) MUST_CHECK;
 
-/* digest_name "SHA256", "SHA384" or "SHA512" ("SHA2-256" … also); NULL for Ed25519. RSA is PKCS#1
- * v1.5. For CMS, where the SignerInfo names the digest apart. */
-bool signature_verify_with(EVP_PKEY *key, const char *digest_name, struct bytes data,
-	struct bytes signature, struct err *e) MUST_CHECK;
-
 #endif

@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 #define CHUNK_QUANTA 96 /* 4-character groups gathered before the buffer is touched */
 
@@ -19,8 +18,8 @@ struct dialect {
 	bool padding_optional;
 };
 
-/* Up to three octets as one group; padded or cut short. Returns the characters written. */
-static size_t encode_group(const uint8_t *in, size_t n, const char *alphabet, bool pad, char *out)
+/* Up to three octets as one group of four characters. */
+static void encode_group(const uint8_t *in, size_t n, char *out)
 {
 	uint32_t bits = (uint32_t)in[0] << 16;
 	if (n > 1)
@@ -29,17 +28,17 @@ static size_t encode_group(const uint8_t *in, size_t n, const char *alphabet, bo
 		bits |= in[2];
 	for (size_t i = 0; i < 4; i++)
 		out[i] = i <= n ? alphabet[bits >> (18 - 6 * i) & 0x3f] : '=';
-	return pad ? 4 : n + 1;
 }
 
-static bool encode(struct bytes in, const char *alphabet, bool pad, struct buf *out, struct err *e)
+bool base64_encode(struct bytes in, struct buf *out, struct err *e)
 {
 	char chunk[4 * CHUNK_QUANTA];
 	size_t before = out->len, used = 0;
 	bool ok = true;
 	for (size_t i = 0; ok && i < in.len; i += 3) {
 		size_t n = in.len - i < 3 ? in.len - i : 3;
-		used += encode_group(in.data + i, n, alphabet, pad, chunk + used);
+		encode_group(in.data + i, n, chunk + used);
+		used += 4;
 		if (used + 4 > sizeof(chunk) || i + n == in.len) {
 			ok = buf_append(out, chunk, used, e);
 			used = 0;
@@ -51,16 +50,6 @@ static bool encode(struct bytes in, const char *alphabet, bool pad, struct buf *
 	return ok;
 }
 
-bool base64_encode(struct bytes in, struct buf *out, struct err *e)
-{
-	return encode(in, standard, true, out, e);
-}
-
-bool base64url_encode(struct bytes in, struct buf *out, struct err *e)
-{
-	return encode(in, url_safe, false, out, e);
-}
-
 bool base64_encode_wrapped(struct bytes in, size_t line_len, struct buf *out, struct err *e)
 {
 	size_t line_octets = line_len / 4 * 3, before = out->len;
@@ -68,7 +57,7 @@ bool base64_encode_wrapped(struct bytes in, size_t line_len, struct buf *out, st
 		return err_set(e, ERR_BUG, "base64: lines of %zu characters", line_len);
 	for (size_t i = 0; i < in.len; i += line_octets) {
 		size_t n = in.len - i < line_octets ? in.len - i : line_octets;
-		if (!encode(bytes_of(in.data + i, n), standard, true, out, e) ||
+		if (!base64_encode(bytes_of(in.data + i, n), out, e) ||
 			!buf_append(out, "\n", 1, e)) {
 			out->len = before;
 			return false;

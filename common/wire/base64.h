@@ -11,8 +11,6 @@ bool base64_encode(struct bytes in, struct buf *out, struct err *e) MUST_CHECK;
  */
 bool base64_encode_wrapped(
 	struct bytes in, size_t line_len, struct buf *out, struct err *e) MUST_CHECK;
-/* Append base64url without padding (RFC 7515). */
-bool base64url_encode(struct bytes in, struct buf *out, struct err *e) MUST_CHECK;
 
 /* Strict: standard alphabet, correct padding, zero trailing bits, nothing else (ENC-ALL-008). */
 bool base64_decode(struct bytes in, struct buf *out, struct err *e) MUST_CHECK;

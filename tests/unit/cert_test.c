@@ -320,24 +320,6 @@ static void cert_subject__very_long__is_cut_at_a_character(void **state)
 	assert_int_equal((uint8_t)cert_subject(c)[strlen(cert_subject(c)) - 1], 0xa4);
 }
 
-static void cert_verify_with__right_and_wrong_data__differ(void **state)
-{
-	struct recipe r = ee_recipe();
-	CERT_AUTO struct cert *c = fixture_cert(&r);
-	struct err e = ERR_INIT;
-	uint8_t sig[128];
-	size_t len = sizeof(sig);
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-
-	assert_true(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, ee_key));
-	assert_true(EVP_DigestSign(ctx, sig, &len, (const uint8_t *)"abc", 3));
-	EVP_MD_CTX_free(ctx);
-	assert_true(cert_verify_with(c, "SHA256", bytes_of("abc", 3), bytes_of(sig, len), &e));
-	assert_false(cert_verify_with(c, "SHA256", bytes_of("abd", 3), bytes_of(sig, len), &e));
-	assert_int_equal(e.kind, ERR_UNAUTHENTICATED);
-	assert_queue_empty();
-}
-
 /* req: R8995-MASA-034, R8995-REG-043 */
 static void cert_domain_id__ski_or_fingerprint__as_the_rfc_says(void **state)
 {
@@ -552,7 +534,6 @@ int main(void)
 		cmocka_unit_test(cert_parse__malformed_extension__is_refused),
 		cmocka_unit_test(cert_parse__too_large__is_refused_before_it_is_read),
 		cmocka_unit_test(cert_subject__very_long__is_cut_at_a_character),
-		cmocka_unit_test(cert_verify_with__right_and_wrong_data__differ),
 		cmocka_unit_test(cert_domain_id__ski_or_fingerprint__as_the_rfc_says),
 		cmocka_unit_test(
 			cert_list_parse_pem__chain_with_text_and_key_between__reads_all_in_order),

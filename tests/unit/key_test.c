@@ -375,29 +375,6 @@ static void signature_verify__broken_algorithm_identifier__is_refused(void **sta
 	assert_queue_empty();
 }
 
-static void signature_verify_with__digest_named_apart__fits_the_key_or_is_refused(void **state)
-{
-	struct err e = ERR_INIT;
-	EVP_PKEY *ec = fixture_ec("P-256"), *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	uint8_t sig[256];
-	size_t len = sign(ec, "SHA256", false, sig, sizeof(sig));
-
-	assert_true(signature_verify_with(ec, "SHA256", message, bytes_of(sig, len), &e));
-	assert_true(signature_verify_with(ec, "SHA2-256", message, bytes_of(sig, len), &e));
-	assert_false(signature_verify_with(ec, "SHA384", message, bytes_of(sig, len), &e));
-	assert_false(signature_verify_with(ec, NULL, message, bytes_of(sig, len), &e));
-	assert_false(signature_verify_with(NULL, "SHA256", message, bytes_of(sig, len), &e));
-	len = sign(ec, "SHA1", false, sig, sizeof(sig));
-	assert_false(signature_verify_with(ec, "SHA1", message, bytes_of(sig, len), &e));
-	assert_int_equal(e.kind, ERR_UNAUTHENTICATED);
-	len = sign(ed, NULL, false, sig, sizeof(sig));
-	assert_true(signature_verify_with(ed, NULL, message, bytes_of(sig, len), &e));
-	assert_false(signature_verify_with(ed, "SHA256", message, bytes_of(sig, len), &e));
-	EVP_PKEY_free(ec);
-	EVP_PKEY_free(ed);
-	assert_queue_empty();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,8 +392,6 @@ int main(void)
 		cmocka_unit_test(signature_verify__sound_algorithms_only__are_believed),
 		cmocka_unit_test(signature_verify__algorithm_of_another_key_type__is_refused),
 		cmocka_unit_test(signature_verify__broken_algorithm_identifier__is_refused),
-		cmocka_unit_test(
-			signature_verify_with__digest_named_apart__fits_the_key_or_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,26 +46,11 @@ static void status_of__kinds_of_the_matrix__give_its_codes(void **state)
 		assert_int_equal(status_of(rows[i].kind), rows[i].status);
 }
 
-static void status_to_kind__upstream_codes__say_what_to_do(void **state)
-{
-	(void)state;
-	assert_int_equal(status_to_kind(200), ERR_NONE);
-	assert_int_equal(status_to_kind(206), ERR_NONE);
-	assert_int_equal(status_to_kind(404), ERR_UNKNOWN_DEVICE);
-	assert_int_equal(status_to_kind(403), ERR_REFUSED);
-	assert_int_equal(status_to_kind(503), ERR_RETRY_LATER);
-	assert_int_equal(status_to_kind(599), ERR_RETRY_LATER);
-	assert_int_equal(status_to_kind(302), ERR_PEER);
-	assert_int_equal(status_to_kind(999), ERR_PEER);
-	assert_int_equal(status_to_kind(-1), ERR_PEER);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_of__every_kind__has_a_status_with_a_reason),
 		cmocka_unit_test(status_of__kinds_of_the_matrix__give_its_codes),
-		cmocka_unit_test(status_to_kind__upstream_codes__say_what_to_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
