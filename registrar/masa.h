@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The registrar as client of a MASA: where it is, how it is asked, what its status codes mean for
- * the pledge (RFC 8995 §5.4, §5.6; table 1.3 of the requirement matrix). */
+ * the pledge (RFC 8995 §5.4, §5.6). */
 #ifndef REGISTRAR_MASA_H
 #define REGISTRAR_MASA_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sequence of an onboarding, as a table. A step takes what the steps before it have put into
  * struct onboard, adds its own and returns; it never calls another. Waiting for a commit or for the
- * MASA is the index of the step. Order of the checks: requirement matrix §3, "Registrar on PVR",
- * with one change: the client certificate is looked at before the request is parsed, so that a
- * stranger gets no signature check out of us. */
+ * MASA is the index of the step. What is cheap or needs no trust is checked first; the client
+ * certificate is looked at before the request is parsed, so that a stranger gets no signature check
+ * out of us. */
 #include "registrar/onboard.h"
 
 #include <stdio.h>
