@@ -40,7 +40,7 @@ class Target:
         # a resource with an answer, and one that takes a body, of either daemon
         self.readable = CACERTS if isinstance(daemon, harness.Registrar) else "/nothing"
         self.writable = REQUESTVOUCHER
-        self.strokes = 0
+        self.gathering = False  # a crowd that still grows: pledges join until it does no more
         self.stop = threading.Event()
         self.first = threading.Event()
 
@@ -48,7 +48,6 @@ class Target:
         return not self.stop.is_set()
 
     def struck(self):
-        self.strokes += 1
         self.first.set()
 
     def rest(self, seconds):
@@ -206,8 +205,8 @@ class Siege:
         try:
             for t in targets:
                 assert t.first.wait(ready_s * SLOWER), "the attack did not begin"
-            for device in devices:
-                join_in_time(self.site, device)
+            while devices or any(t.gathering for t in targets):
+                join_in_time(self.site, devices.pop() if devices else self.device())
                 for thread in threads:
                     if thread.failure:
                         raise thread.failure

@@ -34,8 +34,10 @@ def idle(siege, count, connect, joins=5, targets=None):
     def attack(target):
         with contextlib.ExitStack() as stack:
             crowd(stack, target, count // 2, lambda: connect(target))
+            target.gathering = True
             target.struck()
             crowd(stack, target, count - count // 2, lambda: connect(target))
+            target.gathering = False
             target.stop.wait(60)
 
     siege.lay(attack, joins=joins, growth_max_kb=CROWD_MAX_KB, ready_s=120, targets=targets)
