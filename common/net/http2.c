@@ -361,9 +361,16 @@ static void http2_expired(void *p, enum conn_phase phase)
 	http2_conn_end(p);
 }
 
+/* Streams that are on their way when the peer hears of the end are served (RFC 9113 §6.8). */
 static void http2_drain(void *p)
 {
-	http2_conn_end(p);
+	struct http2_conn *h2 = p;
+
+	if (h2->warned)
+		http2_conn_end(h2);
+	else
+		nghttp2_submit_shutdown_notice(h2->session);
+	h2->warned = true;
 }
 
 const struct conn_protocol http2_protocol = {

@@ -21,6 +21,7 @@ struct http2_conn {
 	nghttp2_session *session;
 	struct http2_stream *streams;
 	bool ending;	     /* GOAWAY has been submitted */
+	bool warned;	     /* the peer, that the end is near */
 	unsigned patience;   /* frames that further no request it may still send */
 	int64_t patience_ms; /* when that was counted */
 };

@@ -47,7 +47,12 @@ static int64_t phase_ms(const struct conn *c, enum conn_phase phase)
 
 void conn_set_phase(struct conn *c, enum conn_phase phase)
 {
-	int64_t ms = phase_ms(c, phase);
+	int64_t ms = phase_ms(c, phase), grace_ms = conn_limits(c)->drain_grace_ms;
+
+	bool waits = phase == CONN_HANDSHAKE || phase == CONN_IDLE || phase == CONN_LINGER;
+
+	if (c->drained && waits && ms > grace_ms)
+		ms = grace_ms;
 
 	c->phase = phase;
 	if (ms)
@@ -319,27 +324,19 @@ static void on_write_deadline(void *arg)
 	settle(c);
 }
 
-static bool is_idle(const struct conn *c)
-{
-	return c->phase == CONN_IDLE && c->out.len == 0 && !c->protocol->is_busy(c->p);
-}
-
-/* Between requests the connection ends at once, without waiting for the peer's consent. */
+/* A peer that was told nothing yet may have a request on its way, and one that is not answered
+ * might be done twice or never: handshakes and pauses between requests go on, but not for long. */
 void conn_drain(struct conn *c)
 {
+	bool first = !c->drained;
+
 	c->in_turn = true;
 	c->drained = true;
-	if (!c->protocol) {
-		c->dead = true;
-	} else if (c->phase != CONN_LINGER) {
-		bool idle = is_idle(c);
-
+	if (first && (c->phase == CONN_HANDSHAKE || c->phase == CONN_IDLE))
+		conn_set_phase(c, c->phase);
+	if (c->protocol && c->phase != CONN_LINGER) {
 		c->protocol->drain(c->p);
 		serve(c);
-		if (idle) {
-			tls_stream_end_writing(&c->stream);
-			c->dead = true;
-		}
 	}
 	settle(c);
 }

@@ -50,7 +50,7 @@ struct conn_protocol {
 	size_t (*held)(void *p);
 	/* The deadline of the phase has passed. */
 	void (*expired)(void *p, enum conn_phase phase);
-	/* Serve what has begun, then end. */
+	/* Serve what has begun and what is on its way, then end; the second time, what has begun. */
 	void (*drain)(void *p);
 	/* The connection goes: detach or free every call. */
 	void (*close)(void *p);
@@ -86,7 +86,7 @@ struct conn {
 /* Take over an accepted socket. On failure it is closed. */
 bool conn_open(struct http_worker *w, int fd, const struct peer *from, const uint8_t source[16],
 	struct err *e) MUST_CHECK;
-/* Stop serving: idle ones end at once, others after what has begun. */
+/* Serve what has begun and what is on its way, then end; again when the grace for it is over. */
 void conn_drain(struct conn *c);
 void conn_free(struct conn *c);
 

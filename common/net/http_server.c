@@ -21,6 +21,7 @@ const struct http_limits http_limits_default = {
 	.request_ms = 60000,
 	.idle_ms = 120000,
 	.write_ms = 30000,
+	.drain_grace_ms = 1000,
 	.connections_max = 4096,	     /* 25 kB each when idle: 100 MB */
 	.connections_per_source_max = 1024,  /* a join proxy speaks for all devices behind it */
 	.connections_per_identity_max = 128, /* a device needs one, a registrar two a worker */
@@ -40,6 +41,7 @@ static void fill_limits(struct http_limits *l)
 	l->request_ms = l->request_ms ? l->request_ms : d->request_ms;
 	l->idle_ms = l->idle_ms ? l->idle_ms : d->idle_ms;
 	l->write_ms = l->write_ms ? l->write_ms : d->write_ms;
+	l->drain_grace_ms = l->drain_grace_ms ? l->drain_grace_ms : d->drain_grace_ms;
 	l->connections_max = l->connections_max ? l->connections_max : d->connections_max;
 	l->connections_per_source_max = l->connections_per_source_max
 						? l->connections_per_source_max

@@ -31,6 +31,7 @@ struct http_limits {
 	int64_t request_ms;	 /* 60 s for the handler's answer, else 503 */
 	int64_t idle_ms;	 /* 120 s between requests: pledges wait out a 202 of 60 s */
 	int64_t write_ms;	 /* 30 s for the peer to take an answer */
+	int64_t drain_grace_ms;	 /* 1 s for a request that is on its way when the server drains */
 	size_t connections_max;	 /* per process */
 	size_t connections_per_source_max;
 	size_t connections_per_identity_max; /* that show the same client certificate */
@@ -62,7 +63,8 @@ struct http_server *http_server_new(const struct http_server_config *config, str
 uint16_t http_server_port(const struct http_server *s);
 /* Use this context for new connections from now on (any thread). */
 void http_server_set_tls(struct http_server *s, struct tls_server *tls);
-/* Stop accepting; finish what runs, then close connections; done(arg) is called once, on one of the
+/* Stop accepting; finish what runs, and what comes within drain_grace_ms on connections that stand
+ * (telling each peer that it is the last), then close connections; done(arg) is called once, on one of the
  * loops, when all are gone or deadline_ms has passed (any thread). */
 void http_server_drain(struct http_server *s, int64_t deadline_ms, loop_fn *done, void *arg);
 /* Loops must have stopped. */

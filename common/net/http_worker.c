@@ -15,6 +15,7 @@
 #define ACCEPTS_PER_TURN                                                                           \
 	64 /* so that a flood of connections leaves time for those that are here                   \
 	    */
+#define LAST_TURNS	   16  /* of accepting, when draining: a full backlog */
 #define PAUSE_MS	   100 /* without descriptors; a closing connection gives one back */
 #define SHED_TOLD_EVERY_MS 1000
 
@@ -184,10 +185,9 @@ static void pause_accepting(struct http_worker *w)
 	loop_timer_arm(&w->pause, PAUSE_MS);
 }
 
-static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+/* False when nothing waits any more, or nothing can be taken. */
+static bool accept_some(struct http_worker *w, int fd)
 {
-	struct http_worker *w = arg;
-
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
 		socklen_t len = sizeof(from);
@@ -198,8 +198,14 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			pause_accepting(w);
 		if (got < 0 && errno != EINTR && errno != ECONNABORTED)
-			return;
+			return false;
 	}
+	return true;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+	accept_some(arg, fd);
 }
 
 static void on_pause_over(void *arg)
@@ -207,6 +213,19 @@ static void on_pause_over(void *arg)
 	struct http_worker *w = arg;
 
 	event_add(w->acceptable, NULL);
+}
+
+static void drain_conns(struct http_worker *w)
+{
+	for (struct conn *c = w->conns, *next; c; c = next) {
+		next = c->next;
+		conn_drain(c); /* frees this one at most */
+	}
+}
+
+static void on_drain_grace_over(void *arg)
+{
+	drain_conns(arg);
 }
 
 static void on_drain_deadline(void *arg)
@@ -220,6 +239,7 @@ bool http_worker_init(struct http_worker *w, struct err *e)
 {
 	shed_init(&w->shed);
 	if (!loop_timer_init(&w->pause, w->loop, on_pause_over, w, e) ||
+		!loop_timer_init(&w->drain_grace, w->loop, on_drain_grace_over, w, e) ||
 		!loop_timer_init(&w->drain_deadline, w->loop, on_drain_deadline, w, e))
 		return false;
 	if (w->listen_fd < 0)
@@ -229,6 +249,13 @@ bool http_worker_init(struct http_worker *w, struct err *e)
 	if (!w->acceptable || event_add(w->acceptable, NULL) != 0)
 		return err_set(e, ERR_NO_MEMORY, "no memory to accept connections");
 	return true;
+}
+
+/* Whose connection the kernel has made already is served: closing the socket would reset it. */
+static void accept_last(struct http_worker *w)
+{
+	for (int i = 0; i < LAST_TURNS && w->listen_fd >= 0 && accept_some(w, w->listen_fd); i++)
+		;
 }
 
 static void stop_accepting(struct http_worker *w)
@@ -249,13 +276,12 @@ void http_worker_drain(void *arg)
 	if (w->draining)
 		return;
 	w->draining = true;
+	accept_last(w);
 	stop_accepting(w);
 	if (w == w->server->workers)
 		loop_timer_arm(&w->drain_deadline, w->server->drain_ms);
-	for (struct conn *c = w->conns, *next; c; c = next) {
-		next = c->next;
-		conn_drain(c); /* frees this one at most */
-	}
+	loop_timer_arm(&w->drain_grace, w->server->config.limits.drain_grace_ms);
+	drain_conns(w);
 	check_drained(w);
 }
 
@@ -268,5 +294,6 @@ void http_worker_clear(struct http_worker *w)
 	call_list_free(
 		&w->calls); /* with handlers that will not come back: the loops have stopped */
 	loop_timer_clear(&w->pause);
+	loop_timer_clear(&w->drain_grace);
 	loop_timer_clear(&w->drain_deadline);
 }

@@ -22,6 +22,7 @@ struct http_worker {
 	int64_t shed_told_ms;
 	struct call_list calls;
 	bool draining, drained;
+	struct loop_timer drain_grace;
 	struct loop_timer drain_deadline; /* the first worker's */
 };
 

@@ -314,7 +314,7 @@ static bool can_connect(uint16_t to)
 	return rc == 0;
 }
 
-static void drain__idle_and_running__idle_ends_at_once_running_is_finished(void **state)
+static void drain__idle_and_running__idle_ends_soon_running_is_finished(void **state)
 {
 	struct err e = ERR_INIT;
 	struct client idle, running;
@@ -339,6 +339,24 @@ static void drain__idle_and_running__idle_ends_at_once_running_is_finished(void 
 	client_close(&idle);
 	stop_server(&fx);
 	assert_int_equal(fx.app.drained, 1);
+}
+
+static void drain__request_that_is_on_its_way__is_answered_as_the_last(void **state)
+{
+	struct client c;
+
+	start_server(&fx, "127.0.0.1:0", NULL);
+	client_open(&c, port(), NULL);
+	assert_int_equal(ask(&c, GET("/now")), 200);
+	http_server_drain(fx.server, LATE_MS * 4, on_drained, &fx.app);
+	while (can_connect(port())) /* until the worker has begun */
+		;
+	assert_int_equal(ask(&c, GET("/now")), 200);
+	assert_string_equal(reply_header("Connection"), "close");
+	assert_true(client_is_closed(&c));
+	client_close(&c);
+	await_drained();
+	stop_server(&fx);
 }
 
 static void drain__nothing_open__is_done_at_once(void **state)
@@ -527,7 +545,8 @@ int main(void)
 		cmocka_unit_test(connections__over_the_cap__one_with_its_handler_stays),
 		cmocka_unit_test(requests__incomplete_ones_fill_the_memory__the_oldest_go),
 		cmocka_unit_test(source__ipv6__is_the_64_bit_prefix),
-		cmocka_unit_test(drain__idle_and_running__idle_ends_at_once_running_is_finished),
+		cmocka_unit_test(drain__idle_and_running__idle_ends_soon_running_is_finished),
+		cmocka_unit_test(drain__request_that_is_on_its_way__is_answered_as_the_last),
 		cmocka_unit_test(drain__nothing_open__is_done_at_once),
 		cmocka_unit_test(drain__handler_never_answers__is_done_at_the_deadline),
 		cmocka_unit_test(drain__http2__ends_with_goaway),
