@@ -3,6 +3,7 @@
 #   V=1          show every command
 #   BUILD=dir    build elsewhere (default build/)
 #   SAN=1        AddressSanitizer + UndefinedBehaviorSanitizer
+#   TSAN=1       ThreadSanitizer
 
 BUILD ?= build
 prefix ?= /usr/local
@@ -42,6 +43,11 @@ BUILD := $(BUILD)/asan
 CFLAGS = -O1 -g
 REQUIRED_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 REQUIRED_LDFLAGS += -fsanitize=address,undefined
+else ifdef TSAN
+BUILD := $(BUILD)/tsan
+CFLAGS = -O1 -g
+REQUIRED_CFLAGS += -fsanitize=thread -fno-omit-frame-pointer
+REQUIRED_LDFLAGS += -fsanitize=thread
 else
 REQUIRED_CFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif

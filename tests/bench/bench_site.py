@@ -20,9 +20,10 @@ def free_port():
 class Site:
     """with Site(build, devices=N) as site: site.load(clients, count, first)"""
 
-    def __init__(self, build, devices):
+    def __init__(self, build, devices, workers=0, level="warning"):
         self.build = os.path.abspath(build)
         self.devices = devices
+        self.workers, self.level = workers, level
         self.dir = tempfile.mkdtemp(prefix="brski-bench-")
         self.port, self.masa_port = free_port(), free_port()
         self.running = []
@@ -60,6 +61,7 @@ class Site:
             self.tool("brski-certs", "registrar", "--ca", self.path("domain"), "--out", self.path("site"))
             self.write("masa.conf", f"""[server]
 listen = 127.0.0.1:{self.masa_port}
+workers = {self.workers}
 key = masa/masa-tls.key
 certificate = masa/masa-tls.crt
 [signer]
@@ -70,7 +72,7 @@ anchors = maker/root.crt
 [store]
 path = masa.db
 [log]
-level = warning
+level = {self.level}
 [admin]
 socket = masa.sock
 [rate]
@@ -78,6 +80,7 @@ per_registrar_per_minute = 1000000
 """)
             self.write("registrar.conf", f"""[server]
 listen = 127.0.0.1:{self.port}
+workers = {self.workers}
 key = site/registrar.key
 certificate = site/registrar.crt
 [ca]
@@ -86,8 +89,10 @@ certificate = domain/issuing.crt
 chain = domain/root.crt
 [store]
 path = registrar.db
+[admin]
+socket = registrar.sock
 [log]
-level = warning
+level = {self.level}
 [masa]
 addresses = loopback
 [manufacturer bench]

@@ -11,6 +11,9 @@
  *           [--enroll] [--idle N] [--serials]
  * --enroll lets every device enrol once more afterwards, on a connection of its own: what one costs
  * the registrar. --idle then opens N connections that do nothing: what one holds of its memory.
+ * --patient dials again, for a while, where no connection is to be had, and where the server said
+ * that an answer is the last on its connection: as a device lives through a restart. A request that
+ * gets no answer is a failure still. --pause N lets a client start an onboarding every N ms at most.
  * --serials only prints the serial numbers the run would use, one a line.
  */
 #include <arpa/inet.h>
@@ -45,6 +48,8 @@
 #define REPLY_MAX     65536
 #define PENDING_TRIES 50 /* 202 answers followed before a device counts as failed */
 #define IO_TIMEOUT_S  20
+#define PATIENCE_MS   20000 /* as long as a restart may take */
+#define REDIAL_MS     20
 #define IDLE_MAX      1000 /* the server's limit per source address is a little higher */
 
 struct device {
@@ -58,6 +63,9 @@ struct bench {
 	int port;
 	size_t clients, count;
 	bool enroll_again; /* the second phase runs */
+	bool patient;
+	double pause_ms;
+	atomic_size_t redials;
 	struct device *devices;
 	atomic_size_t next;
 	struct cert *issuing;
@@ -68,6 +76,9 @@ struct connection {
 	SSL_CTX *ctx;
 	SSL *ssl;
 	struct buf in; /* octets read and not yet used */
+	struct bench *bench;
+	const struct identity *id; /* to dial again */
+	bool last;		   /* the server closes after what it has answered */
 };
 
 static double now_ms(void)
@@ -111,9 +122,10 @@ static bool dial_tcp(struct connection *c, int port, struct err *e)
 	return true;
 }
 
-static bool dial(struct connection *c, int port, const struct identity *id, struct err *e)
+static bool dial_once(
+	struct connection *c, struct bench *b, const struct identity *id, struct err *e)
 {
-	*c = (struct connection){.fd = -1, .in = BUF_INIT(REPLY_MAX)};
+	*c = (struct connection){.fd = -1, .in = BUF_INIT(REPLY_MAX), .bench = b, .id = id};
 	c->ctx = SSL_CTX_new(TLS_client_method());
 	if (!c->ctx || SSL_CTX_use_certificate(c->ctx, cert_x509(id->cert)) != 1 ||
 		SSL_CTX_use_PrivateKey(c->ctx, key_evp(id->key)) != 1)
@@ -122,12 +134,49 @@ static bool dial(struct connection *c, int port, const struct identity *id, stru
 		SSL_CTX_add1_chain_cert(c->ctx, cert_x509(id->chain.items[i]));
 	SSL_CTX_set1_groups_list(c->ctx, "X25519");
 	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
-	if (!dial_tcp(c, port, e))
+	if (!dial_tcp(c, b->port, e))
 		return false;
 	c->ssl = SSL_new(c->ctx);
 	if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_connect(c->ssl) != 1)
 		return err_set(e, ERR_PEER, "TLS handshake");
 	return true;
+}
+
+static void pause_until(double moment_ms)
+{
+	double left = moment_ms - now_ms();
+
+	if (left > 0)
+		usleep((useconds_t)(left * 1e3));
+}
+
+static bool dial(struct connection *c, struct bench *b, const struct identity *id, struct err *e)
+{
+	double until = now_ms() + PATIENCE_MS;
+
+	while (!dial_once(c, b, id, e)) {
+		if (!b->patient || now_ms() > until)
+			return false;
+		hang_up(c);
+		ERR_clear_error();
+		*e = (struct err)ERR_INIT;
+		atomic_fetch_add(&b->redials, 1);
+		pause_until(now_ms() + REDIAL_MS);
+	}
+	return true;
+}
+
+/* A connection on which a request may be sent. */
+static bool keep_open(struct connection *c, struct err *e)
+{
+	struct bench *b = c->bench;
+	const struct identity *id = c->id;
+
+	if (!c->last || !b->patient)
+		return true;
+	hang_up(c);
+	atomic_fetch_add(&b->redials, 1);
+	return dial(c, b, id, e);
 }
 
 /* --- one request -------------------------------------------------------------------------- */
@@ -169,6 +218,7 @@ static bool read_reply(struct connection *c, struct reply *out, struct err *e)
 	out->status = (int)strtol(buf_str(&c->in) + strlen("HTTP/1.1 "), NULL, 10);
 	out->retry_after_s = (int)header_number(buf_str(&c->in), "\r\nRetry-After:", 1);
 	length = header_number(buf_str(&c->in), "\r\nContent-Length:", 0);
+	c->last = strcasestr(buf_str(&c->in), "\r\nConnection: close") != NULL;
 	buf_consume(&c->in, head_len);
 	while (c->in.len < (size_t)length)
 		if (!read_more(c, e))
@@ -190,6 +240,8 @@ static bool ask(struct connection *c, const char *method, const char *path, cons
 				 type, body.len)) ||
 		!buf_append_str(&request, "\r\n", e) ||
 		!buf_append(&request, body.data, body.len, e))
+		return false;
+	if (!keep_open(c, e))
 		return false;
 	if (SSL_write(c->ssl, request.data, (int)request.len) != (int)request.len)
 		return err_set(e, ERR_PEER, "write to %s", path);
@@ -283,7 +335,7 @@ static bool enroll(struct connection *c, struct device *d, struct reply *r, stru
 	return true;
 }
 
-static bool onboard(const struct bench *b, struct device *d, struct err *e)
+static bool onboard(struct bench *b, struct device *d, struct err *e)
 {
 	static const char json[] = "{\"version\":1,\"status\":true}";
 	struct connection c = {.fd = -1};
@@ -292,7 +344,7 @@ static bool onboard(const struct bench *b, struct device *d, struct err *e)
 	struct bytes status = bytes_of_str(json), none = {NULL, 0};
 	bool ok;
 
-	ok = dial(&c, b->port, &d->idevid, e) && get_voucher(&c, d, &r, e) &&
+	ok = dial(&c, b, &d->idevid, e) && get_voucher(&c, d, &r, e) &&
 	     ask_ok(&c, "POST", "/.well-known/brski/voucher_status", "application/json", status, &r,
 		     e) &&
 	     ask_ok(&c, "GET", "/.well-known/est/cacerts", NULL, none, &r, e) &&
@@ -300,7 +352,7 @@ static bool onboard(const struct bench *b, struct device *d, struct err *e)
 	     enroll(&c, d, &r, &ldevid, e);
 	hang_up(&c);
 	if (ok)
-		ok = dial(&c, b->port, &ldevid, e) &&
+		ok = dial(&c, b, &ldevid, e) &&
 		     ask_ok(&c, "POST", "/.well-known/brski/enrollstatus", "application/json",
 			     status, &r, e);
 	hang_up(&c);
@@ -309,12 +361,12 @@ static bool onboard(const struct bench *b, struct device *d, struct err *e)
 }
 
 /* A full handshake and one simpleenroll, as a device does that lost its certificate. */
-static bool enroll_again(const struct bench *b, struct device *d, struct err *e)
+static bool enroll_again(struct bench *b, struct device *d, struct err *e)
 {
 	struct connection c = {.fd = -1};
 	struct reply r = {.body = BUF_INIT(REPLY_MAX)};
 	IDENTITY_AUTO struct identity ldevid = {.key = NULL};
-	bool ok = dial(&c, b->port, &d->idevid, e) && enroll(&c, d, &r, &ldevid, e);
+	bool ok = dial(&c, b, &d->idevid, e) && enroll(&c, d, &r, &ldevid, e);
 
 	hang_up(&c);
 	buf_clear(&r.body);
@@ -336,6 +388,7 @@ static void *client(void *arg)
 		if (d->ms < 0)
 			snprintf(d->why, sizeof(d->why), "%.199s", e.text);
 		ERR_clear_error();
+		pause_until(start + b->pause_ms);
 	}
 	return NULL;
 }
@@ -401,12 +454,14 @@ static void report(struct bench *b, double wall_ms, double registrar_us, double 
 
 	if (ms)
 		qsort(ms, good, sizeof(*ms), by_size);
-	printf("{\"clients\": %zu, \"onboardings\": %zu, \"failures\": %zu, \"p50_ms\": %.2f, "
+	printf("{\"clients\": %zu, \"onboardings\": %zu, \"failures\": %zu, \"redials\": %zu, "
+	       "\"p50_ms\": %.2f, "
 	       "\"p99_ms\": %.2f, \"per_s\": %.1f, \"registrar_cpu_us\": %.1f, \"masa_cpu_us\": "
 	       "%.1f",
-		b->clients, b->count, b->count - good, good ? ms[good / 2] : 0,
-		good ? ms[good * 99 / 100] : 0, (double)good * 1e3 / wall_ms,
-		registrar_us / (double)b->count, masa_us / (double)b->count);
+		b->clients, b->count, b->count - good, atomic_load(&b->redials),
+		good ? ms[good / 2] : 0, good ? ms[good * 99 / 100] : 0,
+		(double)good * 1e3 / wall_ms, registrar_us / (double)b->count,
+		masa_us / (double)b->count);
 	free(ms);
 }
 
@@ -471,7 +526,7 @@ static long rss_kb(long pid)
 	return kb;
 }
 
-static bool run_idle(const struct bench *b, size_t count, long registrar_pid, struct err *e)
+static bool run_idle(struct bench *b, size_t count, long registrar_pid, struct err *e)
 {
 	struct connection *open = calloc(count, sizeof(*open));
 	long before = rss_kb(registrar_pid), after;
@@ -479,7 +534,7 @@ static bool run_idle(const struct bench *b, size_t count, long registrar_pid, st
 	size_t n = 0;
 
 	for (; ok && n < count; n++)
-		ok = dial(&open[n], b->port, &b->devices[n % b->count].idevid, e);
+		ok = dial(&open[n], b, &b->devices[n % b->count].idevid, e);
 	after = rss_kb(registrar_pid);
 	for (size_t i = 0; i < n; i++)
 		hang_up(&open[i]);
@@ -492,7 +547,8 @@ static bool run_idle(const struct bench *b, size_t count, long registrar_pid, st
 struct arguments {
 	const char *ca, *masa;
 	long port, clients, count, first, pids[2], idle;
-	bool serials_only, enroll;
+	double pause_ms;
+	bool serials_only, enroll, patient;
 };
 
 static bool parse_arguments(int argc, char **argv, struct arguments *a)
@@ -500,7 +556,8 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 	static const struct option options[] = {{"port", 1, NULL, 'p'}, {"ca", 1, NULL, 'a'},
 		{"masa-url", 1, NULL, 'm'}, {"clients", 1, NULL, 'n'}, {"count", 1, NULL, 'c'},
 		{"first", 1, NULL, 'f'}, {"pids", 1, NULL, 'i'}, {"serials", 0, NULL, 's'},
-		{"enroll", 0, NULL, 'e'}, {"idle", 1, NULL, 'd'}, {0}};
+		{"enroll", 0, NULL, 'e'}, {"idle", 1, NULL, 'd'}, {"patient", 0, NULL, 'r'},
+		{"pause", 1, NULL, 'u'}, {0}};
 	char *rest;
 	int o;
 
@@ -529,6 +586,12 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 			break;
 		case 'e':
 			a->enroll = true;
+			break;
+		case 'r':
+			a->patient = true;
+			break;
+		case 'u':
+			a->pause_ms = strtod(optarg, NULL);
 			break;
 		case 'd':
 			a->idle = strtol(optarg, NULL, 10);
@@ -571,11 +634,14 @@ int main(int argc, char **argv)
 	if (!parse_arguments(argc, argv, &a)) {
 		fprintf(stderr,
 			"usage: loadgen --port P --ca DIR --masa-url U --clients N --count N "
-			"[--first N] [--pids REGISTRAR,MASA] [--enroll] [--idle N] [--serials]\n");
+			"[--first N] [--pids REGISTRAR,MASA] [--enroll] [--idle N] [--patient] "
+			"[--pause MS] [--serials]\n");
 		return 2;
 	}
 	b.port = (int)a.port;
 	b.clients = (size_t)a.clients;
+	b.patient = a.patient;
+	b.pause_ms = a.pause_ms;
 	b.count = (size_t)a.count;
 	b.devices = calloc(b.count, sizeof(*b.devices));
 	if (!b.devices)

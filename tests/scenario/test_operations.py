@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running the daemons for years: reload, drain, restart, second instances, under load."""
 import base64
+import json
 import pathlib
 import shutil
 import signal
+import subprocess
+import threading
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -237,3 +240,117 @@ def test_masa_reload_takes_up_policy(running_cell):
     assert "[policy] ownership" in reload(c.masa)
     with c.site.peer(c.site.device()) as peer:
         assert peer.request_voucher().status == 403
+
+
+# -- under load
+
+SANITIZED = "asan" in harness.BUILD.parts or "tsan" in harness.BUILD.parts
+CLIENTS = 16
+RATE = 200 if not SANITIZED else 40  # onboardings a second
+ONBOARDINGS = 2 * RATE
+RESTARTED = 5 * RATE
+
+
+class Load:
+    """Whole onboardings by build/bench/loadgen, in the background."""
+
+    def __init__(self, c, *more, count=ONBOARDINGS, first=1):
+        tool = harness.program("bench/loadgen")
+        serials = harness.run(tool, "--serials", "--count", count, "--first", first, check=0).stdout
+        c.masa.import_devices([{"serial": s} for s in serials.split()])
+        self.popen = subprocess.Popen(
+            [tool, "--port", str(c.registrar.port), "--ca", c.site.manufacturer.directory,
+             "--masa-url", c.site.masa_url, "--clients", str(CLIENTS), "--count", str(count),
+             "--first", str(first), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def runs(self):
+        return self.popen.poll() is None
+
+    def result(self):
+        out, err = self.popen.communicate(timeout=120)
+        assert self.popen.returncode == 0, err[-2000:]
+        result = json.loads(out)
+        assert result["failures"] == 0, err[-3000:]
+        return result
+
+
+@pytest.fixture
+def busy_cell(cell, acme, domain):
+    two = {"server": {"workers": 2}, "log": {"level": "info"}}
+    c = Cell(cell, acme, domain, two, harness.merged(two, {"rate": {"per_registrar_per_minute": 0}}))
+    with harness.running(c.masa, c.registrar):
+        yield c
+
+
+def issued(c):
+    return len(c.registrar.lines("event=certificate-issued"))
+
+
+def test_reloads_under_load_drop_no_request(busy_cell):
+    """Certificates go back and forth between two all the while."""
+    c = busy_cell
+    load = Load(c)
+    reloads, identities = 0, [c.spare, c.directory / "first-identity"]
+    shutil.copytree(c.identity, identities[1])
+    while load.runs():
+        for name in ("registrar.key", "registrar.crt"):
+            shutil.copy(identities[reloads % 2] / name, c.identity / name)
+        reload(c.masa)
+        assert "[server] certificate" in reload(c.registrar)
+        reloads += 1
+    load.result()
+    assert reloads >= 5
+
+
+@pytest.mark.parametrize("name", ["registrar", "masa"])
+def test_restarts_under_load_answer_every_request_that_was_accepted(busy_cell, name):
+    """Devices find nobody listening for a moment and come back; none sends a request in vain."""
+    c = busy_cell
+    daemon = getattr(c, name)
+    load = Load(c, "--patient", "--pause", str(1000 * CLIENTS / RATE), count=RESTARTED)
+    for wanted in (issued(c) + RATE // 10, issued(c) + RATE):
+        harness.wait_until(lambda: issued(c) >= wanted or not load.runs(), f"{wanted} certificates")
+        assert load.runs(), "the load was over before the restart"
+        assert daemon.stop() == 0
+        assert daemon.lines("event=stopped drain=complete")
+        daemon.start()
+    result = load.result()
+    assert name == "masa" or result["redials"] > 0
+    assert not c.registrar.lines("event=request-abandoned")
+
+
+# -- second instances
+
+@pytest.mark.parametrize("name", ["masa", "registrar"])
+def test_second_instance_on_the_same_port_does_not_start(running_cell, name):
+    first = getattr(running_cell, name)
+    config = first.directory / "second.conf"
+    config.write_text(first.config.read_text().replace(f"{name}.db", "second.db")
+                      .replace(f"{name}.sock", "second.sock"))
+    done = harness.run(harness.program(f"brski-{name}"), "-c", config, check=1, timeout=20)
+    assert f"cannot listen on 127.0.0.1:{first.port}: Address already in use" in done.stderr
+    assert first.alive() and harness.listening(first.port)
+
+
+@pytest.mark.parametrize("name", ["masa", "registrar"])
+def test_second_instance_on_the_same_store_does_not_start(running_cell, name):
+    first = getattr(running_cell, name)
+    config = first.directory / "second.conf"
+    config.write_text(first.config.read_text().replace(str(first.port), str(harness.free_port()))
+                      .replace(f"{name}.sock", "second.sock"))
+    done = harness.run(harness.program(f"brski-{name}"), "-c", config, check=1, timeout=20)
+    assert f"{name}.db" in done.stderr and f"process {first.popen.pid}" in done.stderr
+    assert first.alive()
+    with running_cell.site.peer(running_cell.site.device()) as peer:
+        peer.join()
+
+
+@pytest.mark.parametrize("name", ["masa", "registrar"])
+def test_second_instance_on_the_same_admin_socket_does_not_start(running_cell, name):
+    first = getattr(running_cell, name)
+    config = first.directory / "second.conf"
+    config.write_text(first.config.read_text().replace(str(first.port), str(harness.free_port()))
+                      .replace(f"{name}.db", "second.db"))
+    done = harness.run(harness.program(f"brski-{name}"), "-c", config, check=1, timeout=20)
+    assert f"{name}.sock" in done.stderr and "somebody does already" in done.stderr
+    first.ctl("devices", "list")
