@@ -179,9 +179,17 @@ FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash)
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory check-built
-check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
+check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
-check-all: check check-slow sanitize bench
+check-all: check check-slow sanitize tsan bench
+
+# both daemons under ThreadSanitizer at 32 clients with reloads
+.PHONY: tsan
+tsan: deps
+	@$(MAKE) --no-print-directory TSAN=1 tsan-built
+.PHONY: tsan-built
+tsan-built: all $(BUILD)/bench/loadgen
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/threads.py
 
 # what takes minutes: tests marked slow
 check-slow:
