@@ -2,7 +2,7 @@
 /* Asynchronous HTTPS client on a loop (libcurl multi): registrar → MASA. HTTP/2 multiplexed on one
  * connection per host when the server offers it, certificates checked against the anchors given and
  * nothing else (CAPATH off), host name by DNS-ID, SNI sent, redirects never followed, cookies never
- * kept, time-outs always set. */
+ * kept, time-outs always set. The one exception to HTTPS is asked for by name: signed_object. */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 
@@ -39,6 +39,10 @@ struct http_fetch {
 	size_t reply_max;			      /* more octets than this → ERR_PEER */
 	int64_t connect_ms, timeout_ms; /* 2 s per attempt, 10 s in all are good values */
 	unsigned address_classes;	/* bits of http_address_class */
+	/* The answer is an object with a signature of its own, which the caller verifies (a
+	 * revocation list): http is allowed, and with https the server may have any certificate.
+	 * Nothing may be sent along that tells who we are: no certificate, no password. */
+	bool signed_object;
 };
 
 struct http_reply {

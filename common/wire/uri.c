@@ -13,6 +13,8 @@
 
 #define SCHEME	    "https://"
 #define HTTPS_PORT  443
+#define PLAIN	    "http://"
+#define PLAIN_PORT  80
 #define PORT_DIGITS 5
 
 static bool is_digit(char c)
@@ -69,6 +71,11 @@ static bool set_host(struct uri *out, const char *text, size_t len, bool bracket
 	return out->host_is_ip || check_name(out->host, e);
 }
 
+static uint16_t default_port(const struct uri *u)
+{
+	return u->plain_http ? PLAIN_PORT : HTTPS_PORT;
+}
+
 static bool set_port(struct uri *out, const char *text, size_t len, struct err *e)
 {
 	uint32_t port = 0;
@@ -99,7 +106,7 @@ static bool set_authority(struct uri *out, const char *text, size_t len, struct 
 	if (!set_host(
 		    out, text + (bracketed ? 1 : 0), host_len - (bracketed ? 1 : 0), bracketed, e))
 		return false;
-	out->port = HTTPS_PORT;
+	out->port = default_port(out);
 	if (used == len)
 		return true;
 	if (text[used] != ':')
@@ -127,14 +134,26 @@ static bool set_path(struct uri *out, const char *text, struct err *e)
 	return true;
 }
 
+static bool set_all(struct uri *out, const char *authority, struct err *e)
+{
+	size_t len = strcspn(authority, "/?#");
+	return set_authority(out, authority, len, e) && set_path(out, authority + len, e);
+}
+
 bool uri_parse(const char *text, struct uri *out, struct err *e)
 {
 	*out = (struct uri){.port = HTTPS_PORT};
 	if (strncasecmp(text, SCHEME, strlen(SCHEME)) != 0)
 		return err_set(e, ERR_INPUT, "URI: not an absolute https URI");
-	const char *authority = text + strlen(SCHEME);
-	size_t len = strcspn(authority, "/?#");
-	return set_authority(out, authority, len, e) && set_path(out, authority + len, e);
+	return set_all(out, text + strlen(SCHEME), e);
+}
+
+bool uri_parse_web(const char *text, struct uri *out, struct err *e)
+{
+	if (strncasecmp(text, PLAIN, strlen(PLAIN)) != 0)
+		return uri_parse(text, out, e);
+	*out = (struct uri){.port = PLAIN_PORT, .plain_http = true};
+	return set_all(out, text + strlen(PLAIN), e);
 }
 
 bool uri_parse_authority(const char *text, struct uri *out, struct err *e)
@@ -158,15 +177,15 @@ bool uri_resolve(const struct uri *base, const char *location, struct uri *out, 
 
 bool uri_same_origin(const struct uri *a, const struct uri *b)
 {
-	return a->port == b->port && a->host_is_ipv6 == b->host_is_ipv6 &&
-	       strcasecmp(a->host, b->host) == 0;
+	return a->plain_http == b->plain_http && a->port == b->port &&
+	       a->host_is_ipv6 == b->host_is_ipv6 && strcasecmp(a->host, b->host) == 0;
 }
 
 bool uri_format(const struct uri *u, struct buf *out, struct err *e)
 {
 	char port[PORT_DIGITS + 2] = "";
-	if (u->port != HTTPS_PORT)
+	if (u->port != default_port(u))
 		snprintf(port, sizeof(port), ":%u", (unsigned)u->port);
-	return buf_printf(out, e, u->host_is_ipv6 ? SCHEME "[%s]%s%s" : SCHEME "%s%s%s", u->host,
-		port, u->path);
+	return buf_printf(out, e, u->host_is_ipv6 ? "%s[%s]%s%s" : "%s%s%s%s",
+		u->plain_http ? PLAIN : SCHEME, u->host, port, u->path);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* https URIs as BRSKI uses them (RFC 3986, RFC 9110 §4.2). */
+/* https URIs as BRSKI uses them (RFC 3986, RFC 9110 §4.2), and http ones for signed objects. */
 #ifndef WIRE_URI_H
 #define WIRE_URI_H
 
@@ -12,21 +12,25 @@ struct uri {
 	char host[URI_HOST_MAX + 1]; /* without the brackets of an IPv6 literal */
 	bool host_is_ip;
 	bool host_is_ipv6;
-	uint16_t port;		     /* 443 when not given */
+	bool plain_http;	     /* http: only uri_parse_web() gives such a one */
+	uint16_t port;		     /* 443 when not given (http: 80) */
 	char path[URI_PATH_MAX + 1]; /* begins with '/', or "" when the URI has none; query kept */
 };
 
 /* Parse an absolute https URI. Refused: other schemes, userinfo, fragment, control characters,
  * space, empty host, port 0 or above 65535. */
 bool uri_parse(const char *text, struct uri *out, struct err *e) MUST_CHECK;
+/* As uri_parse(), but http is allowed, too: for objects that carry their own signature, such as the
+ * revocation lists that certificates point to (RFC 5280 §4.2.1.13). */
+bool uri_parse_web(const char *text, struct uri *out, struct err *e) MUST_CHECK;
 /* Parse "host", "host:port" or "[v6]:port" alone. */
 bool uri_parse_authority(const char *text, struct uri *out, struct err *e) MUST_CHECK;
 /* Resolve a Location header against the request's URI: absolute https URI or absolute path. */
 bool uri_resolve(
 	const struct uri *base, const char *location, struct uri *out, struct err *e) MUST_CHECK;
-/* Same scheme (https), host (case-insensitive) and port (RFC 6454). */
+/* Same scheme, host (case-insensitive) and port (RFC 6454). */
 bool uri_same_origin(const struct uri *a, const struct uri *b);
-/* Append "https://host[:port]" (port left out when 443), then the path. */
+/* Append "https://host[:port]" (port left out when it is the scheme's own), then the path. */
 bool uri_format(const struct uri *u, struct buf *out, struct err *e) MUST_CHECK;
 
 #endif

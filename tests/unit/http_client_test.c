@@ -214,6 +214,33 @@ static void http_fetch__redirect__is_not_followed(void **state)
 	assert_int_equal(w->peer.requests, 1);
 }
 
+/* A signed object needs no server anybody vouches for; nothing else goes that way. */
+static void http_fetch__signed_object__may_come_from_anywhere(void **state)
+{
+	struct world *w = *state;
+	struct err e = ERR_INIT;
+
+	w->peer.body = "list";
+	start_peer(w);
+	w->fetch.ca_pem = (struct bytes){NULL, 0};
+	w->fetch.signed_object = true;
+	run(w, 1);
+	assert_string_equal(w->body, "list");
+	w->fetch.basic_user = "u";
+	assert_false(http_fetch(w->client_of_loop, &w->fetch, on_done, w, &e));
+	assert_int_equal(e.kind, ERR_BUG);
+}
+
+static void http_fetch__plain_http_without_being_asked_for__is_refused(void **state)
+{
+	struct world *w = *state;
+	struct err e = ERR_INIT;
+
+	w->fetch.uri.plain_http = true;
+	assert_false(http_fetch(w->client_of_loop, &w->fetch, on_done, w, &e));
+	assert_int_equal(e.kind, ERR_BUG);
+}
+
 static void http_fetch__server_under_another_ca__is_refused(void **state)
 {
 	struct world *w = *state;
@@ -478,6 +505,8 @@ int main(void)
 		TEST(http_fetch__post__carries_body_and_headers),
 		TEST(http_fetch__status_404__is_a_reply),
 		TEST(http_fetch__redirect__is_not_followed),
+		TEST(http_fetch__signed_object__may_come_from_anywhere),
+		TEST(http_fetch__plain_http_without_being_asked_for__is_refused),
 		TEST(http_fetch__server_under_another_ca__is_refused),
 		TEST(http_fetch__ca_of_another_fetch_on_the_same_client__does_not_count),
 		TEST(http_fetch__name_not_in_the_certificate__is_refused),

@@ -43,6 +43,29 @@ static void uri_parse__addresses__are_recognised(void **state)
 	assert_false(u.host_is_ip);
 }
 
+static void uri_parse_web__http__is_read_and_written_with_its_own_port(void **state)
+{
+	static const char *const same[] = {"http://crl.example/x.crl", "http://crl.example:443/x",
+		"http://[2001:db8::1]:8080/", "https://crl.example:80/x", "https://crl.example/x"};
+	struct err e = ERR_INIT;
+	struct uri u, secure;
+	for (size_t i = 0; i < COUNT(same); i++) {
+		BUF_AUTO struct buf text = BUF_INIT(200);
+		assert_true(uri_parse_web(same[i], &u, &e));
+		assert_true(uri_format(&u, &text, &e));
+		assert_string_equal(buf_str(&text), same[i]);
+	}
+	assert_true(uri_parse_web("HTTP://h:443/", &u, &e));
+	assert_true(u.plain_http);
+	assert_true(uri_parse_web("https://h/", &secure, &e));
+	assert_false(secure.plain_http);
+	assert_false(uri_same_origin(&u, &secure));
+	assert_true(uri_parse_web("http://h", &u, &e));
+	assert_int_equal(u.port, 80);
+	assert_false(uri_parse_web("ftp://h/", &u, &e));
+	assert_false(uri_parse_web("http://u@h/", &u, &e));
+}
+
 static void uri_parse__what_must_not_be_connected_to__is_refused(void **state)
 {
 	const char *const bad[] = {"", "http://h/", "ftp://h/", "h", "//h/", "https:/h", "https://",
@@ -151,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uri_parse__the_forms_of_brski__are_read),
 		cmocka_unit_test(uri_parse__addresses__are_recognised),
+		cmocka_unit_test(uri_parse_web__http__is_read_and_written_with_its_own_port),
 		cmocka_unit_test(uri_parse__what_must_not_be_connected_to__is_refused),
 		cmocka_unit_test(
 			uri_parse__host_and_path_at_their_limits__are_read_and_beyond_refused),
