@@ -4,15 +4,17 @@
 
 #include "common/base/log.h"
 #include "common/message/audit_log.h"
+#include "common/net/http_client.h"
 #include "common/pki/idevid.h"
 
 #define AT(field) offsetof(struct masa_config, field)
 #define YEAR_S	  (365 * 86400)
 
-/* in the order of the enums they stand for: ownership, nonceless and pin */
+/* in the order of the enums they stand for: ownership, nonceless, pin, revocation_policy */
 static const char *const ownerships[] = {"audit-only", "known-owner", NULL};
 static const char *const noncelesses[] = {"refuse", "owners", NULL};
 static const char *const pins[] = {"lowest-ca", "end-entity", "highest-ca", NULL};
+static const char *const revocations[] = {"require", "prefer", "off", NULL};
 
 static const struct config_option options[] = {
 	{"server", "listen", CONFIG_STRING, AT(listen), "127.0.0.1:9443", 0, 0, NULL,
@@ -60,6 +62,13 @@ static const struct config_option options[] = {
 	{"policy", "crls", CONFIG_PATH, AT(crls), "", 0, 0, NULL,
 		"PEM revocation lists of registrars' CAs, read at start and on SIGHUP; empty: "
 		"none."},
+	{"policy", "revocation", CONFIG_CHOICE, AT(revocation), "require", 0, 0, revocations,
+		"Revocation lists that a registrar's certificates point to. require: no voucher "
+		"when one cannot be had; prefer: then without it; off: not fetched."},
+	{"policy", "revocation_addresses", CONFIG_FLAGS, AT(revocation_addresses), "global", 0, 0,
+		http_address_class_names,
+		"Where such lists may be fetched from; the address stands in a stranger's "
+		"certificate."},
 	{"audit", "full_events", CONFIG_INT, AT(audit_full_events), "256", 1, AUDIT_LOG_EVENTS_MAX,
 		NULL, "Events a device's audit log answer may have before it is abridged."},
 	{"rate", "per_registrar_per_minute", CONFIG_INT, AT(per_registrar_per_minute), "6000", 0,

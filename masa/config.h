@@ -19,6 +19,8 @@ struct masa_config {
 	int64_t nonceless_lifetime_s, renewal_promise_s;
 	bool require_prior;
 	char *crls;
+	int revocation;		       /* enum revocation_policy */
+	unsigned revocation_addresses; /* bits of enum http_address_class */
 	int64_t audit_full_events;
 	int64_t per_registrar_per_minute;
 };

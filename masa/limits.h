@@ -25,6 +25,25 @@
 #define MASA_ADMIN_BODY_MAX 262144
 /* An admin answer: MASA_PAGE_ROWS rows; the longest, all of it escaped, has 3 KiB. */
 #define MASA_ADMIN_REPLY_MAX 4194304
+/* Revocation lists kept, each with CRL_LIST_DER_MAX octets and a table of half that at most. */
+#define MASA_LISTS_CACHED 64
+/* Distribution points remembered as not answering. */
+#define MASA_LIST_FAILURES_CACHED 1024
+/* How long one is left alone then: a stranger's certificate must not make us hammer a third party,
+ * and a site whose web server is back wants to go on. */
+#define MASA_LIST_FAILURE_MS 30000
+/* A list is fetched again after this long even when it is good for longer: a CA that revokes
+ * somebody publishes at once. The older one serves on while that fails. */
+#define MASA_LIST_FRESH_MS 3600000
+/* Fetches at a time and worker; each may hold CRL_LIST_DER_MAX octets. */
+#define MASA_LIST_FETCHES_MAX 16
+/* One fetch, and how long after the first one a request still begins others: with 3 s for the last
+ * a registrar that waits 10 s gets its answer. */
+#define MASA_LIST_CONNECT_MS 2000
+#define MASA_LIST_FETCH_MS   3000
+#define MASA_LIST_WAIT_MS    5000
+/* Fetches of one request: a chain of five certificates with more than one address each. */
+#define MASA_LIST_FETCHES_PER_REQUEST 8
 /* How long a stopping MASA finishes what it has begun: the signing of a voucher takes milliseconds,
  * the slowest client is cut at http_limits' write time-out. */
 #define MASA_DRAIN_MS 20000

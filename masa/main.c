@@ -157,11 +157,16 @@ static bool moves(void *arg)
 
 static bool start(struct service *s, struct err *e)
 {
+	struct loop **loops;
+	size_t n;
+
 	s->daemon = daemon_new((size_t)config_at_start(s)->workers, &s->log, e);
-	if (s->daemon)
-		daemon_watch(s->daemon, moves, s);
-	return s->daemon && masa_open_store(s->masa, e) && listen_public(s, e) &&
-	       listen_admin(s, e);
+	if (!s->daemon)
+		return false;
+	daemon_watch(s->daemon, moves, s);
+	loops = daemon_loops(s->daemon, &n);
+	return revocation_use_loops(s->masa->revocation, loops, n, e) &&
+	       masa_open_store(s->masa, e) && listen_public(s, e) && listen_admin(s, e);
 }
 
 static int run(struct service *s)

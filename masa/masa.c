@@ -22,6 +22,7 @@ struct masa *masa_new(
 		m->clock = *clock;
 	if ((m->certs = cert_cache_new(MASA_CERTS_CACHED, e)) &&
 		(m->domains = domain_cache_new(MASA_DOMAINS_CACHED, e)) &&
+		(m->revocation = revocation_new(l, e)) &&
 		(m->rate = rate_new(
 			 MASA_RATES_COUNTED, setup->config->per_registrar_per_minute, e)) &&
 		(m->owners = owners_new(e)))
@@ -43,6 +44,7 @@ void masa_free(struct masa *m)
 	store_close(m->store);
 	owners_free(m->owners);
 	rate_free(m->rate);
+	revocation_free(m->revocation);
 	domain_cache_free(m->domains);
 	cert_cache_free(m->certs);
 	masa_setup_free(m->setup);

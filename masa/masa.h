@@ -10,6 +10,7 @@
 #include "masa/authenticate.h"
 #include "masa/rate.h"
 #include "masa/records.h"
+#include "masa/revocation.h"
 #include "masa/setup.h"
 
 struct masa {
@@ -19,6 +20,7 @@ struct masa {
 	struct masa_setup *setup;
 	struct cert_cache *certs;
 	struct domain_cache *domains;
+	struct revocation *revocation;
 	struct rate *rate;
 	struct owners *owners;
 	struct store *store; /* set by masa_open_store() */

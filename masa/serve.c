@@ -10,6 +10,7 @@
 
 #include "common/pki/cms.h"
 #include "common/wire/media_type.h"
+#include "masa/limits.h"
 
 #define DOMAIN_ID_TEXT_MAX 128 /* base64 of a domainID */
 #define AUDIT_LOG_TYPE	   "application/json"
@@ -28,6 +29,8 @@ struct request {
 	const struct voucher_format *wanted; /* what goes back */
 	uint8_t digest[SHA256_LEN];	     /* of the request's octets */
 	struct authentic authentic;
+	int64_t fetch_until_ms; /* no revocation list is fetched later; 0: none was so far */
+	unsigned fetches;
 	bool known;	/* this very request was honoured before: nothing to decide or to record */
 	int64_t device; /* its row */
 	struct device_list devices;
@@ -60,6 +63,13 @@ static enum outcome outcome_of(bool ok)
 }
 
 /* ---- steps of both sequences ---- */
+
+static void run(struct request *r);
+
+static void on_fetched(void *arg)
+{
+	run(arg);
+}
 
 static enum outcome read_content_type(struct request *r, struct err *e)
 {
@@ -94,6 +104,49 @@ static enum outcome count_the_registrar(struct request *r, struct err *e)
 
 	return outcome_of(digest_sha256(cert_spki(r->authentic.rvr.signer), who, e) &&
 			  rate_take(r->m->rate, who, clock_mono_ms(), e));
+}
+
+/* What is not known yet is fetched, and this step runs once more: it finds the list then, or that
+ * it is not to be had. */
+static enum outcome fetch_and_look_again(
+	struct request *r, const struct revocation_gap *gap, struct err *e)
+{
+	if (r->fetches++ == 0)
+		r->fetch_until_ms = clock_mono_ms() + MASA_LIST_WAIT_MS;
+	r->at--;
+	return revocation_fetch(r->m->revocation, call_loop(r->call), gap, r->now, on_fetched, r, e)
+		       ? WAIT
+		       : FAILED;
+}
+
+static bool may_fetch(const struct request *r)
+{
+	return r->fetches == 0 ||
+	       (r->fetches < MASA_LIST_FETCHES_PER_REQUEST && clock_mono_ms() < r->fetch_until_ms);
+}
+
+static enum outcome look_for_revocation(
+	struct request *r, const struct cert_list *path, struct err *e)
+{
+	struct revocation_rules rules = masa_revocation_rules(r->setup);
+	struct revocation_gap gap;
+
+	switch (revocation_look(r->m->revocation, &rules, path, r->now, call_exchange(r->call),
+		may_fetch(r) ? &gap : NULL, e)) {
+	case REVOCATION_CLEAR:
+		return NEXT;
+	case REVOCATION_UNKNOWN:
+		return fetch_and_look_again(r, &gap, e);
+	case REVOCATION_REFUSED:
+		return FAILED;
+	}
+	return FAILED;
+}
+
+/* R8995-MASA-007. Not before the registrar's allowance is counted: a fetch is work. */
+static enum outcome check_domain_revocation(struct request *r, struct err *e)
+{
+	return look_for_revocation(r, &r->authentic.domain, e);
 }
 
 static enum outcome authenticate_the_pledge(struct request *r, struct err *e)
@@ -152,6 +205,16 @@ static enum outcome ask_policy(struct request *r, struct err *e)
 	return NEXT;
 }
 
+/* The owner's anchor may be above the topmost certificate that came along. */
+static enum outcome check_owner_revocation(struct request *r, struct err *e)
+{
+	if (!r->permit.owner_verified)
+		return NEXT;
+	if (!crl_set_check(r->by.crls, &r->permit.path, e))
+		return FAILED;
+	return look_for_revocation(r, &r->permit.path, e);
+}
+
 static enum outcome decide_content(struct request *r, struct err *e)
 {
 	struct issue_policy policy = masa_issue_policy(r->setup);
@@ -162,8 +225,6 @@ static enum outcome decide_content(struct request *r, struct err *e)
 		voucher_format_json(&r->voucher, &r->content, e) &&
 		domain_id_text(pinned, &r->domain_id, e) && domain_key(pinned, r->domain_key, e));
 }
-
-static void run(struct request *r);
 
 static void on_recorded(void *arg, const int64_t *changed, const struct err *e)
 {
@@ -341,10 +402,12 @@ static const struct step voucher_steps[] = {
 	{"digest", take_digest, false},
 	{"registrar's request", authenticate_the_registrar, false},
 	{"rate", count_the_registrar, false},
+	{"revocation", check_domain_revocation, false},
 	{"earlier voucher", recall_voucher, false},
 	{"pledge's request", authenticate_the_pledge, true},
 	{"device", look_up_device, true},
 	{"policy", ask_policy, true},
+	{"revocation", check_owner_revocation, true},
 	{"voucher", decide_content, true},
 	{"audit entry", record_event, true},
 	{"audit entry", check_recorded, true},
@@ -359,6 +422,7 @@ static const struct step audit_steps[] = {
 	{"earlier request", recall_request, false},
 	{"registrar's request", authenticate_the_registrar, false},
 	{"rate", count_the_registrar, false},
+	{"revocation", check_domain_revocation, false},
 	{"pledge's request", authenticate_the_pledge, true},
 	{"device", look_up_device, true},
 	{"device", find_log, true},

@@ -113,6 +113,12 @@ struct issue_policy masa_issue_policy(const struct masa_setup *s)
 		.renewal_promise_s = s->config->renewal_promise_s};
 }
 
+struct revocation_rules masa_revocation_rules(const struct masa_setup *s)
+{
+	return (struct revocation_rules){.policy = (enum revocation_policy)s->config->revocation,
+		.address_classes = s->config->revocation_addresses};
+}
+
 struct signers masa_signers(const struct masa_setup *s)
 {
 	return (struct signers){.nonced = &s->signer,

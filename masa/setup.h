@@ -14,6 +14,7 @@
 #include "masa/config.h"
 #include "masa/issue.h"
 #include "masa/owner.h"
+#include "masa/revocation.h"
 
 struct masa_setup {
 	atomic_uint refs;
@@ -37,6 +38,7 @@ void masa_setup_free(struct masa_setup *s);
 
 struct owner_policy masa_owner_policy(const struct masa_setup *s);
 struct issue_policy masa_issue_policy(const struct masa_setup *s);
+struct revocation_rules masa_revocation_rules(const struct masa_setup *s);
 struct signers masa_signers(const struct masa_setup *s);
 
 #endif

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/net/http_client.h"
 #include "common/pki/idevid.h"
 
 #define OFF(member)  offsetof(struct registrar_config, member)
 #define MOFF(member) offsetof(struct manufacturer_config, member)
 
-static const char *const addresses[] = {"global", "private", "loopback", "link-local", NULL};
 static const char *const checks[] = {"before-delivery", "after-status", "off", NULL};
 static const char *const judgements[] = {"refuse", "warn", NULL};
 static const char *const admits[] = {"hold", "listed", "all", NULL};
@@ -64,7 +64,7 @@ static const struct config_option options[] = {
 		"Time for one connection attempt."},
 	{"masa", "timeout", CONFIG_DURATION, OFF(masa_timeout), "10s", 1, 55, NULL,
 		"Time for a whole request."},
-	{"masa", "addresses", CONFIG_FLAGS, OFF(masa_addresses), "global private", 0, 0, addresses,
+	{"masa", "addresses", CONFIG_FLAGS, OFF(masa_addresses), "global private", 0, 0, http_address_class_names,
 		"Classes of addresses the name of a MASA may stand for."},
 	{"audit", "check", CONFIG_CHOICE, OFF(audit_check), "before-delivery", 0, 0, checks,
 		"When the device's history is fetched from the MASA and judged."},

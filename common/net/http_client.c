@@ -55,6 +55,9 @@ struct fetch {
 
 /* ---- Address classes ------------------------------------------------------------------------ */
 
+const char *const http_address_class_names[] = {
+	"global", "private", "loopback", "link-local", NULL};
+
 struct address_range {
 	uint8_t prefix[16];
 	unsigned bits;

@@ -18,6 +18,9 @@ enum http_address_class { /* where a name may resolve to (bits); others are not 
 	HTTP_ADDR_LINK_LOCAL = 8,
 };
 
+/* The words for them in configurations, in the order of their bits; NULL at the end. */
+extern const char *const http_address_class_names[];
+
 struct http_client; /* one per loop */
 struct http_client *http_client_new(struct loop *l, struct err *e) MUST_CHECK;
 /* Outstanding requests are dropped, done is not called. Before its loop is freed; never from done.
