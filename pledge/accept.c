@@ -144,9 +144,10 @@ static bool names_this_registrar(const struct accept_input *in, struct accepted 
 		return err_set(e, ERR_BUG, "no certificate of the registrar was kept");
 	server = in->server_chain->items[0];
 	if (cert_same_key(out->pinned, server))
-		return is_valid_at(server, in->now_unix_s) ||
-		       err_set(e, ERR_UNAUTHENTICATED,
-			       "the registrar's certificate is not valid now");
+		return is_valid_at(server, in->now_unix_s)
+			       ? cert_list_add(&out->path, server, e)
+			       : err_set(e, ERR_UNAUTHENTICATED,
+					 "the registrar's certificate is not valid now");
 	if (!cert_may_serve(server))
 		return err_set(
 			e, ERR_UNAUTHENTICATED, "the registrar's certificate is for clients only");
@@ -154,16 +155,8 @@ static bool names_this_registrar(const struct accept_input *in, struct accepted 
 		return false;
 	anchors = anchors_new(&pin, e);
 	return anchors &&
-	       (chain_verify(anchors, server, in->server_chain, in->now_unix_s, NULL, e) ||
+	       (chain_verify(anchors, server, in->server_chain, in->now_unix_s, &out->path, e) ||
 		       err_prefix(e, "the registrar is not the one the voucher names"));
-}
-
-/* A device that has just been unpacked has no way to fetch a CRL from inside the site. */
-static bool needs_no_revocation_check(
-	const struct accept_input *in, struct accepted *out, struct err *e)
-{
-	return out->voucher.fields.domain_cert_revocation_checks != FLAG_TRUE ||
-	       err_set(e, ERR_REFUSED, "demands revocation checks, which this device cannot make");
 }
 
 const struct accept_check accept_checks[] = {
@@ -179,7 +172,6 @@ const struct accept_check accept_checks[] = {
 	{"assertion", "RFC 8366 §5.3", asserts_enough},
 	{"pinned-domain-cert", "RFC 8995 §5.6.1", pins_a_domain},
 	{"registrar", "RFC 8995 §5.6.2", names_this_registrar},
-	{"domain-cert-revocation-checks", "RFC 8366 §5.3", needs_no_revocation_check},
 };
 const size_t accept_check_count = sizeof(accept_checks) / sizeof(*accept_checks);
 
@@ -187,12 +179,14 @@ void accepted_init(struct accepted *a)
 {
 	signed_voucher_init(&a->voucher);
 	a->pinned = NULL;
+	a->path = (struct cert_list)CERT_LIST_INIT;
 }
 
 void accepted_clear(struct accepted *a)
 {
 	signed_voucher_clear(&a->voucher);
 	cert_unref(&a->pinned);
+	cert_list_clear(&a->path);
 }
 
 bool accept_voucher(const struct accept_input *in, struct accepted *out, struct err *e)

@@ -23,7 +23,8 @@ struct accept_input { /* all borrowed */
 
 struct accepted {
 	struct signed_voucher voucher;
-	struct cert *pinned; /* the pinned-domain-cert */
+	struct cert *pinned;   /* the pinned-domain-cert */
+	struct cert_list path; /* of the registrar: its certificate first, the pin last */
 };
 
 /* One check; the first that fails decides. */
@@ -35,7 +36,9 @@ struct accept_check {
 extern const struct accept_check accept_checks[];
 extern const size_t accept_check_count;
 
-/* All checks in order. False: *e names the check and its clause; *out is empty. */
+/* All checks in order but one that needs the network: with domain-cert-revocation-checks true the
+ * caller goes on to revocation_check() before it believes anything. False: *e names the check and
+ * its clause; *out is empty. */
 bool accept_voucher(const struct accept_input *in, struct accepted *out, struct err *e) MUST_CHECK;
 void accepted_init(struct accepted *a);
 void accepted_clear(struct accepted *a);

@@ -2,6 +2,8 @@
 /* The table of options. */
 #include "pledge/config.h"
 
+#include "common/net/http_client.h"
+
 #define DAY_S (24 * 3600)
 
 static const char *const key_types[] = {"ec-p256", "ec-p384", "rsa-3072", "ed25519", NULL};
@@ -46,6 +48,9 @@ static const struct config_option options[] = {
 	{"policy", "renew_before", CONFIG_DURATION, AT(renew_before_s), "30d", 0,
 		3650 * (int64_t)DAY_S, NULL,
 		"How long before its end the certificate may be renewed."},
+	{"policy", "revocation_addresses", CONFIG_FLAGS, AT(revocation_addresses), "global private",
+		0, 0, http_address_class_names,
+		"Where revocation lists may be fetched from, when a voucher demands that."},
 };
 
 const struct config_schema pledge_config_schema = {

@@ -21,6 +21,7 @@ struct pledge_config {
 	int nonceless; /* enum nonceless_policy */
 	int assertion; /* enum assertion_policy */
 	int64_t renew_before_s;
+	unsigned revocation_addresses; /* bits of enum http_address_class */
 };
 
 extern const struct config_schema pledge_config_schema;

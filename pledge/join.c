@@ -9,6 +9,7 @@
 #include "common/wire/media_type.h"
 #include "pledge/enroll.h"
 #include "pledge/request.h"
+#include "pledge/revocation.h"
 
 /* ---- connect -------------------------------------------------------------------------------- */
 
@@ -211,6 +212,28 @@ static void warn_without_cmc_ra(const struct exchange *x)
 			"subject", cert_subject(server), NULL);
 }
 
+/* R8995-PLG-040: true must be done, false must not; absent is normal checking, and that of a device
+ * fresh out of its box has no lists. */
+static bool check_revocation(struct exchange *x, struct err *e)
+{
+	const struct pledge *p = x->pledge;
+	struct revocation_input in = {
+		.path = &x->accepted.path,
+		.server_chain = &x->server_chain,
+		.now_unix_s = pledge_judging_time(p),
+		.address_classes = p->config.revocation_addresses,
+		.connect_ms = p->config.connect_timeout_s * 1000,
+		.timeout_ms = p->config.timeout_s * 1000,
+	};
+
+	if (x->accepted.voucher.fields.domain_cert_revocation_checks != FLAG_TRUE)
+		return true;
+	if (!revocation_check(&in, e))
+		return false;
+	pledge_say(p, "voucher: the registrar's certificate is not revoked");
+	return true;
+}
+
 static bool check_voucher(struct exchange *x, struct err *e)
 {
 	const struct pledge *p = x->pledge;
@@ -228,7 +251,7 @@ static bool check_voucher(struct exchange *x, struct err *e)
 		.assertion = (enum assertion_policy)p->config.assertion,
 	};
 
-	if (!accept_voucher(&in, &x->accepted, e))
+	if (!accept_voucher(&in, &x->accepted, e) || !check_revocation(x, e))
 		return false;
 	warn_without_cmc_ra(x);
 	assertion = voucher_assertion_name(x->accepted.voucher.fields.assertion);

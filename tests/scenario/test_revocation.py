@@ -318,3 +318,92 @@ def test_addresses_not_allowed_are_not_connected_to(place, acme, cell, web, tree
         assert_refused(ask(masa, acme, cell, site), 403)
     assert site.fetches() == 0
 
+
+# -- the pledge
+
+@pytest.fixture
+def device(acme):
+    return Device(acme, "masa.example")
+
+
+LOOPBACK = {"policy": {"revocation_addresses": "loopback"}, "retry": {"timeout": "4s"}}
+
+
+@pytest.fixture
+def shown(with_certificate, web, domain):  # noqa: F811
+    """A fake registrar with a certificate that names a list; its voucher demands the check."""
+    def make(says=True, path=None, pin=None, **more):
+        issuer = forge.issuing(domain.directory)
+        site = Site(web, issuer, path=path, **more)
+        registrar = with_certificate(site.made, pin=pin(site) if pin else issuer.cert)
+        registrar.lie = replaced(domain_cert_revocation_checks=says)
+        return site, registrar
+    return make
+
+
+@req("R8995-PLG-040")
+def test_demanded_check_is_made(cell, device, shown):
+    site, registrar = shown()
+    site.publish([4711])
+    attempt = Try(cell, device, registrar, changes=LOOPBACK)
+    attempt.join(expect=JOINED)
+    assert site.fetches() == 1
+    assert "is not revoked" in attempt.done.stdout
+
+
+@req("R8995-PLG-040")
+def test_revoked_registrar_is_refused_when_the_voucher_demands_the_check(cell, device, shown):
+    site, registrar = shown()
+    site.publish([site.made.cert.serial_number])
+    attempt = refuses(cell, device, registrar, changes=LOOPBACK)
+    assert "revoked" in attempt.done.stdout
+
+
+@req("R8995-PLG-040")
+@pytest.mark.parametrize("says", [False, None])
+def test_check_that_is_not_demanded_is_not_made(cell, device, shown, says):
+    site, registrar = shown(says)
+    site.publish([site.made.cert.serial_number])
+    Try(cell, device, registrar, changes=LOOPBACK).join(expect=JOINED)
+    assert site.fetches() == 0
+
+
+@req("R8995-PLG-040")
+@pytest.mark.parametrize("kind", SETTLES_NOTHING)
+def test_demanded_check_that_settles_nothing_is_a_failure(cell, device, shown, tree, kind):
+    site, registrar = shown()
+    site.serve(SETTLES_NOTHING[kind](site, tree[2]))
+    refuses(cell, device, registrar, changes=LOOPBACK)
+    assert site.fetches() == 1
+
+
+@req("R8995-PLG-040")
+def test_demanded_check_without_a_server_is_a_failure(cell, device, shown):
+    _, registrar = shown(uris=[f"http://127.0.0.1:{harness.free_port()}/x.crl"])
+    refuses(cell, device, registrar, changes=LOOPBACK)
+
+
+@req("R8995-PLG-040")
+def test_demanded_check_at_an_address_not_allowed_is_a_failure(cell, device, shown):
+    site, registrar = shown()
+    site.publish()
+    refuses(cell, device, registrar)
+    assert site.fetches() == 0
+
+
+@req("R8995-PLG-040")
+def test_demanded_check_of_a_certificate_without_a_list_says_so(cell, device, with_certificate,  # noqa: F811
+                                                                 domain):
+    issuer = forge.issuing(domain.directory)
+    registrar = with_certificate(certs.make_registrar(issuer), pin=issuer.cert)
+    registrar.lie = replaced(domain_cert_revocation_checks=True)
+    attempt = refuses(cell, device, registrar, changes=LOOPBACK)
+    assert "no revocation list is named" in attempt.done.stdout
+
+
+@req("R8995-PLG-040")
+def test_pinned_registrar_is_checked_with_the_issuer_it_sends(cell, device, shown):
+    site, registrar = shown(pin=lambda s: s.made.cert)
+    site.publish([site.made.cert.serial_number])
+    refuses(cell, device, registrar, changes=LOOPBACK)
+    assert site.fetches() == 1

@@ -331,17 +331,9 @@ static void accept_voucher__registrar_expired__is_refused_with_a_clock_only(void
 	}
 }
 
-static void accept_voucher__revocation_checks_demanded__is_refused(void **state)
-{
-	struct world *w = *state;
-
-	w->v.domain_cert_revocation_checks = FLAG_TRUE;
-	expect_refused(w, "domain-cert-revocation-checks");
-}
-
 static void accept_checks__each__has_a_name_and_a_clause(void **state)
 {
-	assert_int_equal(accept_check_count, 13);
+	assert_int_equal(accept_check_count, 12);
 	for (size_t i = 0; i < accept_check_count; i++) {
 		assert_true(strlen(accept_checks[i].name) > 0);
 		assert_memory_equal(accept_checks[i].clause, "RFC ", 4);
@@ -375,7 +367,6 @@ int main(void)
 		TEST(accept_voucher__pin_of_another_site__is_refused),
 		TEST(accept_voucher__server_sent_only_its_own__is_refused_for_a_pinned_root),
 		TEST(accept_voucher__registrar_expired__is_refused_with_a_clock_only),
-		TEST(accept_voucher__revocation_checks_demanded__is_refused),
 		TEST(accept_checks__each__has_a_name_and_a_clause),
 	};
 
