@@ -3,18 +3,20 @@
 #ifndef REGISTRAR_LIMITS_H
 #define REGISTRAR_LIMITS_H
 
+#include "common/pki/cms.h"
+
 #define MANUFACTURERS_MAX      64 /* sections in one file; an IDevID is tried against each */
 #define SERIALS_FILE_MAX       (64 << 20) /* two million serials of 30 characters */
 #define WORKERS_MAX	       64	  /* loops; beyond that the store's writer is the limit */
 #define CERT_CACHE_ENTRIES     20000 /* about 3 kB each: the devices that are talking right now */
 #define OUTSTANDING_MAX	       4096  /* devices whose voucher is being fetched at one time */
 #define ENROLL_BODY_MAX	       32768 /* CSR_DER_MAX in base64 with line breaks and PEM armour */
-#define MASA_REPLY_MAX	       65536 /* as CMS_DER_MAX: more is no voucher */
-#define MASA_RETRY_AFTER_MAX_S 60    /* RFC 8995 §5.6: a pledge waits no longer (T-20) */
-#define ACCEPT_MAX	       255   /* of a pledge's Accept passed on; longer ones are made anew */
-#define CLAIM_TOUCH_S	       3600  /* a waiting device is noted at most this often */
-#define ENROLL_REPEAT_S	       3600  /* the same CSR from the same client gets the same answer */
-#define LDEVID_BACKDATE_S      300   /* clocks of devices run behind */
+#define MASA_REPLY_MAX	       CMS_DER_MAX /* more is no voucher */
+#define MASA_RETRY_AFTER_MAX_S 60	   /* RFC 8995 §5.6: a pledge waits no longer (T-20) */
+#define ACCEPT_MAX	       255  /* of a pledge's Accept passed on; longer ones are made anew */
+#define CLAIM_TOUCH_S	       3600 /* a waiting device is noted at most this often */
+#define ENROLL_REPEAT_S	       3600 /* the same CSR from the same client gets the same answer */
+#define LDEVID_BACKDATE_S      300  /* clocks of devices run behind */
 #define JOURNAL_MAX	       2000000 /* rows; about 200 octets each */
 #define SWEEP_MS	       60000   /* between two rounds of ageing out */
 #define DRAIN_MS	       15000   /* above MASA time-out: what runs is finished */

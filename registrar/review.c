@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REQUEST_MAX (1 << 17) /* of a stored registrar request; what we signed was below 64 KiB */
+#include "common/pki/cms.h"
 
 struct review {
 	struct registrar *r;
@@ -118,7 +118,7 @@ static bool start_review(
 bool review_device(struct registrar *r, struct loop *l, const struct review_case *c,
 	history_done *done, void *arg, bool *asked, struct err *e)
 {
-	BUF_AUTO struct buf request = BUF_INIT(REQUEST_MAX);
+	BUF_AUTO struct buf request = BUF_INIT(CMS_DER_MAX);
 	struct review *v;
 
 	*asked = false;

@@ -11,6 +11,12 @@
 
 #define FORMATS_MAX 8 /* rows the negotiation below has room for */
 
+/* Limits nest: a pledge's request in base64 leaves room for the registrar's own leaves, signature
+ * and chain. */
+_Static_assert(PLEDGE_REQUEST_MAX / 3 * 4 + 16384 <= VOUCHER_JSON_MAX,
+	"the largest request of a pledge does not fit into a registrar's");
+_Static_assert(VOUCHER_JSON_MAX <= CMS_DER_MAX, "JSON that no container could hold");
+
 void signed_voucher_init(struct signed_voucher *s)
 {
 	*s = (struct signed_voucher){.certs = CERT_LIST_INIT};

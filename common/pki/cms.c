@@ -14,13 +14,13 @@
 #include <time.h>
 
 #include "common/pki/cms_parts.h"
+#include "common/pki/content_info.h"
 #include "common/pki/oid.h"
 #include "common/wire/der.h"
 
 #define CMS_VERSION_MAX 5  /* RFC 5652 §5.1 */
 #define CMS_ATTRS_MAX	16 /* three are usual; S/MIME tools add two or three */
 
-static const struct bytes oid_signed_data = OID_SIGNED_DATA;
 static const struct bytes content_oids[] = {
 	[CMS_CONTENT_ANIMA_JSON] = OID_ANIMA_JSON_VOUCHER,
 	[CMS_CONTENT_ID_DATA] = OID_ID_DATA,
@@ -315,24 +315,13 @@ static bool read_signed_data(
 	       der_expect_end(&d, "SignedData", e) && read_signer_infos(infos.content, out, e);
 }
 
-/* ContentInfo ::= SEQUENCE { contentType id-signedData, [0] EXPLICIT SignedData } */
 static bool read_container(
 	bool with_certs, struct cert_cache *cache, struct cms *out, struct err *e)
 {
-	struct der d = der_of(buf_bytes(&out->der));
-	struct der_tlv info, type, explicit, signed_data;
+	struct der signed_data;
 
-	if (!der_scan(buf_bytes(&out->der), CMS_DEPTH_MAX, e) ||
-		!der_expect(&d, DER_SEQUENCE, &info, "ContentInfo", e) ||
-		!der_expect(&info.content, DER_OID, &type, "contentType", e))
-		return false;
-	if (!der_oid_is(&type, oid_signed_data))
-		return err_set(e, ERR_INPUT, "contentType is not id-signedData");
-	return der_expect(&info.content, DER_CONTEXT_CONSTRUCTED(0), &explicit, "content", e) &&
-	       der_expect_end(&info.content, "ContentInfo", e) &&
-	       der_expect(&explicit.content, DER_SEQUENCE, &signed_data, "SignedData", e) &&
-	       der_expect_end(&explicit.content, "content", e) &&
-	       read_signed_data(signed_data.content, with_certs, cache, out, e);
+	return content_info_read(buf_bytes(&out->der), CMS_DEPTH_MAX, &signed_data, e) &&
+	       read_signed_data(signed_data, with_certs, cache, out, e);
 }
 
 static bool parse(

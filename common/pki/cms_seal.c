@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/pki/cms_parts.h"
+#include "common/pki/content_info.h"
 #include "common/pki/oid.h"
 #include "common/wire/der.h"
 
@@ -20,7 +21,6 @@ static const struct bytes oid_content_type = OID_CONTENT_TYPE;
 static const struct bytes oid_message_digest = OID_MESSAGE_DIGEST;
 static const struct bytes oid_signing_time = OID_SIGNING_TIME;
 static const struct bytes oid_anima_json_voucher = OID_ANIMA_JSON_VOUCHER;
-static const struct bytes oid_signed_data = OID_SIGNED_DATA;
 static const struct bytes version_1 = OCTETS(1);
 static const struct bytes version_3 = OCTETS(3);
 
@@ -155,12 +155,9 @@ static bool put_container(struct bytes payload, const struct identity *signer,
 	const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e)
 {
 	BUF_AUTO struct buf signed_data = BUF_INIT(CMS_DER_MAX);
-	BUF_AUTO struct buf content = BUF_INIT(CMS_DER_MAX);
 
 	return put_signed_data(payload, signer, extra, now_unix_s, &signed_data, e) &&
-	       der_put(&content, DER_OID, oid_signed_data, e) &&
-	       der_put(&content, DER_CONTEXT_CONSTRUCTED(0), buf_bytes(&signed_data), e) &&
-	       der_put(out, DER_SEQUENCE, buf_bytes(&content), e);
+	       content_info_put(buf_bytes(&signed_data), out, e);
 }
 
 bool cms_seal(struct bytes payload, const struct identity *signer, const struct cert_list *extra,

@@ -5,13 +5,13 @@
  */
 #include "common/pki/pkcs7_certs.h"
 
+#include "common/pki/content_info.h"
 #include "common/pki/oid.h"
 #include "common/wire/der.h"
 
 #define PKCS7_CERTS_DEPTH_MAX 24 /* certificates nest to 10 or so, the container adds 5 */
 #define PKCS7_VERSION_MAX     5	 /* RFC 5652 §5.1; 1 is what is meant */
 
-static const struct bytes oid_signed_data = OID_SIGNED_DATA;
 static const struct bytes oid_id_data = OID_ID_DATA;
 static const struct bytes version_1 = OCTETS(1);
 static const struct bytes nothing = {NULL, 0};
@@ -37,15 +37,12 @@ static bool put_signed_data(const struct cert_list *certs, struct buf *out, stru
 bool pkcs7_certs_format(const struct cert_list *certs, struct buf *out, struct err *e)
 {
 	BUF_AUTO struct buf signed_data = BUF_INIT(PKCS7_CERTS_DER_MAX);
-	BUF_AUTO struct buf content = BUF_INIT(PKCS7_CERTS_DER_MAX);
 
 	if (certs->count == 0 || certs->count > PKCS7_CERTS_MAX)
 		return err_set(e, ERR_INPUT, "certs-only CMS: %zu certificates, 1 to %d fit",
 			certs->count, PKCS7_CERTS_MAX);
 	return put_signed_data(certs, &signed_data, e) &&
-	       der_put(&content, DER_OID, oid_signed_data, e) &&
-	       der_put(&content, DER_CONTEXT_CONSTRUCTED(0), buf_bytes(&signed_data), e) &&
-	       der_put(out, DER_SEQUENCE, buf_bytes(&content), e);
+	       content_info_put(buf_bytes(&signed_data), out, e);
 }
 
 static bool read_certs(struct der set, struct cert_list *out, struct err *e)
@@ -114,20 +111,10 @@ static bool read_signed_data(struct der d, struct cert_list *out, struct err *e)
 
 static bool read_container(struct bytes der, struct cert_list *out, struct err *e)
 {
-	struct der d = der_of(der);
-	struct der_tlv info, type, explicit, signed_data;
+	struct der signed_data;
 
-	if (!der_scan(der, PKCS7_CERTS_DEPTH_MAX, e) ||
-		!der_expect(&d, DER_SEQUENCE, &info, "ContentInfo", e) ||
-		!der_expect(&info.content, DER_OID, &type, "contentType", e))
-		return false;
-	if (!der_oid_is(&type, oid_signed_data))
-		return err_set(e, ERR_INPUT, "contentType is not id-signedData");
-	return der_expect(&info.content, DER_CONTEXT_CONSTRUCTED(0), &explicit, "content", e) &&
-	       der_expect_end(&info.content, "ContentInfo", e) &&
-	       der_expect(&explicit.content, DER_SEQUENCE, &signed_data, "SignedData", e) &&
-	       der_expect_end(&explicit.content, "content", e) &&
-	       read_signed_data(signed_data.content, out, e);
+	return content_info_read(der, PKCS7_CERTS_DEPTH_MAX, &signed_data, e) &&
+	       read_signed_data(signed_data, out, e);
 }
 
 bool pkcs7_certs_parse(struct bytes der, struct cert_list *out, struct err *e)
