@@ -33,7 +33,7 @@ static bool load_certs(struct ca *ca, const char *chain_path, struct err *e)
 	CERT_LIST_AUTO struct cert_list further = CERT_LIST_INIT;
 
 	if (chain_path && !cert_list_load(chain_path, &further, e))
-		return err_prefix(e, "[ca] chain");
+		return err_prefix(e, "chain");
 	return cert_list_add(&ca->certs, ca->identity.cert, e) &&
 	       add_new(&ca->certs, &ca->identity.chain, e) && add_new(&ca->certs, &further, e);
 }
