@@ -164,6 +164,18 @@ static void crl_list_open__list_of_another_issuer__is_refused(void **state)
 	assert_non_null(strstr(f->e.text, "another issuer"));
 }
 
+/* A registrar's own key must not clear its certificate. */
+static void crl_list_open__issuer_that_may_not_sign_lists__is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(X509_CRL_set_issuer_name(
+		f->crl, X509_get_subject_name(cert_x509(f->w->registrar.cert))));
+	assert_false(open_as(f, &f->w->registrar, &f->w->registrar, NOW));
+	assert_int_equal(f->e.kind, ERR_UNAUTHENTICATED);
+	assert_non_null(strstr(f->e.text, "may not sign"));
+}
+
 static void crl_list_open__time__is_looked_at(void **state)
 {
 	struct fixture *f = *state;
@@ -356,6 +368,7 @@ int main(void)
 		TEST(crl_list_names__any_of_many__is_found),
 		TEST(crl_list_open__signed_by_another_key__is_refused),
 		TEST(crl_list_open__list_of_another_issuer__is_refused),
+		TEST(crl_list_open__issuer_that_may_not_sign_lists__is_refused),
 		TEST(crl_list_open__time__is_looked_at),
 		TEST(crl_list_open__kinds_that_do_not_answer_alone__are_refused),
 		TEST(crl_list_open__entry_with_a_critical_extension__is_refused),
