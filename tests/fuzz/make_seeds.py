@@ -468,6 +468,38 @@ def make_pkcs7_certs():
         certs_only(DEVICE + tlv(0xa3, b""))])
 
 
+def make_crl_list():
+    device = name((ORGANIZATION, utf8("Fuzz Devices")), (SERIAL, tlv(0x13, b"FUZZ-1")))
+    registrar = int(openssl("x509", "-in", str(HERE / "pki/registrar.crt"), "-noout", "-serial").split(b"=")[1], 16)
+    now, later = tlv(0x17, b"261129000000Z"), tlv(0x18, b"20261231000000Z")
+    delta, point = "2.5.29.27", "2.5.29.28"
+
+    def entry(number=b"\2\1\7", time=now, extensions=b""):
+        return seq(number, time, extensions)
+
+    def crl(*entries, version=integer(1), algorithm=ECDSA_SHA256, issuer=device, this=now, to=later, extensions=None, tail=b""):
+        wanted = tlv(0xa0, seq(*extensions)) if extensions is not None else b""
+        return seq(version, algorithm, issuer, this, to, seq(*entries) if entries else b"", wanted, tail)
+
+    def part(*fields):
+        return [extension(point, seq(*fields), True)]
+    uri = tlv(0x86, b"http://crl.example/site.crl")
+    seeds("crl_list", [
+        crl(), crl(entry(), entry(integer(registrar))), crl(entry(tlv(2, b"\0" * 3 + b"\7"))), crl(entry(tlv(2))), crl(version=b""),
+        crl(version=integer(0)), crl(version=integer(2)), crl(algorithm=seq()), crl(issuer=name((CN, utf8("x")))), crl(to=b""),
+        crl(this=later, to=later), crl(to=now), crl(this=tlv(0x17, b"x")), crl(this=b"\5\0"), crl(entry(time=b"")), crl(entry(time=b"\5\0")),
+        crl(entry(extensions=seq(extension("2.5.29.21", b"\x0a\1\1")))), crl(entry(extensions=seq(extension("2.5.29.29", seq(), True)))),
+        crl(entry(extensions=seq(seq()))), crl(entry(extensions=b"\5\0")), crl(*[seq()] * 9), crl(b"\5\0" * 12), crl(extensions=[]),
+        crl(extensions=[extension("2.5.29.20", integer(1))]), crl(extensions=[extension("2.999", b"", True)]), crl(extensions=[seq()]),
+        crl(extensions=[extension(delta, integer(1), True)]), crl(extensions=part()), crl(extensions=part(tlv(0xa0, tlv(0xa0, uri)))),
+        crl(extensions=part(tlv(0xa0, tlv(0xa0, tlv(0xa4, name()), tlv(0x86, b"http://x/"))))), crl(extensions=part(tlv(0xa0, tlv(0xa0)))),
+        crl(extensions=part(tlv(0xa0, tlv(0xa0, b"\x86\5x")))), crl(extensions=part(tlv(0xa0, tlv(0xa1)))), crl(extensions=part(tlv(0xa0, tlv(0xa0, uri), uri))),
+        crl(extensions=part(tlv(0x81, b"\xff"))), crl(extensions=part(tlv(0x82, b"\xff"))), crl(extensions=part(tlv(0x81, b"\0"))),
+        crl(extensions=part(tlv(0x84, b"\xff"))), crl(extensions=[extension(point, b"\5\0")]), crl(extensions=[extension(point, seq() + seq())]),
+        crl(tail=b"\5\0"), crl(tlv(2, b"\1")), crl()[:-1], seq(), b"", seq(crl(), ECDSA_SHA256, bits(b"x")), seq(crl(), ECDSA_SHA256, tlv(3)),
+        seq(crl(), ECDSA_SHA256, tlv(3, b"\1x")), seq(crl(), seq(), bits(b"x"), b"\5\0")])
+
+
 def make_idevid():
     subject = name((CN, utf8("Device")), (SERIAL, tlv(0x13, b"FUZZ-2")))
 
@@ -688,7 +720,7 @@ def make_texts():
 
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
-                 make_csrattrs, make_pkcs7_certs, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_pledge_state,
+                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_pledge_state,
                  make_texts):
         make()
 
