@@ -18,7 +18,7 @@ import pytest
 import fault
 import harness
 from brski_peer import forge
-from conftest import Device, Site
+from places import Device, Site
 from ledger import MasaLedger, Onboarding, RegistrarLedger, granted, Failed, persist
 from patient import Patient
 from test_masa import Client

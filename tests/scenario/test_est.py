@@ -300,7 +300,7 @@ def test_right_tls_exporter_is_accepted(fake_site):
 def asking(place, acme, domain, masa_fake_server):
     """A registrar that asks for a challengePassword, a P-384 key and a subjectAltName; no
     serverkeygen."""
-    from conftest import Site
+    from places import Site
     registrar = harness.Registrar(place / "asking", domain, [acme], changes={
         "est": {"csrattrs": "challengePassword ec-p384 san", "server_keygen": "no",
                 "cacerts_open": "no"}})

@@ -10,7 +10,7 @@ from cryptography import x509
 
 import harness
 from brski_peer import forge
-from conftest import Device, Site
+from places import Device, Site
 
 req = pytest.mark.req
 

@@ -13,7 +13,7 @@ import pytest
 import harness
 from brski_peer import certs, cms, forge, voucher
 from brski_peer.wire import Connection
-from conftest import Device
+from places import Device
 from test_registrar import assert_refused
 
 req = pytest.mark.req

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import pytest
 
 import harness
-from conftest import Site
+from places import Site
 
 PROXIMITY = "proximity_registrar_cert"
 

@@ -19,7 +19,7 @@ from brski_peer import certs, cms, forge, voucher
 from brski_peer.pledge import est_body
 from brski_peer.registrar import FakeRegistrar
 from brski_peer.server import Answer, text
-from conftest import Device
+from places import Device
 
 req = pytest.mark.req
 

@@ -832,7 +832,7 @@ def test_second_bootstrap_of_an_enrolled_device_is_noticed(fake_site, fake_masa)
 @pytest.fixture(scope="module")
 def policies(place, lab, domain, masa_fake_server):
     """A registrar where each manufacturer is admitted in another way."""
-    from conftest import Site
+    from places import Site
     makers = {name: harness.Manufacturer(lab / f"maker-{name}", name)
               for name in ("Holdco", "Listed", "Oldtimer", "Override")}
     directory = place / "policies"
@@ -904,7 +904,7 @@ def test_rejected_device_is_404(policies, fake_masa):
 
 @req("R8995-REG-012", "R8995-REG-058")
 def test_serial_not_on_the_list_is_refused_and_one_on_it_joins(policies, fake_masa):
-    from conftest import Device
+    from places import Device
     listed = Device(policies.makers["Listed"], policies.masa_url, serial="LISTED-1")
     with policies.peer(listed) as pledge:
         assert pledge.request_voucher().status == 200
@@ -937,7 +937,7 @@ def test_serial_from_the_common_name_and_masa_by_override(policies, cell, fake_m
 @req("R8995-REG-057", "R8995-REG-042", "EA-05")
 def test_history_found_bad_after_the_voucher_stops_est(policies, fake_masa):
     """audit check = after-status: the voucher is out, then the foreign owner shows up."""
-    from conftest import Device
+    from places import Device
     fake_masa.audit = fake_masa.foreign_history
     device = Device(policies.makers["Listed"], policies.masa_url, serial="LISTED-2")
     with policies.peer(device) as pledge:
@@ -952,7 +952,7 @@ def test_history_found_bad_after_the_voucher_stops_est(policies, fake_masa):
 @req("R8995-REG-024", "R8995-REG-052")
 def test_masa_is_shown_a_certificate_and_a_password_where_configured(lab, cell, acme, stranger, domain):
     from brski_peer.masa import FakeMasa
-    from conftest import Site
+    from places import Site
     (cell / "password").write_text("correct horse\n")
     changes = {"manufacturer Acme": {"masa_user": "site-7", "masa_password": cell / "password"},
                "manufacturer Stranger": {"masa_anchors": acme.anchors, "masa_certificate": "no"}}
@@ -985,7 +985,7 @@ def test_masa_that_wants_a_password_nobody_gave_is_a_clean_failure(fake_site, fa
 
 @req("R8995-REG-042", "R8995-REG-044")
 def test_history_is_only_warned_about_where_the_operator_says_so(cell, acme, domain, fake_masa):
-    from conftest import Site
+    from places import Site
     registrar = harness.Registrar(cell / "registrar", domain, [acme],
                                   changes={"audit": {"foreign_domain": "warn"}})
     fake_masa.audit = fake_masa.foreign_history
@@ -998,7 +998,7 @@ def test_history_is_only_warned_about_where_the_operator_says_so(cell, acme, dom
 
 @req("R8995-REG-040", "R8995-REG-042")
 def test_history_is_not_asked_for_where_it_is_off(cell, acme, domain, fake_masa):
-    from conftest import Site
+    from places import Site
     registrar = harness.Registrar(cell / "registrar", domain, [acme], changes={"audit": {"check": "off"}})
     with harness.running(registrar):
         here = Site(cell, acme, domain, fake_masa, registrar)

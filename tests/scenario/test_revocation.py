@@ -10,7 +10,7 @@ import pytest
 import harness
 from brski_peer import certs, forge
 from brski_peer.crl import DAY, CrlServer, issuing_point, make_crl, points
-from conftest import Device
+from places import Device
 from test_masa import Client, new_device, running_masa
 from test_pledge import JOINED, Try, refuses, replaced, with_certificate  # noqa: F401 (fixture)
 from test_registrar import assert_refused

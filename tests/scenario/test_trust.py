@@ -15,7 +15,7 @@ import harness
 from brski_peer import certs, forge
 from brski_peer.pledge import certs_of, est_body
 from brski_peer.registrar import FakeRegistrar
-from conftest import Device, Site
+from places import Device, Site
 from test_masa import Client, new_device, registrar  # noqa: F401
 from test_pledge import JOINED, Try
 from test_registrar import assert_refused
