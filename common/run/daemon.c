@@ -182,11 +182,15 @@ static void *worker_main(void *arg)
 
 static size_t start_workers(struct daemon *d)
 {
+	char name[16]; /* as much as the kernel keeps, for top -H and the like */
 	size_t started = 0;
 
-	while (started < d->loop_count &&
-		pthread_create(&d->threads[started], NULL, worker_main, d->loops[started]) == 0)
-		started++;
+	for (; started < d->loop_count; started++) {
+		if (pthread_create(&d->threads[started], NULL, worker_main, d->loops[started]) != 0)
+			break;
+		snprintf(name, sizeof(name), "worker-%u", (unsigned)started & 0xff);
+		pthread_setname_np(d->threads[started], name);
+	}
 	return started;
 }
 

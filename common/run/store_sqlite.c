@@ -597,6 +597,8 @@ static bool start(struct store *s, struct err *e)
 	if (!take_instance_lock(s, e) || !create_private(s->path, e) || !open_writer(s, e))
 		return false;
 	s->thread_runs = pthread_create(&s->thread, NULL, writer_main, s) == 0;
+	if (s->thread_runs)
+		pthread_setname_np(s->thread, "store-writer");
 	return s->thread_runs || err_set(e, ERR_NO_MEMORY, "store: no thread");
 }
 

@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bench_scaling import scaling  # noqa: E402
 from bench_site import Site  # noqa: E402
 
 BUILD = os.environ.get("BUILD", "build")
@@ -48,6 +49,7 @@ def main():
         time.sleep(IDLE_S)
         idle_cpu_pct = (site.registrar_cpu_s() - before) / IDLE_S * 100
         rss_peak_mb = site.registrar_status("VmHWM") / 1024
+    threads = scaling(BUILD)
     top = results[32]
     figures = {
         "registrar_cpu_us": top["registrar_cpu_us"],
@@ -70,6 +72,7 @@ def main():
         "rss_peak_mb": round(rss_peak_mb, 1),
         "rss_idle_conn_kb": more["rss_idle_conn_kb"],
         "idle_cpu_pct": round(idle_cpu_pct, 3),
+        **threads,
     }
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as out:
         json.dump(figures, out, indent=1)
@@ -77,6 +80,7 @@ def main():
     print(f"registrar {figures['registrar_ratio']} × its floor, MASA {figures['masa_ratio']} × its floor; "
           f"enrolment {figures['enroll_cpu_us']:.0f} µs; {figures['rss_peak_mb']} MB at most, "
           f"{figures['rss_idle_conn_kb']} kB per idle connection, idle CPU {figures['idle_cpu_pct']} %; "
+          f"two workers {figures['scaling_1_to_2']} × one; "
           f"{figures['onboard_failures']} failures; figures in {BUILD}/bench.json")
     return 1 if figures["onboard_failures"] + figures["enroll_failures"] else 0
 
