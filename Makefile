@@ -158,6 +158,12 @@ $(FAULT_LIB): tests/fault/fault.c tests/fault/fault.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -I. -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
+CLOCK_LIB = $(BUILD)/tools/clock.so
+$(CLOCK_LIB): tests/clock/clock.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
+
 # what people and machines run
 .PHONY: deps deps-dev demo demo-up demo-down check check-all check-slow check-built slow-built unit lint bench sanitize install
 deps:
@@ -179,7 +185,7 @@ FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash)
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory check-built
-check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(BUILD)/bench/loadgen
+check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
 check-all: check check-slow sanitize tsan bench
 

@@ -123,11 +123,29 @@ static bool check_readable(const struct voucher *content, struct err *e)
 	       err_set(e, ERR_BUG, "the voucher does not read as it was meant");
 }
 
+static const struct identity *signer_for(const struct signers *by, const struct voucher *content)
+{
+	return content->nonce ? by->nonced : by->nonceless;
+}
+
+bool issue_signer_valid(
+	const struct signers *by, const struct voucher *content, int64_t now, struct err *e)
+{
+	const struct cert *c = signer_for(by, content)->cert;
+
+	if (cert_not_before(c) <= now && now <= cert_not_after(c))
+		return true;
+	return err_set(
+		e, ERR_RETRY_LATER, "the voucher signer's certificate is not valid at this time");
+}
+
 bool issue_sign(const struct signers *by, const struct voucher_format *format,
 	const struct voucher *content, int64_t now, struct buf *out, struct err *e)
 {
-	const struct identity *signer = content->nonce ? by->nonced : by->nonceless;
+	const struct identity *signer = signer_for(by, content);
 
+	if (!issue_signer_valid(by, content, now, e))
+		return false;
 	if (check_readable(content, e) &&
 		format->seal(content, signer, &signer->chain, now, out, e))
 		return true;

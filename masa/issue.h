@@ -26,6 +26,11 @@ bool issue_decide(const struct issue_policy *policy, const struct authentic *a,
 	const struct permit *permit, int64_t now, struct voucher *out, const struct cert **pinned,
 	struct err *e) MUST_CHECK;
 
+/* Has the one that would sign a certificate that is valid now? ERR_RETRY_LATER: to be asked before
+ * anything is recorded. */
+bool issue_signer_valid(const struct signers *by, const struct voucher *content, int64_t now,
+	struct err *e) MUST_CHECK;
+
 /* Sign. Only what reads back as `content` is signed, and only what then verified under the signer's
  * own certificate (seal sees to that) is appended to out. */
 bool issue_sign(const struct signers *by, const struct voucher_format *format,

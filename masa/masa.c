@@ -2,6 +2,7 @@
 /* Putting a MASA together from its setup, replacing the setup, and taking it apart. */
 #include "masa/masa.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "masa/limits.h"
@@ -34,6 +35,7 @@ struct masa *masa_new(
 bool masa_open_store(struct masa *m, struct err *e)
 {
 	m->store = store_open(m->setup->config->store_path, &masa_schema, e);
+	masa_now(m); /* what later moments are compared with */
 	return m->store && owners_load(m->owners, m->store, e);
 }
 
@@ -50,6 +52,19 @@ void masa_free(struct masa *m)
 	masa_setup_free(m->setup);
 	pthread_mutex_destroy(&m->setup_lock);
 	free(m);
+}
+
+int64_t masa_now(struct masa *m)
+{
+	char seconds[24];
+	int64_t by_s;
+
+	if (clock_watch_jumped(&m->clock_watch, &m->clock, &by_s)) {
+		snprintf(seconds, sizeof(seconds), "%+lld", (long long)by_s);
+		log_event(m->log, LOG_LEVEL_WARNING, "alert-clock-jumped", NULL, "seconds", seconds,
+			"hint", "certificates are judged and vouchers dated by the new time", NULL);
+	}
+	return clock_unix_s(&m->clock);
 }
 
 struct masa_setup *masa_setup_take(struct masa *m)

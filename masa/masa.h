@@ -16,6 +16,7 @@
 struct masa {
 	const struct log *log; /* borrowed */
 	struct clock clock;
+	struct clock_watch clock_watch;
 	pthread_mutex_t setup_lock; /* guards the pointer */
 	struct masa_setup *setup;
 	struct cert_cache *certs;
@@ -34,6 +35,8 @@ struct masa *masa_new(struct masa_setup *setup, const struct log *l, const struc
 bool masa_open_store(struct masa *m, struct err *e) MUST_CHECK;
 void masa_free(struct masa *m);
 
+/* The time, UTC seconds. Says so in the log when the clock was set meanwhile. */
+int64_t masa_now(struct masa *m);
 /* The setup that is in force; the caller's reference. Any thread. */
 struct masa_setup *masa_setup_take(struct masa *m);
 /* Put another one in its place, which is taken over; the old one is the caller's. Any thread. */

@@ -218,10 +218,12 @@ static enum outcome check_owner_revocation(struct request *r, struct err *e)
 static enum outcome decide_content(struct request *r, struct err *e)
 {
 	struct issue_policy policy = masa_issue_policy(r->setup);
+	struct signers by = masa_signers(r->setup);
 	const struct cert *pinned;
 
 	return outcome_of(
 		issue_decide(&policy, &r->authentic, &r->permit, r->now, &r->voucher, &pinned, e) &&
+		issue_signer_valid(&by, &r->voucher, r->now, e) &&
 		voucher_format_json(&r->voucher, &r->content, e) &&
 		domain_id_text(pinned, &r->domain_id, e) && domain_key(pinned, r->domain_key, e));
 }
@@ -495,7 +497,7 @@ static void start(struct call *c, struct masa *m, const struct sequence *s)
 	r->by = masa_authenticator(m, r->setup);
 	r->call = c;
 	r->sequence = s;
-	r->now = clock_unix_s(&m->clock);
+	r->now = masa_now(m);
 	authentic_init(&r->authentic);
 	voucher_init(&r->voucher, VOUCHER);
 	buf_init(&r->content, VOUCHER_JSON_MAX);

@@ -127,8 +127,9 @@ struct cert *ca_issue_ldevid(
 		.not_after = now + ca->ldevid_s,
 	};
 
-	if (cert_not_after(ca->identity.cert) <= now) {
-		err_set(e, ERR_RETRY_LATER, "the issuing CA is expired");
+	if (cert_not_after(ca->identity.cert) <= now || cert_not_before(ca->identity.cert) > now) {
+		err_set(e, ERR_RETRY_LATER, "the issuing CA is %s at this time",
+			cert_not_before(ca->identity.cert) > now ? "not valid yet" : "expired");
 		return NULL;
 	}
 	return issue_certificate(&request, e);

@@ -27,6 +27,9 @@ bool endorse(const struct endorsement *w, struct buf *out, struct err *e)
 	VOUCHER_AUTO struct voucher v;
 
 	voucher_init(&v, VOUCHER_REQUEST);
+	if (cert_not_after(w->registrar->cert) < w->now ||
+		cert_not_before(w->registrar->cert) > w->now)
+		return err_set(e, ERR_RETRY_LATER, "our own certificate is not valid at this time");
 	if (fill(&v, w, e) &&
 		w->format->seal(&v, w->registrar, &w->registrar->chain, w->now, out, e))
 		return true;

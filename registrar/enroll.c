@@ -455,7 +455,7 @@ static void enroll_start(struct call *c, struct registrar *r, enum enroll_kind k
 	n->setup = registrar_setup_take(r);
 	n->call = c;
 	n->kind = kind;
-	n->now = clock_unix_s(&r->clock);
+	n->now = registrar_now(r);
 	buf_init(&n->csr_der, CSR_DER_MAX);
 	buf_init(&n->cert_der, CERT_DER_MAX);
 	enroll_run(n);

@@ -29,7 +29,7 @@ static bool may_read(struct registrar *r, const struct registrar_setup *s, const
 {
 	CLIENT_AUTO struct client client = {0};
 	struct device_record device;
-	bool known = peer->cert && identify_client(r, s, peer, clock_unix_s(&r->clock), &client, e);
+	bool known = peer->cert && identify_client(r, s, peer, registrar_now(r), &client, e);
 
 	if (!known && s->config.cacerts_open) {
 		*e = (struct err)ERR_INIT;

@@ -387,7 +387,7 @@ void onboard_handle(struct call *c, void *app)
 	o->setup = registrar_setup_take(r);
 	o->face = registrar_face_ref(registrar_face_shown(o->setup, call_peer(c)));
 	o->call = c;
-	o->now = clock_unix_s(&r->clock);
+	o->now = registrar_now(r);
 	signed_voucher_init(&o->request);
 	buf_init(&o->registrar_request, CMS_DER_MAX);
 	buf_init(&o->voucher, MASA_REPLY_MAX);

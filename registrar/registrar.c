@@ -174,7 +174,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 {
 	int64_t pending;
 
-	r->started_at = clock_unix_s(&r->clock);
+	r->started_at = registrar_now(r);
 	r->store = store_open(r->setup->config.store, &records_schema, e);
 	if (!r->store || !records_count_pending(r->store, &pending, e))
 		return false;
@@ -183,7 +183,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		!serve_devices(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e))
 		return false;
-	loop_timer_arm(&r->sweep, 0);
+	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
+	loop_timer_arm(&r->sweep, SWEEP_MS);
 	log_event(
 		&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen, NULL);
 	return true;
@@ -214,11 +215,28 @@ static void on_swept(void *arg, const int64_t *changed, const struct err *e)
 	loop_timer_arm(&r->sweep, SWEEP_MS);
 }
 
+int64_t registrar_now(struct registrar *r)
+{
+	char seconds[24];
+	int64_t by_s;
+
+	if (clock_watch_jumped(&r->clock_watch, &r->clock, &by_s)) {
+		snprintf(seconds, sizeof(seconds), "%+lld", (long long)by_s);
+		log_event(&r->log, LOG_LEVEL_WARNING, "alert-clock-jumped", NULL, "seconds",
+			seconds, "hint",
+			"certificates are judged and issued by the new time; nothing is aged out "
+			"for a day",
+			NULL);
+		atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_HOLD_MS);
+	}
+	return clock_unix_s(&r->clock);
+}
+
 void registrar_sweep(void *registrar)
 {
 	struct registrar *r = registrar;
 	const struct records_writer w = {r->store, r->workers[0].loop, on_swept, r};
-	const int64_t now = clock_unix_s(&r->clock);
+	const int64_t now = registrar_now(r);
 	struct registrar_setup *s = registrar_setup_take(r);
 	const struct sweep_limits limits = {
 		.claims_before = now - s->config.pending_days * DAY_S,
@@ -229,6 +247,10 @@ void registrar_sweep(void *registrar)
 	struct err e = ERR_INIT;
 
 	registrar_setup_free(s);
+	if (clock_mono_ms() < atomic_load(&r->sweep_from_ms)) {
+		on_swept(r, NULL, NULL);
+		return;
+	}
 	if (records_sweep(&w, &limits, &e))
 		return;
 	log_err(&r->log, "sweep-failed", NULL, &e);

@@ -25,6 +25,7 @@ struct registrar {
 	char *config_path;
 	struct log log;
 	struct clock clock;
+	struct clock_watch clock_watch;
 	pthread_mutex_t setup_lock; /* guards the pointer */
 	struct registrar_setup *setup;
 	struct buf started_list; /* the options at the start: what sockets and store are */
@@ -38,7 +39,8 @@ struct registrar {
 	size_t worker_count;
 	struct http_server *server, *admin;
 	struct loop_timer sweep;
-	_Atomic int draining; /* servers that are not yet empty */
+	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
+	_Atomic int draining;	       /* servers that are not yet empty */
 	void (*drained)(void *arg);
 	void *drained_arg;
 	int64_t started_at;
@@ -62,6 +64,9 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 /* After the loops have stopped; also what registrar_open() or _start() left behind. */
 void registrar_close(struct registrar *r);
 
+/* The time, UTC seconds. Says so in the log when the clock was set meanwhile, and then lets nothing
+ * be aged out for a while: what a wrong clock threw away would not come back with the right one. */
+int64_t registrar_now(struct registrar *r);
 struct http_client *registrar_masa_client(struct registrar *r, const struct loop *l);
 /* Ask again for the number of open claims and age out what is old; from a loop, every SWEEP_MS. */
 void registrar_sweep(void *registrar);

@@ -87,7 +87,7 @@ static bool record(struct report *p, struct err *e)
 	const struct records_writer w = {p->r->store, call_loop(p->call), on_recorded, p};
 	char text[STATUS_TEXT_MAX], told[STATUS_TEXT_MAX];
 	const struct journal_entry entry = {
-		.at = clock_unix_s(&p->r->clock),
+		.at = registrar_now(p->r),
 		.exchange = call_exchange(p->call),
 		.device = client_key(&p->client),
 		.step = event_name(p),
@@ -114,7 +114,7 @@ static bool take_report(struct report *p, struct err *e)
 {
 	const struct peer *peer = call_peer(p->call);
 
-	if (!identify_client(p->r, p->setup, peer, clock_unix_s(&p->r->clock), &p->client, e) ||
+	if (!identify_client(p->r, p->setup, peer, registrar_now(p->r), &p->client, e) ||
 		!status_report_parse(call_body(p->call), &p->status, e) ||
 		!records_device(p->r->store, client_key(&p->client), &p->device, e) ||
 		!known_device(p, e))

@@ -3,6 +3,8 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct clock {
@@ -13,5 +15,16 @@ struct clock {
 int64_t clock_unix_s(const struct clock *c);
 /* Milliseconds of a clock that never jumps: for deadlines. */
 int64_t clock_mono_ms(void);
+
+/* Notices that the system's clock was set: its distance from a clock that nobody sets has changed.
+ */
+struct clock_watch {
+	_Atomic int64_t distance_s; /* 0: not looked yet */
+};
+#define CLOCK_JUMP_S 60 /* below it, it is the correction of a clock that is in order */
+
+/* True once for each jump, with its size in *by_s. Any thread. c: as above; a fixed moment never
+ * jumps. */
+bool clock_watch_jumped(struct clock_watch *w, const struct clock *c, int64_t *by_s);
 
 #endif

@@ -5,8 +5,11 @@ import json
 import pathlib
 import shutil
 import signal
+import socket
+import sqlite3
 import subprocess
 import threading
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -354,3 +357,75 @@ def test_second_instance_on_the_same_admin_socket_does_not_start(running_cell, n
     done = harness.run(harness.program(f"brski-{name}"), "-c", config, check=1, timeout=20)
     assert f"{name}.sock" in done.stderr and "somebody does already" in done.stderr
     first.ctl("devices", "list")
+
+
+# -- the service manager
+
+class Manager:
+    """The other end of NOTIFY_SOCKET."""
+
+    def __init__(self, path):
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+
+    def env(self, watchdog_s):
+        return {"NOTIFY_SOCKET": str(self.path), "WATCHDOG_USEC": str(int(watchdog_s * 1e6))}
+
+    def hears(self, text, within=harness.PATIENCE):
+        """The first message with this text, or None."""
+        deadline = time.monotonic() + within
+        while (left := deadline - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                said = self.socket.recv(4096).decode()
+            except TimeoutError:
+                return None
+            if text in said:
+                return said
+        return None
+
+
+@pytest.fixture(params=["masa", "registrar"])
+def managed(request, cell, acme, domain):
+    """A cell whose MASA or registrar has a service manager with a watchdog of one second."""
+    c = Cell(cell, acme, domain)
+    daemon, manager = getattr(c, request.param), Manager(cell / "notify")
+    daemon.env.update(manager.env(1))
+    with harness.running(c.masa, c.registrar):
+        yield c, daemon, manager
+
+
+def test_service_manager_is_told_of_start_reload_and_end(managed):
+    c, daemon, manager = managed
+    assert "STATUS=Serving" in manager.hears("READY=1")
+    assert manager.hears("WATCHDOG=1")
+    reload(daemon)
+    assert "MONOTONIC_USEC=" in manager.hears("RELOADING=1")
+    assert manager.hears("READY=1")
+    rewrite(daemon.config, "[log]", "[log]\nsurprise = 1")
+    reload(daemon, "reload-failed")
+    assert "the reload failed" in manager.hears("READY=1\nSTATUS=Serving with")
+    daemon.stop()
+    assert manager.hears("STOPPING=1")
+
+
+def test_no_sign_of_life_while_the_writer_of_the_store_hangs(managed):
+    """Somebody else holds the database: what was queued cannot be written."""
+    c, daemon, manager = managed
+    assert manager.hears("WATCHDOG=1")
+    device = c.site.device()
+    database = daemon.directory / f"{daemon.argv[0].rsplit('-', 1)[1]}.db"
+    with sqlite3.connect(database, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with c.site.peer(device) as peer:
+            asking = threading.Thread(target=lambda: peer.request_voucher())
+            asking.start()
+            daemon.wait_log("event=thread-late .*which=store")
+            while manager.hears("WATCHDOG=1", 0.01):  # what was said before
+                pass
+            assert not manager.hears("WATCHDOG=1", 1)
+            other.execute("ROLLBACK")
+            assert manager.hears("WATCHDOG=1")
+            asking.join()
+    other.close()
