@@ -60,7 +60,7 @@ static const struct config_option options[] = {
 	{"policy", "require_prior", CONFIG_BOOL, AT(require_prior), "yes", 0, 0, NULL,
 		"Whether a request with a nonce must contain the device's own signed request."},
 	{"policy", "crls", CONFIG_PATH, AT(crls), "", 0, 0, NULL,
-		"PEM revocation lists of registrars' CAs, read at start and on SIGHUP; empty: "
+		"PEM revocation lists of registrars' CAs; empty: "
 		"none."},
 	{"policy", "revocation", CONFIG_CHOICE, AT(revocation), "require", 0, 0, revocations,
 		"Revocation lists that a registrar's certificates point to. require: no voucher "
