@@ -234,9 +234,8 @@ FIXTURE void start_server(struct fixture *f, const char *listen, const struct ht
 
 	memset(f, 0, sizeof(*f));
 	assert_true(tls_init(&e));
-	f->log = (struct log){.program = "test",
-		.level = LOG_LEVEL_INFO,
-		.fd = getenv("TEST_LOG") ? 2 : -1};
+	f->log = (struct log){
+		.program = "test", .level = LOG_LEVEL_INFO, .fd = getenv("TEST_LOG") ? 2 : -1};
 	pthread_mutex_init(&f->app.lock, NULL);
 	pthread_cond_init(&f->app.changed, NULL);
 	make_identity(&f->id, KEY_EC_P256, "server");
