@@ -7,6 +7,7 @@
  * Set on every transfer, each for a measured reason:
  *   CAINFO_BLOB, CAPATH=NULL Debian's default also trusts /etc/ssl/certs beside the pinned CA
  *   PIPEWAIT, MAX_HOST_CONNECTIONS   300 queued h2 requests opened 201 connections without them
+ *   FORBID_REUSE until answered   out of memory, curl kept a broken h2 session for the next request
  *   open-socket and prereq callbacks   no address outside the classes the administrator allowed is
  *                            spoken to, on a new connection or on one that already stands
  *   NOSIGNAL, empty Expect:, no proxy from the environment, redirects not followed
@@ -223,6 +224,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	};
 	size_t len = size * count;
 
+	curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 0L); /* the connection proved good */
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
 		size_t name_len = strlen(kept[i].name);
 
@@ -313,6 +315,7 @@ static CURLcode set_tls(struct fetch *f, const struct http_fetch *w)
 	CURL *easy = f->easy;
 	CURLcode rc = CURLE_OK;
 
+	SET(CURLOPT_FORBID_REUSE, 1L); /* until there is an answer */
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (w->signed_object) {
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
@@ -495,26 +498,40 @@ static void finish_completed(struct http_client *c)
 	}
 }
 
+/* Out of memory, curl forgets to watch a socket or says it is dead for all: what is under way would
+ * wait for its time-out. Those that done() starts anew stand before the first and are spared. */
+static void fail_all(struct http_client *c)
+{
+	struct fetch *next;
+
+	for (struct fetch *f = c->first; f; f = next) {
+		next = f->next;
+		finish(f, CURLE_OUT_OF_MEMORY);
+	}
+}
+
 /* ---- curl on the loop ----------------------------------------------------------------------- */
+
+static void drive(struct http_client *c, curl_socket_t fd, int action)
+{
+	int running;
+	CURLMcode rc = curl_multi_socket_action(c->multi, fd, action, &running);
+
+	finish_completed(c);
+	if (rc == CURLM_OUT_OF_MEMORY || rc == CURLM_ABORTED_BY_CALLBACK)
+		fail_all(c);
+}
 
 static void on_socket_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_client *c = arg;
-	int action =
-		(what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-	int running;
-
-	curl_multi_socket_action(c->multi, fd, action, &running);
-	finish_completed(c);
+	drive(c, fd,
+		(what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static void on_timer(void *arg)
 {
-	struct http_client *c = arg;
-	int running;
-
-	curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	finish_completed(c);
+	drive(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_watch_timer(CURLM *multi, long timeout_ms, void *arg)
