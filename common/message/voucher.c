@@ -190,8 +190,8 @@ static bool parse_binary(const struct leaf *l, enum voucher_kind kind, const cha
 	if (in.len == 0)
 		return err_set(e, ERR_INPUT, "empty");
 	if (l->type == LEAF_ISSUER && kind == VOUCHER_REQUEST) {
-		struct err ignored = ERR_INIT;
-		return base64_decode(in, out, &ignored) || buf_append(out, in.data, in.len, e);
+		return base64_decode(in, out, e) ||
+		       (e->kind != ERR_NO_MEMORY && buf_append(out, in.data, in.len, e));
 	}
 	return base64_decode(in, out, e) && (l->type != LEAF_CERT || check_one_element(out, e));
 }

@@ -5,7 +5,25 @@
  */
 #include "common/wire/json.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* Jansson 2.14 does not always say when it runs out of memory: remember that it did. */
+static _Thread_local bool starved;
+
+static void *allocate(size_t size)
+{
+	void *p = malloc(size);
+
+	starved |= !p;
+	return p;
+}
+
+/* Before anybody uses Jansson: what was allocated by one allocator is freed by it, too. */
+__attribute__((constructor)) static void watch_allocations(void)
+{
+	json_set_alloc_funcs(allocate, free);
+}
 
 /* Count brackets outside of strings. Whether they match is for the parser to say. */
 static bool depth_is_bounded(struct bytes text, struct err *e)
@@ -37,10 +55,11 @@ json_t *json_parse_object(struct bytes text, struct err *e)
 	}
 	if (!depth_is_bounded(text, e))
 		return NULL;
+	starved = false;
 	json_t *value = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &why);
-	if (!value) {
-		bool memory = json_error_code(&why) == json_error_out_of_memory;
-		err_set(e, memory ? ERR_NO_MEMORY : ERR_INPUT, "JSON: %s (octet %d)", why.text,
+	if (!value || starved) { /* it leaves out characters it has no memory for, without a word */
+		json_decref(value);
+		err_set(e, starved ? ERR_NO_MEMORY : ERR_INPUT, "JSON: %s (octet %d)", why.text,
 			why.position);
 		return NULL;
 	}
@@ -62,7 +81,7 @@ struct sink {
 static int write_some(const char *text, size_t len, void *user)
 {
 	struct sink *s = user;
-	s->failed = !buf_append(s->out, text, len, s->e);
+	s->failed = s->failed || !buf_append(s->out, text, len, s->e);
 	return s->failed ? -1 : 0;
 }
 
@@ -70,7 +89,11 @@ bool json_format(const json_t *value, struct buf *out, struct err *e)
 {
 	struct sink s = {.out = out, .e = e};
 	size_t before = out->len;
-	if (json_dump_callback(value, write_some, &s, JSON_COMPACT | JSON_ENCODE_ANY) == 0)
+	int rc;
+	starved = false;
+	rc = json_dump_callback(value, write_some, &s, JSON_COMPACT | JSON_ENCODE_ANY);
+	/* Jansson does not look at what became of a member's name */
+	if (rc == 0 && !s.failed && !starved)
 		return true;
 	out->len = before;
 	if (!s.failed)
