@@ -295,7 +295,8 @@ void call_refuse(struct call *c, int status, const char *sentence)
 
 void call_reply_err(struct call *c, const struct log *l, const char *event, const struct err *e)
 {
-	int status = status_of(e->kind);
+	/* a failure that forgot to say which must not pass for success */
+	int status = status_of(e->kind == ERR_NONE ? ERR_BUG : e->kind);
 
 	log_err_about(
 		l, event, c->exchange, c->peer->peer.address[0] ? c->peer->peer.address : NULL, e);

@@ -262,8 +262,11 @@ static bool read_facts(struct cert *c, struct err *e)
 		bytes_equal(c->subject_der, c->issuer_der) && X509_self_signed(c->x509, 1) == 1;
 	c->serial_number_fault = name_attribute(
 		subject, NID_serialNumber, c->serial_number, sizeof(c->serial_number));
-	ossl_forget();
 	read_key_ids(c);
+	/* caches keep certificates: none that was only half understood */
+	if (ossl_is_starved())
+		return ossl_fail(e, ERR_NO_MEMORY, "certificate");
+	ossl_forget();
 	return read_eku(c, e) && name_text(subject, c->subject, e) &&
 	       name_text(X509_get_issuer_name(c->x509), c->issuer, e) &&
 	       read_time(X509_get0_notBefore(c->x509), "notBefore", &c->not_before, e) &&
@@ -288,6 +291,7 @@ static struct cert *build(uint8_t *der, size_t der_len, X509 *x509, struct err *
 	c->der = der;
 	c->der_len = der_len;
 	c->x509 = x509;
+	ossl_begin();
 	if (!read_structure(c, e) || !digest_sha256(cert_der(c), c->sha256, e))
 		return NULL;
 	if (!c->x509)

@@ -283,8 +283,9 @@ static bool refuse(X509_STORE_CTX *ctx, struct err *e)
 
 	if (x)
 		X509_NAME_oneline(X509_get_subject_name(x), name, sizeof(name));
-	ossl_forget();
-	return err_set(e, reason == X509_V_ERR_OUT_OF_MEM ? ERR_NO_MEMORY : ERR_UNAUTHENTICATED,
+	return err_set(e,
+		reason == X509_V_ERR_OUT_OF_MEM ? ERR_NO_MEMORY
+						: ossl_verdict(ERR_UNAUTHENTICATED),
 		"%s%s%s", X509_verify_cert_error_string(reason), *name ? ": " : "", name);
 }
 
@@ -297,14 +298,15 @@ static bool build(struct anchors *a, struct cert *leaf, const struct cert_list *
 	STACK_OF(X509) *others = stack_of(cert_list_contains(&a->certs, leaf) ? NULL : untrusted);
 	bool ok;
 
+	ossl_begin();
 	ok = ctx && others && X509_STORE_CTX_init(ctx, a->store, cert_x509(leaf), others) == 1;
-	if (!ok)
-		ossl_fail(e, ERR_NO_MEMORY, "chain");
 	if (ok) {
 		v.rest = X509_STORE_CTX_get_verify(ctx);
 		X509_STORE_CTX_set_verify(ctx, verify_links);
 		ok = X509_STORE_CTX_set_app_data(ctx, &v) == 1;
 	}
+	if (!ok)
+		ossl_fail(e, ERR_NO_MEMORY, "chain");
 	ok = ok && set_rules(ctx, now, e) && (X509_verify_cert(ctx) == 1 || refuse(ctx, e)) &&
 	     take_path(ctx, a, leaf, untrusted, path, e);
 	sk_X509_free(others);
@@ -337,6 +339,7 @@ static bool link_intact(const struct cert_list *l, const struct cert *c, struct 
 {
 	bool issuer_seen = false;
 
+	ossl_begin();
 	for (size_t i = 0; i < l->count; i++) {
 		const struct cert *issuer = l->items[i];
 
@@ -349,9 +352,8 @@ static bool link_intact(const struct cert_list *l, const struct cert *c, struct 
 		if (X509_verify(cert_x509(c), cert_public_key(issuer)) == 1)
 			return true;
 	}
-	ossl_forget();
 	return !issuer_seen ||
-	       err_set(e, ERR_UNAUTHENTICATED, "signature in the certificate of %s is wrong",
+	       err_set(e, ossl_verdict(ERR_UNAUTHENTICATED), "signature in the certificate of %s is wrong",
 		       cert_subject(c));
 }
 

@@ -76,7 +76,7 @@ static bool read_subject(struct csr *c, struct err *e)
 		return true;
 	fault = name_attribute(name, NID_serialNumber, c->serial_number, sizeof(c->serial_number));
 	if (fault)
-		return err_set(e, ERR_INPUT, "serialNumber in the subject %s", fault);
+		return err_set(e, ossl_verdict(ERR_INPUT), "serialNumber in the subject %s", fault);
 	c->has_serial_number = true;
 	return true;
 }
@@ -242,6 +242,7 @@ struct csr *csr_parse(struct bytes der, struct err *e)
 	if (!c)
 		return NULL;
 	buf_init(&c->der, CSR_DER_MAX);
+	ossl_begin();
 	if (buf_append(&c->der, der.data, der.len, e) && read_request(c, e))
 		return c;
 	csr_free(c);

@@ -22,16 +22,16 @@ bool identity_load(struct identity *out, const char *key_path, const char *cert_
 {
 	int same;
 
+	ossl_begin();
 	*out = (struct identity){.key = key_load(key_path, e)};
 	if (!out->key || !take_certificates(out, cert_path, e)) {
 		identity_clear(out);
 		return false;
 	}
 	same = EVP_PKEY_eq(key_evp(out->key), cert_public_key(out->cert));
-	ossl_forget();
 	if (same != 1) {
 		identity_clear(out);
-		return err_set(e, ERR_INPUT,
+		return err_set(e, ossl_verdict(ERR_INPUT),
 			"the key in %s is not that of the first certificate in %s", key_path,
 			cert_path);
 	}

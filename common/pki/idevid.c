@@ -33,7 +33,8 @@ static char *serial_from_cn(const struct cert *idevid, struct err *e)
 
 	if (!fault)
 		return str_dup(text, e);
-	err_set(e, ERR_UNAUTHENTICATED, "IDevID: the subject's common name %s", fault);
+	err_set(e, ossl_verdict(ERR_UNAUTHENTICATED), "IDevID: the subject's common name %s",
+		fault);
 	return NULL;
 }
 

@@ -144,7 +144,8 @@ static bool add_basic_constraints(X509 *x, const struct profile *p, struct err *
 		bc->ca = 0xff;
 		if (p->path_length >= 0)
 			bc->pathlen = ASN1_INTEGER_new();
-		if (bc->pathlen && ASN1_INTEGER_set(bc->pathlen, p->path_length) != 1)
+		if (p->path_length >= 0 &&
+			(!bc->pathlen || ASN1_INTEGER_set(bc->pathlen, p->path_length) != 1))
 			return ossl_fail(e, ERR_NO_MEMORY, "basicConstraints");
 	}
 	return add_struct(x, NID_basic_constraints, bc, true, e);
@@ -160,7 +161,8 @@ static bool add_key_usage(X509 *x, const struct profile *p, struct err *e)
 	bits = ASN1_BIT_STRING_new();
 	for (int i = 0; bits && i < 2 && p->usage_bits[i] >= 0; i++)
 		ok = ok && ASN1_BIT_STRING_set_bit(bits, p->usage_bits[i], 1) == 1;
-	ok = ok && add_struct(x, NID_key_usage, bits, true, e);
+	ok = ok ? add_struct(x, NID_key_usage, bits, true, e)
+		: ossl_fail(e, ERR_NO_MEMORY, "keyUsage");
 	ASN1_BIT_STRING_free(bits);
 	return ok;
 }
@@ -376,6 +378,7 @@ struct cert *issue_certificate(const struct issue_request *r, struct err *e)
 	struct bytes spki = r->spki;
 	struct cert *c = NULL;
 
+	ossl_begin();
 	if (!r->issuer && !r->self_key) {
 		err_set(e, ERR_BUG, "neither issuer nor own key");
 		return NULL;

@@ -420,17 +420,17 @@ const size_t lint_rule_count = sizeof(lint_rules) / sizeof(lint_rules[0]);
 
 bool lint_check(X509 *candidate, X509 *issuer, enum cert_profile profile, struct err *e)
 {
+	ossl_begin();
 	for (size_t i = 0; i < lint_rule_count; i++) {
 		const struct lint_rule *r = &lint_rules[i];
 
 		if ((r->profiles & 1u << profile) == 0)
 			continue;
-		if (!r->holds(candidate, issuer)) {
-			ossl_forget();
-			return err_set(e, ERR_INPUT, "certificate breaks the rule \"%s\" (%s)",
-				r->name, r->clause);
-		}
+		if (!r->holds(candidate, issuer))
+			return err_set(e, ossl_verdict(ERR_INPUT),
+				"certificate breaks the rule \"%s\" (%s)", r->name, r->clause);
 	}
 	ossl_forget();
-	return true;
+	/* an extension that could not be read looks as if it were not there */
+	return !ossl_is_starved() || err_set(e, ERR_NO_MEMORY, "no memory to check a certificate");
 }

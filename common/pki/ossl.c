@@ -2,17 +2,70 @@
 /* OpenSSL's error queue and memory BIOs in the project's own terms. */
 #include "common/pki/ossl.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define REASONS_MAX 3 /* the first ones name the cause, later ones only who passed it on */
 
+/* ---- Out of memory -------------------------------------------------------------------------- */
+
+/* OpenSSL often reports a failed allocation as something else: an algorithm it cannot find, a
+ * signature that is wrong, an extension that is malformed. Taken at its word, a good device would
+ * be refused for good. So its allocations pass through here, and a thread remembers one that
+ * failed, as it remembers OpenSSL's error queue. */
+static _Thread_local bool starved;
+
+static void *noted(void *p)
+{
+	starved |= !p;
+	return p;
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+	return size ? noted(malloc(size)) : NULL;
+}
+
+static void *reallocate(void *old, size_t size, const char *file, int line)
+{
+	if (size)
+		return noted(realloc(old, size));
+	free(old);
+	return NULL;
+}
+
+static void release(void *p, const char *file, int line)
+{
+	free(p);
+}
+
+/* OpenSSL takes allocators only before its first allocation. */
+__attribute__((constructor)) static void watch_allocations(void)
+{
+	CRYPTO_set_mem_functions(allocate, reallocate, release);
+}
+
+void ossl_begin(void)
+{
+	ERR_clear_error();
+	starved = false;
+}
+
+bool ossl_is_starved(void)
+{
+	return starved;
+}
+
+/* ---- Its error queue ------------------------------------------------------------------------ */
+
 /* ": reason; reason" behind the text; says whether one of them was a failed allocation. */
 static bool drain_into(struct err *e)
 {
-	bool no_memory = false;
+	bool no_memory = starved;
 	unsigned long code;
 	int shown = 0;
 
@@ -50,6 +103,14 @@ void ossl_forget(void)
 {
 	ERR_clear_error();
 }
+
+enum err_kind ossl_verdict(enum err_kind kind)
+{
+	ossl_forget();
+	return starved ? ERR_NO_MEMORY : kind;
+}
+
+/* ---- Memory BIOs ---------------------------------------------------------------------------- */
 
 bool ossl_take_bio(BIO *bio, struct buf *out, struct err *e)
 {

@@ -12,11 +12,19 @@
 
 #include "common/base/buf.h"
 
-/* Set kind and text, add OpenSSL's reasons and empty its queue. A failed allocation in the queue
- * makes it ERR_NO_MEMORY whatever kind was asked for. Always returns false. */
+/* Before something is judged with OpenSSL's help: forget what went before. */
+void ossl_begin(void);
+/* Did an allocation of OpenSSL's fail in this thread since ossl_begin()? Several of its functions
+ * then go on with less instead of failing. */
+bool ossl_is_starved(void);
+/* Set kind and text, add OpenSSL's reasons and empty its queue. When OpenSSL is starved it is
+ * ERR_NO_MEMORY whatever kind was asked for. Always returns false. */
 bool ossl_fail(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF(3, 4);
 /* Forget what OpenSSL complained about: for questions whose "no" is an answer. */
 void ossl_forget(void);
+/* The same, returning the kind for that "no": the one given, or ERR_NO_MEMORY when OpenSSL is
+ * starved, for then it is no answer. */
+enum err_kind ossl_verdict(enum err_kind kind);
 
 /* Append what a memory BIO holds. */
 bool ossl_take_bio(BIO *bio, struct buf *out, struct err *e) MUST_CHECK;

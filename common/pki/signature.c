@@ -84,8 +84,7 @@ static bool curve_acceptable(EVP_PKEY *key, struct err *e)
 	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
 		if (strcmp(name, curves[i]) == 0)
 			return true;
-	ossl_forget();
-	return err_set(e, ERR_INPUT, "key on curve %s; P-256, P-384 and P-521 are supported", name);
+	return err_set(e, ossl_verdict(ERR_INPUT), "key on curve %s; P-256, P-384 and P-521 are supported", name);
 }
 
 bool signature_key_acceptable(EVP_PKEY *key, struct err *e)
@@ -113,7 +112,8 @@ bool signature_key_acceptable(EVP_PKEY *key, struct err *e)
 static bool check_key(EVP_PKEY *key, const struct method *m, struct err *e)
 {
 	if (!signature_key_acceptable(key, e)) {
-		e->kind = ERR_UNAUTHENTICATED;
+		if (e->kind != ERR_NO_MEMORY)
+			e->kind = ERR_UNAUTHENTICATED;
 		return false;
 	}
 	if (EVP_PKEY_get_base_id(key) != m->key_type)
@@ -169,10 +169,11 @@ static bool read_pss(struct bytes parameters, struct method *m, struct err *e)
 		salt = ASN1_INTEGER_get(pss->saltLength);
 	X509_ALGOR_free(mgf_hash);
 	RSA_PSS_PARAMS_free(pss);
-	ossl_forget();
 	if (!m->digest_name || !mgf_digest || strcmp(m->digest_name, mgf_digest) != 0 ||
 		salt != EVP_MD_get_size(EVP_get_digestbyname(m->digest_name)))
-		return err_set(e, ERR_UNAUTHENTICATED, "RSA-PSS parameters that are not supported");
+		return err_set(e, ossl_verdict(ERR_UNAUTHENTICATED),
+			"RSA-PSS parameters that are not supported");
+	ossl_forget();
 	return true;
 }
 
@@ -200,6 +201,7 @@ bool signature_verify(EVP_PKEY *key, struct bytes sig_alg, struct bytes data,
 {
 	struct method m = {EVP_PKEY_NONE, NULL, PADDING_NONE};
 
+	ossl_begin();
 	return find_method(sig_alg, &m, e) && check_key(key, &m, e) &&
 	       run(key, &m, data, signature, e);
 }
