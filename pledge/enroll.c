@@ -222,9 +222,13 @@ static bool get_csr(struct exchange *x, const struct enroll_wish *w, const struc
 	struct buf *base64, struct err *e)
 {
 	BUF_AUTO struct buf der = BUF_INIT(CSR_DER_MAX);
-	struct err ignored = ERR_INIT;
+	struct err why = ERR_INIT;
 
-	if (!reuse_csr(x, w, key, &der, &ignored)) {
+	if (!reuse_csr(x, w, key, &der, &why)) {
+		if (why.kind == ERR_NO_MEMORY) { /* there may be one */
+			*e = why;
+			return err_prefix(e, "certificate request");
+		}
 		buf_clear(&der);
 		if (!make_csr(x, w, key, &der, e))
 			return err_prefix(e, "certificate request");

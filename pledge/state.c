@@ -344,14 +344,18 @@ struct key *state_next_key(struct state *s, const char *key_type, struct err *e)
 	FREE_AUTO char *type_path = path_in(s, s->current + 1, "key-type", e);
 	FREE_AUTO char *key_path = path_in(s, s->current + 1, "ldevid.key", e);
 	FREE_AUTO char *csr_path = path_in(s, s->current + 1, "request.csr", e);
-	struct err ignored = ERR_INIT;
+	struct err why = ERR_INIT;
 	struct key *kept;
 
 	if (!type_path || !key_path || !csr_path || !make_next_dir(s, e))
 		return NULL;
-	kept = is_text(type_path, key_type, &ignored) ? key_load(key_path, &ignored) : NULL;
+	kept = is_text(type_path, key_type, &why) ? key_load(key_path, &why) : NULL;
 	if (kept)
 		return kept;
+	if (why.kind == ERR_NO_MEMORY) { /* the key may be good, and known to a registrar */
+		*e = why;
+		return NULL;
+	}
 	if (!file_remove(csr_path, e))
 		return NULL;
 	return make_next_key(type_path, key_path, key_type, e);
@@ -466,17 +470,16 @@ void pending_clear(struct pending *p)
 	buf_clear(&p->server_cert);
 }
 
-static bool parse_pending(const struct buf *text, struct pending *out)
+static bool parse_pending(const struct buf *text, struct pending *out, struct err *e)
 {
-	struct err ignored = ERR_INIT;
 	char since[24], *end;
 
 	if (!get_text(text, "registrar", out->registrar, sizeof(out->registrar)) ||
 		!get_text(text, "server", out->server, sizeof(out->server)) ||
 		!get_text(text, "nonce", out->nonce, sizeof(out->nonce)) ||
 		!get_text(text, "since", since, sizeof(since)) ||
-		!get_octets(text, "request", &out->request, &ignored) ||
-		!get_octets(text, "server-cert", &out->server_cert, &ignored))
+		!get_octets(text, "request", &out->request, e) ||
+		!get_octets(text, "server-cert", &out->server_cert, e))
 		return false;
 	out->since_unix_s = strtoll(since, &end, 10);
 	return *since && *end == '\0';
@@ -489,10 +492,12 @@ bool state_load_pending(struct state *s, struct pending *out, bool *exists, stru
 	pending_init(out);
 	if (!file_read_if_exists(s->pending_path, &text, exists, e))
 		return false;
-	if (!*exists || parse_pending(&text, out))
+	if (!*exists || parse_pending(&text, out, e))
 		return true;
 	*exists = false;
 	pending_clear(out);
+	if (e->kind == ERR_NO_MEMORY)
+		return false;
 	return file_remove(s->pending_path, e);
 }
 
