@@ -172,14 +172,18 @@ static bool same_registrar(const struct check_context *c, struct cert *other, st
 {
 	CERT_LIST_AUTO struct cert_list issuer = CERT_LIST_INIT;
 	ANCHORS_AUTO struct anchors *anchor = NULL;
-	struct err ignored = ERR_INIT;
+	struct err why = ERR_INIT;
 
 	if (c->a->domain.count < 2 || !(cert_eku(other) & CERT_EKU_CMC_RA))
 		return false;
 	if (!cert_list_add(&issuer, c->a->domain.items[1], e))
 		return false;
 	anchor = anchors_new(&issuer, e);
-	return anchor && chain_verify(anchor, other, NULL, c->now, NULL, &ignored);
+	if (!anchor || chain_verify(anchor, other, NULL, c->now, NULL, &why))
+		return anchor != NULL;
+	if (why.kind == ERR_NO_MEMORY)
+		*e = why;
+	return false;
 }
 
 static bool registrar_has_key(
@@ -219,14 +223,14 @@ static bool proximity_holds(const struct check_context *c, struct err *e)
 		CERT_AUTO struct cert *seen =
 			cert_cache_get(c->by->certs, buf_bytes(&v->proximity_registrar_cert), e);
 
-		if (!seen && e->kind == ERR_NO_MEMORY)
-			return false;
 		same = seen && (registrar_has_key(c, cert_spki(seen), false, e) ||
 				       registrar_has_cert(c, seen, e));
 	} else {
 		return true;
 	}
 	c->a->proximity = same;
+	if (!same && e->kind == ERR_NO_MEMORY)
+		return false;
 	return same || refuse(e, "the pledge did not talk to the registrar that signed");
 }
 

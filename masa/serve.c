@@ -346,15 +346,18 @@ static bool was_owner(struct request *r, const struct device *d, bool *was, stru
 {
 	CERT_LIST_AUTO struct cert_list path = CERT_LIST_INIT;
 	const struct authentic *a = &r->authentic;
-	struct err ignored = ERR_INIT;
+	struct err why = ERR_INIT;
 
 	if (!any_was_owner(r, &a->domain, was, e))
 		return false;
-	if (*was || !d->owner ||
-		!owners_verify(r->m->owners, d->owner, a->rvr.signer, &a->rvr.certs, r->now, &path,
-			&ignored))
+	if (*was || !d->owner)
 		return true;
-	return any_was_owner(r, &path, was, e);
+	if (owners_verify(r->m->owners, d->owner, a->rvr.signer, &a->rvr.certs, r->now, &path,
+		    &why))
+		return any_was_owner(r, &path, was, e);
+	if (why.kind == ERR_NO_MEMORY)
+		*e = why;
+	return why.kind != ERR_NO_MEMORY;
 }
 
 /* R8995-MASA-029: owners and former owners only; others learn nothing, not even whether it exists.

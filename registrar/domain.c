@@ -70,17 +70,21 @@ bool domain_init(struct domain *d, const struct identity *id, const struct cert_
 	       add_list(d, &id->chain, e) && add_list(d, ca_certs, e);
 }
 
-bool domain_is_own(const struct domain *d, const char *domain_id)
+bool domain_is_own(const struct domain *d, const char *domain_id, bool *own, struct err *e)
 {
 	BUF_AUTO struct buf octets = BUF_INIT(DOMAIN_ID_MAX);
-	struct err ignored = ERR_INIT;
+	struct err malformed = ERR_INIT; /* then it is somebody else's */
 
-	if (!base64_decode_any(bytes_of_str(domain_id), &octets, &ignored))
-		return false;
-	for (size_t i = 0; i < d->id_count; i++)
-		if (bytes_equal(buf_bytes(&octets), bytes_of(d->ids[i].octets, d->ids[i].len)))
-			return true;
-	return false;
+	*own = false;
+	if (!base64_decode_any(bytes_of_str(domain_id), &octets, &malformed)) {
+		if (malformed.kind == ERR_NO_MEMORY)
+			*e = malformed;
+		return malformed.kind != ERR_NO_MEMORY;
+	}
+	for (size_t i = 0; i < d->id_count && !*own; i++)
+		*own = bytes_equal(
+			buf_bytes(&octets), bytes_of(d->ids[i].octets, d->ids[i].len));
+	return true;
 }
 
 static bool in_own_chain(const struct identity *id, struct bytes der)

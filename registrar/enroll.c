@@ -233,6 +233,10 @@ static void on_conflict(struct enroll *n, const struct err *e)
 		enroll_resume(n, NULL);
 		return;
 	}
+	if (none.kind != ERR_NONE && none.kind != ERR_NOT_FOUND) {
+		enroll_resume(n, &none);
+		return;
+	}
 	refused.kind = ERR_REFUSED;
 	err_prefix(&refused, "no longer allowed");
 	enroll_resume(n, &refused);

@@ -26,15 +26,18 @@ static void worsen(struct history_verdict *v, enum audit_judgement policy, const
 							 : "no assertion");
 }
 
-void history_judge(const struct audit_log *log, const struct domain *own,
-	const struct history_policy *policy, struct history_verdict *out)
+bool history_judge(const struct audit_log *log, const struct domain *own,
+	const struct history_policy *policy, struct history_verdict *out, struct err *e)
 {
 	*out = (struct history_verdict){.state = HISTORY_GOOD};
 	snprintf(out->reason, sizeof(out->reason), "%zu events, all ours", log->event_count);
 	for (size_t i = 0; i < log->event_count; i++) {
 		const struct audit_event *event = &log->events[i];
+		bool is_own = false;
 
-		if (!event->domain_id || !domain_is_own(own, event->domain_id))
+		if (event->domain_id && !domain_is_own(own, event->domain_id, &is_own, e))
+			return false;
+		if (!is_own)
 			worsen(out, policy->foreign_domain, "voucher for another domain", event);
 		if (!event->nonce)
 			worsen(out, policy->nonceless, "voucher without a nonce", event);
@@ -44,6 +47,7 @@ void history_judge(const struct audit_log *log, const struct domain *own,
 		snprintf(out->reason, sizeof(out->reason), "the MASA has dropped %u events",
 			log->arbitrary);
 	}
+	return true;
 }
 
 struct inquiry {
@@ -113,8 +117,7 @@ static bool read_log(struct inquiry *q, struct bytes body, struct history_verdic
 	if (log.version > 1)
 		log_event(&q->r->log, LOG_LEVEL_WARNING, "audit-log-version-unknown", q->exchange,
 			NULL);
-	history_judge(&log, &q->face->domain, &policy, v);
-	return true;
+	return history_judge(&log, &q->face->domain, &policy, v, e);
 }
 
 /* False with e->kind ERR_NONE: not finished, another request is under way. */

@@ -17,9 +17,10 @@ struct history_verdict {
 	char reason[REASON_LEN_MAX + 1];
 };
 
-/* Judge a log that was fetched. No I/O. */
-void history_judge(const struct audit_log *log, const struct domain *own,
-	const struct history_policy *policy, struct history_verdict *out);
+/* Judge a log that was fetched. No I/O. ERR_NO_MEMORY: no verdict. */
+bool history_judge(const struct audit_log *log, const struct domain *own,
+	const struct history_policy *policy, struct history_verdict *out,
+	struct err *e) MUST_CHECK;
 
 struct history_question {
 	struct registrar_setup *setup; /* references are taken */

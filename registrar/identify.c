@@ -69,8 +69,11 @@ const struct manufacturer *identify_idevid(const struct registrar_setup *s, cons
 	for (size_t i = 0; i < s->manufacturer_count; i++) {
 		const struct manufacturer *m = &s->manufacturers[i];
 
-		if (!chains_to(m, peer, now, &reason))
+		if (!chains_to(m, peer, now, &reason)) {
+			if (reason.kind == ERR_NO_MEMORY)
+				break; /* it may have been this one */
 			continue;
+		}
 		*serial = idevid_serial_number(
 			peer->cert, (enum idevid_serial_source)m->config->serial_from, e);
 		if (!*serial)
