@@ -43,11 +43,12 @@ def certs_of(reply):
 class Pledge:
     """One connection with one identity. exchange: the X-Request-Id, made up when not given."""
 
-    def __init__(self, port, identity, tls=None, sni=None, exchange=None, context=None):
+    def __init__(self, port, identity, tls=None, sni=None, exchange=None, context=None,
+                 timeout=20):
         self.identity = identity
         self.exchange = exchange or uuid.uuid4().hex
         args = {"certificate": identity.cert_path, "key": identity.key_path} if identity else {}
-        self.connection = Connection(port, tls=tls, sni=sni, context=context, **args)
+        self.connection = Connection(port, tls=tls, sni=sni, context=context, timeout=timeout, **args)
         self.nonce = None
 
     def __enter__(self):
