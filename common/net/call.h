@@ -19,8 +19,8 @@ struct tls_server;
 struct peer {
 	struct tls_server *tls; /* what the connection was made with, also after a newer one came;
 				   NULL without TLS */
-	struct cert *cert;	     /* client certificate, possession proven; NULL when none */
-	struct cert_list chain;	     /* further certificates it sent */
+	struct cert *cert;	/* client certificate, possession proven; NULL when none */
+	struct cert_list chain; /* further certificates it sent */
 	char address[CALL_PEER_MAX]; /* "192.0.2.1:40000", "[2001:db8::1]:40000", "unix:uid=0" */
 	unsigned tls_version;	     /* 0x0303, 0x0304; 0 without TLS */
 	uint8_t channel_binding[CHANNEL_BINDING_MAX]; /* tls-unique on 1.2 (EMS only), tls-exporter

@@ -50,7 +50,8 @@ struct conn_protocol {
 	size_t (*held)(void *p);
 	/* The deadline of the phase has passed. */
 	void (*expired)(void *p, enum conn_phase phase);
-	/* Serve what has begun and what is on its way, then end; the second time, what has begun. */
+	/* Serve what has begun and what is on its way, then end; the second time, what has begun.
+	 */
 	void (*drain)(void *p);
 	/* The connection goes: detach or free every call. */
 	void (*close)(void *p);

@@ -64,8 +64,8 @@ uint16_t http_server_port(const struct http_server *s);
 /* Use this context for new connections from now on (any thread). */
 void http_server_set_tls(struct http_server *s, struct tls_server *tls);
 /* Stop accepting; finish what runs, and what comes within drain_grace_ms on connections that stand
- * (telling each peer that it is the last), then close connections; done(arg) is called once, on one of the
- * loops, when all are gone or deadline_ms has passed (any thread). */
+ * (telling each peer that it is the last), then close connections; done(arg) is called once, on one
+ * of the loops, when all are gone or deadline_ms has passed (any thread). */
 void http_server_drain(struct http_server *s, int64_t deadline_ms, loop_fn *done, void *arg);
 /* Loops must have stopped. */
 void http_server_free(struct http_server *s);

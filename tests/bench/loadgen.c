@@ -13,7 +13,8 @@
  * the registrar. --idle then opens N connections that do nothing: what one holds of its memory.
  * --patient dials again, for a while, where no connection is to be had, and where the server said
  * that an answer is the last on its connection: as a device lives through a restart. A request that
- * gets no answer is a failure still. --pause N lets a client start an onboarding every N ms at most.
+ * gets no answer is a failure still. --pause N lets a client start an onboarding every N ms at
+ * most.
  * --serials only prints the serial numbers the run would use, one a line.
  */
 #include <arpa/inet.h>

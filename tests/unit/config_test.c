@@ -347,8 +347,8 @@ static void list(struct fixture *f, const char *text, struct buf *out)
 	clear(f);
 }
 
-static void differ(const struct buf *old, const struct buf *fresh, enum config_scope scope,
-	const char *want)
+static void differ(
+	const struct buf *old, const struct buf *fresh, enum config_scope scope, const char *want)
 {
 	BUF_AUTO struct buf names = BUF_INIT(2 * CONFIG_CHANGES_MAX);
 	struct err e = ERR_INIT;
