@@ -10,8 +10,9 @@
 #include "common/base/err.h"
 
 #define LOG_LIMIT_WINDOW_MS  1000
-#define LOG_LIMIT_PER_SOURCE 10	 /* lines of one event and source in a window */
-#define LOG_LIMIT_PER_EVENT  100 /* of one event, whatever its sources */
+#define LOG_LIMIT_PER_SOURCE 100 /* lines of one event and source in a window: a warehouse is one  \
+				  */
+#define LOG_LIMIT_PER_EVENT  300 /* of one event, whatever its sources: 100 kB of log a second */
 #define LOG_LIMIT_EVENT_MAX  40
 #define LOG_LIMIT_SOURCE_MAX 56 /* an IPv6 address with a zone */
 

@@ -123,7 +123,7 @@ static void log_event__a_flood_of_complaints__is_cut_and_its_size_told(void **st
 {
 	struct written *w = *state;
 
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 5000; i++) {
 		char peer[32];
 
 		snprintf(peer, sizeof(peer), "192.0.2.1:%d", 1000 + i); /* one source, many ports */
