@@ -9,11 +9,11 @@
 
 #include "common/base/err.h"
 
-#define LOG_LIMIT_WINDOW_MS 1000
-#define LOG_LIMIT_PER_SOURCE                                                                       \
-	100			 /* lines of one event and source in a window: a warehouse is one  \
-				  */
-#define LOG_LIMIT_PER_EVENT  300 /* of one event, whatever its sources: 100 kB of log a second */
+/* In a window: of one event and source (a warehouse behind one address is one source), and of one
+ * event whatever its sources (100 kB of log a second). */
+#define LOG_LIMIT_WINDOW_MS  1000
+#define LOG_LIMIT_PER_SOURCE 100
+#define LOG_LIMIT_PER_EVENT  300
 #define LOG_LIMIT_EVENT_MAX  40
 #define LOG_LIMIT_SOURCE_MAX 56 /* an IPv6 address with a zone */
 
