@@ -352,8 +352,8 @@ static bool was_owner(struct request *r, const struct device *d, bool *was, stru
 		return false;
 	if (*was || !d->owner)
 		return true;
-	if (owners_verify(r->m->owners, d->owner, a->rvr.signer, &a->rvr.certs, r->now, &path,
-		    &why))
+	if (owners_verify(
+		    r->m->owners, d->owner, a->rvr.signer, &a->rvr.certs, r->now, &path, &why))
 		return any_was_owner(r, &path, was, e);
 	if (why.kind == ERR_NO_MEMORY)
 		*e = why;

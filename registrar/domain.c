@@ -82,8 +82,7 @@ bool domain_is_own(const struct domain *d, const char *domain_id, bool *own, str
 		return malformed.kind != ERR_NO_MEMORY;
 	}
 	for (size_t i = 0; i < d->id_count && !*own; i++)
-		*own = bytes_equal(
-			buf_bytes(&octets), bytes_of(d->ids[i].octets, d->ids[i].len));
+		*own = bytes_equal(buf_bytes(&octets), bytes_of(d->ids[i].octets, d->ids[i].len));
 	return true;
 }
 

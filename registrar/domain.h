@@ -28,8 +28,8 @@ struct domain {
 bool domain_init(struct domain *d, const struct identity *id, const struct cert_list *ca_certs,
 	struct err *e) MUST_CHECK;
 /* Does the domainID of an audit event mean us? ERR_NO_MEMORY when that cannot be said. */
-bool domain_is_own(const struct domain *d, const char *domain_id, bool *own,
-	struct err *e) MUST_CHECK;
+bool domain_is_own(
+	const struct domain *d, const char *domain_id, bool *own, struct err *e) MUST_CHECK;
 /* Does a voucher that pins this certificate make the pledge trust our TLS certificate?
  * ERR_PEER when it does not. */
 bool domain_covered_by(const struct domain *d, struct bytes pinned_der, struct cert_cache *cache,

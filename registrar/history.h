@@ -19,8 +19,7 @@ struct history_verdict {
 
 /* Judge a log that was fetched. No I/O. ERR_NO_MEMORY: no verdict. */
 bool history_judge(const struct audit_log *log, const struct domain *own,
-	const struct history_policy *policy, struct history_verdict *out,
-	struct err *e) MUST_CHECK;
+	const struct history_policy *policy, struct history_verdict *out, struct err *e) MUST_CHECK;
 
 struct history_question {
 	struct registrar_setup *setup; /* references are taken */

@@ -284,8 +284,7 @@ static bool refuse(X509_STORE_CTX *ctx, struct err *e)
 	if (x)
 		X509_NAME_oneline(X509_get_subject_name(x), name, sizeof(name));
 	return err_set(e,
-		reason == X509_V_ERR_OUT_OF_MEM ? ERR_NO_MEMORY
-						: ossl_verdict(ERR_UNAUTHENTICATED),
+		reason == X509_V_ERR_OUT_OF_MEM ? ERR_NO_MEMORY : ossl_verdict(ERR_UNAUTHENTICATED),
 		"%s%s%s", X509_verify_cert_error_string(reason), *name ? ": " : "", name);
 }
 
@@ -353,8 +352,8 @@ static bool link_intact(const struct cert_list *l, const struct cert *c, struct 
 			return true;
 	}
 	return !issuer_seen ||
-	       err_set(e, ossl_verdict(ERR_UNAUTHENTICATED), "signature in the certificate of %s is wrong",
-		       cert_subject(c));
+	       err_set(e, ossl_verdict(ERR_UNAUTHENTICATED),
+		       "signature in the certificate of %s is wrong", cert_subject(c));
 }
 
 bool chain_links_intact(const struct cert_list *presented, struct err *e)

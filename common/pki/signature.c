@@ -84,7 +84,8 @@ static bool curve_acceptable(EVP_PKEY *key, struct err *e)
 	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
 		if (strcmp(name, curves[i]) == 0)
 			return true;
-	return err_set(e, ossl_verdict(ERR_INPUT), "key on curve %s; P-256, P-384 and P-521 are supported", name);
+	return err_set(e, ossl_verdict(ERR_INPUT),
+		"key on curve %s; P-256, P-384 and P-521 are supported", name);
 }
 
 bool signature_key_acceptable(EVP_PKEY *key, struct err *e)

@@ -23,11 +23,11 @@ enum fault_kind {
 
 struct fault_control {
 	_Atomic uint64_t kind;
-	_Atomic uint64_t at;	/* the step that fails, from 1; 0: none, they are only counted */
+	_Atomic uint64_t at;	 /* the step that fails, from 1; 0: none, they are only counted */
 	_Atomic uint64_t sticky; /* every later one fails too */
-	_Atomic uint64_t count; /* steps since armed: durable ones, or allocations */
-	_Atomic uint64_t hits;	/* faults done */
-	_Atomic uint64_t live;	/* allocations not yet freed, always counted */
+	_Atomic uint64_t count;	 /* steps since armed: durable ones, or allocations */
+	_Atomic uint64_t hits;	 /* faults done */
+	_Atomic uint64_t live;	 /* allocations not yet freed, always counted */
 	char names[FAULT_NAMES_MAX][FAULT_NAME_MAX]; /* the durable steps: "pwrite …/masa.db-wal" */
 };
 
