@@ -176,7 +176,7 @@ static int run(struct service *s)
 	snprintf(port, sizeof(port), "%u", http_server_port(s->public));
 	log_event(&s->log, LOG_LEVEL_INFO, "listening", NULL, "address", config_at_start(s)->listen,
 		"port", port, NULL);
-	return daemon_run(s->daemon, drain, reload, s, MASA_DRAIN_MS);
+	return daemon_run(s->daemon, drain, reload, s, MASA_DRAIN_MS + 1000);
 }
 
 static void stop(struct service *s)

@@ -21,9 +21,9 @@
 #define SWEEP_MS	       60000	/* between two rounds of ageing out */
 #define SWEEP_FIRST_MS	       600000	/* a clock that was wrong at the start is set by then */
 #define SWEEP_HOLD_MS	       86400000 /* after the clock was set: time for a person to look */
-#define DRAIN_MS	       15000	/* above MASA time-out: what runs is finished */
-#define ADMIN_BODY_MAX	       65536	/* a thousand identifiers */
-#define ADMIN_LIST_MAX	       1000	/* rows of one page */
-#define REASON_LEN_MAX	       200	/* of a text a person gave */
+#define DRAIN_MS	       60000 /* above the longest [masa] timeout: what runs is finished */
+#define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
+#define ADMIN_LIST_MAX	       1000  /* rows of one page */
+#define REASON_LEN_MAX	       200   /* of a text a person gave */
 
 #endif
