@@ -58,6 +58,7 @@ static struct conn *oldest(const struct shed_queue *q, const struct shed_wish *w
 	*count = 0;
 	TAILQ_FOREACH(c, q, shed_link)
 	{
+		/* cppcheck-suppress uninitvar ; the macro above sets it */
 		if (!fits(c, wish))
 			continue;
 		++*count;
