@@ -14,6 +14,7 @@ sysusersdir = $(prefix)/lib/sysusers.d
 docdir = $(prefix)/share/doc/brski
 completiondir = $(prefix)/share/bash-completion/completions
 PYTHON = /usr/bin/python3
+JOBS := $(shell nproc 2>/dev/null || echo 1)
 VERSION = 0.1.0
 PKGS = libssl libcrypto libnghttp2 libevent_core libcurl jansson sqlite3
 
@@ -173,10 +174,10 @@ deps-dev:
 
 # Each installs what is missing first, in a make of its own, so that pkg-config is asked afterwards.
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@BUILD=$(BUILD) scripts/demo run
 demo-up: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@BUILD=$(BUILD) scripts/demo up
 demo-down:
 	@scripts/demo down
@@ -184,7 +185,7 @@ demo-down:
 FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash)
 check:
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory check-built
+	@$(MAKE) --no-print-directory -j$(JOBS) check-built
 check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
 check-all: check check-slow sanitize tsan bench
@@ -200,7 +201,7 @@ tsan-built: all $(BUILD)/bench/loadgen
 # what takes minutes: tests marked slow
 check-slow:
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory slow-built
+	@$(MAKE) --no-print-directory -j$(JOBS) slow-built
 slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests --slow -- $(FOLDERS)
 
@@ -210,7 +211,7 @@ unit: all $(UNIT_BIN)
 # unit and scenario tests under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 sanitize:
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory SAN=1 check-built
+	@$(MAKE) --no-print-directory -j$(JOBS) SAN=1 check-built
 
 # every fuzz target for FUZZ_SECONDS; TARGETS="a b" for some; new inputs stay under build/
 .PHONY: fuzz fuzz-coverage fuzz-built fuzz-replay
