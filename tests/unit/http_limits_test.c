@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <sys/stat.h>
 
 #include "common/net/http_sources.h"
@@ -341,6 +342,26 @@ static void drain__idle_and_running__idle_ends_soon_running_is_finished(void **s
 	assert_int_equal(fx.app.drained, 1);
 }
 
+static void on_passed(void *passed)
+{
+	sem_post(passed);
+}
+
+/* Until every loop has done what was posted to it before. */
+static void await_posts(void)
+{
+	struct err e = ERR_INIT;
+	sem_t passed;
+
+	sem_init(&passed, 0, 0);
+	for (size_t i = 0; i < LOOPS; i++)
+		assert_true(loop_post(fx.app.loops[i], on_passed, &passed, &e));
+	for (size_t i = 0; i < LOOPS; i++)
+		while (sem_wait(&passed) != 0)
+			;
+	sem_destroy(&passed);
+}
+
 static void drain__request_that_is_on_its_way__is_answered_as_the_last(void **state)
 {
 	struct client c;
@@ -349,8 +370,7 @@ static void drain__request_that_is_on_its_way__is_answered_as_the_last(void **st
 	client_open(&c, port(), NULL);
 	assert_int_equal(ask(&c, GET("/now")), 200);
 	http_server_drain(fx.server, LATE_MS * 4, on_drained, &fx.app);
-	while (can_connect(port())) /* until the worker has begun */
-		;
+	await_posts();
 	assert_int_equal(ask(&c, GET("/now")), 200);
 	assert_string_equal(reply_header("Connection"), "close");
 	assert_true(client_is_closed(&c));
