@@ -21,7 +21,7 @@ from brski_peer import forge
 from brski_peer.certs import new_key
 from brski_peer.pledge import certs_of, corrupt_csr_signature, est_body
 from brski_peer.wire import Closed
-from conftest import Site
+from places import Site
 from ledger import CLEAN_FAILURES
 from relay import Relay
 from test_masa import Client

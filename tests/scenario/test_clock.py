@@ -14,7 +14,7 @@ import time
 import pytest
 
 import harness
-from conftest import Site
+from places import Site
 from brski_peer.masa import FakeMasa
 
 DAY = 86400
