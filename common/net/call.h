@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request and its reply, whatever carried it (HTTP/1.1, HTTP/2; CoAP later). A handler gets a
+/* One request and its reply, whatever carried it (HTTP/1.1, HTTP/2, CoAP). A handler gets a
  * call on the loop thread of its connection and answers it exactly once, there, now or later. The
  * call outlives its connection: when the peer leaves, the answer is dropped, the call is not. */
 #ifndef NET_CALL_H
@@ -22,7 +22,8 @@ struct peer {
 	struct cert *cert;	/* client certificate, possession proven; NULL when none */
 	struct cert_list chain; /* further certificates it sent */
 	char address[CALL_PEER_MAX]; /* "192.0.2.1:40000", "[2001:db8::1]:40000", "unix:uid=0" */
-	unsigned tls_version;	     /* 0x0303, 0x0304; 0 without TLS */
+	bool constrained;	     /* CoAP over DTLS: bodies are binary, never base64 */
+	unsigned tls_version;	     /* 0x0303, 0x0304; 0 without TLS; 0xfefd is DTLS 1.2 */
 	uint8_t channel_binding[CHANNEL_BINDING_MAX]; /* tls-unique on 1.2 (EMS only), tls-exporter
 							 on 1.3 */
 	size_t channel_binding_len;		      /* 0: none to be had */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pledge's conversation with one registrar, whatever carries it: exactly one TLS or DTLS
+ * connection, provisional (any server certificate is accepted and remembered; RFC 8995 §5.1) or
+ * anchored (the chain is verified; the name or cmcRA, RFC 7030 §3.6.1). A lost connection ends the
+ * session: nothing reconnects behind the caller's back. One table of functions for each carrier:
+ * http_session (https://) and coap_session (coaps://). */
+#ifndef NET_SESSION_H
+#define NET_SESSION_H
+
+#include "common/pki/chain.h"
+#include "common/pki/identity.h"
+#include "common/wire/uri.h"
+
+struct session_config {
+	struct uri server;		 /* its scheme chooses the carrier */
+	const struct identity *identity; /* IDevID or LDevID; borrowed */
+	struct anchors *anchors;	 /* NULL: provisional */
+	int64_t now_unix_s;		 /* for anchored checks; CHAIN_NO_TIME without a clock */
+	const struct cert *same_server; /* provisional again after a wait: the server must show this
+					   one (RFC 8995 §5, §5.6); NULL otherwise */
+	int64_t connect_ms, timeout_ms;
+	const char *exchange; /* X-Request-Id; not sent over CoAP */
+	size_t mtu;	      /* coaps: octets of a datagram; 0: default */
+};
+
+struct session_request {
+	const char *method;		   /* "GET", "POST" */
+	const char *path;		   /* as on HTTPS; a carrier shortens it by its table */
+	const char *content_type, *accept; /* media types, or NULL */
+	struct bytes body;
+	size_t reply_max;
+};
+struct session_reply { /* owned by the caller: session_reply_clear() */
+	int status;    /* HTTP's; a CoAP code becomes one (wire/coap_format.h): 5.03 with Max-Age is
+			  a 202 with Retry-After */
+	struct buf body;
+	char content_type[128];
+	char location[1024];
+	char retry_after[64];
+	char date[64];
+};
+void session_reply_clear(struct session_reply *r);
+
+struct session;
+/* Nothing is sent yet. ERR_INPUT: a scheme that no carrier has. */
+struct session *session_new(const struct session_config *config, struct err *e) MUST_CHECK;
+void session_free(struct session *s);
+bool session_send(struct session *s, const struct session_request *rq, struct session_reply *out,
+	struct err *e) MUST_CHECK;
+bool session_connect(struct session *s, struct err *e) MUST_CHECK;
+const struct cert_list *session_server_chain(const struct session *s);
+bool session_is_open(struct session *s);
+bool session_channel_binding(struct session *s, struct buf *out, struct err *e) MUST_CHECK;
+/* Is the carrier a constrained one: binary bodies, COSE and CBOR, no base64. */
+bool session_is_constrained(const struct session *s);
+
+#endif
