@@ -683,6 +683,15 @@ def make_csv():
         "serial\na\0b\nA-2\n", "idevid_issuer\nAAAA\nMBaAFAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAECAwQFBgcICQoLDA0ODxAREhM=\n!\n"])
 
 
+def make_jpy():
+    header, record = bytes(range(32)), b"\x16\xfe\xfd" + bytes(60)
+    seeds("jpy", [
+        b"\x82\x58\x20" + header + b"\x58\x3f" + record, b"\x82\x50" + header[:16] + b"\x59\x00\x3f" + record,
+        b"\x83\x41\xaa\x41\xbb\xf6", b"\x9f\x41\xaa\x41\xbb\xff", b"\x82\x40\x41\xbb", b"\x81\x41\xaa", b"\x82\x41\xaa\x40",
+        b"\x82\x61a\x41b", b"\x82\x41a\x61b", b"\x82\x5f\x41a\xff\x41b", b"\xa1\x41a\x41b", b"\x9b" + b"\xff" * 8 + b"\x41a",
+        b"\x82\x58\x41" + bytes(65) + b"\x41b", b"\x82\x58\x40" + bytes(64) + b"\x41b", b"\x82\x41a\x5a\xff\xff\xff\xffb", record])
+
+
 def make_pledge_state():
     pending = ("registrar https://a.example\nserver https://a.example:8443/x\nnonce %s\nsince 1796000000\nrequest %s\nserver-cert %s\n"
                % (NONCE, b64(sign("device", PLEDGE_REQUESTS[0])), b64(REGISTRAR)))
@@ -720,7 +729,7 @@ def make_texts():
 
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
-                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_pledge_state,
+                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_jpy, make_pledge_state,
                  make_texts):
         make()
 

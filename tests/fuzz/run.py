@@ -41,6 +41,7 @@ PARSERS = {
               "common/net/http2_stream.c": r"on_deadline", "common/net/http_route.c": None},
     "idevid": {"common/pki/idevid.c": None, "common/pki/cert.c": r"cert_from_x509|cert_verify|cert_x509",
                "common/pki/name.c": r"name_format|^add$|is_printable_string"},
+    "jpy": {"common/wire/jpy.c": None},
     "masa_request": {"masa/authenticate.c": None, "masa/domain.c": r"domain_key|domain_id_text|cache_new|cache_free|path_free|cache_key|remember",
                      "common/message/voucher_format.c": r"cms_voucher_read|cms_voucher_seal|media_type|accept"},
     "media_type": {"common/wire/media_type.c": None},
