@@ -358,7 +358,7 @@ static CURLcode set_callbacks(struct fetch *f)
 static bool is_permitted(const struct http_fetch *w, struct err *e)
 {
 	if (!w->signed_object)
-		return !w->uri.plain_http || err_set(e, ERR_BUG, "plain http asked for");
+		return w->uri.scheme == URI_HTTPS || err_set(e, ERR_BUG, "plain http asked for");
 	return (!w->client_cert_pem.len && !w->basic_user) ||
 	       err_set(e, ERR_BUG, "credentials for a server nobody vouches for");
 }
@@ -455,7 +455,7 @@ static void describe_failure(const struct fetch *f, CURLcode rc, struct err *e)
 		err_set(e, ERR_REFUSED, "its address is of a class that is not allowed here");
 	else
 		err_set(e, kind_of(rc), "%.*s", REASON_MAX, words);
-	err_prefix(e, "%s://%s:%u", f->uri.plain_http ? "http" : "https", f->uri.host,
+	err_prefix(e, "%s://%s:%u", uri_scheme_name(f->uri.scheme), f->uri.host,
 		(unsigned)f->uri.port);
 }
 

@@ -236,7 +236,7 @@ static void http_fetch__plain_http_without_being_asked_for__is_refused(void **st
 	struct world *w = *state;
 	struct err e = ERR_INIT;
 
-	w->fetch.uri.plain_http = true;
+	w->fetch.uri.scheme = URI_HTTP;
 	assert_false(http_fetch(w->client_of_loop, &w->fetch, on_done, w, &e));
 	assert_int_equal(e.kind, ERR_BUG);
 }

@@ -56,14 +56,56 @@ static void uri_parse_web__http__is_read_and_written_with_its_own_port(void **st
 		assert_string_equal(buf_str(&text), same[i]);
 	}
 	assert_true(uri_parse_web("HTTP://h:443/", &u, &e));
-	assert_true(u.plain_http);
+	assert_int_equal(u.scheme, URI_HTTP);
 	assert_true(uri_parse_web("https://h/", &secure, &e));
-	assert_false(secure.plain_http);
+	assert_int_equal(secure.scheme, URI_HTTPS);
 	assert_false(uri_same_origin(&u, &secure));
 	assert_true(uri_parse_web("http://h", &u, &e));
 	assert_int_equal(u.port, 80);
 	assert_false(uri_parse_web("ftp://h/", &u, &e));
 	assert_false(uri_parse_web("http://u@h/", &u, &e));
+}
+
+static void uri_parse_server__coaps__is_read_and_written_with_its_own_port(void **state)
+{
+	static const char *const same[] = {"coaps://h", "coaps://h:443/x", "https://h:5684",
+		"https://h", "coaps://[2001:db8::1]", "coaps://[fe80::1%25eth0]:5000",
+		"https://[fe80::1%25a-b.c]/x"};
+	struct err e = ERR_INIT;
+	struct uri u, other;
+	for (size_t i = 0; i < COUNT(same); i++) {
+		BUF_AUTO struct buf text = BUF_INIT(200);
+		assert_true(uri_parse_server(same[i], &u, &e));
+		assert_true(uri_format(&u, &text, &e));
+		assert_string_equal(buf_str(&text), same[i]);
+	}
+	assert_true(uri_parse_server("CoAPs://h", &u, &e));
+	assert_int_equal(u.scheme, URI_COAPS);
+	assert_int_equal(u.port, 5684);
+	assert_true(uri_parse_server("https://h:5684", &other, &e));
+	assert_false(uri_same_origin(&u, &other));
+	assert_true(uri_parse_server("coaps://[FE80::1%25eth0]", &u, &e));
+	assert_string_equal(u.host, "FE80::1%eth0");
+	assert_true(u.host_is_ipv6);
+}
+
+static void uri_parse_server__other_schemes_and_bad_zones__are_refused(void **state)
+{
+	static const char *const bad[] = {"coap://h", "http://h", "coaps:/h", "coaps", "",
+		"coaps+tcp://h", "coaps://u@h", "coaps://h:0", "coaps://[fe80::1%eth0]",
+		"coaps://[fe80::1%25]", "coaps://[fe80::1%25sixteen-letters-]",
+		"coaps://[fe80::1%25e h]", "coaps://[fe80::1%25e%25]",
+		"coaps://[2001:db8::1%25eth0]", "coaps://[%25eth0]", "coaps://192.0.2.1%25eth0"};
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct err e = ERR_INIT;
+		struct uri u;
+		assert_false(uri_parse_server(bad[i], &u, &e));
+		assert_int_equal(e.kind, ERR_INPUT);
+	}
+	struct err e = ERR_INIT;
+	struct uri u;
+	assert_false(uri_parse("coaps://h", &u, &e));
+	assert_false(uri_parse_web("coaps://h", &u, &e));
 }
 
 static void uri_parse__what_must_not_be_connected_to__is_refused(void **state)
@@ -176,6 +218,8 @@ int main(void)
 		cmocka_unit_test(uri_parse__addresses__are_recognised),
 		cmocka_unit_test(uri_parse_web__http__is_read_and_written_with_its_own_port),
 		cmocka_unit_test(uri_parse__what_must_not_be_connected_to__is_refused),
+		cmocka_unit_test(uri_parse_server__coaps__is_read_and_written_with_its_own_port),
+		cmocka_unit_test(uri_parse_server__other_schemes_and_bad_zones__are_refused),
 		cmocka_unit_test(
 			uri_parse__host_and_path_at_their_limits__are_read_and_beyond_refused),
 		cmocka_unit_test(
