@@ -172,7 +172,7 @@ static bool prefer_registrar(struct pledge *p, const char *registrar, struct err
 {
 	struct uri first;
 
-	if (!uri_parse(registrar, &first, e))
+	if (!uri_parse_server(registrar, &first, e))
 		return false;
 	for (size_t i = 0; i < p->registrar_count; i++)
 		if (uri_same_origin(&first, &p->registrars[i])) {

@@ -21,9 +21,9 @@ static bool decode_body(struct bytes body, struct buf *out, struct err *e)
 }
 
 static bool get(struct exchange *x, const char *path, const char *accept, size_t reply_max,
-	struct http_session_reply *reply, struct err *e)
+	struct session_reply *reply, struct err *e)
 {
-	struct http_session_request rq = {
+	struct session_request rq = {
 		.method = "GET",
 		.path = path,
 		.accept = accept,
@@ -97,7 +97,7 @@ static void warn_if_server_is_not_under(const struct exchange *x)
 		log_err(&x->pledge->log, "registrar-not-under-cacerts", x->id, &e);
 }
 
-static bool take_cacerts(struct exchange *x, const struct http_session_reply *reply, struct err *e)
+static bool take_cacerts(struct exchange *x, const struct session_reply *reply, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list certs = CERT_LIST_INIT;
 
@@ -114,20 +114,20 @@ static bool take_cacerts(struct exchange *x, const struct http_session_reply *re
 
 bool enroll_cacerts(struct exchange *x, struct err *e)
 {
-	struct http_session_reply reply;
+	struct session_reply reply;
 	bool ok;
 
 	if (!get(x, EST_CACERTS, PKCS7_MIME, CACERTS_REPLY_MAX, &reply, e))
 		return false;
 	ok = reply.status == 200 ? take_cacerts(x, &reply, e)
 				 : keep_known_anchors(x, reply.status, e);
-	http_session_reply_clear(&reply);
+	session_reply_clear(&reply);
 	return ok;
 }
 
 /* ---- csrattrs ------------------------------------------------------------------------------- */
 
-static bool take_csrattrs(struct exchange *x, const struct http_session_reply *reply, struct err *e)
+static bool take_csrattrs(struct exchange *x, const struct session_reply *reply, struct err *e)
 {
 	BUF_AUTO struct buf der = BUF_INIT(CSRATTRS_DER_MAX);
 
@@ -146,7 +146,7 @@ static bool wants_nothing(int status)
 
 bool enroll_csrattrs(struct exchange *x, struct err *e)
 {
-	struct http_session_reply reply;
+	struct session_reply reply;
 	bool ok;
 
 	if (!get(x, EST_CSRATTRS, "application/csrattrs", CSRATTRS_REPLY_MAX, &reply, e))
@@ -158,7 +158,7 @@ bool enroll_csrattrs(struct exchange *x, struct err *e)
 		ok = reply.status == 200 ? take_csrattrs(x, &reply, e)
 					 : exchange_refused(x, &reply, e);
 	}
-	http_session_reply_clear(&reply);
+	session_reply_clear(&reply);
 	return ok;
 }
 
@@ -211,7 +211,7 @@ static bool make_csr(struct exchange *x, const struct enroll_wish *w, const stru
 	};
 
 	if (x->csrattrs.wants_challenge_password) {
-		if (!http_session_channel_binding(x->session, &challenge, e))
+		if (!session_channel_binding(x->session, &challenge, e))
 			return false;
 		wish.challenge_password = buf_str(&challenge);
 	}
@@ -240,10 +240,10 @@ static bool get_csr(struct exchange *x, const struct enroll_wish *w, const struc
 /* Until the answer is something other than "not yet". A request bound to a connection is made anew
  * when there is a new connection; any other is sent as it was. */
 static bool request_certificate(struct exchange *x, const struct enroll_wish *w,
-	const struct key *key, struct http_session_reply *reply, struct err *e)
+	const struct key *key, struct session_reply *reply, struct err *e)
 {
 	BUF_AUTO struct buf body = BUF_INIT(BASE64_REPLY_MAX(CSR_DER_MAX));
-	struct http_session_request rq = {
+	struct session_request rq = {
 		.method = "POST",
 		.path = w->path,
 		.content_type = "application/pkcs10",
@@ -251,7 +251,7 @@ static bool request_certificate(struct exchange *x, const struct enroll_wish *w,
 		.reply_max = BASE64_REPLY_MAX(PKCS7_CERTS_DER_MAX),
 	};
 
-	for (unsigned made_on = 0;; http_session_reply_clear(reply)) {
+	for (unsigned made_on = 0;; session_reply_clear(reply)) {
 		bool bound = x->csrattrs.wants_challenge_password;
 
 		if ((!made_on || (bound && made_on != x->sessions)) &&
@@ -268,7 +268,7 @@ static bool request_certificate(struct exchange *x, const struct enroll_wish *w,
 		if (reply->status != 202)
 			return true;
 		if (!exchange_wait(x, "certificate", reply, e)) {
-			http_session_reply_clear(reply);
+			session_reply_clear(reply);
 			return false;
 		}
 	}
@@ -327,8 +327,8 @@ bool enroll_check_issued(
 	return true;
 }
 
-static bool take_certificate(struct exchange *x, const struct key *key,
-	const struct http_session_reply *reply, struct err *e)
+static bool take_certificate(
+	struct exchange *x, const struct key *key, const struct session_reply *reply, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list received = CERT_LIST_INIT;
 	struct issued_check check = {
@@ -351,7 +351,7 @@ static bool take_certificate(struct exchange *x, const struct key *key,
 
 bool enroll_certificate(struct exchange *x, const struct enroll_wish *w, struct err *e)
 {
-	struct http_session_reply reply;
+	struct session_reply reply;
 	KEY_AUTO struct key *key = NULL;
 	enum key_type type;
 	bool ok;
@@ -366,6 +366,6 @@ bool enroll_certificate(struct exchange *x, const struct enroll_wish *w, struct 
 		return false;
 	ok = reply.status == 200 ? take_certificate(x, key, &reply, e)
 				 : exchange_refused(x, &reply, e);
-	http_session_reply_clear(&reply);
+	session_reply_clear(&reply);
 	return ok;
 }

@@ -23,7 +23,7 @@ void exchange_init(struct exchange *x, struct pledge *p, const struct uri *regis
 
 void exchange_clear(struct exchange *x)
 {
-	http_session_free(x->session);
+	session_free(x->session);
 	x->session = NULL;
 	anchors_unref(&x->server_anchors);
 	cert_list_clear(&x->server_chain);
@@ -48,7 +48,7 @@ static enum outcome outcome_of_connecting(const struct err *e)
  */
 static bool keep_chain(struct exchange *x, struct err *e)
 {
-	const struct cert_list *shown = http_session_server_chain(x->session);
+	const struct cert_list *shown = session_server_chain(x->session);
 
 	if (x->server_chain.count > 0)
 		return true;
@@ -76,7 +76,7 @@ bool exchange_open(struct exchange *x, struct err *e)
 {
 	const struct pledge *p = x->pledge;
 	CERT_AUTO struct cert *expected = NULL;
-	struct http_session_config config = {
+	struct session_config config = {
 		.server = x->server,
 		.identity = x->identity,
 		.anchors = x->server_anchors,
@@ -86,23 +86,23 @@ bool exchange_open(struct exchange *x, struct err *e)
 		.exchange = x->id,
 	};
 
-	http_session_free(x->session);
+	session_free(x->session);
 	x->session = NULL;
 	if (!expected_server(x, &expected, e))
 		return false;
 	config.same_server = expected;
 	x->sessions++;
-	x->session = http_session_new(&config, e);
-	if (x->session && http_session_connect(x->session, e) && keep_chain(x, e))
+	x->session = session_new(&config, e);
+	if (x->session && session_connect(x->session, e) && keep_chain(x, e))
 		return true;
 	x->outcome = outcome_of_connecting(e);
 	return false;
 }
 
-bool exchange_send(struct exchange *x, const struct http_session_request *rq,
-	struct http_session_reply *reply, struct err *e)
+bool exchange_send(struct exchange *x, const struct session_request *rq,
+	struct session_reply *reply, struct err *e)
 {
-	if (http_session_send(x->session, rq, reply, e)) {
+	if (session_send(x->session, rq, reply, e)) {
 		x->waited_on = false;
 		return true;
 	}
@@ -129,7 +129,7 @@ static bool waited_enough(struct exchange *x, int64_t now_unix_s)
 }
 
 bool exchange_wait(
-	struct exchange *x, const char *what, const struct http_session_reply *reply, struct err *e)
+	struct exchange *x, const char *what, const struct session_reply *reply, struct err *e)
 {
 	struct pledge *p = x->pledge;
 	int64_t now_unix_s = clock_unix_s(&p->clock), delay_s;
@@ -143,14 +143,14 @@ bool exchange_wait(
 		reply->retry_after, reply->date, now_unix_s, p->config.retry_after_max_s);
 	pledge_say(p, "%s: not decided yet, asking again in %lld s", what, (long long)delay_s);
 	p->pause(p->pause_arg, delay_s * 1000);
-	x->waited_on = http_session_is_open(x->session);
+	x->waited_on = session_is_open(x->session);
 	return x->waited_on || exchange_open(x, e);
 }
 
 /* ---- Other answers -------------------------------------------------------------------------- */
 
 /* The peer's own words, if it has any for people: one line of printable characters. */
-static void peer_words(const struct http_session_reply *reply, char out[PEER_WORDS_MAX + 4])
+static void peer_words(const struct session_reply *reply, char out[PEER_WORDS_MAX + 4])
 {
 	size_t n = 0;
 
@@ -169,7 +169,7 @@ static void peer_words(const struct http_session_reply *reply, char out[PEER_WOR
 	out[n] = '\0';
 }
 
-bool exchange_refused(struct exchange *x, const struct http_session_reply *reply, struct err *e)
+bool exchange_refused(struct exchange *x, const struct session_reply *reply, struct err *e)
 {
 	const struct pledge *p = x->pledge;
 	char words[PEER_WORDS_MAX + 4];
@@ -202,8 +202,8 @@ static bool format_report(const char *reason, struct buf *out, struct err *e)
 bool exchange_report(struct exchange *x, const char *path, const char *reason)
 {
 	BUF_AUTO struct buf body = BUF_INIT(STATUS_REPORT_MAX);
-	struct http_session_reply reply = {.status = 0};
-	struct http_session_request rq = {
+	struct session_reply reply = {.status = 0};
+	struct session_request rq = {
 		.method = "POST",
 		.path = path,
 		.content_type = "application/json",
@@ -216,7 +216,7 @@ bool exchange_report(struct exchange *x, const char *path, const char *reason)
 	if (!format_report(reason, &body, &e))
 		return false;
 	rq.body = buf_bytes(&body);
-	ok = http_session_send(x->session, &rq, &reply, &e);
+	ok = session_send(x->session, &rq, &reply, &e);
 	if (ok) {
 		snprintf(status, sizeof(status), "%d", reply.status);
 		log_event(&x->pledge->log, LOG_LEVEL_INFO, "reported", x->id, "path", path,
@@ -224,7 +224,7 @@ bool exchange_report(struct exchange *x, const char *path, const char *reason)
 	} else {
 		log_err(&x->pledge->log, "report-not-delivered", x->id, &e);
 	}
-	http_session_reply_clear(&reply);
+	session_reply_clear(&reply);
 	return ok;
 }
 
@@ -236,7 +236,7 @@ static enum outcome fail_step(struct exchange *x, const struct step *s, const st
 
 	pledge_say(x->pledge, "%s: failed: %s", s->name, e->text);
 	log_err(&x->pledge->log, s->name, x->id, e);
-	if (s->failure_path && x->session && http_session_is_open(x->session))
+	if (s->failure_path && x->session && session_is_open(x->session))
 		exchange_report(x, s->failure_path, s->failure_reason);
 	return o;
 }

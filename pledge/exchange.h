@@ -5,7 +5,7 @@
 #define PLEDGE_EXCHANGE_H
 
 #include "common/base/rng.h"
-#include "common/net/http_session.h"
+#include "common/net/session.h"
 #include "pledge/accept.h"
 #include "pledge/outcome.h"
 #include "pledge/pledge.h"
@@ -19,7 +19,7 @@ struct exchange {
 	const struct identity *identity;     /* IDevID; LDevID when renewing */
 	struct anchors *server_anchors; /* owned; NULL: the server is provisional or the one of the
 					   voucher */
-	struct http_session *session;
+	struct session *session;
 	bool waited_on;	   /* nothing was sent on the session since a 202 was waited out */
 	unsigned sessions; /* how many there were: a number for the current one */
 	struct cert_list server_chain; /* kept from the first handshake, judged by the voucher */
@@ -51,8 +51,8 @@ void exchange_clear(struct exchange *x);
 bool exchange_open(struct exchange *x, struct err *e) MUST_CHECK;
 
 /* Send one request on the session; any status is fine. */
-bool exchange_send(struct exchange *x, const struct http_session_request *rq,
-	struct http_session_reply *reply, struct err *e) MUST_CHECK;
+bool exchange_send(struct exchange *x, const struct session_request *rq,
+	struct session_reply *reply, struct err *e) MUST_CHECK;
 
 /* After a failed exchange_send(): may the same be sent again at once? Only when the connection died
  * while we waited on it after a 202; there is a new one then. */
@@ -61,11 +61,11 @@ bool exchange_recover(struct exchange *x, struct err *e) MUST_CHECK;
 /* After a 202: wait as long as it asks, with a session to send on afterwards; false when
  * pending_max has passed or the server cannot be reached again. `what` is the step's name for the
  * line. */
-bool exchange_wait(struct exchange *x, const char *what, const struct http_session_reply *reply,
+bool exchange_wait(struct exchange *x, const char *what, const struct session_reply *reply,
 	struct err *e) MUST_CHECK;
 
 /* Say what a status other than the wanted one means. Always false. */
-bool exchange_refused(struct exchange *x, const struct http_session_reply *reply, struct err *e);
+bool exchange_refused(struct exchange *x, const struct session_reply *reply, struct err *e);
 
 /* Telemetry: the answer, and even its absence, changes nothing (R8995-PLG-046). Says whether it
  * could be sent. reason NULL: success. */

@@ -38,7 +38,7 @@ static bool recall_pending(struct exchange *x, struct err *e)
 		pending_clear(&x->ask);
 		return true;
 	}
-	if (!uri_parse(x->ask.server, &x->server, e))
+	if (!uri_parse_server(x->ask.server, &x->server, e))
 		return false;
 	snprintf(x->request_path, sizeof(x->request_path), "%s", x->server.path);
 	x->server.path[0] = '\0';
@@ -49,8 +49,8 @@ static bool recall_pending(struct exchange *x, struct err *e)
 
 static void say_connected(const struct exchange *x)
 {
-	pledge_say(x->pledge, "connect: https://%s:%u shows %s%s", x->server.host,
-		(unsigned)x->server.port, cert_subject(x->server_chain.items[0]),
+	pledge_say(x->pledge, "connect: %s://%s:%u shows %s%s", uri_scheme_name(x->server.scheme),
+		x->server.host, (unsigned)x->server.port, cert_subject(x->server_chain.items[0]),
 		x->resumed ? ", as before" : ", not trusted yet");
 }
 
@@ -109,9 +109,9 @@ static void forget_if_overdue(struct exchange *x)
 }
 
 /* The same octets until there is an answer other than "not yet" (R8995-PLG-027). */
-static bool ask_until_answered(struct exchange *x, struct http_session_reply *reply, struct err *e)
+static bool ask_until_answered(struct exchange *x, struct session_reply *reply, struct err *e)
 {
-	struct http_session_request rq = {
+	struct session_request rq = {
 		.method = "POST",
 		.path = x->request_path,
 		.content_type = VOUCHER_CMS_JSON,
@@ -120,7 +120,7 @@ static bool ask_until_answered(struct exchange *x, struct http_session_reply *re
 		.reply_max = VOUCHER_REPLY_MAX,
 	};
 
-	for (;; http_session_reply_clear(reply)) {
+	for (;; session_reply_clear(reply)) {
 		pledge_say(x->pledge, "voucher: requested");
 		if (!exchange_send(x, &rq, reply, e)) {
 			if (!exchange_recover(x, e))
@@ -171,11 +171,10 @@ static bool follow_redirect(struct exchange *x, const char *location, struct err
 		target.path[0] && strcmp(target.path, "/") != 0 ? target.path
 								: BRSKI_REQUEST_VOUCHER);
 	pledge_say(x->pledge, "voucher: redirected to %s", target.host);
-	return same ? http_session_is_open(x->session) || exchange_open(x, e)
-		    : move_to(x, &target, e);
+	return same ? session_is_open(x->session) || exchange_open(x, e) : move_to(x, &target, e);
 }
 
-static void keep_voucher(struct exchange *x, struct http_session_reply *reply)
+static void keep_voucher(struct exchange *x, struct session_reply *reply)
 {
 	x->voucher = reply->body;
 	buf_init(&reply->body, 0);
@@ -184,11 +183,11 @@ static void keep_voucher(struct exchange *x, struct http_session_reply *reply)
 
 static bool request_voucher(struct exchange *x, struct err *e)
 {
-	struct http_session_reply reply = {.status = 0};
+	struct session_reply reply = {.status = 0};
 	bool ok;
 
 	do {
-		http_session_reply_clear(&reply);
+		session_reply_clear(&reply);
 		ok = (x->ask.request.len > 0 || make_request(x, e)) &&
 		     ask_until_answered(x, &reply, e);
 	} while (ok && is_redirect(reply.status) && (ok = follow_redirect(x, reply.location, e)));
@@ -196,7 +195,7 @@ static bool request_voucher(struct exchange *x, struct err *e)
 		keep_voucher(x, &reply);
 	else if (ok)
 		ok = exchange_refused(x, &reply, e);
-	http_session_reply_clear(&reply);
+	session_reply_clear(&reply);
 	return ok;
 }
 
@@ -264,7 +263,7 @@ static bool report_voucher(struct exchange *x, struct err *e)
 	bool sent = exchange_report(x, BRSKI_VOUCHER_STATUS, NULL);
 
 	pledge_say(x->pledge, "voucher status: %s", sent ? "reported" : "could not be reported");
-	if (sent && http_session_is_open(x->session))
+	if (sent && session_is_open(x->session))
 		return true;
 	/* gone or closing: the same certificates on both sides make it the same exchange (§5) */
 	return exchange_open(x, e);
@@ -319,7 +318,7 @@ bool join_report_success(
 	struct uri server;
 	bool ok;
 
-	if (!uri_parse(n->registrar, &server, e))
+	if (!uri_parse_server(n->registrar, &server, e))
 		return false;
 	exchange_init(&x, p, &server);
 	snprintf(x.id, sizeof(x.id), "%s", exchange);
@@ -335,7 +334,7 @@ static bool reconnect_and_report(struct exchange *x, struct err *e)
 	ENROLMENT_AUTO struct enrolment n;
 	struct err why = ERR_INIT;
 
-	http_session_free(x->session);
+	session_free(x->session);
 	x->session = NULL;
 	if (!state_load_enrolment(x->pledge->state, &n, e))
 		return false;

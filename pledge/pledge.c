@@ -20,7 +20,7 @@ static bool parse_registrars(struct pledge *p, struct err *e)
 		w = strtok_r(NULL, " \t\r\n,", &rest)) {
 		if (p->registrar_count == REGISTRARS_MAX)
 			return err_set(e, ERR_INPUT, "more than %d registrars", REGISTRARS_MAX);
-		if (!uri_parse(w, &p->registrars[p->registrar_count], e))
+		if (!uri_parse_server(w, &p->registrars[p->registrar_count], e))
 			return err_prefix(e, "[registrars] urls: '%s'", w);
 		if (p->registrars[p->registrar_count].path[0] &&
 			strcmp(p->registrars[p->registrar_count].path, "/") != 0)

@@ -15,8 +15,8 @@ static bool connect_anchored(struct exchange *x, struct err *e)
 {
 	if (!exchange_open(x, e))
 		return false;
-	pledge_say(x->pledge, "connect: https://%s:%u is %s", x->server.host,
-		(unsigned)x->server.port, cert_subject(x->server_chain.items[0]));
+	pledge_say(x->pledge, "connect: %s://%s:%u is %s", uri_scheme_name(x->server.scheme),
+		x->server.host, (unsigned)x->server.port, cert_subject(x->server_chain.items[0]));
 	return true;
 }
 

@@ -38,7 +38,7 @@
 #define READ_CHUNK	   16384
 
 struct http_session {
-	struct http_session_config config; /* pointers borrowed from the caller */
+	struct session_config config; /* pointers borrowed from the caller */
 	char *exchange;
 	CURL *easy;
 	curl_socket_t fd;
@@ -82,8 +82,13 @@ static bool accept_provisionally(struct http_session *s)
 
 static bool name_matches(const struct uri *server, X509 *x)
 {
-	if (server->host_is_ip)
-		return X509_check_ip_asc(x, server->host, 0) == 1;
+	char address[URI_HOST_MAX + 1];
+
+	if (server->host_is_ip) {
+		snprintf(address, sizeof(address), "%.*s", (int)strcspn(server->host, "%"),
+			server->host);
+		return X509_check_ip_asc(x, address, 0) == 1;
+	}
 	return X509_check_host(x, server->host, 0,
 		       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
 		       NULL) == 1;
@@ -185,7 +190,7 @@ static bool prepare(struct http_session *s, struct err *e)
 			      "HTTPS session cannot be set up: %s", curl_easy_strerror(rc));
 }
 
-struct http_session *http_session_new(const struct http_session_config *config, struct err *e)
+struct http_session *http_session_new(const struct session_config *config, struct err *e)
 {
 	struct http_session *s;
 
@@ -362,12 +367,14 @@ static bool put_field(struct buf *out, const char *name, const char *value, stru
 
 static bool put_host(const struct uri *u, struct buf *out, struct err *e)
 {
-	return buf_printf(out, e, u->host_is_ipv6 ? "Host: [%s]" : "Host: %s", u->host) &&
+	int len = (int)strcspn(u->host, "%"); /* a zone is nobody's business but ours */
+
+	return buf_printf(out, e, u->host_is_ipv6 ? "Host: [%.*s]" : "Host: %.*s", len, u->host) &&
 	       (u->port == 443 || buf_printf(out, e, ":%u", (unsigned)u->port)) &&
 	       buf_append_str(out, "\r\n", e);
 }
 
-static bool put_length(const struct http_session_request *rq, struct buf *out, struct err *e)
+static bool put_length(const struct session_request *rq, struct buf *out, struct err *e)
 {
 	if (strcmp(rq->method, "GET") == 0)
 		return true;
@@ -375,7 +382,7 @@ static bool put_length(const struct http_session_request *rq, struct buf *out, s
 }
 
 /* Head and body in one piece, so that they leave in one TLS record where they fit. */
-static bool format_request(const struct http_session *s, const struct http_session_request *rq,
+static bool format_request(const struct http_session *s, const struct session_request *rq,
 	struct buf *out, struct err *e)
 {
 	return buf_printf(out, e, "%s %s HTTP/1.1\r\n", rq->method, rq->path) &&
@@ -387,7 +394,7 @@ static bool format_request(const struct http_session *s, const struct http_sessi
 	       buf_append(out, rq->body.data, rq->body.len, e);
 }
 
-static void give(struct http1_reply *r, struct http_session_reply *out)
+static void give(struct http1_reply *r, struct session_reply *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->status = r->status;
@@ -399,8 +406,8 @@ static void give(struct http1_reply *r, struct http_session_reply *out)
 	memcpy(out->date, r->date, sizeof(out->date));
 }
 
-bool http_session_send(struct http_session *s, const struct http_session_request *rq,
-	struct http_session_reply *out, struct err *e)
+bool http_session_send(struct http_session *s, const struct session_request *rq,
+	struct session_reply *out, struct err *e)
 {
 	BUF_AUTO struct buf octets = BUF_INIT(REQUEST_HEAD_MAX + REQUEST_BODY_MAX);
 	int64_t deadline_ms;
@@ -423,11 +430,6 @@ bool http_session_send(struct http_session *s, const struct http_session_request
 	http1_reply_clear(&r);
 	ERR_clear_error();
 	return ok;
-}
-
-void http_session_reply_clear(struct http_session_reply *r)
-{
-	buf_clear(&r->body);
 }
 
 /* ---- Channel binding ------------------------------------------------------------------------ */

@@ -1,58 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pledge's blocking HTTPS session: exactly one TLS connection to one registrar, in one of two
- * modes. PROVISIONAL accepts any server certificate, remembers the chain and proves nothing yet
- * (RFC 8995 §5.1); ANCHORED verifies the chain against anchors (EST server: the name or cmcRA,
- * RFC 7030 §3.6.1). A lost connection ends the session: nothing reconnects behind the caller's
- * back. */
+/* The pledge's blocking HTTPS session, one of the carriers of session.h: exactly one TLS connection
+ * to one registrar, in one of two modes. PROVISIONAL accepts any server certificate, remembers the
+ * chain and proves nothing yet (RFC 8995 §5.1); ANCHORED verifies the chain against anchors (EST
+ * server: the name or cmcRA, RFC 7030 §3.6.1). A lost connection ends the session: nothing
+ * reconnects behind the caller's back. */
 #ifndef NET_HTTP_SESSION_H
 #define NET_HTTP_SESSION_H
 
-#include "common/pki/chain.h"
-#include "common/pki/identity.h"
-#include "common/wire/uri.h"
-
-struct http_session_config {
-	struct uri server;
-	const struct identity *identity; /* IDevID or LDevID; borrowed */
-	struct anchors *anchors;	 /* NULL: provisional */
-	int64_t now_unix_s;		 /* for anchored checks; CHAIN_NO_TIME without a clock */
-	const struct cert *same_server;	 /* provisional again after a 202: the server must show this
-					    one  (RFC 8995 §5, §5.6); NULL otherwise */
-	int64_t connect_ms, timeout_ms;
-	const char *exchange; /* X-Request-Id */
-};
+#include "common/net/session.h"
 
 struct http_session;
 
 /* Nothing is sent yet; the first request connects. */
 struct http_session *http_session_new(
-	const struct http_session_config *config, struct err *e) MUST_CHECK;
+	const struct session_config *config, struct err *e) MUST_CHECK;
 void http_session_free(struct http_session *s);
-
-struct http_session_request {
-	const char *method; /* "GET", "POST" */
-	const char *path;
-	const char *content_type; /* or NULL */
-	const char *accept;	  /* or NULL */
-	struct bytes body;
-	size_t reply_max;
-};
-struct http_session_reply { /* owned by the caller: http_session_reply_clear() */
-	int status;
-	struct buf body;
-	char content_type[128];
-	char location[1024];
-	char retry_after[64];
-	char date[64];
-};
-void http_session_reply_clear(struct http_session_reply *r);
 
 /* ERR_PEER_TIMEOUT, ERR_RETRY_LATER (refused, unreachable, DNS), ERR_UNAUTHENTICATED (certificate),
  * ERR_PEER (connection lost, protocol, too large). Any status code is a success here. After an
  * error the session is over: only http_session_server_chain() and http_session_free() are of use.
  */
-bool http_session_send(struct http_session *s, const struct http_session_request *rq,
-	struct http_session_reply *out, struct err *e) MUST_CHECK;
+bool http_session_send(struct http_session *s, const struct session_request *rq,
+	struct session_reply *out, struct err *e) MUST_CHECK;
 
 /* Connect without sending, to learn the server's chain before the first request is made (the PVR
  * carries its first certificate). */

@@ -19,10 +19,10 @@ struct world {
 	struct https_peer peer;
 	struct identity idevid;
 	struct anchors *anchors;
-	struct http_session_config config;
+	struct session_config config;
 	struct http_session *session;
-	struct http_session_request request;
-	struct http_session_reply reply;
+	struct session_request request;
+	struct session_reply reply;
 	struct err e;
 };
 
@@ -94,21 +94,20 @@ static int set_up(void **state)
 	w->peer.identity = &w->ee;
 	w->peer.chain[0] = w->sub.cert;
 	w->peer.body = "good day";
-	w->config = (struct http_session_config){.server = {.host = "localhost"},
+	w->config = (struct session_config){.server = {.host = "localhost"},
 		.identity = &w->idevid,
 		.now_unix_s = time(NULL),
 		.connect_ms = 3000,
 		.timeout_ms = 3000,
 		.exchange = "0123456789abcdef"};
-	w->request =
-		(struct http_session_request){.method = "GET", .path = "/hello", .reply_max = 1000};
+	w->request = (struct session_request){.method = "GET", .path = "/hello", .reply_max = 1000};
 	*state = w;
 	return 0;
 }
 
 static void drop_session(struct world *w)
 {
-	http_session_reply_clear(&w->reply);
+	session_reply_clear(&w->reply);
 	http_session_free(w->session);
 	w->session = NULL;
 }
@@ -144,7 +143,7 @@ static void open_session(struct world *w)
 
 static bool send_once(struct world *w)
 {
-	http_session_reply_clear(&w->reply);
+	session_reply_clear(&w->reply);
 	return http_session_send(w->session, &w->request, &w->reply, &w->e);
 }
 
@@ -221,7 +220,7 @@ static void http_session_send__post__is_written_as_peers_read_it(void **state)
 
 	start_peer(w);
 	open_session(w);
-	w->request = (struct http_session_request){.method = "POST",
+	w->request = (struct session_request){.method = "POST",
 		.path = "/.well-known/brski/requestvoucher",
 		.content_type = "application/voucher-cms+json",
 		.accept = "application/voucher-cms+json",
