@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pledge's blocking CoAPS session: the carrier of session.h for coaps:// (RFC 7252 and RFC 7959
  * over DTLS 1.2; RFC 9148). One UDP socket, connected to one registrar or join proxy, one DTLS
- * association on it, provisional or anchored as over HTTPS. Messages are lost, doubled and reordered
- * on such links: requests are repeated until timeout_ms, and the same request is repeated as the
- * same message, so that the server can tell.
+ * association on it, provisional or anchored as over HTTPS. Messages are lost, doubled and
+ * reordered on such links: requests are repeated until timeout_ms, and the same request is repeated
+ * as the same message, so that the server can tell.
  *
  * Paths are those of HTTPS; known ones go out under their short names (RFC 9148 §4.1,
  * draft-ietf-anima-constrained-voucher §6.5), media types as Content-Format numbers. A code comes

@@ -32,10 +32,11 @@ struct coap_body {
 	bool begun;
 };
 enum coap_body_state {
-	COAP_BODY_MORE,	     /* answer 2.31 / ask for the next block */
-	COAP_BODY_COMPLETE,  /* octets holds it */
-	COAP_BODY_GAP,	     /* an earlier block is missing, or another format: 4.08; begin again */
-	COAP_BODY_TOO_LARGE, /* 4.13 with the limit in Size1 */
+	COAP_BODY_MORE,	    /* answer 2.31 / ask for the next block */
+	COAP_BODY_COMPLETE, /* octets holds it */
+	COAP_BODY_GAP, /* an earlier block is missing or differs, another format, a block that is
+			  not as long as it must be: 4.08; the peer begins again */
+	COAP_BODY_TOO_LARGE, /* or no memory: 4.13 with the limit in Size1 */
 };
 void coap_body_init(struct coap_body *b, size_t max);
 void coap_body_clear(struct coap_body *b);

@@ -24,7 +24,8 @@
 
 /* NULL: a number we do not know. */
 const char *coap_format_media_type(uint32_t format);
-/* Parameters count where the table has them; COAP_FORMAT_NONE: no number. */
+/* Parameters count where the table has them; a type without its parameter is what EST means by it
+ * (application/pkcs7-mime: certs-only). NULL and what is unknown: COAP_FORMAT_NONE. */
 uint32_t coap_format_number(const char *media_type);
 /* enum coap_code for a status (rows 0.5): 200 is 2.05 for a GET and 2.04 for a POST, 202 is 5.03
  * (Retry-After becomes Max-Age), and back. */

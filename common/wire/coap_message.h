@@ -34,13 +34,16 @@ enum coap_code {
 	COAP_NOT_ALLOWED = COAP_CODE(4, 5),
 	COAP_NOT_ACCEPTABLE = COAP_CODE(4, 6),
 	COAP_INCOMPLETE = COAP_CODE(4, 8),
+	COAP_CONFLICT = COAP_CODE(4, 9), /* RFC 8132 */
 	COAP_TOO_LARGE = COAP_CODE(4, 13),
 	COAP_UNSUPPORTED_FORMAT = COAP_CODE(4, 15),
+	COAP_TOO_MANY_REQUESTS = COAP_CODE(4, 29), /* RFC 8516 */
 	COAP_INTERNAL = COAP_CODE(5, 0),
 	COAP_NOT_IMPLEMENTED = COAP_CODE(5, 1),
 	COAP_BAD_GATEWAY = COAP_CODE(5, 2),
 	COAP_UNAVAILABLE = COAP_CODE(5, 3),
 	COAP_GATEWAY_TIMEOUT = COAP_CODE(5, 4),
+	COAP_NO_PROXY = COAP_CODE(5, 5), /* the answer to Proxy-Uri and Proxy-Scheme */
 };
 
 enum coap_option_number {
@@ -57,6 +60,8 @@ enum coap_option_number {
 	COAP_OPT_BLOCK2 = 23,
 	COAP_OPT_BLOCK1 = 27,
 	COAP_OPT_SIZE2 = 28,
+	COAP_OPT_PROXY_URI = 35,
+	COAP_OPT_PROXY_SCHEME = 39,
 	COAP_OPT_SIZE1 = 60,
 	COAP_OPT_REQUEST_TAG = 292,
 };
@@ -77,8 +82,10 @@ struct coap_message {
 	struct bytes payload; /* borrowed */
 };
 
-/* Borrows from datagram. When the four octets of the header could be read, type and id are set even
- * after a failure, so that a CON can be answered with RST. ERR_INPUT. */
+/* Borrows from datagram. When the four octets of the header could be read, type, code and id are
+ * set even after a failure, so that a CON can be answered with RST; another version counts as NON,
+ * because it is to be ignored. The code fits the type: an ACK or RST carries no request, only a
+ * CON, ACK or RST may be empty. ERR_INPUT; ERR_TOO_LARGE: more octets or options than we read. */
 bool coap_message_parse(struct bytes datagram, struct coap_message *out, struct err *e) MUST_CHECK;
 /* Options may stand in any order; those of one number keep theirs. Appends. */
 bool coap_message_format(const struct coap_message *m, struct buf *out, struct err *e) MUST_CHECK;
@@ -93,11 +100,12 @@ const struct coap_option *coap_message_find(
 bool coap_message_uint(const struct coap_message *m, uint16_t number, uint32_t *out);
 /* Shortest form into scratch[4]; the bytes returned borrow from it. */
 struct bytes coap_uint(uint32_t value, uint8_t scratch[4]);
-/* The first critical option (odd number) that is not in known[] or stands more often than it may;
- * 0: none (RFC 7252 §5.4.1, §5.4.5). */
+/* The first critical option (odd number) that our programs do not know in a request or response,
+ * that stands more often or is longer than it may; 0: none (RFC 7252 §5.4.1, §5.4.3, §5.4.5). */
 uint16_t coap_message_bad_option(const struct coap_message *m, bool is_request);
 /* The Uri-Path segments joined with "/", a leading one included ("/" when there are none). A
- * segment with a slash, a NUL or a control character is ERR_INPUT. Appends. */
+ * segment that is "." or "..", or with a slash, a NUL or a control character is ERR_INPUT. Appends.
+ */
 bool coap_message_path(const struct coap_message *m, struct buf *out, struct err *e) MUST_CHECK;
 
 #endif
