@@ -683,6 +683,14 @@ def make_csv():
         "serial\na\0b\nA-2\n", "idevid_issuer\nAAAA\nMBaAFAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAECAwQFBgcICQoLDA0ODxAREhM=\n!\n"])
 
 
+def make_core_link():
+    seeds("core_link", [
+        "<>;brski-jp=57101", "<>;brski-jp=57101,<>;p=v;brski-jp=\"57102\"", "<jpy://[2001:db8::1]:7634>;rt=brski.rjp", "<coaps://[fe80::1]/b>;rt=brski",
+        "</b>;rt=brski;ct=836,</b/rv>;rt=\"brski.rv x\";ct=\"60 836\",</e>;rt=ace.est", "", " <a>", "<a>;obs;title=\"a \\\" b\";rt=x;rt=y", "x", "<a", "<a>x", "<a>;",
+        "<a>;b=", "<a>;b=\"c", "<a>;b=\"c\\", "<a>,", "<>;brski-jp=0", "<>;brski-jp=x", "<>;brski-jp=123456", "<jpy://u@a:5>", "<jpy://[::1>", "<jpy://a:>", "<jpy://>",
+        "<jpy://[::1]5>", ",".join(["<>"] * 65), "<" + "x" * 300 + ">", "<a>;b=" + "x" * 300, "<" + "x" * 4100 + ">", "<jpy://" + "x" * 70 + ":5>", "<jpy:x>", "<jpy://a/b?c>;rt=a"])
+
+
 def make_jpy():
     header, record = bytes(range(32)), b"\x16\xfe\xfd" + bytes(60)
     seeds("jpy", [
@@ -729,7 +737,7 @@ def make_texts():
 
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
-                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_jpy, make_pledge_state,
+                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_core_link, make_jpy, make_pledge_state,
                  make_texts):
         make()
 

@@ -28,6 +28,7 @@ PARSERS = {
     "audit_log": {"common/message/audit_log.c": None},
     "cms": {"common/pki/cms.c": r"cms_verify_own", "common/pki/cms_alg.c": r"cms_alg_of_key"},
     "config": {"common/run/config.c": r"describe", "common/run/config_value.c": r"describe|config_value_format"},
+    "core_link": {"common/wire/core_link.c": None},
     "crl_list": {"common/pki/crl_list.c": None},
     "csr": {"common/pki/csr.c": None, "common/pki/csr_satisfies.c": None,
             "registrar/est_body.c": r"est_wrapping_for"},
