@@ -261,6 +261,11 @@ class Client:
 
     # -- messages
 
+    @property
+    def usual_szx(self):
+        """Blocks of 512 octets, or what the negotiated fragments hold."""
+        return 4 if self.link.max_fragment == 512 else 5
+
     def next_id(self):
         return next(self.ids) & 0xFFFF
 
@@ -327,7 +332,7 @@ class Client:
                 szx=None, szx2=None, announce=True, timeout=None, body_max=1 << 20):
         """All blocks there and back; returns the last answer with the whole body as its payload.
 
-        szx: of Block1 (None: 512 octets a block when the body is longer than that)
+        szx: of Block1 (None: usual_szx, when the body is longer than such a block)
         szx2: asked for in the first Block2; None: the server's choice
         announce: send Size1
         """
@@ -349,7 +354,7 @@ class Client:
         return self._download(ask, answer, body_max)
 
     def _upload(self, ask, body, szx, first2, announce):
-        usual = 5 if szx is None else szx
+        usual = self.usual_szx if szx is None else szx
         if szx is None and len(body) <= 16 << usual:
             return ask(first2, body)
         size, offset, szx = 16 << usual, 0, usual
@@ -458,12 +463,14 @@ class Server:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
-        self.associations, self.requests, self.messages = {}, [], []
+        self.associations, self.candidates = {}, {}
+        self.requests, self.messages = [], []
         self.datagrams = []       # sizes of what came
         self.connections, self.later = 0, []
         self.ended = []           # why associations are over
         self.drop = lambda _datagram, _way: False
         self.ids = itertools.count(1)
+        self.failure = None
         self.changed, self.stopping = threading.Condition(), threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
@@ -477,6 +484,8 @@ class Server:
         self.stopping.set()
         self.thread.join(5)
         self.socket.close()
+        if self.failure:
+            raise self.failure
 
     __enter__ = start
 
@@ -514,18 +523,20 @@ class Server:
             self.socket.sendto(datagram, address)
 
     def _run(self):
-        while not self.stopping.is_set():
-            if select.select([self.socket], [], [], self._patience())[0]:
-                datagram, address = self.socket.recvfrom(65536)
-                self.datagrams.append(len(datagram))
-                if not self.drop(datagram, "in"):
-                    self._receive(datagram, address)
-            self._do_what_is_due()
+        try:
+            while not self.stopping.is_set():
+                if select.select([self.socket], [], [], self._patience())[0]:
+                    datagram, address = self.socket.recvfrom(65536)
+                    self.datagrams.append(len(datagram))
+                    if not self.drop(datagram, "in"):
+                        self._receive(datagram, address)
+                self._do_what_is_due()
+        except Exception as e:  # shown by stop(), in the thread of the test
+            self.failure = e
 
     def _patience(self):
         due = [at - time.monotonic() for at, _ in self.later]
-        due += [t for a in list(self.associations.values()) if not a.link.established
-                and (t := a.link.timeout()) is not None]
+        due += [t for a in self.candidates.values() if (t := a.link.timeout()) is not None]
         return max(0, min(due + [0.1]))
 
     def _do_what_is_due(self):
@@ -534,18 +545,15 @@ class Server:
         self.later = [(at, action) for at, action in self.later if at > now]
         for action in due:
             action()
-        for a in list(self.associations.values()):
-            if not a.link.established and a.link.timeout() == 0:
+        for a in self.candidates.values():
+            if a.link.timeout() == 0:
                 a.transmit(a.link.on_timeout())
 
     def _receive(self, datagram, address):
-        hello = datagram[:1] == b"\x16" and datagram[3:5] == b"\0\0" and datagram[13:14] == b"\1"
-        association = self.associations.get(address)
-        if association is None or hello and association.link.established:
-            self.connections += 1
-            association = _Association(self, address, self.connections)
-            self.associations[address] = association
+        association = self._of(datagram, address)
         association.transmit(association.link.feed(datagram))
+        if association.link.established and self.candidates.get(address) is association:
+            self.associations[address] = self.candidates.pop(address)
         while association.link.inbox:
             octets = association.link.inbox.pop(0)
             try:
@@ -556,7 +564,19 @@ class Server:
             self._take(association, message)
         if association.link.ended:
             self.ended.append(association.link.ended)
-            self.associations.pop(address, None)
+            for known in (self.associations, self.candidates):
+                if known.get(address) is association:
+                    del known[address]
+
+    def _of(self, datagram, address):
+        """Whose datagram it is. A handshake replaces what its peer had only when it is complete: its
+        ClientHello may be an old one that was under way for long (RFC 6347 §4.2.8)."""
+        if datagram[3:5] != b"\0\0" and address in self.associations:
+            return self.associations[address]
+        if address not in self.candidates:
+            self.connections += 1
+            self.candidates[address] = _Association(self, address, self.connections)
+        return self.candidates[address]
 
     def _close_all(self):
         for a in self.associations.values():
@@ -582,7 +602,7 @@ class Server:
         key = (message.code, message.path, message.option(ABBREV))
         part1, part2 = message.block(BLOCK1), message.block(BLOCK2)
         if part2 and part2[0] and key in association.downloads:
-            return self._slice(association.downloads[key], part2, [])
+            return self._slice(association, association.downloads[key], part2, [])
         body, options = message.payload, []
         if part1:
             num, more, szx = part1
@@ -593,7 +613,7 @@ class Server:
                 return Message(code=INCOMPLETE), None, 0
             held += message.payload
             association.uploads[key] = held
-            options = [(BLOCK1, block(num, more, min(szx, self.szx)))]
+            options = [(BLOCK1, block(num, more, min(szx, self._szx(association))))]
             if more:
                 return Message(code=CONTINUE, options=options), None, 0
             body = association.uploads.pop(key)
@@ -607,11 +627,11 @@ class Server:
         if answer is None or answer.silent:
             return None
         association.downloads[key] = answer
-        return self._slice(answer, part2 or (0, False, self.szx), options)
+        return self._slice(association, answer, part2 or (0, False, self.szx), options)
 
-    def _slice(self, answer, part, options):
+    def _slice(self, association, answer, part, options):
         num, _, szx = part
-        szx = min(szx, self.szx)
+        szx = min(szx, self._szx(association))
         size = 16 << szx
         offset = part[0] << (part[2] + 4)
         piece = answer.body[offset:offset + size]
@@ -625,6 +645,9 @@ class Server:
             options.append((ETAG, os.urandom(4) if tag == "changing" else tag))
         return Message(code=code(answer.code), options=options, payload=piece), answer.separate, \
             answer.delay
+
+    def _szx(self, association):
+        return min(self.szx, 4 if association.link.max_fragment == 512 else 6)
 
     def _deliver(self, association, request, answer, separate, delay):
         answer.token = request.token

@@ -9,10 +9,11 @@ import base64
 import hashlib
 import json
 
-from . import forge
+from . import cose, forge, voucher
 from .server import Answer, Server, text
 
 CMS_TYPE = "application/voucher-cms+json"
+COSE_TYPE = "application/voucher+cose"
 
 
 class FakeMasa(Server):
@@ -27,6 +28,8 @@ class FakeMasa(Server):
         self.signer = self.honest_signer
         self.lie = None
         self.cms = {}
+        self.cose = {}
+        self.pin_form = "pinned-domain-cert"  # of vouchers in COSE
         self.answer = None
         self.audit = self.own_history
         self.delay = 0
@@ -47,6 +50,8 @@ class FakeMasa(Server):
         return text(404, "nothing here\n")
 
     def voucher(self, request):
+        if (request.header("content-type") or "").startswith(COSE_TYPE):
+            return self.cose_voucher(request)
         rvr = forge.read(request.body)
         fields = forge.voucher_fields(rvr.fields, pin=self.pin_of(rvr))
         if self.lie:
@@ -55,6 +60,20 @@ class FakeMasa(Server):
         self.vouchers.append(voucher)
         self.logged.setdefault(rvr.fields["serial-number"], []).append(fields)
         return Answer(200, voucher, CMS_TYPE, delay=self.delay)
+
+    def cose_voucher(self, request):
+        """Leaves are bytes here; what is logged reads like the JSON."""
+        rvr = cose.parse(request.body)
+        pin = forge.lowest_ca(rvr.certs, rvr.signer())
+        fields = cose.voucher_fields(rvr.fields, pin, self.pin_form)
+        if self.lie:
+            fields = self.lie(fields)
+        octets = cose.sign_voucher(fields, self.signer, **self.cose)
+        self.vouchers.append(octets)
+        self.logged.setdefault(rvr.fields["serial-number"], []).append(
+            {**fields, "nonce": voucher.b64(fields.get("nonce") or b""),
+             "pinned-domain-cert": voucher.b64(forge.der(pin))})
+        return Answer(200, octets, COSE_TYPE, delay=self.delay)
 
     def pin_of(self, rvr):
         """The certificate nearest to the signer that is a CA, else the signer itself."""
