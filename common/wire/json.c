@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON as the voucher, the audit log and telemetry use it, read by Jansson with every leniency off
  * (RFC 8259; RFC 7493 §2.3: no duplicate members). Depth is judged before Jansson sees the text,
- * because its own limit of 2048 levels is one a small stack does not like.
+ * because its own limit of 2048 levels is one a small stack does not like. Most of what comes is
+ * plain enough for json_plain.c.
  */
 #include "common/wire/json.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/wire/json_plain.h"
 
 /* Jansson 2.14 does not always say when it runs out of memory: remember that it did. */
 static _Thread_local bool starved;
@@ -53,10 +56,14 @@ json_t *json_parse_object(struct bytes text, struct err *e)
 		err_set(e, ERR_INPUT, "JSON: empty");
 		return NULL;
 	}
+	json_t *value = json_parse_plain(text);
+	if (value && json_is_object(value))
+		return value;
+	json_decref(value);
 	if (!depth_is_bounded(text, e))
 		return NULL;
 	starved = false;
-	json_t *value = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &why);
+	value = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &why);
 	if (!value || starved) { /* it leaves out characters it has no memory for, without a word */
 		json_decref(value);
 		err_set(e, starved ? ERR_NO_MEMORY : ERR_INPUT, "JSON: %s (octet %d)", why.text,

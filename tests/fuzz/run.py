@@ -55,6 +55,7 @@ PARSERS = {
     "uri": {"common/wire/uri.c": None, "common/wire/percent.c": None},
     "voucher": {"pledge/accept.c": None, "registrar/vet.c": None},
     "voucher_json": {"common/message/voucher.c": None, "common/wire/json.c": r"json_get_string",
+                     "common/wire/json_plain.c": None,
                      "common/wire/base64.c": r"encode_wrapped|url_encode|spaced"},
 }
 

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "common/wire/json_plain.h"
+
 static void assert_refused(struct bytes text, const char *reason)
 {
 	struct err e = ERR_INIT;
@@ -82,6 +84,41 @@ static void json_parse_object__brackets_inside_strings__do_not_count(void **stat
 	assert_int_equal(json_object_size(o), 2);
 }
 
+static void json_parse_plain__what_it_takes_is_what_jansson_reads(void **state)
+{
+	static const char *const texts[] = {"{}", " { } ", "{\"a\":{}}", "\"text\"", "null",
+		"{\"ietf-voucher:voucher\":{\"nonce\":\"YWJj\",\"serial-number\":\"JADA 1~\"}}",
+		"\r\n{\t\"a\" : true ,\"b\":false,\"\" :null, \"c\":\"\"}\n"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *JSON_AUTO plain = json_parse_plain(bytes_of_str(texts[i]));
+		json_t *JSON_AUTO reference =
+			json_loads(texts[i], JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+
+		assert_non_null(plain);
+		assert_true(json_equal(plain, reference));
+	}
+}
+
+static void json_parse_plain__anything_else__is_left_to_jansson(void **state)
+{
+	static const char *const texts[] = {"", " ", "{", "{\"a\":\"b\"", "{\"a\":\"b}", "{\"a\"}",
+		"{\"a\":}", "{\"a\":true,}", "{,}", "{}}", "{}x", "{a:true}", "{\"a\":1}",
+		"{\"a\":[]}", "{\"a\":\"\\u0061\"}", "{\"a\":\"\\/\"}", "{\"a\":\"\n\"}",
+		"{\"a\":\"\x7f\"}", "{\"a\":\"\xc3\xa4\"}", "{\"a\":true,\"a\":true}",
+		"{\"a\":tru}", "{\"a\":truefalse}",
+		"\"\x7f"
+		"false",
+		"{\"a\":\"\x7f"
+		"true}",
+		"{\"a\":{\"b\":{\"c\":{\"d\":{}}}}}"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_null(json_parse_plain(bytes_of_str(texts[i])));
+	assert_null(json_parse_plain(bytes_of("{\"a\":\"b\0\"}", 10)));
+	assert_null(json_parse_plain(bytes_of("{}", 1)));
+}
+
 static void json_get_string__absent_is_null_and_another_type_is_refused(void **state)
 {
 	struct err e = ERR_INIT;
@@ -123,6 +160,8 @@ int main(void)
 			json_parse_object__nul_control_or_bad_utf8_in_a_string__is_refused),
 		cmocka_unit_test(json_parse_object__one_level_too_deep__is_refused),
 		cmocka_unit_test(json_parse_object__brackets_inside_strings__do_not_count),
+		cmocka_unit_test(json_parse_plain__what_it_takes_is_what_jansson_reads),
+		cmocka_unit_test(json_parse_plain__anything_else__is_left_to_jansson),
 		cmocka_unit_test(json_get_string__absent_is_null_and_another_type_is_refused),
 		cmocka_unit_test(json_format__members__keep_their_order_without_blanks),
 		cmocka_unit_test(json_format__beyond_the_maximum__leaves_the_buffer_as_it_was),
