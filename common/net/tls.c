@@ -18,6 +18,11 @@
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                               \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
+/* SHA-256 first: the key schedule is all hashing, and SHA-384 costs eight times as much where the
+ * processor has instructions for the one and not for the other. Both are as strong as the keys. */
+#define TLS13_SUITES                                                                               \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 /* X25519 first: key generation and agreement cost 98 µs instead of 158 µs with P-256. */
 #define TLS_GROUPS "X25519:P-256:P-384:P-521"
 
@@ -74,6 +79,7 @@ static bool configure(SSL_CTX *ctx, bool request_client_cert, struct err *e)
 	SSL_CTX_set_security_level(ctx, TLS_SECURITY_LEVEL);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 		SSL_CTX_set_cipher_list(ctx, TLS12_SUITES) != 1 ||
+		SSL_CTX_set_ciphersuites(ctx, TLS13_SUITES) != 1 ||
 		SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
 		SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1 ||
 		SSL_CTX_set_session_id_context(ctx, context_id, sizeof(context_id)) != 1)
