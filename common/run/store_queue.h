@@ -26,10 +26,11 @@ struct store_queue {
 	struct store_job *head, **tail; /* waiting for the writer */
 	size_t held; /* waiting or in the writer's hands; at most STORE_QUEUE_MAX */
 	bool closing;
-	bool waiting;	/* the writer, for work */
-	uint64_t turns; /* it has come round this often */
-	struct store_job
-		*unposted; /* answered, but the loop had no memory to take it: writer's own */
+	bool waiting;		    /* the writer, for work */
+	uint64_t turns;		    /* it has come round this often */
+	size_t taken;		    /* jobs of its last batch; writer's own, as what follows */
+	struct timespec answered;   /* when that batch was */
+	struct store_job *unposted; /* answered, but the loop had no memory to take it */
 };
 
 bool store_queue_init(struct store_queue *q, struct err *e) MUST_CHECK;
@@ -40,7 +41,8 @@ bool store_queue_push(struct store_queue *q, const struct store_op *ops, size_t 
 	struct loop *l, store_done *done, void *arg, struct err *e) MUST_CHECK;
 /* Has the writer come round since *seen, or nothing to do? Any one thread. */
 bool store_queue_moves(struct store_queue *q, uint64_t *seen);
-/* Writer: wait for work and take up to batch_max jobs in order; NULL when closed and empty. */
+/* Writer: wait for work and take up to batch_max jobs in order; NULL when closed and empty. Where
+ * jobs come in company, it lets them gather for a moment: they share one flush of the disk. */
 struct store_job *store_queue_take(struct store_queue *q, size_t batch_max);
 /* Writer: call every job of the batch back, each on its loop; none is ever lost. */
 void store_queue_answer(struct store_queue *q, struct store_job *batch);
