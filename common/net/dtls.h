@@ -13,10 +13,14 @@
 #include "common/pki/chain.h"
 
 #define DTLS_MTU_DEFAULT    1024 /* octets of a handshake datagram (row D-09) */
+#define DTLS_MTU_MIN	    256	 /* below, OpenSSL cannot cut a handshake into datagrams */
+#define DTLS_MTU_MAX	    4096 /* above, it does not keep to it */
+#define DTLS_RETRANSMIT_MS  1000 /* RFC 6347 §4.2.4.1 */
 #define DTLS_COOKIE_KEY_MAX 96	 /* what a peer is known by: address, and a join proxy's header */
 
-/* For servers: the context of struct tls_server, so that reload and what is attached to it work as
- * they do for HTTPS. Demands a client certificate (row D-11), any issuer. */
+/* For servers, whose key must be an EC key (ERR_INPUT): the context of struct tls_server, so that
+ * reload and what is attached to it work as they do for HTTPS. Demands a client certificate (row
+ * D-11), any issuer. */
 struct tls_server *dtls_server_new(const struct identity *id, struct err *e) MUST_CHECK;
 
 struct dtls;
@@ -29,12 +33,20 @@ struct dtls_events {
 
 /* ---- server ---- */
 struct dtls_listener; /* one for each loop: makes and checks cookies */
-struct dtls_listener *dtls_listener_new(struct tls_server *tls, struct err *e) MUST_CHECK;
+struct dtls_listener_config {
+	struct tls_server *tls; /* a reference is taken */
+	size_t mtu;		/* octets of a datagram; 0: DTLS_MTU_DEFAULT */
+	unsigned retransmit_ms; /* first; then doubled each time. 0: DTLS_RETRANSMIT_MS */
+};
+struct dtls_listener *dtls_listener_new(
+	const struct dtls_listener_config *config, struct err *e) MUST_CHECK;
 void dtls_listener_free(struct dtls_listener *l);
 void dtls_listener_set_tls(struct dtls_listener *l, struct tls_server *tls);
-/* A datagram of a peer without an association. NULL: it was no ClientHello (ignored), or it had no
- * good cookie (a HelloVerifyRequest went out through events->transmit). Else the association that
- * begins; its first flight has been sent. peer_key is what the cookie is bound to. */
+/* A datagram of a peer without an association. NULL with *e left alone: it was no ClientHello
+ * (ignored), or it had no good cookie (a HelloVerifyRequest went out through events->transmit, at
+ * most as long as the datagram). NULL with *e set: it had one and failed. Else the association that
+ * begins; its first flight has been sent. peer_key is what the cookie is bound to; events are
+ * borrowed as long as the association lives. */
 struct dtls *dtls_listener_receive(struct dtls_listener *l, struct bytes peer_key,
 	struct bytes datagram, const struct dtls_events *events, void *arg, struct err *e);
 
@@ -47,14 +59,17 @@ struct dtls_client_config {
 	const char *host;		/* for the name check of anchored ones (the name or cmcRA);
 					   never sent as SNI (row ET-13) */
 	size_t mtu;			/* octets of a datagram; 0: DTLS_MTU_DEFAULT */
-	unsigned max_fragment; /* 512, 1024: max_fragment_length is offered (D-07); 0: not */
+	unsigned max_fragment;	/* 512, 1024: max_fragment_length is offered (D-07); 0: not */
+	unsigned retransmit_ms; /* as above */
 };
 struct dtls *dtls_connect(const struct dtls_client_config *config, const struct dtls_events *events,
 	void *arg, struct err *e) MUST_CHECK;
 
 /* ---- both ---- */
 /* Feed one datagram. Events are called from within; the association must not be freed in them.
- * false: the association is over (*e says why; ERR_PEER_GONE-like kinds for a close_notify). */
+ * What is broken, forged, replayed or unexpected is dropped without a word (RFC 6347 §4.1.2.7).
+ * false: the association is over, *e says why: ERR_PEER (also when the peer closed it),
+ * ERR_UNAUTHENTICATED (client: the server's certificate), ERR_NO_MEMORY. */
 bool dtls_feed(struct dtls *d, struct bytes datagram, struct err *e) MUST_CHECK;
 bool dtls_send(struct dtls *d, struct bytes plaintext, struct err *e) MUST_CHECK;
 /* Milliseconds until dtls_on_timeout() wants to be called; -1: not at all. */
@@ -64,8 +79,12 @@ bool dtls_on_timeout(struct dtls *d, struct err *e) MUST_CHECK; /* false: given 
 void dtls_close(struct dtls *d);
 void dtls_free(struct dtls *d);
 bool dtls_is_established(const struct dtls *d);
-/* What one record may hold: the negotiated fragment length, and what the MTU leaves (rows B-12,
- * LC-23). */
+/* Is it a ClientHello other than the one this association began with? A device that has restarted
+ * sends one from the same address: it goes to the listener, and when its cookie is good the new
+ * association takes the place of the old one (RFC 6347 §4.2.8). */
+bool dtls_is_other_hello(const struct dtls *d, struct bytes datagram);
+/* What dtls_send() takes: what the negotiated fragment length and the MTU leave (rows B-12, LC-23).
+ */
 size_t dtls_plaintext_max(const struct dtls *d);
 /* End entity first; borrowed; empty before the handshake. Parsed through cache when given. */
 bool dtls_peer_certs(

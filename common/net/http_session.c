@@ -19,7 +19,6 @@
 #include <curl/curl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "common/base/clock.h"
 #include "common/net/http1_reply.h"
 #include "common/net/tls.h"
+#include "common/net/tls_judge.h"
 #include "common/wire/base64.h"
 
 #define REQUEST_HEAD_MAX   4096
@@ -51,89 +51,27 @@ struct http_session {
 
 /* ---- Judging the server --------------------------------------------------------------------- */
 
-static bool remember_chain(struct http_session *s, X509_STORE_CTX *store)
-{
-	STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store); /* the end entity included */
-
-	if (s->chain.count > 0)
-		return err_set(
-			&s->verdict, ERR_UNAUTHENTICATED, "a second handshake on the connection");
-	for (int i = 0; i < sk_X509_num(sent); i++) {
-		CERT_AUTO struct cert *c = cert_from_x509(sk_X509_value(sent, i), &s->verdict);
-
-		if (!c || !cert_list_add(&s->chain, c, &s->verdict))
-			return err_prefix(&s->verdict, "certificate %d of the server", i + 1);
-	}
-	return s->chain.count > 0 ||
-	       err_set(&s->verdict, ERR_UNAUTHENTICATED, "the server sent no certificate");
-}
-
-/* Provisional: no anchor, no name, no dates. Only what can be checked by itself is (T-30). */
-static bool accept_provisionally(struct http_session *s)
-{
-	const struct cert *expected = s->config.same_server;
-
-	if (!chain_links_intact(&s->chain, &s->verdict))
-		return err_prefix(&s->verdict, "certificate of the server");
-	return !expected || cert_same(expected, s->chain.items[0]) ||
-	       err_set(&s->verdict, ERR_UNAUTHENTICATED,
-		       "the server shows another certificate than before");
-}
-
-static bool name_matches(const struct uri *server, X509 *x)
-{
-	char address[URI_HOST_MAX + 1];
-
-	if (server->host_is_ip) {
-		snprintf(address, sizeof(address), "%.*s", (int)strcspn(server->host, "%"),
-			server->host);
-		return X509_check_ip_asc(x, address, 0) == 1;
-	}
-	return X509_check_host(x, server->host, 0,
-		       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
-		       NULL) == 1;
-}
-
-/* Under our anchors, and either a registration authority or a server named as we called it (TA-01).
- * A device may have got that name into its certificate, but not the use. */
-static bool accept_under_anchors(struct http_session *s)
-{
-	struct cert *ee = s->chain.items[0];
-
-	if (!chain_verify(
-		    s->config.anchors, ee, &s->chain, s->config.now_unix_s, NULL, &s->verdict))
-		return err_prefix(&s->verdict, "certificate of the server");
-	return (cert_eku(ee) & CERT_EKU_CMC_RA) ||
-	       (cert_may_serve(ee) && name_matches(&s->config.server, cert_x509(ee))) ||
-	       err_set(&s->verdict, ERR_UNAUTHENTICATED,
-		       "the server's certificate has neither its name nor the cmcRA usage");
-}
-
 static int on_verify(X509_STORE_CTX *store, void *arg)
 {
 	struct http_session *s = arg;
+	const struct tls_expectation expected = {
+		.anchors = s->config.anchors,
+		.now_unix_s = s->config.now_unix_s,
+		.same_server = s->config.same_server,
+		.host = s->config.server.host,
+		.host_is_ip = s->config.server.host_is_ip,
+	};
 	bool ok;
 
 	s->ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	ok = remember_chain(s, store) &&
-	     (s->config.anchors ? accept_under_anchors(s) : accept_provisionally(s));
+	ok = tls_judge_chain(store, &s->chain, &s->verdict) &&
+	     tls_judge_server(&expected, &s->chain, &s->verdict);
 	/* libcurl reads this too; the alert sent for it is bad_certificate */
 	X509_STORE_CTX_set_error(store, ok ? X509_V_OK : X509_V_ERR_CERT_REJECTED);
 	return ok;
 }
 
 /* ---- Setting up TLS ------------------------------------------------------------------------- */
-
-static bool present_identity(SSL_CTX *ctx, const struct identity *id)
-{
-	if (SSL_CTX_use_certificate(ctx, cert_x509(id->cert)) != 1 ||
-		SSL_CTX_use_PrivateKey(ctx, key_evp(id->key)) != 1)
-		return false;
-	for (size_t i = 0; i < id->chain.count; i++)
-		if (SSL_CTX_add1_chain_cert(ctx, cert_x509(id->chain.items[i])) != 1)
-			return false;
-	return true;
-}
 
 /* A provisional server has no name we could know (R8995-PLG-015). libcurl sets SNI on its own; the
  * start of the handshake is the first moment after. (OpenSSL passes its own SSL as const here.) */
@@ -147,8 +85,9 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
 {
 	struct http_session *s = arg;
 	SSL_CTX *ctx = ssl_ctx;
+	struct err e = ERR_INIT;
 
-	if (!present_identity(ctx, s->config.identity))
+	if (!tls_use_identity(ctx, s->config.identity, &e))
 		return CURLE_SSL_CERTPROBLEM;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL); /* so that the callback's refusal counts */
 	SSL_CTX_set_cert_verify_callback(ctx, on_verify, s);

@@ -47,9 +47,7 @@ struct tls_server {
 	void (*drop)(void *what);
 };
 
-/* Possession of the key is proven by the handshake; whose key it is, the handler judges (T-31).
- * Replacing the whole verification saves building a chain that nobody asks for. */
-static int accept_unverified(X509_STORE_CTX *store, void *arg)
+int tls_accept_unverified(X509_STORE_CTX *store, void *arg)
 {
 	X509_STORE_CTX_set_error(store, X509_V_OK);
 	return 1;
@@ -91,39 +89,50 @@ static bool configure(SSL_CTX *ctx, bool request_client_cert, struct err *e)
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
 	if (request_client_cert)
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_cert_verify_callback(ctx, accept_unverified, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, tls_accept_unverified, NULL);
 	return true;
 }
 
-static bool use_identity(SSL_CTX *ctx, const struct identity *id, struct err *e)
+bool tls_use_identity(SSL_CTX *ctx, const struct identity *id, struct err *e)
 {
 	if (SSL_CTX_use_certificate(ctx, cert_x509(id->cert)) != 1)
-		return ossl_fail(e, ERR_INPUT, "TLS: server certificate");
+		return ossl_fail(e, ERR_INPUT, "TLS: certificate");
 	if (SSL_CTX_use_PrivateKey(ctx, key_evp(id->key)) != 1 ||
 		SSL_CTX_check_private_key(ctx) != 1)
-		return ossl_fail(e, ERR_INPUT, "TLS: server key");
+		return ossl_fail(e, ERR_INPUT, "TLS: key");
 	for (size_t i = 0; i < id->chain.count; i++)
 		if (SSL_CTX_add1_chain_cert(ctx, cert_x509(id->chain.items[i])) != 1)
-			return ossl_fail(e, ERR_INPUT, "TLS: server certificate chain");
+			return ossl_fail(e, ERR_INPUT, "TLS: certificate chain");
 	return true;
+}
+
+struct tls_server *tls_server_of(SSL_CTX *ctx, struct err *e)
+{
+	struct tls_server *t = mem_new(sizeof(*t), e);
+
+	if (!t) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	atomic_init(&t->refs, 1);
+	t->ctx = ctx;
+	return t;
 }
 
 struct tls_server *tls_server_new(
 	const struct identity *id, bool request_client_cert, struct err *e)
 {
-	struct tls_server *t = mem_new(sizeof(*t), e);
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
-	if (!t)
-		return NULL;
-	atomic_init(&t->refs, 1);
-	t->ctx = SSL_CTX_new(TLS_server_method());
-	if (!t->ctx)
+	if (!ctx) {
 		ossl_fail(e, ERR_NO_MEMORY, "TLS: context");
-	if (!t->ctx || !configure(t->ctx, request_client_cert, e) || !use_identity(t->ctx, id, e)) {
-		tls_server_free(t);
 		return NULL;
 	}
-	return t;
+	if (!configure(ctx, request_client_cert, e) || !tls_use_identity(ctx, id, e)) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	return tls_server_of(ctx, e);
 }
 
 struct tls_server *tls_server_ref(struct tls_server *t)

@@ -24,6 +24,16 @@ SSL_CTX *tls_server_ctx(struct tls_server *t);
 void tls_server_attach(struct tls_server *t, void *what, void (*drop)(void *what));
 void *tls_server_attached(const struct tls_server *t);
 
+/* The same around a context made elsewhere (DTLS); takes ctx over, also on failure. */
+struct tls_server *tls_server_of(SSL_CTX *ctx, struct err *e) MUST_CHECK;
+
+/* For whoever makes a context: key, certificate and the chain to send with it. */
+bool tls_use_identity(SSL_CTX *ctx, const struct identity *id, struct err *e) MUST_CHECK;
+/* A certificate verify callback that leaves the chain to the handler: possession of the key is
+ * proven by the handshake, whose key it is the handler judges (T-31). It replaces the whole
+ * verification, which saves building a chain that nobody asks for. */
+int tls_accept_unverified(X509_STORE_CTX *store, void *arg);
+
 /* Set the process up once: SIGPIPE ignored, library initialised. */
 bool tls_init(struct err *e) MUST_CHECK;
 
