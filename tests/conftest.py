@@ -69,6 +69,16 @@ def site(place, acme, domain, site_changes):
 
 
 @pytest.fixture(scope="module")
+def coaps_site(place, acme, domain, site_changes):
+    """The same, with a registrar that serves constrained devices as well."""
+    masa = harness.Masa(place / "masa-coaps", acme, changes=site_changes)
+    registrar = harness.Registrar(place / "registrar-coaps", domain, [acme], changes=site_changes,
+                                  coaps=True)
+    with harness.running(masa, registrar):
+        yield Site(place, acme, domain, masa, registrar)
+
+
+@pytest.fixture(scope="module")
 def masa_fake_server(acme):
     with FakeMasa(acme.directory) as masa:
         yield masa

@@ -42,11 +42,15 @@ _given_ports = set()
 
 
 def free_port():
-    """A port nobody listens on right now and that was not handed out before."""
+    """A port nobody listens on right now, by TCP or UDP, and that was not handed out before."""
     while True:
-        with socket.socket() as s:
+        with socket.socket() as s, socket.socket(type=socket.SOCK_DGRAM) as u:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
+            try:
+                u.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         if port not in _given_ports:
             _given_ports.add(port)
             return port
@@ -270,8 +274,10 @@ class Masa(Daemon):
 
 
 class Registrar(Daemon):
+    """coaps: it serves constrained devices too, and join proxies on jpy_port."""
+
     def __init__(self, directory, domain, manufacturers, port=None, changes=None, identity=None,
-                 tls=None):
+                 tls=None, coaps=False):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.domain = domain
@@ -299,6 +305,10 @@ class Registrar(Daemon):
         for m in manufacturers:
             base[f"manufacturer {m.name}"] = {"anchors": m.anchors, "masa_anchors": m.anchors,
                                               "admit": "all"}
+        if coaps:
+            self.coaps_port, self.jpy_port = free_port(), free_port()
+            base["coaps"] = {"listen": f"127.0.0.1:{self.coaps_port}",
+                             "jpy_listen": f"127.0.0.1:{self.jpy_port}"}
         write_conf(self.config, merged(base, changes))
 
     def ctl(self, *args, check=0):

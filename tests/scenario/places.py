@@ -4,7 +4,7 @@ import itertools
 import pathlib
 
 import harness
-from brski_peer import forge
+from brski_peer import constrained, forge
 from brski_peer.pledge import Pledge as PeerPledge
 
 _serials = itertools.count(1)
@@ -39,6 +39,10 @@ class Site:
     def url(self):
         return f"https://127.0.0.1:{self.registrar.port}"
 
+    @property
+    def coaps_url(self):
+        return f"coaps://127.0.0.1:{self.registrar.coaps_port}"
+
     def device(self, key_type=None, manufacturer=None, masa_url=None, known=True, owner=None):
         """A new device; known: a real MASA has it in its inventory."""
         device = Device(manufacturer or self.manufacturer, masa_url or self.masa_url, key_type)
@@ -57,3 +61,8 @@ class Site:
         """The Python pledge for the device (None: without a client certificate)."""
         identity = device.identity if hasattr(device, "identity") else device
         return PeerPledge(self.registrar.port, identity, **more)
+
+    def constrained_peer(self, device, port=None, **more):
+        """The Python pledge for the device over CoAPS; port: of a relay before the registrar."""
+        identity = device.identity if hasattr(device, "identity") else device
+        return constrained.Pledge(port or self.registrar.coaps_port, identity, **more)
