@@ -8,6 +8,7 @@
 
 #include "common/pki/issue.h"
 #include "common/pki/pkcs7_certs.h"
+#include "registrar/ca_order.h"
 
 #define DAY_S 86400
 
@@ -15,7 +16,8 @@ struct ca {
 	struct identity identity;
 	struct cert_list certs;
 	int64_t ldevid_s;
-	struct buf certs_pkcs7;
+	struct buf certs_pkcs7, certs_multipart;
+	bool one_path; /* all of certs lead from the issuing CA to one root */
 	struct buf csrattrs_der;
 	struct csrattrs csrattrs;
 };
@@ -77,11 +79,23 @@ static bool load_csrattrs(struct ca *ca, const char *words, struct err *e)
 	return true;
 }
 
+static bool put_in_order(struct ca *ca, size_t certs_max, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list ordered = CERT_LIST_INIT;
+	size_t on_path;
+
+	if (!ca_order(&ca->certs, &ordered, &on_path, e))
+		return false;
+	ca->one_path = on_path == ordered.count;
+	return ca_order_multipart(&ordered, certs_max, &ca->certs_multipart, e);
+}
+
 static bool load_all(struct ca *ca, const struct registrar_config *c, int64_t now, struct err *e)
 {
 	if (!identity_load(&ca->identity, c->ca_key, c->ca_certificate, e) ||
 		!check_ca_cert(ca->identity.cert, now, e) || !load_certs(ca, c->ca_chain, e) ||
-		!check_root(ca, now, e) || !pkcs7_certs_format(&ca->certs, &ca->certs_pkcs7, e))
+		!check_root(ca, now, e) || !pkcs7_certs_format(&ca->certs, &ca->certs_pkcs7, e) ||
+		!put_in_order(ca, (size_t)c->coaps_cacerts_max, e))
 		return err_prefix(e, "[ca]");
 	return load_csrattrs(ca, c->csrattrs, e);
 }
@@ -94,6 +108,7 @@ struct ca *ca_open(const struct registrar_config *c, int64_t now, struct err *e)
 		return NULL;
 	ca->ldevid_s = c->ldevid_days * DAY_S;
 	buf_init(&ca->certs_pkcs7, PKCS7_CERTS_DER_MAX);
+	buf_init(&ca->certs_multipart, PKCS7_CERTS_DER_MAX);
 	buf_init(&ca->csrattrs_der, CSRATTRS_DER_MAX);
 	buf_init(&ca->csrattrs.der, CSRATTRS_DER_MAX);
 	if (load_all(ca, c, now, e))
@@ -109,6 +124,7 @@ void ca_free(struct ca *ca)
 	identity_clear(&ca->identity);
 	cert_list_clear(&ca->certs);
 	buf_clear(&ca->certs_pkcs7);
+	buf_clear(&ca->certs_multipart);
 	buf_clear(&ca->csrattrs_der);
 	csrattrs_clear(&ca->csrattrs);
 	free(ca);
@@ -153,6 +169,16 @@ int64_t ca_not_after(const struct ca *ca)
 struct bytes ca_certs_pkcs7(const struct ca *ca)
 {
 	return buf_bytes(&ca->certs_pkcs7);
+}
+
+struct bytes ca_certs_multipart(const struct ca *ca)
+{
+	return buf_bytes(&ca->certs_multipart);
+}
+
+struct bytes ca_certs_single(const struct ca *ca)
+{
+	return ca->one_path ? cert_der(ca->identity.cert) : (struct bytes){0};
 }
 
 const struct csrattrs *ca_csrattrs(const struct ca *ca)

@@ -32,6 +32,11 @@ const struct cert_list *ca_certs(const struct ca *ca); /* issuing CA, chain, roo
 int64_t ca_not_after(const struct ca *ca);
 /* /cacerts: DER of the certs-only CMS. */
 struct bytes ca_certs_pkcs7(const struct ca *ca);
+/* /crts as multipart-core: the issuing CA, upwards, then the others; as many as configured. */
+struct bytes ca_certs_multipart(const struct ca *ca);
+/* /crts as one certificate: that of the issuing CA; len 0 when devices need further anchors, which
+ * one certificate does not lead to. */
+struct bytes ca_certs_single(const struct ca *ca);
 /* /csrattrs: what CSRs have to hold, and its DER; len 0 when nothing is asked for. */
 const struct csrattrs *ca_csrattrs(const struct ca *ca);
 struct bytes ca_csrattrs_der(const struct ca *ca);

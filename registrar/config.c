@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/net/http_client.h"
 #include "common/pki/idevid.h"
+#include "common/pki/pkcs7_certs.h"
 
 #define OFF(member)  offsetof(struct registrar_config, member)
 #define MOFF(member) offsetof(struct manufacturer_config, member)
@@ -16,6 +17,7 @@
 static const char *const checks[] = {"before-delivery", "after-status", "off", NULL};
 static const char *const judgements[] = {"refuse", "warn", NULL};
 static const char *const admits[] = {"hold", "listed", "all", NULL};
+static const char *const certificate_formats[] = {"certs-only", "pkix-cert", NULL};
 static const char *const expiries[] = {"refuse", "accept", NULL};
 
 /* clang-format off */
@@ -28,6 +30,20 @@ static const struct config_option options[] = {
 		"Certificate of the registrar, PEM: end entity (cmcRA, serverAuth, clientAuth) first, then its issuers up to the domain CA."},
 	{"server", "workers", CONFIG_INT, OFF(workers), "0", 0, WORKERS_MAX, NULL,
 		"Worker threads; 0: as many as processor cores."},
+	{"coaps", "listen", CONFIG_STRING, OFF(coaps_listen), "", 0, 0, NULL,
+		"Address and UDP port for constrained devices (CoAP over DTLS), e.g. [::]:5684; unset: none are served."},
+	{"coaps", "jpy_listen", CONFIG_STRING, OFF(jpy_listen), "", 0, 0, NULL,
+		"Address and UDP port for stateless join proxies (JPY), e.g. [::]:5685; unset: none are served."},
+	{"coaps", "mtu", CONFIG_INT, OFF(coaps_mtu), "1024", COAPS_MTU_MIN, COAPS_MTU_MAX, NULL,
+		"Octets of a datagram at most."},
+	{"coaps", "certificate_format", CONFIG_CHOICE, OFF(coaps_certificate), "certs-only", 0, 0, certificate_formats,
+		"Form of an issued certificate for a device that names none with Accept."},
+	{"coaps", "cacerts_max", CONFIG_INT, OFF(coaps_cacerts_max), "3", 1, PKCS7_CERTS_MAX, NULL,
+		"Certificates at most in an answer that lists them one by one, the issuing CA first."},
+	{"coaps", "discovery", CONFIG_WORDS, OFF(discovery), "", 0, 0, NULL,
+		"Interfaces, or addresses of ours, on which join proxies and devices find the registrar by plain CoAP; unset: none."},
+	{"coaps", "discovery_port", CONFIG_INT, OFF(discovery_port), "5683", 1, 65535, NULL,
+		"UDP port for that."},
 	{"store", "path", CONFIG_PATH, OFF(store), "registrar.db", 0, 0, NULL,
 		"Database file; made when it is not there."},
 	{"log", "level", CONFIG_CHOICE, OFF(log_level), "info", 0, 0, log_level_names,
@@ -92,6 +108,8 @@ static const struct config_option options[] = {
 		"An IDevID past its notAfter."},
 	{"manufacturer", "serial_from", CONFIG_CHOICE, MOFF(serial_from), "subject", 0, 0, idevid_serial_source_names,
 		"Where the IDevID keeps the serial number."},
+	{"manufacturer", "cose_media_type", CONFIG_STRING, MOFF(cose_media_type), "application/voucher+cose", 0, 0, NULL,
+		"What the MASA calls a voucher in COSE; older ones know application/voucher-cose+cbor only."},
 };
 /* clang-format on */
 
@@ -120,8 +138,9 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 }
 
 /* Sockets and the store are opened once. */
-static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[store] path",
-	"[admin] socket", "[admin] group", NULL};
+static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[coaps] listen",
+	"[coaps] jpy_listen", "[coaps] mtu", "[coaps] discovery", "[coaps] discovery_port",
+	"[store] path", "[admin] socket", "[admin] group", NULL};
 
 const struct config_schema registrar_config_schema = {
 	.options = options,
@@ -131,6 +150,19 @@ const struct config_schema registrar_config_schema = {
 	.at_start_only = at_start_only,
 };
 
+/* It goes into a header field as it stands. */
+static bool is_media_type(const char *s)
+{
+	const char *slash = strchr(s, '/');
+
+	if (!slash || slash == s || !slash[1])
+		return false;
+	for (; *s; s++)
+		if (*s < 0x20 || *s > 0x7e)
+			return false;
+	return true;
+}
+
 static bool check_manufacturer(const struct manufacturer_config *m, struct err *e)
 {
 	if (m->admit == ADMIT_LISTED && !m->serials)
@@ -139,6 +171,9 @@ static bool check_manufacturer(const struct manufacturer_config *m, struct err *
 	if (!m->masa_user != !m->masa_password)
 		return err_set(e, ERR_INPUT,
 			"[manufacturer %s]: masa_user and masa_password go together", m->name);
+	if (!m->cose_media_type || !is_media_type(m->cose_media_type))
+		return err_set(e, ERR_INPUT, "[manufacturer %s]: cose_media_type is no media type",
+			m->name);
 	return true;
 }
 
@@ -150,6 +185,12 @@ bool registrar_config_load(struct registrar_config *c, const char *path, struct 
 	for (size_t i = 0; i < c->manufacturer_count; i++)
 		if (!check_manufacturer(c->manufacturers[i], e))
 			return err_prefix(e, "%s", path);
+	if (c->jpy_listen && !c->coaps_listen)
+		return err_set(
+			e, ERR_INPUT, "%s: [coaps] jpy_listen needs `listen` beside it", path);
+	if (c->discovery && !c->coaps_listen)
+		return err_set(
+			e, ERR_INPUT, "%s: [coaps] discovery needs `listen` beside it", path);
 	if (c->manufacturer_count == 0)
 		return err_set(e, ERR_INPUT,
 			"%s: no [manufacturer NAME] section: no device could join", path);

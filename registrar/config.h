@@ -10,6 +10,8 @@ enum admit_policy { ADMIT_HOLD, ADMIT_LISTED, ADMIT_ALL };
 enum expired_policy { EXPIRED_REFUSE, EXPIRED_ACCEPT };
 enum audit_check { AUDIT_BEFORE_DELIVERY, AUDIT_AFTER_STATUS, AUDIT_OFF };
 enum audit_judgement { AUDIT_REFUSE, AUDIT_WARN };
+/* How a constrained device gets its certificate when it does not say (RFC 9148 §4.3). */
+enum certificate_format { CERTIFICATE_CERTS_ONLY, CERTIFICATE_PKIX };
 
 struct manufacturer_config {
 	char *name;
@@ -23,11 +25,17 @@ struct manufacturer_config {
 	char *masa_password;   /* path of a file that holds the password */
 	int expired_idevid;    /* enum expired_policy */
 	int serial_from;       /* enum idevid_serial_source */
+	char *cose_media_type; /* what this MASA calls a voucher in COSE */
 };
 
 struct registrar_config {
 	char *listen, *key, *certificate;
 	int64_t workers;
+	char *coaps_listen, *jpy_listen; /* or NULL */
+	int64_t coaps_mtu, coaps_cacerts_max;
+	char *discovery; /* interfaces and addresses to be found on, or NULL */
+	int64_t discovery_port;
+	int coaps_certificate; /* enum certificate_format */
 	char *store;
 	int log_level;
 	char *admin_socket, *admin_group;

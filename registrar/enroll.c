@@ -9,26 +9,21 @@
 #include <string.h>
 
 #include "common/pki/csr.h"
-#include "common/pki/pkcs7_certs.h"
-#include "common/wire/base64.h"
+#include "common/wire/coap_format.h"
 #include "common/wire/hex.h"
+#include "registrar/enroll_answer.h"
 #include "registrar/enroll_rules.h"
 #include "registrar/est.h"
 #include "registrar/est_body.h"
 #include "registrar/review.h"
 #include "registrar/subject.h"
 
-#define KEY_DER_MAX   8192  /* PKCS#8 of what we generate; RSA-3072 is below 2 kB */
-#define CERT_PART_MAX 65536 /* one certificate in certs-only CMS, base64 */
-#define MULTIPART_MAX (CERT_PART_MAX + 4 * KEY_DER_MAX)
-
-#define CERTS_ONLY "application/pkcs7-mime; smime-type=certs-only"
-
 struct enroll {
 	struct registrar *r;
 	struct registrar_setup *setup;
 	struct call *call;
 	enum enroll_kind kind;
+	uint32_t format; /* of the certificate, a Content-Format */
 	size_t step;
 	int64_t now;
 
@@ -115,10 +110,17 @@ static enum enroll_result review(struct enroll *n, struct err *e)
 
 /* ---- Is it what was asked for? ---- */
 
+static bool read_body(struct enroll *n, struct err *e)
+{
+	if (!call_peer(n->call)->constrained)
+		return est_body_read(call_body(n->call), &n->csr_der, &n->wrapping, e);
+	n->wrapping = EST_BINARY;
+	return est_body_read_der(call_body(n->call), &n->csr_der, e);
+}
+
 static enum enroll_result read_csr(struct enroll *n, struct err *e)
 {
-	if (!est_body_read(call_body(n->call), &n->csr_der, &n->wrapping, e) ||
-		!(n->csr = csr_parse(buf_bytes(&n->csr_der), e)) ||
+	if (!read_body(n, e) || !(n->csr = csr_parse(buf_bytes(&n->csr_der), e)) ||
 		!digest_sha256(buf_bytes(&n->csr_der), n->csr_sha256, e)) {
 		if (e->kind == ERR_TOO_LARGE && n->csr_der.len < CSR_DER_MAX)
 			e->kind = ERR_INPUT;
@@ -288,60 +290,6 @@ static enum enroll_result record(struct enroll *n, struct err *e)
 	return records_issue(&w, &issued, &entry, e) ? ENROLL_WAIT : ENROLL_FAILED;
 }
 
-/* Append the certificate alone, as every EST answer has it (EE-02). */
-static bool write_certificate(const struct enroll *n, struct buf *out, struct err *e)
-{
-	BUF_AUTO struct buf p7 = BUF_INIT(PKCS7_CERTS_DER_MAX);
-	CERT_LIST_AUTO struct cert_list one = CERT_LIST_INIT;
-	CERT_AUTO struct cert *cert = NULL;
-
-	cert = n->cert ? cert_ref(n->cert)
-		       : cert_cache_get(n->r->cert_cache, buf_bytes(&n->cert_der), e);
-	return cert && cert_list_add(&one, cert, e) && pkcs7_certs_format(&one, &p7, e) &&
-	       est_body_write(buf_bytes(&p7), n->wrapping, out, e);
-}
-
-static bool write_key(const struct enroll *n, struct buf *out, struct err *e)
-{
-	BUF_AUTO_WIPE struct buf der = BUF_INIT(KEY_DER_MAX);
-
-	return key_format_pkcs8(n->key, &der, e) &&
-	       base64_encode_wrapped(buf_bytes(&der), EST_LINE_LEN, out, e);
-}
-
-/* RFC 7030 §4.4.2: two parts, the key and the certificate. */
-static bool write_multipart(
-	const struct enroll *n, const char *boundary, struct buf *out, struct err *e)
-{
-	BUF_AUTO_WIPE struct buf key = BUF_INIT(2 * KEY_DER_MAX);
-	BUF_AUTO struct buf cert = BUF_INIT(CERT_PART_MAX);
-
-	return write_key(n, &key, e) && write_certificate(n, &cert, e) &&
-	       buf_printf(out, e,
-		       "--%s\r\nContent-Type: application/pkcs8\r\n"
-		       "Content-Transfer-Encoding: base64\r\n\r\n",
-		       boundary) &&
-	       buf_append(out, key.data, key.len, e) &&
-	       buf_printf(out, e,
-		       "\r\n--%s\r\nContent-Type: " CERTS_ONLY "\r\n"
-		       "Content-Transfer-Encoding: base64\r\n\r\n",
-		       boundary) &&
-	       buf_append(out, cert.data, cert.len, e) &&
-	       buf_printf(out, e, "\r\n--%s--\r\n", boundary);
-}
-
-static enum enroll_result deliver_key(struct enroll *n, struct err *e)
-{
-	BUF_AUTO_WIPE struct buf out = BUF_INIT(MULTIPART_MAX);
-	char boundary[EXCHANGE_ID_MAX + 1], type[128];
-
-	if (!rng_exchange_id(boundary, e) || !write_multipart(n, boundary, &out, e))
-		return ENROLL_FAILED;
-	snprintf(type, sizeof(type), "multipart/mixed; boundary=%s", boundary);
-	call_reply(n->call, 200, type, buf_bytes(&out));
-	return ENROLL_DONE;
-}
-
 static void log_issued(const struct enroll *n)
 {
 	char serial[2 * CERT_SERIAL_MAX + 1];
@@ -356,14 +304,18 @@ static void log_issued(const struct enroll *n)
 
 static enum enroll_result deliver(struct enroll *n, struct err *e)
 {
-	BUF_AUTO struct buf out = BUF_INIT(CERT_PART_MAX);
+	BUF_AUTO_WIPE struct buf out = BUF_INIT(ENROLL_ANSWER_MAX);
+	CERT_AUTO struct cert *cert = NULL;
+	struct enroll_answer answer = {.key = n->key, .wrapping = n->wrapping, .format = n->format};
+	char type[ENROLL_ANSWER_TYPE_MAX];
 
 	log_issued(n);
-	if (n->kind == ENROLL_KEYGEN)
-		return deliver_key(n, e);
-	if (!write_certificate(n, &out, e))
+	cert = n->cert ? cert_ref(n->cert)
+		       : cert_cache_get(n->r->cert_cache, buf_bytes(&n->cert_der), e);
+	answer.cert = cert;
+	if (!cert || !enroll_answer_write(&answer, &out, type, e))
 		return ENROLL_FAILED;
-	call_reply(n->call, 200, CERTS_ONLY, buf_bytes(&out));
+	call_reply(n->call, 200, type, buf_bytes(&out));
 	return ENROLL_DONE;
 }
 
@@ -446,7 +398,20 @@ static void enroll_resume(struct enroll *n, const struct err *e)
 	enroll_run(n);
 }
 
-static void enroll_start(struct call *c, struct registrar *r, enum enroll_kind kind)
+/* Over HTTPS there is one form, and over CoAP what the client accepts, else what is configured
+ * (C-07, C-08, C-09). */
+static uint32_t certificate_format(const struct enroll *n)
+{
+	bool pkix = n->setup->config.coaps_certificate == CERTIFICATE_PKIX;
+
+	if (!call_peer(n->call)->constrained)
+		return COAP_FORMAT_PKCS7_CERTS;
+	return est_format(n->call, pkix ? COAP_FORMAT_PKIX_CERT : COAP_FORMAT_PKCS7_CERTS);
+}
+
+/* format: of the certificate; COAP_FORMAT_NONE: as the client wants it */
+static void enroll_start(
+	struct call *c, struct registrar *r, enum enroll_kind kind, uint32_t format)
 {
 	struct err e = ERR_INIT;
 	struct enroll *n = mem_new(sizeof(*n), &e);
@@ -459,6 +424,7 @@ static void enroll_start(struct call *c, struct registrar *r, enum enroll_kind k
 	n->setup = registrar_setup_take(r);
 	n->call = c;
 	n->kind = kind;
+	n->format = format == COAP_FORMAT_NONE ? certificate_format(n) : format;
 	n->now = registrar_now(r);
 	buf_init(&n->csr_der, CSR_DER_MAX);
 	buf_init(&n->cert_der, CERT_DER_MAX);
@@ -467,15 +433,20 @@ static void enroll_start(struct call *c, struct registrar *r, enum enroll_kind k
 
 void enroll_simple(struct call *c, void *registrar)
 {
-	enroll_start(c, registrar, ENROLL_SIMPLE);
+	enroll_start(c, registrar, ENROLL_SIMPLE, COAP_FORMAT_NONE);
 }
 
 void enroll_renew(struct call *c, void *registrar)
 {
-	enroll_start(c, registrar, ENROLL_RENEW);
+	enroll_start(c, registrar, ENROLL_RENEW, COAP_FORMAT_NONE);
 }
 
 void enroll_keygen(struct call *c, void *registrar)
 {
-	enroll_start(c, registrar, ENROLL_KEYGEN);
+	enroll_start(c, registrar, ENROLL_KEYGEN, COAP_FORMAT_PKCS7_CERTS);
+}
+
+void enroll_keygen_pkix(struct call *c, void *registrar)
+{
+	enroll_start(c, registrar, ENROLL_KEYGEN, COAP_FORMAT_PKIX_CERT);
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /cacerts and /csrattrs. They need no client certificate unless configured otherwise (EA-07), but
- * a device that was refused gets nothing, not even these (R8995-REG-057). */
+/* /cacerts and /csrattrs. They need no client certificate unless configured otherwise (EA-07); over
+ * CoAP they always do (C-01). A device that was refused gets nothing, not even these
+ * (R8995-REG-057). */
 #include "registrar/est.h"
 
 #include "common/pki/csrattrs.h"
+#include "common/pki/digest.h"
 #include "common/pki/pkcs7_certs.h"
+#include "common/wire/coap_format.h"
+#include "common/wire/hex.h"
 #include "registrar/est_body.h"
 #include "registrar/identify.h"
 
 #define EST_REPLY_MAX (2 * PKCS7_CERTS_DER_MAX) /* in base64 with line breaks */
+#define ETAG_LEN      8				/* octets: the most CoAP has */
 
 bool est_device_allowed(const struct device_record *d, const char *serial, struct err *e)
 {
@@ -31,7 +36,7 @@ static bool may_read(struct registrar *r, const struct registrar_setup *s, const
 	struct device_record device;
 	bool known = peer->cert && identify_client(r, s, peer, registrar_now(r), &client, e);
 
-	if (!known && s->config.cacerts_open) {
+	if (!known && s->config.cacerts_open && !peer->constrained) {
 		*e = (struct err)ERR_INIT;
 		return true;
 	}
@@ -55,6 +60,56 @@ static void reply_base64(struct call *c, struct registrar *r, const char *type, 
 		call_reply(c, 200, type, buf_bytes(&text));
 }
 
+uint32_t est_format(const struct call *c, uint32_t otherwise)
+{
+	const char *accept = call_header(c, "Accept");
+	uint32_t format = accept ? coap_format_number(accept) : COAP_FORMAT_NONE;
+
+	return format == COAP_FORMAT_NONE ? otherwise : format;
+}
+
+/* A client asks again with the tag of what it has, and then gets no body when that is still right
+ * (C-28). */
+static bool set_etag(struct call *c, struct bytes body, struct err *e)
+{
+	char text[2 * ETAG_LEN + 1];
+	uint8_t sha256[SHA256_LEN];
+
+	if (!digest_sha256(body, sha256, e))
+		return false;
+	hex_encode(bytes_of(sha256, ETAG_LEN), text);
+	call_set_header(c, "ETag", text);
+	return true;
+}
+
+static void reply_binary(struct call *c, struct registrar *r, uint32_t format, struct bytes body)
+{
+	struct err e = ERR_INIT;
+
+	if (!set_etag(c, body, &e))
+		call_reply_err(c, &r->log, "est-failed", &e);
+	else
+		call_reply(c, 200, coap_format_media_type(format), body);
+}
+
+static void reply_crts(struct call *c, struct registrar *r, const struct registrar_setup *s)
+{
+	uint32_t format = est_format(c, COAP_FORMAT_PKCS7_CERTS);
+	struct err e = ERR_INIT;
+
+	if (format == COAP_FORMAT_MULTIPART) {
+		reply_binary(c, r, format, ca_certs_multipart(s->ca));
+	} else if (format != COAP_FORMAT_PKIX_CERT) {
+		reply_binary(c, r, COAP_FORMAT_PKCS7_CERTS, ca_certs_pkcs7(s->ca));
+	} else if (ca_certs_single(s->ca).len) {
+		reply_binary(c, r, format, ca_certs_single(s->ca));
+	} else {
+		err_set(&e, ERR_NOT_ACCEPTABLE, "one certificate asked for, there are more roots");
+		err_tell(&e, "There are several trust anchors here: ask for 62 or 281.");
+		call_reply_err(c, &r->log, "cacerts-refused", &e);
+	}
+}
+
 void est_cacerts(struct call *c, void *registrar)
 {
 	struct registrar *r = registrar;
@@ -63,6 +118,8 @@ void est_cacerts(struct call *c, void *registrar)
 
 	if (!may_read(r, s, call_peer(c), &e))
 		call_reply_err(c, &r->log, "cacerts-refused", &e);
+	else if (call_peer(c)->constrained)
+		reply_crts(c, r, s);
 	else
 		reply_base64(c, r, "application/pkcs7-mime; smime-type=certs-only",
 			ca_certs_pkcs7(s->ca));
@@ -79,6 +136,8 @@ void est_csrattrs(struct call *c, void *registrar)
 		call_reply_err(c, &r->log, "csrattrs-refused", &e);
 	else if (ca_csrattrs_der(s->ca).len == 0)
 		call_reply(c, 204, NULL, (struct bytes){0});
+	else if (call_peer(c)->constrained)
+		reply_binary(c, r, COAP_FORMAT_CSRATTRS, ca_csrattrs_der(s->ca));
 	else
 		reply_base64(c, r, "application/csrattrs", ca_csrattrs_der(s->ca));
 	registrar_setup_free(s);

@@ -8,6 +8,9 @@
 void est_cacerts(struct call *c, void *registrar);
 void est_csrattrs(struct call *c, void *registrar);
 
+/* The Content-Format a constrained client names with Accept, else `otherwise`. */
+uint32_t est_format(const struct call *c, uint32_t otherwise);
+
 /* ERR_REFUSED when the device's history speaks against it or an administrator rejected it:
  * no EST action for it (R8995-REG-057). */
 struct device_record;

@@ -67,6 +67,14 @@ bool est_body_read(struct bytes body, struct buf *der, enum est_wrapping *wrappi
 	return base64_decode_spaced(text, der, e) || err_prefix(e, "body");
 }
 
+bool est_body_read_der(struct bytes body, struct buf *der, struct err *e)
+{
+	if (body.len == 0 || body.data[0] != DER_SEQUENCE_TAG)
+		return err_set(e, ERR_INPUT, "the body is not DER") ||
+		       err_tell(e, "The body has to be DER, not base64.");
+	return buf_append(der, body.data, body.len, e);
+}
+
 enum est_wrapping est_wrapping_for(const char *user_agent)
 {
 	return user_agent && strncasecmp(user_agent, "libest", 6) == 0 ? EST_WRAPPED
@@ -75,7 +83,13 @@ enum est_wrapping est_wrapping_for(const char *user_agent)
 
 bool est_body_write(struct bytes der, enum est_wrapping wrapping, struct buf *out, struct err *e)
 {
-	if (wrapping == EST_WRAPPED)
+	switch (wrapping) {
+	case EST_BINARY:
+		return buf_append(out, der.data, der.len, e);
+	case EST_WRAPPED:
 		return base64_encode_wrapped(der, EST_LINE_LEN, out, e);
+	case EST_UNWRAPPED:
+		break;
+	}
 	return base64_encode(der, out, e);
 }

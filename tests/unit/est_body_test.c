@@ -80,6 +80,30 @@ static void est_body_write__wrapped_and_not__breaks_lines_for_one_only(void **st
 	assert_ptr_equal(strchr(buf_str(&lines), '\n'), buf_str(&lines) + EST_LINE_LEN);
 }
 
+static void est_body_read_der__der_and_nothing_else__is_taken(void **state)
+{
+	/* req: C-05 */
+	BUF_AUTO struct buf out = BUF_INIT(1024);
+	struct err e = ERR_INIT;
+
+	assert_true(est_body_read_der(bytes_of(der, sizeof(der)), &out, &e));
+	assert_true(bytes_equal(buf_bytes(&out), bytes_of(der, sizeof(der))));
+	assert_false(est_body_read_der(bytes_of_str(B64), &out, &e));
+	assert_int_equal(e.kind, ERR_INPUT);
+	assert_false(est_body_read_der(bytes_of_str(""), &out, &e));
+	assert_int_equal(e.kind, ERR_INPUT);
+}
+
+static void est_body_write__binary__is_what_it_was(void **state)
+{
+	/* req: C-05 */
+	BUF_AUTO struct buf out = BUF_INIT(1024);
+	struct err e = ERR_INIT;
+
+	assert_true(est_body_write(bytes_of(der, sizeof(der)), EST_BINARY, &out, &e));
+	assert_true(bytes_equal(buf_bytes(&out), bytes_of(der, sizeof(der))));
+}
+
 static void est_wrapping_for__libest_and_others__differs(void **state)
 {
 	assert_int_equal(est_wrapping_for("libest 3.2.0"), EST_WRAPPED);
@@ -94,6 +118,8 @@ int main(void)
 		cmocka_unit_test(est_body_read__der_itself__is_taken_as_it_is),
 		cmocka_unit_test(est_body_read__what_is_no_dialect__is_refused),
 		cmocka_unit_test(est_body_write__wrapped_and_not__breaks_lines_for_one_only),
+		cmocka_unit_test(est_body_read_der__der_and_nothing_else__is_taken),
+		cmocka_unit_test(est_body_write__binary__is_what_it_was),
 		cmocka_unit_test(est_wrapping_for__libest_and_others__differs),
 	};
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names and key identifiers decide who certified whom: that the signatures hold was checked when
+ * the CA was opened. */
+#include "registrar/ca_order.h"
+
+#include "common/wire/cbor.h"
+#include "common/wire/coap_format.h"
+
+static bool certified(const struct cert *issuer, const struct cert *subject)
+{
+	struct bytes wanted = cert_aki(subject), has = cert_ski(issuer);
+
+	return bytes_equal(cert_subject_der(issuer), cert_issuer_der(subject)) &&
+	       (wanted.len == 0 || has.len == 0 || bytes_equal(wanted, has));
+}
+
+/* The certificate above `below` that is not in the path yet; NULL at its end. */
+static struct cert *next_above(
+	const struct cert_list *certs, const struct cert_list *path, const struct cert *below)
+{
+	if (cert_is_self_signed(below))
+		return NULL;
+	for (size_t i = 0; i < certs->count; i++)
+		if (certified(certs->items[i], below) && !cert_list_contains(path, certs->items[i]))
+			return certs->items[i];
+	return NULL;
+}
+
+bool ca_order(const struct cert_list *certs, struct cert_list *out, size_t *on_path, struct err *e)
+{
+	struct cert *next = certs->count ? certs->items[0] : NULL;
+
+	for (; next; next = next_above(certs, out, next))
+		if (!cert_list_add(out, next, e))
+			return false;
+	*on_path = out->count;
+	for (size_t i = 0; i < certs->count; i++)
+		if (!cert_list_contains(out, certs->items[i]) &&
+			!cert_list_add(out, certs->items[i], e))
+			return false;
+	return true;
+}
+
+bool ca_order_multipart(const struct cert_list *certs, size_t max, struct buf *out, struct err *e)
+{
+	size_t count = certs->count < max ? certs->count : max;
+
+	if (!cbor_put_array(out, 2 * count, e))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!cbor_put_uint(out, COAP_FORMAT_PKIX_CERT, e) ||
+			!cbor_put_bytes(out, cert_der(certs->items[i]), e))
+			return false;
+	return true;
+}
