@@ -111,9 +111,15 @@ enum step_result admit_recall(struct onboard *o, struct err *e)
 	return STEP_DONE;
 }
 
+/* A request in COSE names no signer that would count: it is the client certificate's (rows O-05,
+ * R-04). One in CMS carries its certificate. */
 static bool open_request(struct onboard *o, struct err *e)
 {
-	if (!o->format->open(call_body(o->call), o->r->cert_cache, NULL, &o->request, e))
+	struct cert *client[1] = {call_peer(o->call)->cert};
+	const struct cert_list hint = {client, 1};
+
+	if (!o->format->open(call_body(o->call), o->r->cert_cache,
+		    onboard_is_cose(o) ? &hint : NULL, &o->request, e))
 		return false;
 	return o->request.fields.kind == VOUCHER_REQUEST ||
 	       err_set(e, ERR_INPUT, "it is a voucher, not a voucher-request");

@@ -3,7 +3,8 @@
  * certificate's, never the pledge's word (R8995-REG-009); nonce and the pledge's own octets go in
  * as they came (R8995-REG-028, -030); proximity-registrar-cert and what else a pledge may have
  * written stay out (R8995-REG-031, -054). The CMS carries our chain, from our end entity to the
- * issuer we were given: what the MASA may pin (R8995-REG-033). */
+ * issuer we were given: what the MASA may pin (R8995-REG-033). A pledge's request in COSE carries
+ * no certificates, so that what the pledge presented goes along with ours (row O-06). */
 #include "registrar/endorse.h"
 
 #include "common/pki/idevid.h"
@@ -22,6 +23,24 @@ static bool fill(struct voucher *v, const struct endorsement *w, struct err *e)
 		       w->pledge_octets.len, e);
 }
 
+static bool add_all(struct cert_list *out, const struct cert_list *l, struct err *e)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (!cert_list_contains(out, l->items[i]) && !cert_list_add(out, l->items[i], e))
+			return false;
+	return true;
+}
+
+static bool seal(
+	const struct voucher *v, const struct endorsement *w, struct buf *out, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list carried = CERT_LIST_INIT;
+
+	return add_all(&carried, &w->registrar->chain, e) &&
+	       (!w->presented || add_all(&carried, w->presented, e)) &&
+	       w->format->seal(v, w->registrar, &carried, w->now, out, e);
+}
+
 bool endorse(const struct endorsement *w, struct buf *out, struct err *e)
 {
 	VOUCHER_AUTO struct voucher v;
@@ -30,8 +49,7 @@ bool endorse(const struct endorsement *w, struct buf *out, struct err *e)
 	if (cert_not_after(w->registrar->cert) < w->now ||
 		cert_not_before(w->registrar->cert) > w->now)
 		return err_set(e, ERR_RETRY_LATER, "our own certificate is not valid at this time");
-	if (fill(&v, w, e) &&
-		w->format->seal(&v, w->registrar, &w->registrar->chain, w->now, out, e))
+	if (fill(&v, w, e) && seal(&v, w, out, e))
 		return true;
 	return err_prefix(e, "registrar voucher-request");
 }

@@ -12,6 +12,7 @@ struct endorsement {			      /* all borrowed */
 	const struct cert *idevid;	      /* authenticated */
 	const char *serial;		      /* out of idevid */
 	const struct identity *registrar;
+	const struct cert_list *presented; /* by the pledge, to go along; NULL: they do not */
 	int64_t now;
 };
 

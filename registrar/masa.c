@@ -47,8 +47,8 @@ bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q
 	struct http_fetch f = {
 		.uri = q->uri,
 		.method = q->media_type ? "POST" : "GET",
-		.content_type = q->media_type,
-		.accept = q->accept,
+		.content_type = q->media_type ? masa_media_type(m, q->media_type) : NULL,
+		.accept = masa_media_type(m, q->accept),
 		.exchange = q->exchange,
 		.ca_pem = buf_bytes(&m->masa_anchors_pem),
 		.basic_user = show_user ? c->masa_user : NULL,
@@ -130,6 +130,26 @@ bool masa_status_error(const struct uri *base, int status, struct bytes text, st
 	err_set(e, kind, "answered %d %s: \"%s\"", status, status_reason(status), said);
 	prefix_masa(base, e);
 	return err_tell(e, "%s", sentence);
+}
+
+enum err_kind masa_constrained_kind(int status, enum err_kind kind)
+{
+	if (status == 401)
+		return ERR_PEER_LOGIN;
+	return status == 415 ? ERR_UNSUPPORTED_TYPE : kind;
+}
+
+const char *masa_media_type(const struct manufacturer *m, const char *type)
+{
+	return strcmp(type, VOUCHER_COSE) == 0 ? m->config->cose_media_type : type;
+}
+
+bool masa_media_type_is(const struct manufacturer *m, const char *type, const char *said)
+{
+	char name[MEDIA_TYPE_MAX + 1];
+
+	return media_type_is(said, type) ||
+	       (media_type_name(masa_media_type(m, type), name) && media_type_is(said, name));
 }
 
 void masa_accept(const char *pledge_accept, const char *request_type, char *out)

@@ -6,6 +6,9 @@
 
 #include "registrar/registrar.h"
 
+/* The registered name; a MASA may know an older one (draft-ietf-anima-constrained-voucher §7.1). */
+#define VOUCHER_COSE "application/voucher+cose"
+
 /* The base URI: what is configured for the manufacturer, else what the IDevID says. ERR_UNWANTED
  * (404) when there is none to be used (R8995-REG-020). */
 bool masa_address(const struct manufacturer *m, const struct cert *idevid, struct uri *out,
@@ -31,6 +34,15 @@ bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q
 bool masa_transport_error(const struct uri *base, const struct err *cause, struct err *e);
 /* Any status but 200 and 202 as an error for the pledge (R8995-REG-018). Always returns false. */
 bool masa_status_error(const struct uri *base, int status, struct bytes text, struct err *e);
+
+/* What a constrained pledge is told of some of them instead (draft-ietf-anima-constrained-voucher
+ * §6.6, row R-08): there the MASA's 401 and 415 go through. */
+enum err_kind masa_constrained_kind(int status, enum err_kind kind);
+
+/* What this manufacturer's MASA calls the type: vouchers in COSE have two names. */
+const char *masa_media_type(const struct manufacturer *m, const char *type);
+/* Is it what that MASA calls `type`? */
+bool masa_media_type_is(const struct manufacturer *m, const char *type, const char *said);
 
 /* The Accept to send: the pledge's when it names types, else the type of its request
  * (R8995-REG-026, T-19). out holds ACCEPT_MAX + 1. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/pki/cms.h"
+#include "common/pki/cose.h"
 #include "common/wire/datetime.h"
 #include "registrar/claim.h"
 #include "registrar/endorse.h"
@@ -20,6 +21,7 @@ static enum step_result endorse_request(struct onboard *o, struct err *e);
 static enum step_result ask_masa(struct onboard *o, struct err *e);
 static enum step_result read_answer(struct onboard *o, struct err *e);
 static enum step_result vet_answer(struct onboard *o, struct err *e);
+static enum step_result strip_voucher(struct onboard *o, struct err *e);
 static enum step_result ask_history(struct onboard *o, struct err *e);
 static enum step_result record_outcome(struct onboard *o, struct err *e);
 static enum step_result deliver(struct onboard *o, struct err *e);
@@ -39,9 +41,10 @@ static const struct {
 	{"masa", ask_masa},	       /* 503, 504, 502 */
 	{"masa", read_answer},	       /* its status: 4xx, 502, 202 */
 	{"vet", vet_answer},	       /* a voucher for this request: 502 */
+	{"vet", strip_voucher},	       /* in COSE: without certificates the pledge has no use for */
 	{"history", ask_history},      /* the device's past */
 	{"journal", record_outcome},   /* durable before anybody is told */
-	{"deliver", deliver},	       /* the MASA's octets, or 406 */
+	{"deliver", deliver},	       /* what was stored, or 406 */
 };
 
 #define STEP_COUNT (sizeof(steps) / sizeof(*steps))
@@ -81,11 +84,27 @@ struct journal_entry onboard_journal_entry(
 	};
 }
 
+bool onboard_is_cose(const struct onboard *o)
+{
+	return strcmp(o->format->media_type, VOUCHER_COSE) == 0;
+}
+
 /* ---- endorse, masa, vet ---- */
+
+static bool presented_certs(const struct peer *peer, struct cert_list *out, struct err *e)
+{
+	if (!cert_list_add(out, peer->cert, e))
+		return false;
+	for (size_t i = 0; i < peer->chain.count; i++)
+		if (!cert_list_add(out, peer->chain.items[i], e))
+			return false;
+	return true;
+}
 
 static enum step_result endorse_request(struct onboard *o, struct err *e)
 {
 	const struct peer *peer = call_peer(o->call);
+	CERT_LIST_AUTO struct cert_list presented = CERT_LIST_INIT;
 	const struct endorsement w = {
 		.format = o->format,
 		.pledge_request = &o->request.fields,
@@ -93,11 +112,12 @@ static enum step_result endorse_request(struct onboard *o, struct err *e)
 		.idevid = peer->cert,
 		.serial = o->serial,
 		.registrar = &o->face->identity,
+		.presented = onboard_is_cose(o) ? &presented : NULL,
 		.now = o->now,
 	};
 
 	if (!masa_address(o->manufacturer, peer->cert, &o->masa, e) ||
-		!endorse(&w, &o->registrar_request, e))
+		!presented_certs(peer, &presented, e) || !endorse(&w, &o->registrar_request, e))
 		return STEP_FAILED;
 	return STEP_NEXT;
 }
@@ -119,7 +139,8 @@ static void on_masa_reply(void *arg, const struct http_reply *reply, const struc
 		o->masa_retry_s = o->setup->config.retry_after;
 	ok = buf_append(&o->voucher, reply->body.data, reply->body.len, &e);
 	if (ok && reply->status == 200 &&
-		voucher_format_by_media_type(reply->content_type) != o->format) {
+		voucher_format_by_media_type(reply->content_type) != o->format &&
+		!masa_media_type_is(o->manufacturer, o->format->media_type, reply->content_type)) {
 		err_set(&e, ERR_PEER, "voucher of type \"%.100s\"", reply->content_type);
 		masa_transport_error(&o->masa, &e, &e);
 		ok = false;
@@ -137,7 +158,7 @@ static enum step_result ask_masa(struct onboard *o, struct err *e)
 		.uri = o->masa,
 		.resource = "requestvoucher",
 		.media_type = o->format->media_type,
-		.accept = accept,
+		.accept = onboard_is_cose(o) ? o->format->media_type : accept,
 		.exchange = call_exchange(o->call),
 		.body = buf_bytes(&o->registrar_request),
 		.reply_max = MASA_REPLY_MAX,
@@ -175,6 +196,8 @@ static enum step_result read_answer(struct onboard *o, struct err *e)
 		return STEP_PENDING;
 	}
 	masa_status_error(&o->masa, o->masa_status, buf_bytes(&o->voucher), e);
+	if (call_peer(o->call)->constrained)
+		e->kind = masa_constrained_kind(o->masa_status, e->kind);
 	if (e->kind == ERR_RETRY_LATER)
 		tell_retry_after(o->call, clamp_retry(o->masa_retry_s));
 	if (o->masa_status == 401)
@@ -195,9 +218,27 @@ static enum step_result vet_answer(struct onboard *o, struct err *e)
 		.serial = o->serial,
 		.nonce = o->request.fields.nonce,
 		.now = clock_unix_s(&o->r->clock),
+		.bare_keys = onboard_is_cose(o),
 	};
 
 	return vet_voucher(&v, buf_bytes(&o->voucher), e) ? STEP_NEXT : STEP_FAILED;
+}
+
+/* A pledge has its MASA's key, so that certificates outside the signature only cost air time: they
+ * go, every other octet stays (row R-10). What is left is what is stored and delivered. */
+static enum step_result strip_voucher(struct onboard *o, struct err *e)
+{
+	struct buf stripped = BUF_INIT(MASA_REPLY_MAX);
+
+	if (!onboard_is_cose(o))
+		return STEP_NEXT;
+	if (!cose_strip_certs(buf_bytes(&o->voucher), &stripped, e)) {
+		buf_clear(&stripped);
+		return STEP_FAILED;
+	}
+	buf_clear(&o->voucher);
+	o->voucher = stripped;
+	return STEP_NEXT;
 }
 
 /* ---- history, journal, deliver ---- */

@@ -58,6 +58,9 @@ void onboard_handle(struct call *c, void *app);
 /* What a step waited for has come: e NULL → the next step runs, else the exchange fails. */
 void onboard_resume(struct onboard *o, const struct err *e);
 
+/* Vouchers in COSE: over CoAP always, over HTTPS when the pledge likes it (row R-22). */
+bool onboard_is_cose(const struct onboard *o);
+
 struct device_key onboard_device(const struct onboard *o);
 /* The record of this request; valid as long as o. */
 struct request_record onboard_record(const struct onboard *o);

@@ -14,6 +14,7 @@ struct vetting { /* all borrowed */
 	struct cert_cache *cache;
 	const struct cert *idevid;  /* of the device that asked */
 	const char *serial, *nonce; /* what was asked for */
+	bool bare_keys;		    /* may be signed with a key that no anchor speaks for */
 	int64_t now;
 };
 

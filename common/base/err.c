@@ -29,6 +29,7 @@ static const struct {
 	[ERR_CONFLICT] = {"conflict", "The state has changed meanwhile."},
 	[ERR_RETRY_LATER] = {"retry-later", "The service is busy; try again later."},
 	[ERR_PEER] = {"peer", "An upstream service gave an invalid answer."},
+	[ERR_PEER_LOGIN] = {"peer-login", "An upstream service does not let this one in."},
 	[ERR_PEER_TIMEOUT] = {"peer-timeout", "An upstream service did not answer in time."},
 	[ERR_STORE] = {"store", "The service cannot record the request now; try again later."},
 	[ERR_NO_MEMORY] = {"no-memory", "The service is out of memory; try again later."},

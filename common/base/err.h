@@ -29,6 +29,7 @@ enum err_kind { /* with the HTTP status each becomes */
 	ERR_CONFLICT,	      /* 409 state differs from what the caller expected */
 	ERR_RETRY_LATER,      /* 503 and Retry-After: busy, or a dependency is away */
 	ERR_PEER,	      /* 502 the upstream answered wrongly */
+	ERR_PEER_LOGIN,	      /* 401 the upstream wants to know who asks */
 	ERR_PEER_TIMEOUT,     /* 504 the upstream did not answer in time */
 	ERR_STORE,	      /* 503 could not be made durable */
 	ERR_NO_MEMORY,	      /* 503 */

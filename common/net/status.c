@@ -20,6 +20,7 @@ static const int status_by_kind[ERR_KIND_COUNT] = {
 	[ERR_CONFLICT] = 409,
 	[ERR_RETRY_LATER] = 503,
 	[ERR_PEER] = 502,
+	[ERR_PEER_LOGIN] = 401,
 	[ERR_PEER_TIMEOUT] = 504,
 	[ERR_STORE] = 503,
 	[ERR_NO_MEMORY] = 503,

@@ -88,6 +88,37 @@ static void endorse__the_certificates__are_ours_up_to_the_domain_ca_and_no_other
 	assert_true(cert_list_contains(&v.certs, s->issuing.cert));
 }
 
+static void endorse__what_the_pledge_presented__goes_along_when_it_is_given(void **state)
+{
+	/* req: O-06 */
+	const struct site *s = *state;
+	struct cert *presented[] = {s->idevid.cert, s->maker.cert, s->issuing.cert};
+	const struct cert_list list = {presented, 3};
+	BUF_AUTO struct buf rvr = BUF_INIT(65536);
+	SIGNED_VOUCHER_AUTO struct signed_voucher v;
+	VOUCHER_AUTO struct voucher request;
+	struct err e = ERR_INIT;
+	const struct endorsement w = {
+		.format = &voucher_formats[0],
+		.pledge_request = &request,
+		.pledge_octets = bytes_of_str(octets),
+		.idevid = s->idevid.cert,
+		.serial = FIXTURE_SERIAL,
+		.registrar = &s->registrar,
+		.presented = &list,
+		.now = FIXTURE_NOW,
+	};
+
+	pledge_request(s, &request);
+	MUST(endorse(&w, &rvr, &e));
+	signed_voucher_init(&v);
+	MUST(voucher_formats[0].open(buf_bytes(&rvr), NULL, NULL, &v, &e));
+	assert_int_equal(v.certs.count, 4); /* what both have goes once */
+	assert_true(cert_list_contains(&v.certs, s->registrar.cert));
+	assert_true(cert_list_contains(&v.certs, s->idevid.cert));
+	assert_true(cert_list_contains(&v.certs, s->maker.cert));
+}
+
 static void endorse__an_idevid_without_aki__is_named_by_its_own_key(void **state)
 {
 	const struct site *s = *state;
@@ -109,6 +140,7 @@ int main(void)
 		cmocka_unit_test(endorse__what_only_a_pledge_or_a_masa_writes__stays_out),
 		cmocka_unit_test(
 			endorse__the_certificates__are_ours_up_to_the_domain_ca_and_no_other),
+		cmocka_unit_test(endorse__what_the_pledge_presented__goes_along_when_it_is_given),
 		cmocka_unit_test(endorse__an_idevid_without_aki__is_named_by_its_own_key),
 	};
 

@@ -52,6 +52,39 @@ static void masa_transport_error__each_kind__keeps_its_status(void **state)
 	}
 }
 
+static void masa_constrained_kind__401_and_415__go_through_to_the_pledge(void **state)
+{
+	/* req: R-08 */
+	static const struct {
+		int masa, pledge;
+	} rows[] = {
+		{401, 401}, {403, 403}, {404, 404}, {406, 406}, {415, 415}, {500, 502}, {503, 503}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct err e = ERR_INIT;
+
+		assert_false(masa_status_error(&masa, rows[i].masa, bytes_of_str("no"), &e));
+		assert_int_equal(
+			status_of(masa_constrained_kind(rows[i].masa, e.kind)), rows[i].pledge);
+	}
+}
+
+static void masa_media_type__vouchers_in_cose__have_the_name_the_masa_knows(void **state)
+{
+	/* req: A-01 */
+	static char older[] = "application/voucher-cose+cbor";
+	const struct manufacturer_config config = {.cose_media_type = older};
+	const struct manufacturer m = {.config = &config};
+
+	assert_string_equal(masa_media_type(&m, VOUCHER_COSE), older);
+	assert_string_equal(masa_media_type(&m, "application/json"), "application/json");
+	assert_true(masa_media_type_is(&m, VOUCHER_COSE, "application/voucher-cose+cbor"));
+	assert_true(masa_media_type_is(&m, VOUCHER_COSE, "Application/Voucher+COSE; v=1"));
+	assert_false(masa_media_type_is(&m, VOUCHER_COSE, "application/voucher-cms+json"));
+	assert_false(masa_media_type_is(&m, VOUCHER_COSE, NULL));
+	assert_false(masa_media_type_is(&m, "application/json", older));
+}
+
 #define TYPE "application/voucher-cms+json"
 
 static void masa_accept__the_pledges_or_the_type_of_its_request__is_sent(void **state)
@@ -120,6 +153,8 @@ int main(void)
 		cmocka_unit_test(
 			masa_status_error__what_the_masa_says__is_logged_on_one_line_and_not_told),
 		cmocka_unit_test(masa_transport_error__each_kind__keeps_its_status),
+		cmocka_unit_test(masa_constrained_kind__401_and_415__go_through_to_the_pledge),
+		cmocka_unit_test(masa_media_type__vouchers_in_cose__have_the_name_the_masa_knows),
 		cmocka_unit_test(masa_accept__the_pledges_or_the_type_of_its_request__is_sent),
 		cmocka_unit_test(masa_address__from_the_idevid_or_configured__is_found),
 		cmocka_unit_test(masa_address__absent_or_not_https__is_404),

@@ -35,6 +35,7 @@ static void status_of__kinds_of_the_matrix__give_its_codes(void **state)
 		{ERR_UNSUPPORTED_TYPE, 415},
 		{ERR_TOO_LARGE, 413},
 		{ERR_PEER, 502},
+		{ERR_PEER_LOGIN, 401},
 		{ERR_RETRY_LATER, 503},
 		{ERR_PEER_TIMEOUT, 504},
 		{ERR_STORE, 503},
