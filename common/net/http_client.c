@@ -33,7 +33,7 @@
 
 struct http_client {
 	struct loop *loop;
-	CURLM *multi;
+	CURLM *multi; /* NULL: the next request makes it */
 	struct loop_timer timer;
 	struct fetch *first; /* outstanding */
 };
@@ -400,12 +400,41 @@ static struct fetch *fetch_new(struct http_client *c, const struct http_fetch *w
 	return NULL;
 }
 
+static int on_watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg);
+static int on_watch_timer(CURLM *multi, long timeout_ms, void *arg);
+
+static bool set_up_multi(struct http_client *c, struct err *e)
+{
+	CURLMcode rc = CURLM_OK;
+	CURLM *m = curl_multi_init();
+
+	c->multi = m;
+	if (!m)
+		return err_set(e, ERR_NO_MEMORY, "no memory for an HTTP client");
+	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_watch_socket);
+	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_SOCKETDATA, c);
+	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_watch_timer);
+	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_TIMERDATA, c);
+	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	rc = rc ? rc
+		: curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HOST_CONNECTIONS_MAX);
+	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX);
+	if (!rc)
+		return true;
+	curl_multi_cleanup(m);
+	c->multi = NULL;
+	return err_set(e, ERR_BUG, "HTTP client cannot be set up: %s", curl_multi_strerror(rc));
+}
+
 bool http_fetch(struct http_client *c, const struct http_fetch *w, http_done *done, void *arg,
 	struct err *e)
 {
-	struct fetch *f = fetch_new(c, w, e);
+	struct fetch *f;
 	CURLMcode rc;
 
+	if (!c->multi && !set_up_multi(c, e))
+		return false;
+	f = fetch_new(c, w, e);
 	if (!f)
 		return false;
 	f->done = done;
@@ -498,13 +527,19 @@ static void finish_completed(struct http_client *c)
 	}
 }
 
-/* Out of memory, curl forgets to watch a socket or says it is dead for all: what is under way would
- * wait for its time-out. Those that done() starts anew stand before the first and are spared. */
-static void fail_all(struct http_client *c)
+/* Out of memory, curl forgets to watch a socket, or that it watches one, or says its handle is
+ * dead: what is under way would wait for its time-out, and the next connection of the same number
+ * crash. The handle is given up; the next request makes a new one. */
+static void start_over(struct http_client *c)
 {
-	struct fetch *next;
+	struct fetch *failed = c->first, *next;
 
-	for (struct fetch *f = c->first; f; f = next) {
+	for (struct fetch *f = failed; f; f = f->next)
+		curl_multi_remove_handle(c->multi, f->easy);
+	curl_multi_cleanup(c->multi);
+	c->multi = NULL;
+	loop_timer_disarm(&c->timer);
+	for (struct fetch *f = failed; f; f = next) { /* done() puts new ones before them */
 		next = f->next;
 		finish(f, CURLE_OUT_OF_MEMORY);
 	}
@@ -519,7 +554,7 @@ static void drive(struct http_client *c, curl_socket_t fd, int action)
 
 	finish_completed(c);
 	if (rc == CURLM_OUT_OF_MEMORY || rc == CURLM_ABORTED_BY_CALLBACK)
-		fail_all(c);
+		start_over(c);
 }
 
 static void on_socket_event(evutil_socket_t fd, short what, void *arg)
@@ -566,26 +601,6 @@ static int on_watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, vo
 	if (!ev)
 		return -1;
 	return event_add(ev, NULL);
-}
-
-static bool set_up_multi(struct http_client *c, struct err *e)
-{
-	CURLMcode rc = CURLM_OK;
-	CURLM *m = curl_multi_init();
-
-	c->multi = m;
-	if (!m)
-		return err_set(e, ERR_NO_MEMORY, "no memory for an HTTP client");
-	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_watch_socket);
-	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_SOCKETDATA, c);
-	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_watch_timer);
-	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_TIMERDATA, c);
-	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
-	rc = rc ? rc
-		: curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HOST_CONNECTIONS_MAX);
-	rc = rc ? rc : curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX);
-	return !rc ||
-	       err_set(e, ERR_BUG, "HTTP client cannot be set up: %s", curl_multi_strerror(rc));
 }
 
 struct http_client *http_client_new(struct loop *l, struct err *e)
