@@ -63,7 +63,7 @@ bool err_set_errno(struct err *e, enum err_kind kind, const char *fmt, ...)
 	size_t used;
 	va_list ap;
 
-	e->kind = kind;
+	e->kind = saved == ENOMEM ? ERR_NO_MEMORY : kind;
 	e->sentence[0] = '\0';
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);

@@ -54,7 +54,7 @@ struct err {
 /* Set kind and text, dropping what was there. Always returns false: `return err_set(...)`. */
 bool err_set(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF(3, 4);
 
-/* As err_set() with ": " and strerror(errno) added. */
+/* As err_set() with ": " and strerror(errno) added; ENOMEM makes it ERR_NO_MEMORY. */
 bool err_set_errno(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF(3, 4);
 
 /* Put "phrase: " in front of the text. Always returns false. */

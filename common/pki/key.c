@@ -194,7 +194,7 @@ const EVP_MD *key_digest(const struct key *k)
 bool key_sign(const struct key *k, struct bytes data, struct buf *signature, struct err *e)
 {
 	OSSL_AUTO(EVP_MD_CTX) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	size_t len = (size_t)EVP_PKEY_get_size(k->evp);
+	size_t len = (size_t)EVP_PKEY_get_size(k->evp), room = len;
 	FREE_AUTO uint8_t *sig = NULL;
 
 	if (!ctx || EVP_DigestSignInit(ctx, NULL, key_digest(k), NULL, k->evp) != 1)
@@ -202,7 +202,8 @@ bool key_sign(const struct key *k, struct bytes data, struct buf *signature, str
 	sig = mem_new(len, e);
 	if (!sig)
 		return false;
-	if (EVP_DigestSign(ctx, sig, &len, data.data, data.len) != 1)
+	/* measured in OpenSSL 3.0.22: success and the length -1 when ECDSA runs out of memory */
+	if (EVP_DigestSign(ctx, sig, &len, data.data, data.len) != 1 || len > room)
 		return ossl_fail(e, ERR_NO_MEMORY, "signing");
 	return buf_append(signature, sig, len, e);
 }

@@ -147,6 +147,7 @@ static bool run(EVP_PKEY *key, const struct method *m, struct bytes data, struct
 	rc = EVP_DigestVerify(ctx, signature.data, signature.len, data.data, data.len);
 	if (rc != 1)
 		return ossl_fail(e, ERR_UNAUTHENTICATED, "signature is wrong");
+	ossl_forget();
 	return true;
 }
 

@@ -180,8 +180,10 @@ static struct connection *connection_open(const char *path, const char *pragmas,
 	if (!c)
 		return NULL;
 	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK) {
-		err_set(e, ERR_STORE, "store: %s: %s", path,
-			c->db ? sqlite3_errmsg(c->db) : "no memory");
+		if (c->db)
+			fail(e, c->db, path);
+		else
+			err_set(e, ERR_NO_MEMORY, "store: %s: no memory", path);
 		connection_close(c);
 		return NULL;
 	}
