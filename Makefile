@@ -115,7 +115,7 @@ $(foreach p,$(CTL_PROGRAMS),$(eval $(call ctl_program,$(p))))
 $(BUILD)/tests/%: tests/unit/%.c $(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD)/libcommon.a
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(filter %.o,$^) \
 		$(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD)/libcommon.a $(LDLIBS) -lcmocka
 
 # fuzz targets: linked with libFuzzer, or with a main() that replays their corpora
@@ -138,6 +138,17 @@ $(BUILD)/fuzz/seal: $(call obj,tests/fuzz/seal.c) $(FUZZ_HELPERS) $(BUILD)/libco
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# makes one chosen write or allocation of a program fail: part of one unit test, preloaded by
+# tests/crash; never sanitized itself, for it is there before the sanitizers are
+FAULT_LIB = $(BUILD)/tools/fault.so
+FAULT_OBJ = $(BUILD)/obj/tests/fault/fault.o
+$(FAULT_OBJ): REQUIRED_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -Wshadow -fPIC -MMD -MP
+$(FAULT_LIB): $(FAULT_OBJ)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -o $@ $<
+$(BUILD)/tests/memory_test: $(FAULT_OBJ)
+
 # small programs that let tests in other languages reach into the libraries
 TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 $(BUILD)/tools/%: tests/tools/%.c $(BUILD)/libcommon.a
@@ -151,13 +162,6 @@ $(ATTACKER_BIN): $(BUILD)/tools/%: tests/hostile/%.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(LDLIBS)
-
-# makes one chosen write or allocation of a program fail: preloaded by tests/crash
-FAULT_LIB = $(BUILD)/tools/fault.so
-$(FAULT_LIB): tests/fault/fault.c tests/fault/fault.h
-	$(call say,LD,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -I. -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
 CLOCK_LIB = $(BUILD)/tools/clock.so
 $(CLOCK_LIB): tests/clock/clock.c

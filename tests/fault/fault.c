@@ -365,7 +365,7 @@ static void *counted(void *p)
 /* dlsym() may allocate while it looks for malloc(): that comes from here and is never freed. */
 static _Alignas(max_align_t) char early[EARLY_SIZE];
 static size_t early_used;
-static __thread bool resolving;
+static __thread volatile bool resolving; /* volatile: dlsym() is declared not to call back here */
 
 static void *early_alloc(size_t size)
 {
@@ -460,11 +460,18 @@ void free(void *p)
 {
 	int saved = errno;
 
-	if (!p || is_early(p))
-		return;
+	if (!p || is_early(p) || resolving)
+		return; /* the little that dlsym() gives back is not worth a second of it */
 	atomic_fetch_sub_explicit(&control->live, 1, memory_order_relaxed);
 	NEXT_ALLOC(free)(p);
 	errno = saved;
+}
+
+/* The leak sanitizer knows the dynamic linker's own allocations by their caller, which is now us. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:_dl_\nleak:dl_open\n";
 }
 
 /* ---- the control page ---- */
