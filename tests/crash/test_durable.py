@@ -72,7 +72,7 @@ class MasaLife:
         except BaseException:
             masa.kill()
             raise
-        masa.stop()
+        masa.kill()
         assert not at or dials.hits, "the step was not reached"
         return dials
 
@@ -152,7 +152,7 @@ class RegistrarLife:
         except BaseException:
             registrar.kill()
             raise
-        registrar.stop()
+        registrar.kill()
         assert not at or dials.hits, "the step was not reached"
         return dials
 
