@@ -16,7 +16,7 @@ import fault
 import harness
 from brski_peer import forge
 from brski_peer.wire import Closed
-from conftest import Site
+from places import Site
 from ledger import Failed, MasaLedger, Onboarding, RegistrarLedger, granted
 from patient import Patient
 from test_masa import Client
@@ -98,6 +98,7 @@ def fails_cleanly(ask):
 
 # -- no room
 
+@pytest.mark.slow
 def test_disk_that_is_full_from_some_step_on_is_survived(side):
     with side.started():
         side.one()()
