@@ -42,7 +42,8 @@ const char options_help[] =
 	"  --serial SN         one device\n"
 	"  --csv FILE          many: a header row with a column `serial`, a row each\n"
 	"  --organization ORG  organization in the subject of IDevIDs; default: that of the CA\n"
-	"  --help, --version\n"
+	"  -h, --help          this text\n"
+	"  -V, --version       the release\n"
 	"\n"
 	"Existing files are never overwritten. Certificate files of end entities hold the issuing "
 	"CA\n"
@@ -174,7 +175,8 @@ static bool asks_to_be_told(int argc, char **argv, struct options *out)
 {
 	for (int i = 1; i < argc; i++) {
 		out->help = out->help || !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h");
-		out->version = out->version || !strcmp(argv[i], "--version");
+		out->version =
+			out->version || !strcmp(argv[i], "--version") || !strcmp(argv[i], "-V");
 	}
 	return out->help || out->version;
 }

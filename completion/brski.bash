@@ -79,7 +79,7 @@ _brski_certs() {
 		masa | registrar) options="--ca --out --san --key-type --days" ;;
 		idevid) options="--ca --out --masa-url --serial --csv --key-type --organization" ;;
 		esac
-		[[ $cur == -* ]] && options+=" --help --version"
+		[[ $cur == -* ]] && options+=" -h --help -V --version"
 		_brski_words "$options" "$cur"
 		;;
 	esac
@@ -93,7 +93,7 @@ _brski_voucher() {
 	--at | --nonce | --serial) ;;
 	*)
 		if [[ $cur == -?* ]]; then
-			_brski_words "--signer --anchor --at --nonce --serial --help --version" "$cur"
+			_brski_words "--signer --anchor --at --nonce --serial -h --help -V --version" "$cur"
 		elif [ ${#plain[@]} = 0 ]; then
 			_brski_words "inspect" "$cur"
 		else

@@ -6,6 +6,7 @@
 #include "common/message/audit_log.h"
 #include "common/net/http_client.h"
 #include "common/pki/idevid.h"
+#include "common/run/daemon.h"
 
 #define AT(field) offsetof(struct masa_config, field)
 #define YEAR_S	  (365 * 86400)
@@ -22,7 +23,7 @@ static const struct config_option options[] = {
 	{"server", "key", CONFIG_PATH, AT(tls_key), NULL, 0, 0, NULL, "PEM key of the TLS server."},
 	{"server", "certificate", CONFIG_PATH, AT(tls_certificate), NULL, 0, 0, NULL,
 		"PEM certificate of the TLS server, then its chain."},
-	{"server", "workers", CONFIG_INT, AT(workers), "0", 0, 64, NULL,
+	{"server", "workers", CONFIG_INT, AT(workers), "0", 0, WORKERS_MAX, NULL,
 		"Worker threads; 0: as many as cores."},
 	{"store", "path", CONFIG_PATH, AT(store_path), NULL, 0, 0, NULL,
 		"Database file: devices, owners, audit log."},

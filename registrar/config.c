@@ -10,6 +10,7 @@
 #include "common/net/http_client.h"
 #include "common/pki/idevid.h"
 #include "common/pki/pkcs7_certs.h"
+#include "common/run/daemon.h"
 
 #define OFF(member)  offsetof(struct registrar_config, member)
 #define MOFF(member) offsetof(struct manufacturer_config, member)

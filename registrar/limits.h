@@ -11,7 +11,6 @@
 #define COAPS_MTU_MAX	       1232  /* IPv6 everywhere: 1280 less the headers (row B-09) */
 #define COAPS_REQUEST_MAX      16384 /* a voucher-request in COSE is below 1 kB, a CSR below 2 */
 #define DISCOVERY_MAX	       16 /* interfaces and addresses; a border router has two or three */
-#define WORKERS_MAX	       64 /* loops; beyond that the store's writer is the limit */
 #define CERT_CACHE_ENTRIES     20000 /* about 3 kB each: the devices that are talking right now */
 #define OUTSTANDING_MAX	       4096  /* devices whose voucher is being fetched at one time */
 #define ENROLL_BODY_MAX	       32768 /* CSR_DER_MAX in base64 with line breaks and PEM armour */

@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/net/http_client.h"
 #include "common/net/http_server.h"
+#include "common/run/daemon.h"
 #include "common/run/store.h"
 #include "registrar/outstanding.h"
 #include "registrar/setup.h"

@@ -29,8 +29,8 @@ static const char usage[] =
 	"  --at TIME       judge chain and expiry at this moment (2026-11-21T10:00:00Z), not now\n"
 	"  --nonce NONCE   the nonce it must have\n"
 	"  --serial TEXT   the serial-number it must have\n"
-	"  --help          show this\n"
-	"  --version       show the version\n"
+	"  -h, --help      this text\n"
+	"  -V, --version   the release\n"
 	"\n"
 	"Exit status: 0 valid, 1 not valid, 2 not readable or wrong usage; a line on stderr says "
 	"why.\n";
@@ -74,7 +74,7 @@ static bool parse_arguments(int argc, char **argv, struct arguments *out, int *c
 {
 	int option;
 	*code = EXIT_NOT_READABLE;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		const char **value = value_of(out, option);
 		if (option == 'h' || option == 'V') {
 			printf("%s", option == 'h' ? usage : "brski-voucher " BRSKI_VERSION "\n");

@@ -21,7 +21,6 @@
 #include "common/base/clock.h"
 #include "common/run/service_manager.h"
 
-#define WORKERS_MAX	64    /* loops: more cores than any registrar needs */
 #define HELP_TEXT_MAX	65536 /* octets of --help */
 #define GROUP_ENTRY_MAX 65536 /* octets of a group with its members */
 #define EXIT_USAGE	2

@@ -8,6 +8,8 @@
 #include "common/net/loop.h"
 #include "common/run/config.h"
 
+#define WORKERS_MAX 64 /* loops: more cores than any of these servers needs */
+
 struct daemon_options {
 	const char *config_path;
 	bool check_only; /* --check: load everything, say "ok", exit 0 */
