@@ -10,7 +10,6 @@
 enum step_result admit_media(struct onboard *o, struct err *e)
 {
 	const char *type = call_header(o->call, "Content-Type");
-	const struct voucher_format *answer;
 
 	o->format = type ? voucher_format_by_media_type(type) : NULL;
 	if (!o->format) {
@@ -18,8 +17,8 @@ enum step_result admit_media(struct onboard *o, struct err *e)
 			type ? type : "");
 		return STEP_FAILED;
 	}
-	answer = voucher_format_by_accept(call_header(o->call, "Accept"), o->format);
-	if (!answer) {
+	/* the voucher is in the format of the request, always */
+	if (!voucher_format_answer_type(o->format, call_header(o->call, "Accept"), type)) {
 		err_set(e, ERR_NOT_ACCEPTABLE, "Accept \"%.200s\" cannot be served",
 			call_header(o->call, "Accept"));
 		return STEP_FAILED;

@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/wire/base64.h"
 #include "common/wire/der.h"
+#include "common/wire/hex.h"
 #include "common/wire/json.h"
 
 #define PEM_BEGIN "-----BEGIN "
@@ -22,6 +23,7 @@ enum shape {
 	SHAPE_JSON,
 	SHAPE_COMPACT_JWS,
 	SHAPE_COSE,
+	SHAPE_CBOR_MAP,
 	SHAPE_OTHER,
 };
 
@@ -57,6 +59,8 @@ static enum shape shape_of(struct bytes b)
 		return SHAPE_JSON;
 	if (b.data[0] == 0xd2 || b.data[0] == 0x84) /* tag 18, or a bare array of four */
 		return SHAPE_COSE;
+	if (b.data[0] == 0xa1 || b.data[0] == 0xbf)
+		return SHAPE_CBOR_MAP;
 	if (starts_with(b, "eyJ") && memchr(b.data, '.', b.len))
 		return SHAPE_COMPACT_JWS;
 	return SHAPE_OTHER;
@@ -106,6 +110,8 @@ static bool choose_binary(
 			"jws: the compact serialization is no voucher (general JSON is)");
 	case SHAPE_COSE:
 		return choose("cose", format, e);
+	case SHAPE_CBOR_MAP:
+		return err_set(e, ERR_INPUT, "CBOR, but nobody signed it");
 	case SHAPE_OTHER:
 		*known = false;
 		return true;
@@ -155,6 +161,35 @@ static bool decode_pem(struct bytes text, struct buf *out, struct err *e)
 	return base64_decode_spaced(body, out, e) || err_prefix(e, "PEM");
 }
 
+/* Examples of COSE are written down in hexadecimal: digits and white space alone, which base64 of a
+ * voucher never is. False with *e untouched: it is something else. */
+static bool decode_hex(struct bytes text, struct buf *out, struct err *e)
+{
+	uint8_t octet = 0;
+	size_t digits = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		int value = hex_digit((char)text.data[i]);
+		if (value < 0 && skip_space(bytes_of(text.data + i, 1)).len > 0)
+			return false;
+		if (value < 0)
+			continue;
+		octet = (uint8_t)(octet << 4 | value);
+		if (++digits % 2 == 0 && !buf_append(out, &octet, 1, e))
+			return false;
+	}
+	return digits % 2 == 0;
+}
+
+/* What was found inside of text. */
+static bool choose_text(const char *what, const struct buf *out,
+	const struct voucher_format **format, struct err *e)
+{
+	bool known = false;
+	if (!choose_binary(buf_bytes(out), &known, format, e))
+		return err_prefix(e, "%s", what);
+	return known || err_set(e, ERR_INPUT, "%s of something that is no signed voucher", what);
+}
+
 bool input_decode(
 	struct bytes text, struct buf *out, const struct voucher_format **format, struct err *e)
 {
@@ -169,11 +204,12 @@ bool input_decode(
 		return false;
 	if (known)
 		return buf_append(out, content.data, content.len, e);
+	if (decode_hex(content, out, e))
+		return choose_text("hexadecimal", out, format, e);
+	buf_clear(out);
 	if (!base64_decode_spaced(content, out, e))
-		return err_prefix(e, "neither DER, PEM nor base64");
-	if (!choose_binary(buf_bytes(out), &known, format, e))
-		return err_prefix(e, "base64");
-	return known || err_set(e, ERR_INPUT, "base64 of something that is no signed voucher");
+		return err_prefix(e, "neither DER, PEM, CBOR, hexadecimal nor base64");
+	return choose_text("base64", out, format, e);
 }
 
 bool input_load(

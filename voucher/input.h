@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A voucher as people have it on disk: DER, base64 of DER, or PEM. */
+/* A voucher as people have it on disk: binary (DER, CBOR), base64 or hexadecimal of that, or PEM.
+ */
 #ifndef VOUCHER_INPUT_H
 #define VOUCHER_INPUT_H
 

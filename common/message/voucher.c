@@ -4,74 +4,16 @@
  * an unknown member: ignored unread, as the clause asks of pinned-domain-cert, last-renewal-date
  * and domain-cert-revocation-checks in a request (R8995-REG-054, R8995-MASA-040).
  */
-#include "common/message/voucher.h"
+#include "common/message/voucher_leaves.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/wire/base64.h"
 #include "common/wire/datetime.h"
-#include "common/wire/der.h"
 #include "common/wire/json.h"
 
-#define IN_VOUCHER (1U << VOUCHER)
-#define IN_REQUEST (1U << VOUCHER_REQUEST)
-#define IN_BOTH	   (IN_VOUCHER | IN_REQUEST)
-
 #define NONCE_DECODED_MAX VOUCHER_JSON_MAX /* whatever stood in a message can be compared */
-
-enum leaf_type {
-	LEAF_DATE,	/* RFC 3339 */
-	LEAF_ASSERTION, /* one of the names below */
-	LEAF_SERIAL,	/* the one mandatory leaf */
-	LEAF_STRING,	/* kept as it stood */
-	LEAF_FLAG,   /* boolean; the example of RFC 8366 §5.2 quotes it, so "true" is taken too */
-	LEAF_BINARY, /* base64 */
-	LEAF_ISSUER, /* base64; peers put other text into a request, where it is only a hint (T-08)
-		      */
-	LEAF_CERT,   /* base64 of exactly one DER element */
-};
-
-struct leaf {
-	const char *name;
-	const char *alias; /* the name rfc8366bis has in its prose (T-29), or NULL */
-	enum leaf_type type;
-	unsigned kinds;
-	size_t offset;
-	size_t has_offset; /* dates only */
-};
-
-#define FIELD(member)	   offsetof(struct voucher, member), 0
-#define DATE_FIELD(member) offsetof(struct voucher, member), offsetof(struct voucher, has_##member)
-
-/* In the order we write them. */
-static const struct leaf leaves[] = {
-	{"created-on", NULL, LEAF_DATE, IN_BOTH, DATE_FIELD(created_on)},
-	{"expires-on", NULL, LEAF_DATE, IN_BOTH, DATE_FIELD(expires_on)},
-	{"assertion", NULL, LEAF_ASSERTION, IN_BOTH, FIELD(assertion)},
-	{"serial-number", NULL, LEAF_SERIAL, IN_BOTH, FIELD(serial_number)},
-	{"idevid-issuer", NULL, LEAF_ISSUER, IN_BOTH, FIELD(idevid_issuer)},
-	{"nonce", NULL, LEAF_STRING, IN_BOTH, FIELD(nonce)},
-	{"pinned-domain-cert", NULL, LEAF_CERT, IN_VOUCHER, FIELD(pinned_domain_cert)},
-	{"pinned-domain-pubk", NULL, LEAF_BINARY, IN_VOUCHER, FIELD(pinned_domain_pubk)},
-	{"pinned-domain-pubk-sha256", NULL, LEAF_BINARY, IN_VOUCHER,
-		FIELD(pinned_domain_pubk_sha256)},
-	{"domain-cert-revocation-checks", NULL, LEAF_FLAG, IN_VOUCHER,
-		FIELD(domain_cert_revocation_checks)},
-	{"last-renewal-date", NULL, LEAF_DATE, IN_VOUCHER, DATE_FIELD(last_renewal_date)},
-	{"est-domain", NULL, LEAF_STRING, IN_VOUCHER, FIELD(est_domain)},
-	{"additional-configuration-url", NULL, LEAF_STRING, IN_VOUCHER,
-		FIELD(additional_configuration_url)},
-	{"prior-signed-voucher-request", NULL, LEAF_BINARY, IN_REQUEST,
-		FIELD(prior_signed_voucher_request)},
-	{"proximity-registrar-cert", "proximity-domain-cert", LEAF_CERT, IN_REQUEST,
-		FIELD(proximity_registrar_cert)},
-	{"proximity-registrar-pubk", "proximity-domain-pubk", LEAF_BINARY, IN_REQUEST,
-		FIELD(proximity_registrar_pubk)},
-	{"proximity-registrar-pubk-sha256", "proximity-domain-pubk-sha256", LEAF_BINARY, IN_REQUEST,
-		FIELD(proximity_registrar_pubk_sha256)},
-};
-#define LEAF_COUNT (sizeof(leaves) / sizeof(leaves[0]))
 
 static const char *const assertion_names[] = {
 	[ASSERTION_ABSENT] = NULL,
@@ -80,11 +22,6 @@ static const char *const assertion_names[] = {
 	[ASSERTION_PROXIMITY] = "proximity",
 	[ASSERTION_AGENT_PROXIMITY] = "agent-proximity",
 	[ASSERTION_OTHER] = "other",
-};
-
-static const char *const top_members[] = {
-	[VOUCHER] = "ietf-voucher:voucher",
-	[VOUCHER_REQUEST] = "ietf-voucher-request:voucher",
 };
 
 /* What peers are known to send instead, and why it is refused. */
@@ -112,78 +49,30 @@ enum voucher_assertion voucher_assertion_parse(const char *text)
 	return ASSERTION_OTHER;
 }
 
-static void *leaf_at(const struct leaf *l, struct voucher *v)
-{
-	return (char *)v + l->offset;
-}
-
-static const void *leaf_of(const struct leaf *l, const struct voucher *v)
-{
-	return (const char *)v + l->offset;
-}
-
 void voucher_init(struct voucher *v, enum voucher_kind kind)
 {
 	*v = (struct voucher){.kind = kind};
-	for (size_t i = 0; i < LEAF_COUNT; i++)
-		if (leaves[i].type >= LEAF_BINARY)
-			buf_init(leaf_at(&leaves[i], v), VOUCHER_JSON_MAX);
+	for (size_t i = 0; i < voucher_leaf_count; i++)
+		if (voucher_leaves[i].type >= LEAF_BINARY)
+			buf_init(voucher_leaf_at(&voucher_leaves[i], v), VOUCHER_JSON_MAX);
 }
 
 void voucher_clear(struct voucher *v)
 {
-	for (size_t i = 0; i < LEAF_COUNT; i++) {
-		if (leaves[i].type >= LEAF_BINARY)
-			buf_clear(leaf_at(&leaves[i], v));
-		else if (leaves[i].type == LEAF_SERIAL || leaves[i].type == LEAF_STRING)
-			free_ptr(leaf_at(&leaves[i], v));
+	for (size_t i = 0; i < voucher_leaf_count; i++) {
+		if (voucher_leaves[i].type >= LEAF_BINARY)
+			buf_clear(voucher_leaf_at(&voucher_leaves[i], v));
+		else if (voucher_leaves[i].type == LEAF_SERIAL ||
+			 voucher_leaves[i].type == LEAF_STRING ||
+			 voucher_leaves[i].type == LEAF_NONCE)
+			free_ptr(voucher_leaf_at(&voucher_leaves[i], v));
 	}
 	voucher_init(v, v->kind);
 }
 
-static bool leaf_present(const struct leaf *l, const struct voucher *v)
-{
-	switch (l->type) {
-	case LEAF_DATE:
-		return *(const bool *)((const char *)v + l->has_offset);
-	case LEAF_ASSERTION:
-		return *(const enum voucher_assertion *)leaf_of(l, v) != ASSERTION_ABSENT;
-	case LEAF_SERIAL:
-	case LEAF_STRING:
-		return *(char *const *)leaf_of(l, v) != NULL;
-	case LEAF_FLAG:
-		return *(const enum voucher_flag *)leaf_of(l, v) != FLAG_ABSENT;
-	case LEAF_BINARY:
-	case LEAF_ISSUER:
-	case LEAF_CERT:
-		return ((const struct buf *)leaf_of(l, v))->len > 0;
-	}
-	return false;
-}
-
 /* ---- reading ---- */
 
-static bool check_serial(const char *text, struct err *e)
-{
-	size_t len = strlen(text);
-	if (len == 0 || len > VOUCHER_SERIAL_MAX)
-		return err_set(
-			e, ERR_INPUT, "%zu octets where 1 to %d belong", len, VOUCHER_SERIAL_MAX);
-	for (const char *p = text; *p; p++)
-		if ((uint8_t)*p < ' ' || *p == 0x7f)
-			return err_set(e, ERR_INPUT, "control character 0x%02x", (uint8_t)*p);
-	return true;
-}
-
-static bool check_one_element(const struct buf *der, struct err *e)
-{
-	struct der d = der_of(buf_bytes(der));
-	struct der_tlv certificate;
-	return der_expect(&d, DER_SEQUENCE, &certificate, "certificate", e) &&
-	       der_expect_end(&d, "certificate", e);
-}
-
-static bool parse_binary(const struct leaf *l, enum voucher_kind kind, const char *text,
+static bool parse_binary(const struct voucher_leaf *l, enum voucher_kind kind, const char *text,
 	struct buf *out, struct err *e)
 {
 	struct bytes in = bytes_of_str(text);
@@ -193,13 +82,15 @@ static bool parse_binary(const struct leaf *l, enum voucher_kind kind, const cha
 		return base64_decode(in, out, e) ||
 		       (e->kind != ERR_NO_MEMORY && buf_append(out, in.data, in.len, e));
 	}
-	return base64_decode(in, out, e) && (l->type != LEAF_CERT || check_one_element(out, e));
+	return base64_decode(in, out, e) &&
+	       (l->type != LEAF_CERT || voucher_leaf_check_cert(out, e));
 }
 
-static bool parse_date(const struct leaf *l, const char *text, struct voucher *v, struct err *e)
+static bool parse_date(
+	const struct voucher_leaf *l, const char *text, struct voucher *v, struct err *e)
 {
 	bool *has = (void *)((char *)v + l->has_offset);
-	*has = datetime_parse(text, leaf_at(l, v), e);
+	*has = datetime_parse(text, voucher_leaf_at(l, v), e);
 	return *has;
 }
 
@@ -221,10 +112,11 @@ static bool parse_string(const char *text, char **out, struct err *e)
 	return *out != NULL;
 }
 
-static bool parse_leaf(const struct leaf *l, const json_t *value, struct voucher *v, struct err *e)
+static bool parse_leaf(
+	const struct voucher_leaf *l, const json_t *value, struct voucher *v, struct err *e)
 {
 	const char *text = json_string_value(value);
-	if (leaf_present(l, v))
+	if (voucher_leaf_present(l, v))
 		return err_set(e, ERR_INPUT, "there twice, under two names");
 	if (!text && l->type != LEAF_FLAG)
 		return err_set(e, ERR_INPUT, "not a string");
@@ -232,32 +124,22 @@ static bool parse_leaf(const struct leaf *l, const json_t *value, struct voucher
 	case LEAF_DATE:
 		return parse_date(l, text, v, e);
 	case LEAF_ASSERTION:
-		*(enum voucher_assertion *)leaf_at(l, v) = voucher_assertion_parse(text);
+		*(enum voucher_assertion *)voucher_leaf_at(l, v) = voucher_assertion_parse(text);
 		return true;
 	case LEAF_SERIAL:
-		return check_serial(text, e) && parse_string(text, leaf_at(l, v), e);
+		return voucher_leaf_check_serial(text, e) &&
+		       parse_string(text, voucher_leaf_at(l, v), e);
 	case LEAF_STRING:
-		return parse_string(text, leaf_at(l, v), e);
+	case LEAF_NONCE:
+		return parse_string(text, voucher_leaf_at(l, v), e);
 	case LEAF_FLAG:
-		return parse_flag(value, leaf_at(l, v), e);
+		return parse_flag(value, voucher_leaf_at(l, v), e);
 	case LEAF_BINARY:
 	case LEAF_ISSUER:
 	case LEAF_CERT:
-		return parse_binary(l, v->kind, text, leaf_at(l, v), e);
+		return parse_binary(l, v->kind, text, voucher_leaf_at(l, v), e);
 	}
 	return err_set(e, ERR_BUG, "leaf of no type");
-}
-
-static const struct leaf *leaf_by_name(const char *name, enum voucher_kind kind)
-{
-	for (size_t i = 0; i < LEAF_COUNT; i++) {
-		const struct leaf *l = &leaves[i];
-		bool named =
-			strcmp(l->name, name) == 0 || (l->alias && strcmp(l->alias, name) == 0);
-		if (named && (l->kinds & 1U << kind))
-			return l;
-	}
-	return NULL;
 }
 
 static bool parse_leaves(json_t *object, struct voucher *out, struct err *e)
@@ -266,19 +148,11 @@ static bool parse_leaves(json_t *object, struct voucher *out, struct err *e)
 	json_t *value;
 	json_object_foreach(object, name, value)
 	{
-		const struct leaf *l = leaf_by_name(name, out->kind);
-		if (l && !parse_leaf(l, value, out, e)) {
-			err_prefix(e, "%s", l->name);
-			if (e->kind == ERR_INPUT)
-				err_tell(e, "The member %s is not valid.", l->name);
-			return false;
-		}
+		const struct voucher_leaf *l = voucher_leaf_by_name(name, out->kind);
+		if (l && !parse_leaf(l, value, out, e))
+			return voucher_leaf_refuse(l, e);
 	}
-	if (!out->serial_number) {
-		err_set(e, ERR_INPUT, "serial-number is missing");
-		return err_tell(e, "The member serial-number is missing.");
-	}
-	return true;
+	return out->serial_number || voucher_leaf_serial_missing(e);
 }
 
 static bool refuse_top_member(const char *name, struct err *e)
@@ -299,9 +173,9 @@ static bool parse_top(json_t *root, struct voucher *out, struct err *e)
 			json_object_size(root));
 	const char *name = json_object_iter_key(first);
 	json_t *inner = json_object_iter_value(first);
-	if (strcmp(name, top_members[VOUCHER]) == 0)
+	if (strcmp(name, voucher_containers[VOUCHER]) == 0)
 		voucher_init(out, VOUCHER);
-	else if (strcmp(name, top_members[VOUCHER_REQUEST]) == 0)
+	else if (strcmp(name, voucher_containers[VOUCHER_REQUEST]) == 0)
 		voucher_init(out, VOUCHER_REQUEST);
 	else
 		return refuse_top_member(name, e);
@@ -345,33 +219,34 @@ static json_t *format_binary(const struct buf *octets, struct err *e)
 }
 
 /* NULL with *e set for a value that cannot be written, NULL without for lack of memory. */
-static json_t *format_leaf(const struct leaf *l, const struct voucher *v, struct err *e)
+static json_t *format_leaf(const struct voucher_leaf *l, const struct voucher *v, struct err *e)
 {
 	switch (l->type) {
 	case LEAF_DATE:
-		return format_date(leaf_of(l, v), e);
+		return format_date(voucher_leaf_of(l, v), e);
 	case LEAF_ASSERTION:
-		return format_assertion(*(const enum voucher_assertion *)leaf_of(l, v), e);
+		return format_assertion(*(const enum voucher_assertion *)voucher_leaf_of(l, v), e);
 	case LEAF_SERIAL:
 	case LEAF_STRING:
-		return json_string(*(char *const *)leaf_of(l, v));
+	case LEAF_NONCE:
+		return json_string(*(char *const *)voucher_leaf_of(l, v));
 	case LEAF_FLAG:
-		return json_boolean(*(const enum voucher_flag *)leaf_of(l, v) == FLAG_TRUE);
+		return json_boolean(*(const enum voucher_flag *)voucher_leaf_of(l, v) == FLAG_TRUE);
 	case LEAF_BINARY:
 	case LEAF_ISSUER:
 	case LEAF_CERT:
-		return format_binary(leaf_of(l, v), e);
+		return format_binary(voucher_leaf_of(l, v), e);
 	}
 	return NULL;
 }
 
 static bool format_leaves(const struct voucher *v, json_t *object, struct err *e)
 {
-	for (size_t i = 0; i < LEAF_COUNT; i++) {
-		const struct leaf *l = &leaves[i];
-		if (!leaf_present(l, v))
+	for (size_t i = 0; i < voucher_leaf_count; i++) {
+		const struct voucher_leaf *l = &voucher_leaves[i];
+		if (!voucher_leaf_present(l, v))
 			continue;
-		if (!(l->kinds & 1U << v->kind))
+		if (!l->sid[v->kind])
 			return err_set(e, ERR_BUG, "%s does not belong into this message", l->name);
 		struct err why = {.kind = ERR_NO_MEMORY, .text = "no memory for JSON"};
 		if (json_object_set_new(object, l->name, format_leaf(l, v, &why)) != 0) {
@@ -388,7 +263,7 @@ bool voucher_format_json(const struct voucher *v, struct buf *out, struct err *e
 		return err_set(e, ERR_BUG, "voucher without a serial-number");
 	json_t *JSON_AUTO root = json_object();
 	json_t *inner = json_object();
-	if (json_object_set_new(root, top_members[v->kind], inner) != 0)
+	if (json_object_set_new(root, voucher_containers[v->kind], inner) != 0)
 		return err_set(e, ERR_NO_MEMORY, "no memory for JSON");
 	return format_leaves(v, inner, e) && json_format(root, out, e);
 }

@@ -14,7 +14,7 @@ struct signed_voucher {
 	struct cert
 		*signer; /* its signature verified; whether to trust it is the caller's to judge */
 	struct cert_list certs; /* what the container carried */
-	struct buf payload;	/* the signed JSON (or CBOR) octets */
+	struct buf payload;	/* the signed octets: JSON in a CMS, CBOR in a COSE */
 	bool has_signing_time;
 	int64_t signing_time;
 };
@@ -22,9 +22,14 @@ void signed_voucher_init(struct signed_voucher *s);
 void signed_voucher_clear(struct signed_voucher *s);
 #define SIGNED_VOUCHER_AUTO __attribute__((cleanup(signed_voucher_clear)))
 
+#define VOUCHER_FORMAT_ALIASES 3
+
 struct voucher_format {
 	const char *name;	/* "cms" */
 	const char *media_type; /* "application/voucher-cms+json" */
+	/* Other names peers have for the same octets; up to the first NULL. They are read, and
+	 * written to whoever used them. */
+	const char *aliases[VOUCHER_FORMAT_ALIASES];
 	/* Parse and verify. signer_hint: certificates to search for the signer when the container
 	 * does not carry it; may be NULL, as cache. out need not be initialised.
 	 * ERR_INPUT not such a voucher · ERR_TOO_LARGE · ERR_UNAUTHENTICATED · ERR_NO_MEMORY */
@@ -36,12 +41,14 @@ struct voucher_format {
 	bool (*read)(struct bytes octets, struct cert_cache *cache,
 		const struct cert_list *signer_hint, struct signed_voucher *out,
 		struct err *verdict, struct err *e);
-	/* Parse octets whose signature was verified before, here or in an earlier request: it is
-	 * not looked at. signer is whom the container names, out of the certificates in it. */
+	/* Parse octets whose signature was verified before, here or in an earlier request: whether
+	 * it is good is not judged. signer is whom the container names, out of the certificates in
+	 * it. */
 	bool (*parse)(struct bytes octets, struct cert_cache *cache, struct signed_voucher *out,
 		struct err *e);
 	/* Sign and verify what was signed; extra: certificates to carry besides the signer, may be
-	 * NULL. Appends to out. */
+	 * NULL. A pledge's request in COSE carries none at all: whoever has it, has the IDevID from
+	 * the session or the registrar's request. Appends to out. */
 	bool (*seal)(const struct voucher *v, const struct identity *signer,
 		const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e);
 };
@@ -49,11 +56,15 @@ struct voucher_format {
 extern const struct voucher_format voucher_formats[];
 extern const size_t voucher_format_count;
 
-/* By Content-Type (parameters ignored), or NULL. */
+/* By Content-Type (parameters ignored), aliases included, or NULL. */
 const struct voucher_format *voucher_format_by_media_type(const char *content_type);
 /* The best format the Accept header takes; missing or a bare wildcard: `preferred` (T-19). NULL:
  * none (406). */
 const struct voucher_format *voucher_format_by_accept(
 	const char *accept, const struct voucher_format *preferred);
+/* Which of the format's names to write in an answer: one that Accept takes, and among those the one
+ * the peer's own Content-Type has; either may be NULL. NULL: Accept takes none of them (406). */
+const char *voucher_format_answer_type(
+	const struct voucher_format *format, const char *accept, const char *content_type);
 
 #endif

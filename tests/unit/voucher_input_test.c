@@ -63,11 +63,26 @@ static void input_decode__formats_of_later_builds__are_recognised(void **state)
 	assert_refused(bytes_of_str("{\"payload\":\"\",\"signatures\":[]}"), ERR_UNSUPPORTED_TYPE,
 		"jws: format not supported by this build");
 	assert_refused(
-		bytes_of("\xd2\x84\x43", 3), ERR_UNSUPPORTED_TYPE, "cose: format not supported");
-	assert_refused(
-		bytes_of_str("0oRDoQEm"), ERR_UNSUPPORTED_TYPE, "cose: format not supported");
-	assert_refused(
 		bytes_of_str("eyJhbGciOiJFUzI1NiJ9.e30.AA"), ERR_UNSUPPORTED_TYPE, "compact");
+}
+
+static void input_decode__cose_binary_hexadecimal_and_base64__give_the_same_octets(void **state)
+{
+	struct bytes whole = bytes_of("\xd2\x84\x43\xa1\x01\x26", 6);
+	struct bytes forms[] = {whole, bytes_of_str("0oRDoQEm"), bytes_of_str("d28443A10126\n"),
+		bytes_of_str(" d2 84 43\n a1 01 26")};
+	for (size_t i = 0; i < 4; i++) {
+		struct err e = ERR_INIT;
+		struct buf BUF_AUTO out = BUF_INIT(INPUT_MAX);
+		const struct voucher_format *format = NULL;
+		if (!input_decode(forms[i], &out, &format, &e))
+			fail_msg("%s", e.text);
+		assert_string_equal(format->name, "cose");
+		assert_true(bytes_equal(buf_bytes(&out), whole));
+	}
+	assert_refused(bytes_of_str("d28"), ERR_INPUT, "neither");
+	assert_refused(bytes_of_str("0102"), ERR_INPUT, "hexadecimal of something");
+	assert_refused(bytes_of("\xa1\x19\x09\x93\xa0", 5), ERR_INPUT, "nobody signed");
 }
 
 static void input_decode__json_without_signature__says_so(void **state)
@@ -81,8 +96,8 @@ static void input_decode__anything_else__is_refused(void **state)
 {
 	assert_refused(bytes_of("", 0), ERR_INPUT, "empty");
 	assert_refused(bytes_of_str(" \n\t"), ERR_INPUT, "empty");
-	assert_refused(bytes_of_str("A==="), ERR_INPUT, "neither DER, PEM nor base64");
-	assert_refused(bytes_of_str("hello, world"), ERR_INPUT, "neither DER, PEM nor base64");
+	assert_refused(bytes_of_str("A==="), ERR_INPUT, "neither DER, PEM");
+	assert_refused(bytes_of_str("hello, world"), ERR_INPUT, "neither DER, PEM");
 	assert_refused(bytes_of_str("AAAA"), ERR_INPUT, "no signed voucher");
 	assert_refused(bytes_of_str("===="), ERR_INPUT, "neither");
 }
@@ -114,6 +129,8 @@ int main(void)
 		cmocka_unit_test(input_decode__der_base64_and_pem__give_the_same_octets),
 		cmocka_unit_test(input_decode__pem_that_is_no_cms_or_damaged__is_refused),
 		cmocka_unit_test(input_decode__formats_of_later_builds__are_recognised),
+		cmocka_unit_test(
+			input_decode__cose_binary_hexadecimal_and_base64__give_the_same_octets),
 		cmocka_unit_test(input_decode__json_without_signature__says_so),
 		cmocka_unit_test(input_decode__anything_else__is_refused),
 		cmocka_unit_test(input_load__no_such_file__is_an_io_error),
