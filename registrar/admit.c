@@ -106,7 +106,7 @@ enum step_result admit_recall(struct onboard *o, struct err *e)
 		return STEP_FAILED;
 	log_event(&o->r->log, LOG_LEVEL_INFO, "voucher-delivered-again", call_exchange(o->call),
 		"serial", o->serial, NULL);
-	call_reply(o->call, 200, o->known.voucher_type, buf_bytes(&o->voucher));
+	call_reply(o->call, 200, onboard_answer_type(o), buf_bytes(&o->voucher));
 	return STEP_DONE;
 }
 

@@ -89,6 +89,14 @@ bool onboard_is_cose(const struct onboard *o)
 	return strcmp(o->format->media_type, VOUCHER_COSE) == 0;
 }
 
+const char *onboard_answer_type(const struct onboard *o)
+{
+	const char *type = voucher_format_answer_type(
+		o->format, call_header(o->call, "Accept"), call_header(o->call, "Content-Type"));
+
+	return type ? type : o->format->media_type;
+}
+
 /* ---- endorse, masa, vet ---- */
 
 static bool presented_certs(const struct peer *peer, struct cert_list *out, struct err *e)
@@ -334,7 +342,7 @@ static enum step_result deliver(struct onboard *o, struct err *e)
 	}
 	log_event(&o->r->log, LOG_LEVEL_INFO, "voucher-delivered", call_exchange(o->call),
 		"manufacturer", o->manufacturer->config->name, "serial", o->serial, NULL);
-	call_reply(o->call, 200, o->format->media_type, buf_bytes(&o->voucher));
+	call_reply(o->call, 200, onboard_answer_type(o), buf_bytes(&o->voucher));
 	return STEP_DONE;
 }
 

@@ -60,6 +60,8 @@ void onboard_resume(struct onboard *o, const struct err *e);
 
 /* Vouchers in COSE: over CoAP always, over HTTPS when the pledge likes it (row R-22). */
 bool onboard_is_cose(const struct onboard *o);
+/* The name of the voucher's type in the answer: the one the pledge has for it. */
+const char *onboard_answer_type(const struct onboard *o);
 
 struct device_key onboard_device(const struct onboard *o);
 /* The record of this request; valid as long as o. */

@@ -88,10 +88,12 @@ static void endorse__the_certificates__are_ours_up_to_the_domain_ca_and_no_other
 	assert_true(cert_list_contains(&v.certs, s->issuing.cert));
 }
 
-static void endorse__what_the_pledge_presented__goes_along_when_it_is_given(void **state)
+static void endorse__in_cose__carries_what_the_pledge_presented_and_its_octets(void **state)
 {
-	/* req: O-06 */
+	/* req: O-06, Y-12, Y-16, Y-17 */
 	const struct site *s = *state;
+	const struct voucher_format *cose =
+		voucher_format_by_media_type("application/voucher+cose");
 	struct cert *presented[] = {s->idevid.cert, s->maker.cert, s->issuing.cert};
 	const struct cert_list list = {presented, 3};
 	BUF_AUTO struct buf rvr = BUF_INIT(65536);
@@ -99,7 +101,7 @@ static void endorse__what_the_pledge_presented__goes_along_when_it_is_given(void
 	VOUCHER_AUTO struct voucher request;
 	struct err e = ERR_INIT;
 	const struct endorsement w = {
-		.format = &voucher_formats[0],
+		.format = cose,
 		.pledge_request = &request,
 		.pledge_octets = bytes_of_str(octets),
 		.idevid = s->idevid.cert,
@@ -112,11 +114,20 @@ static void endorse__what_the_pledge_presented__goes_along_when_it_is_given(void
 	pledge_request(s, &request);
 	MUST(endorse(&w, &rvr, &e));
 	signed_voucher_init(&v);
-	MUST(voucher_formats[0].open(buf_bytes(&rvr), NULL, NULL, &v, &e));
+	MUST(cose->open(buf_bytes(&rvr), NULL, NULL, &v, &e));
+	assert_true(cert_same(v.signer, s->registrar.cert));
 	assert_int_equal(v.certs.count, 4); /* what both have goes once */
 	assert_true(cert_list_contains(&v.certs, s->registrar.cert));
+	assert_true(cert_list_contains(&v.certs, s->issuing.cert));
 	assert_true(cert_list_contains(&v.certs, s->idevid.cert));
 	assert_true(cert_list_contains(&v.certs, s->maker.cert));
+	assert_int_equal(v.fields.assertion, ASSERTION_PROXIMITY);
+	assert_string_equal(v.fields.serial_number, FIXTURE_SERIAL);
+	assert_true(voucher_nonce_equal(v.fields.nonce, ODD_NONCE));
+	assert_true(bytes_equal(
+		buf_bytes(&v.fields.prior_signed_voucher_request), bytes_of_str(octets)));
+	assert_true(bytes_equal(buf_bytes(&v.fields.idevid_issuer), cert_aki_tlv(s->idevid.cert)));
+	assert_int_equal(v.fields.proximity_registrar_cert.len, 0);
 }
 
 static void endorse__an_idevid_without_aki__is_named_by_its_own_key(void **state)
@@ -140,7 +151,8 @@ int main(void)
 		cmocka_unit_test(endorse__what_only_a_pledge_or_a_masa_writes__stays_out),
 		cmocka_unit_test(
 			endorse__the_certificates__are_ours_up_to_the_domain_ca_and_no_other),
-		cmocka_unit_test(endorse__what_the_pledge_presented__goes_along_when_it_is_given),
+		cmocka_unit_test(
+			endorse__in_cose__carries_what_the_pledge_presented_and_its_octets),
 		cmocka_unit_test(endorse__an_idevid_without_aki__is_named_by_its_own_key),
 	};
 

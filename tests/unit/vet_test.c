@@ -40,6 +40,29 @@ static bool vet(
 	return vet_voucher(&w, buf_bytes(&octets), e);
 }
 
+/* The same in COSE, extra in the bag besides the signer. */
+static bool vet_cose(const struct site *s, const struct voucher *v, const struct identity *signer,
+	const struct cert_list *extra, bool bare_keys, struct err *e)
+{
+	BUF_AUTO struct buf octets = BUF_INIT(65536);
+	const struct voucher_format *cose =
+		voucher_format_by_media_type("application/voucher+cose");
+	const struct vetting w = {
+		.format = cose,
+		.masa_anchors = s->maker_anchors,
+		.domain = &s->domain,
+		.idevid = s->idevid.cert,
+		.serial = FIXTURE_SERIAL,
+		.nonce = FIXTURE_NONCE,
+		.now = FIXTURE_NOW,
+		.bare_keys = bare_keys,
+	};
+
+	if (!cose->seal(v, signer, extra, FIXTURE_NOW, &octets, e))
+		fail_msg("%s", e->text);
+	return vet_voucher(&w, buf_bytes(&octets), e);
+}
+
 static void pin(struct voucher *v, const struct cert *c)
 {
 	struct err e = ERR_INIT;
@@ -184,6 +207,51 @@ static void vet_voucher__garbage__is_the_masas_fault_and_says_so(void **state)
 	assert_non_null(strstr(err_sentence(&e), "MASA"));
 }
 
+static void vet_voucher__in_cose_by_a_signer_under_an_anchor__is_good(void **state)
+{
+	/* req: O-11, A-01 */
+	const struct site *s = *state;
+	VOUCHER_AUTO struct voucher v;
+	struct err e = ERR_INIT;
+
+	good_voucher(s, &v);
+	MUST(vet_cose(s, &v, &s->masa, NULL, true, &e));
+}
+
+static void vet_voucher__in_cose_by_a_bare_key_in_a_certificate_of_its_own__is_good(void **state)
+{
+	/* req: O-11 */
+	const struct site *s = *state;
+	const struct identity bare = {.key = s->stranger.key, .cert = s->stranger.cert};
+	VOUCHER_AUTO struct voucher v;
+	struct err e = ERR_INIT;
+
+	good_voucher(s, &v);
+	MUST(vet_cose(s, &v, &bare, NULL, true, &e));
+	REFUSED(vet_cose(s, &v, &bare, NULL, false, &e), ERR_PEER);
+	REFUSED(vet(s, &v, &bare, &e), ERR_PEER);
+}
+
+static void vet_voucher__in_cose_by_a_stranger_or_with_more_than_its_own_in_the_bag__is_refused(
+	void **state)
+{
+	/* req: O-11 */
+	const struct site *s = *state;
+	const struct recipe masa = {.cn = "MASA"};
+	const struct identity bare = {.key = s->stranger.key, .cert = s->stranger.cert};
+	struct cert *more[1] = {s->maker.cert};
+	const struct cert_list extra = {more, 1};
+	IDENTITY_AUTO struct identity below;
+	VOUCHER_AUTO struct voucher v;
+	struct err e = ERR_INIT;
+
+	good_voucher(s, &v);
+	REFUSED(vet_cose(s, &v, &bare, &extra, true, &e), ERR_PEER);
+	fixture_leaf(&below, &masa, &s->stranger, true);
+	REFUSED(vet_cose(s, &v, &below, NULL, true, &e), ERR_PEER);
+	REFUSED(vet_cose(s, &v, &below, &below.chain, true, &e), ERR_PEER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +265,11 @@ int main(void)
 		cmocka_unit_test(vet_voucher__expired__is_refused),
 		cmocka_unit_test(vet_voucher__a_request_in_place_of_a_voucher__is_refused),
 		cmocka_unit_test(vet_voucher__garbage__is_the_masas_fault_and_says_so),
+		cmocka_unit_test(vet_voucher__in_cose_by_a_signer_under_an_anchor__is_good),
+		cmocka_unit_test(
+			vet_voucher__in_cose_by_a_bare_key_in_a_certificate_of_its_own__is_good),
+		cmocka_unit_test(
+			vet_voucher__in_cose_by_a_stranger_or_with_more_than_its_own_in_the_bag__is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, site_set_up, site_tear_down);
