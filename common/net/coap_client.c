@@ -22,7 +22,6 @@
 
 #define TOKEN_LEN     2
 #define TAG_LEN	      2
-#define ETAG_MAX      8
 #define RESTARTS_MAX  3	   /* of one transfer: the peer may forget blocks, not every time */
 #define SEEN_MAX      8	   /* answers acknowledged and perhaps repeated by the peer */
 #define UNBLOCKED_MAX 1024 /* octets of a body in one message (RFC 7252 §4.6) */
@@ -48,7 +47,7 @@ struct coap_client {
 	/* the answer on its way in */
 	struct coap_body body;
 	uint8_t code;
-	uint8_t etag[ETAG_MAX];
+	uint8_t etag[COAP_ETAG_MAX];
 	size_t etag_len;
 	bool has_max_age;
 	uint32_t max_age_s;
@@ -219,6 +218,8 @@ static bool put_upload(
 	struct coap_block answer = {0, false, c->szx};
 
 	m->payload = bytes_of(c->rq.body.data + c->offset, part_len(c));
+	if (c->rq.etag.len > 0 && !coap_message_add(m, COAP_OPT_ETAG, c->rq.etag, e))
+		return false;
 	if (c->in_blocks && !put_block(m, COAP_OPT_BLOCK1, &part, v->block1, e))
 		return false;
 	if (c->in_blocks && c->offset == 0 &&
@@ -359,7 +360,7 @@ static struct bytes etag_of(const struct coap_message *m)
 {
 	const struct coap_option *o = coap_message_find(m, COAP_OPT_ETAG, 0);
 
-	return o && o->value.len <= ETAG_MAX ? o->value : bytes_of(NULL, 0);
+	return o && o->value.len <= COAP_ETAG_MAX ? o->value : bytes_of(NULL, 0);
 }
 
 static void remember_head(struct coap_client *c, const struct coap_message *m)
@@ -561,6 +562,8 @@ bool coap_client_take(struct coap_client *c, struct coap_answer *out, struct err
 	out->format = c->body.format;
 	out->has_max_age = c->has_max_age;
 	out->max_age_s = c->max_age_s;
+	memcpy(out->etag, c->etag, c->etag_len);
+	out->etag_len = c->etag_len;
 	out->body = c->body.octets;
 	coap_body_init(&c->body, 0);
 	return true;

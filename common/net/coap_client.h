@@ -13,13 +13,17 @@ struct coap_request {
 	const char *path;		 /* "/.well-known/est/simpleenroll?a=b", short or long */
 	uint32_t content_format, accept; /* COAP_FORMAT_NONE: not said */
 	struct bytes body;
+	struct bytes etag; /* of what we have: 2.03 instead of the same again; empty: none */
 	size_t reply_max;
 };
-struct coap_answer { /* owned by the caller: buf_clear(&body) */
+#define COAP_ETAG_MAX 8 /* RFC 7252 §5.10.6 */
+struct coap_answer {	/* owned by the caller: buf_clear(&body) */
 	uint8_t code;
 	uint32_t format; /* COAP_FORMAT_NONE: not said */
 	bool has_max_age;
 	uint32_t max_age_s;
+	uint8_t etag[COAP_ETAG_MAX];
+	size_t etag_len; /* 0: none */
 	struct buf body;
 };
 
@@ -32,8 +36,9 @@ struct coap_client *coap_client_new(
 	size_t plaintext_max, coap_transmit *transmit, void *arg, struct err *e) MUST_CHECK;
 void coap_client_free(struct coap_client *c);
 
-/* Send a request; path and body are borrowed until the answer is there or another one is begun.
- * now_ms: of a clock that never jumps. ERR_INPUT: a path that none is; ERR_BUG: one is on its way.
+/* Send a request; path, body and etag are borrowed until the answer is there or another one is
+ * begun. now_ms: of a clock that never jumps. ERR_INPUT: a path that none is; ERR_BUG: one is on
+ * its way.
  */
 bool coap_client_begin(struct coap_client *c, const struct coap_request *rq, int64_t now_ms,
 	struct err *e) MUST_CHECK;

@@ -226,23 +226,12 @@ static bool finish_handshake(struct coap_session *s, int64_t deadline_ms, struct
 	return true;
 }
 
-/* Also of a server that was refused: who it was is worth knowing. */
-static bool keep_chain(struct coap_session *s, struct err *e)
-{
-	cert_list_clear(&s->chain);
-	return dtls_peer_certs(s->dtls, NULL, &s->chain, e);
-}
-
 static bool connect_to(
 	struct coap_session *s, const struct addrinfo *to, int64_t deadline_ms, struct err *e)
 {
-	struct err ignored = ERR_INIT;
-
-	if (!open_socket(s, to, e) || !begin_handshake(s, e))
-		return false;
-	if (!finish_handshake(s, deadline_ms, e))
-		return keep_chain(s, &ignored) && false;
-	if (!keep_chain(s, e))
+	if (!open_socket(s, to, e) || !begin_handshake(s, e) ||
+		!finish_handshake(s, deadline_ms, e) ||
+		!dtls_peer_certs(s->dtls, NULL, &s->chain, e))
 		return false;
 	s->client = coap_client_new(dtls_plaintext_max(s->dtls), on_message, s, e);
 	s->open = s->client != NULL;

@@ -13,8 +13,6 @@
 
 #include "common/net/session.h"
 
-#define COAPS_PORT 5684
-
 struct coap_session;
 
 /* Nothing is sent yet. The host may carry a zone ("fe80::1%eth0"); exchange is not used. */
@@ -31,7 +29,8 @@ bool coap_session_send(struct coap_session *s, const struct session_request *rq,
 	struct session_reply *out, struct err *e) MUST_CHECK;
 /* The handshake alone, to learn the server's chain before the first request. */
 bool coap_session_connect(struct coap_session *s, struct err *e) MUST_CHECK;
-/* What the server sent, end entity first; borrowed. Empty before the handshake. */
+/* What the server sent, end entity first; borrowed. Empty before the handshake and
+ * after one that failed. */
 const struct cert_list *coap_session_server_chain(const struct coap_session *s);
 /* Is there an association that a further request could be sent on? Reads what has arrived. */
 bool coap_session_is_open(struct coap_session *s);

@@ -896,6 +896,32 @@ static void coap_client_download__torn_answer_to_a_post__is_not_asked_for_again(
 	}
 }
 
+/* req: C-28 */
+static void coap_client_download__version_held_already__is_said_once_and_valid(void **state)
+{
+	struct world *w = *state;
+	struct coap_message m;
+
+	begin_get(w);
+	m = expect_message(w);
+	assert_null(coap_message_find(&m, COAP_OPT_ETAG, 0));
+	answer(w, &m, (struct said){.code = COAP_CONTENT, .etag = "v1", .payload = "certs"});
+	expect_answer(w, COAP_CONTENT, "certs");
+	assert_true(bytes_equal(bytes_of(w->answer.etag, w->answer.etag_len), bytes_of_str("v1")));
+	w->rq.etag = bytes_of_str("v1");
+	begin(w);
+	m = expect_message(w);
+	assert_true(
+		bytes_equal(coap_message_find(&m, COAP_OPT_ETAG, 0)->value, bytes_of_str("v1")));
+	answer(w, &m, (struct said){.code = COAP_VALID, .etag = "v1"});
+	expect_answer(w, COAP_VALID, "");
+	begin(w); /* a newer one, in blocks: they are asked for as they are */
+	m = expect_message(w);
+	serve_block(w, &m, 5, "v2", COAP_CONTENT);
+	m = expect_message(w);
+	assert_null(coap_message_find(&m, COAP_OPT_ETAG, 0));
+}
+
 static void coap_client_download__not_from_the_first_block__ends_the_request(void **state)
 {
 	struct world *w = *state;
@@ -1157,6 +1183,7 @@ int main(void)
 		CASE(coap_client_download__other_etag_under_way__starts_over_with_a_get),
 		CASE(coap_client_download__etag_ever_changing__ends_the_request),
 		CASE(coap_client_download__torn_answer_to_a_post__is_not_asked_for_again),
+		CASE(coap_client_download__version_held_already__is_said_once_and_valid),
 		CASE(coap_client_download__not_from_the_first_block__ends_the_request),
 		CASE(coap_client_download__more_than_expected__ends_the_request),
 		CASE(coap_client_download__reserved_block_size__ends_the_request),
