@@ -49,7 +49,7 @@ _brski_pledge() {
 		if [[ $cur == -* ]]; then
 			_brski_words "-c --config -v --verbose --once --force -h --help -V --version" "$cur"
 		elif [ ${#plain[@]} = 0 ]; then
-			_brski_words "join status renew reset" "$cur"
+			_brski_words "join status renew reset proxy" "$cur"
 		fi
 		;;
 	esac

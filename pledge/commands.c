@@ -7,6 +7,7 @@
 #include "common/wire/datetime.h"
 #include "pledge/enroll.h"
 #include "pledge/join.h"
+#include "pledge/proxy.h"
 #include "pledge/renew.h"
 #include "pledge/rounds.h"
 
@@ -263,13 +264,36 @@ static int run_reset(struct pledge *p, const struct command_options *o)
 	return 0;
 }
 
+/* ---- proxy ---------------------------------------------------------------------------------- */
+
+/* Nothing of the device's is loaded but its configuration: a proxy holds no secrets. */
+static int run_proxy(struct pledge *p, const struct command_options *o)
+{
+	struct err e = ERR_INIT;
+
+	switch (proxy_run(&p->config, &p->log, &e)) {
+	case PROXY_DONE:
+		return 0;
+	case PROXY_NOT_ENROLLED:
+		return complain(&e, EXIT_NOT_ENROLLED,
+			"run 'brski-pledge join' first: only a device of the site relays for "
+			"others");
+	case PROXY_CONFIG:
+		return complain(&e, EXIT_USAGE, "mend section [proxy] of the configuration");
+	case PROXY_FAILED:
+		return complain(&e, 1, "mend what it says, or start it again later");
+	}
+	return 1;
+}
+
 /* ---- */
 
 static const struct command commands[] = {
-	{"join", run_join},
-	{"status", run_status},
-	{"renew", run_renew},
-	{"reset", run_reset},
+	{"join", run_join, pledge_init},
+	{"status", run_status, pledge_init},
+	{"renew", run_renew, pledge_init},
+	{"reset", run_reset, pledge_init},
+	{"proxy", run_proxy, pledge_init_config},
 };
 
 const struct command *command_find(const char *name)
@@ -285,7 +309,7 @@ int command_run(const struct command *c, struct pledge *p, const char *config_pa
 {
 	struct err e = ERR_INIT;
 
-	if (!pledge_init(p, config_path, &e))
+	if (!c->init(p, config_path, &e))
 		return complain(&e, e.kind == ERR_CONFLICT || e.kind == ERR_STORE ? 1 : EXIT_USAGE,
 			e.kind == ERR_CONFLICT ? "wait until it has ended"
 			: e.kind == ERR_STORE

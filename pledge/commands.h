@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* join, status, renew, reset: what each does around the protocol. */
+/* join, status, renew, reset, proxy: what each does around the protocol. */
 #ifndef PLEDGE_COMMANDS_H
 #define PLEDGE_COMMANDS_H
 
@@ -15,6 +15,8 @@ struct command_options {
 struct command {
 	const char *name;
 	int (*run)(struct pledge *p, const struct command_options *o);
+	/* load what it needs of the device */
+	bool (*init)(struct pledge *p, const char *config_path, struct err *e);
 };
 
 /* NULL when there is no such command. */

@@ -10,6 +10,8 @@ static const char *const key_types[] = {"ec-p256", "ec-p384", "rsa-3072", "ed255
 static const char *const nonceless[] = {"accept", "refuse", NULL};
 static const char *const assertions[] = {"any", "proximity", "verified", NULL};
 
+static const char *const proxy_modes[] = {"auto", "stateless", "stateful", "off", NULL};
+
 #define AT(field) offsetof(struct pledge_config, field)
 
 static const struct config_option options[] = {
@@ -51,6 +53,41 @@ static const struct config_option options[] = {
 	{"policy", "revocation_addresses", CONFIG_FLAGS, AT(revocation_addresses), "global private",
 		0, 0, http_address_class_names,
 		"Where revocation lists may be fetched from, when a voucher demands that."},
+	{"proxy", "listen", CONFIG_WORDS, AT(proxy.listen), "", 0, 0, NULL,
+		"Interfaces, or addresses, where devices nearby are served; unset: no proxy."},
+	{"proxy", "registrars", CONFIG_WORDS, AT(proxy.registrars), "", 0, 0, NULL,
+		"Registrars to relay to, https://, coaps:// or jpy://host:port; unset: found."},
+	{"proxy", "uplinks", CONFIG_WORDS, AT(proxy.uplinks), "", 0, 0, NULL,
+		"Interfaces to look for registrars on; unset: all that are not in listen."},
+	{"proxy", "coap", CONFIG_CHOICE, AT(proxy.coap), "auto", 0, 0, proxy_modes,
+		"How CoAPS is relayed; auto is stateless with a registrar that can, else "
+		"stateful."},
+	{"proxy", "circuit", CONFIG_BOOL, AT(proxy.circuit), "yes", 0, 0, NULL,
+		"Whether HTTPS is relayed."},
+	{"proxy", "https_port", CONFIG_INT, AT(proxy.https_port), "0", 0, 65535, NULL,
+		"Port for HTTPS; 0 is any."},
+	{"proxy", "coaps_port", CONFIG_INT, AT(proxy.coaps_port), "0", 0, 65535, NULL,
+		"Port for CoAPS, for further registrars the next ones; 0 is any."},
+	{"proxy", "discovery_port", CONFIG_INT, AT(proxy.discovery_port), "5683", 0, 65535, NULL,
+		"Port where devices ask for the way; 0 is not at all."},
+	{"proxy", "connections", CONFIG_INT, AT(proxy.connections), "64", 1, 10000, NULL,
+		"HTTPS connections at a time."},
+	{"proxy", "connections_per_neighbour", CONFIG_INT, AT(proxy.connections_per_neighbour), "8",
+		1, 10000, NULL, "Of these, for one neighbour."},
+	{"proxy", "mappings", CONFIG_INT, AT(proxy.mappings), "10", 1, 10000, NULL,
+		"Stateful CoAPS: devices at a time on one interface."},
+	{"proxy", "mappings_per_neighbour", CONFIG_INT, AT(proxy.mappings_per_neighbour), "2", 1,
+		10000, NULL, "Of these, for one address."},
+	{"proxy", "mapping_expiry", CONFIG_DURATION, AT(proxy.mapping_expiry_s), "30s", 1, 3600,
+		NULL, "Stateful CoAPS: silence after which a device is forgotten."},
+	{"proxy", "idle", CONFIG_DURATION, AT(proxy.idle_s), "150s", 1, DAY_S, NULL,
+		"Silence after which an HTTPS connection is reset."},
+	{"proxy", "lifetime", CONFIG_DURATION, AT(proxy.lifetime_s), "15m", 1, DAY_S, NULL,
+		"Longest life of an HTTPS connection."},
+	{"proxy", "octets", CONFIG_INT, AT(proxy.octets), "0", 0, 1000000000, NULL,
+		"HTTPS octets a second, shared among neighbours; 0 is no limit."},
+	{"proxy", "datagrams", CONFIG_INT, AT(proxy.datagrams), "200", 0, 1000000, NULL,
+		"CoAPS datagrams a second from one interface, shared; 0 is no limit."},
 };
 
 const struct config_schema pledge_config_schema = {

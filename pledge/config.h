@@ -8,6 +8,7 @@
 #define PLEDGE_CONFIG_DEFAULT "/etc/brski/pledge.conf"
 
 enum nonceless_policy { NONCELESS_ACCEPT, NONCELESS_REFUSE };
+enum proxy_mode { PROXY_AUTO, PROXY_STATELESS, PROXY_STATEFUL, PROXY_OFF };
 enum assertion_policy { ACCEPT_ANY, ACCEPT_PROXIMITY, ACCEPT_VERIFIED };
 
 struct pledge_config {
@@ -22,6 +23,16 @@ struct pledge_config {
 	int assertion; /* enum assertion_policy */
 	int64_t renew_before_s;
 	unsigned revocation_addresses; /* bits of enum http_address_class */
+	struct proxy_options {
+		char *listen, *registrars, *uplinks;
+		int coap; /* enum proxy_mode */
+		bool circuit;
+		int64_t https_port, coaps_port, discovery_port;
+		int64_t connections, connections_per_neighbour;
+		int64_t mappings, mappings_per_neighbour, mapping_expiry_s;
+		int64_t idle_s, lifetime_s;
+		int64_t octets, datagrams;
+	} proxy;
 };
 
 extern const struct config_schema pledge_config_schema;

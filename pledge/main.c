@@ -11,12 +11,13 @@
 #include "pledge/commands.h"
 
 static const char usage[] =
-	"usage: brski-pledge join|status|renew|reset [-c FILE] [-v] [--once] [--force]\n"
+	"usage: brski-pledge join|status|renew|reset|proxy [-c FILE] [-v] [--once] [--force]\n"
 	"\n"
 	"  join    get this site's certificate, with the manufacturer's voucher (RFC 8995)\n"
 	"  status  say whether the device has joined\n"
 	"  renew   replace the certificate when its end is near\n"
 	"  reset   forget the site; the factory's identity stays\n"
+	"  proxy   relay for devices nearby that have not joined yet; runs until SIGTERM\n"
 	"\n"
 	"  -c, --config FILE  configuration (default " PLEDGE_CONFIG_DEFAULT ")\n"
 	"  -v, --verbose      log to stderr\n"
@@ -26,8 +27,8 @@ static const char usage[] =
 	"  -V, --version      the release\n"
 	"\n"
 	"exit status: 0 done, 1 failed, 2 usage or configuration, 3 refused by every registrar,\n"
-	"  4 no registrar reachable, 5 voucher not valid, 6 still pending, 7 status: not "
-	"enrolled\n";
+	"  4 no registrar reachable, 5 voucher not valid, 6 still pending, 7 status, proxy: "
+	"not enrolled\n";
 
 static void pause_ms(void *arg, int64_t ms)
 {

@@ -44,10 +44,14 @@ static bool load_device(struct pledge *p, struct err *e)
 	return p->masa_anchors || err_prefix(e, "manufacturer's anchors");
 }
 
+bool pledge_init_config(struct pledge *p, const char *config_path, struct err *e)
+{
+	return config_load(config_path, &pledge_config_schema, &p->config, e);
+}
+
 bool pledge_init(struct pledge *p, const char *config_path, struct err *e)
 {
-	if (!config_load(config_path, &pledge_config_schema, &p->config, e) ||
-		!parse_registrars(p, e) || !load_device(p, e))
+	if (!pledge_init_config(p, config_path, e) || !parse_registrars(p, e) || !load_device(p, e))
 		return false;
 	p->state = state_open(p->config.state_dir, e);
 	return p->state != NULL;

@@ -34,6 +34,8 @@ struct pledge {
  * pause. Whatever the result, pledge_clear() frees it. ERR_INPUT, ERR_IO, ERR_CONFLICT. */
 bool pledge_init(struct pledge *p, const char *config_path, struct err *e) MUST_CHECK;
 void pledge_clear(struct pledge *p);
+/* The configuration alone: no key is read and no lock taken. */
+bool pledge_init_config(struct pledge *p, const char *config_path, struct err *e) MUST_CHECK;
 
 /* The moment to judge certificates and vouchers at: CHAIN_NO_TIME without a trusted clock. */
 int64_t pledge_judging_time(const struct pledge *p);

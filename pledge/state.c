@@ -297,6 +297,18 @@ bool state_load_enrolment(const struct state *s, struct enrolment *out, struct e
 	return err_prefix(e, "enrolment in %s is damaged", s->current_path);
 }
 
+bool state_peek(const char *dir, bool *enrolled, char registrar[STATE_URL_MAX], struct err *e)
+{
+	FREE_AUTO char *path = str_printf(e, "%s/current/info", dir);
+	BUF_AUTO struct buf info = BUF_INIT(STATE_FILE_MAX);
+
+	*enrolled = false;
+	if (!path || !file_read_if_exists(path, &info, enrolled, e))
+		return false;
+	return !*enrolled || get_text(&info, "registrar", registrar, STATE_URL_MAX) ||
+	       err_set(e, ERR_STORE, "%s: no registrar", path);
+}
+
 bool state_report_done(struct state *s, struct err *e)
 {
 	FREE_AUTO char *path = path_in(s, s->current, "report-due", e);

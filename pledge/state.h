@@ -30,6 +30,11 @@ void state_unref(struct state **s);
 
 /* ---- the enrolment that counts ---- */
 
+/* Is there one under dir, and which registrar did it come from (out)? Takes no lock and reads no
+ * secret, for who only wants to know. ERR_IO, ERR_STORE. */
+bool state_peek(
+	const char *dir, bool *enrolled, char registrar[STATE_URL_MAX], struct err *e) MUST_CHECK;
+
 struct enrolment {
 	struct identity ldevid;
 	struct cert_list cacerts; /* what the site gave as its CAs, and the pinned certificate */

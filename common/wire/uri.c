@@ -21,6 +21,7 @@ static const struct {
 	[URI_HTTPS] = {"https", 443},
 	[URI_HTTP] = {"http", 80},
 	[URI_COAPS] = {"coaps", 5684},
+	[URI_JPY] = {"jpy", 0},
 };
 
 const char *uri_scheme_name(enum uri_scheme scheme)
@@ -217,6 +218,14 @@ bool uri_parse_web(const char *text, struct uri *out, struct err *e)
 bool uri_parse_server(const char *text, struct uri *out, struct err *e)
 {
 	return parse(text, after_scheme(text, URI_COAPS) ? URI_COAPS : URI_HTTPS, true, out, e);
+}
+
+bool uri_parse_upstream(const char *text, struct uri *out, struct err *e)
+{
+	if (!after_scheme(text, URI_JPY))
+		return uri_parse_server(text, out, e);
+	return parse(text, URI_JPY, true, out, e) &&
+	       (out->port > 0 || err_set(e, ERR_INPUT, "URI: jpy needs a port"));
 }
 
 bool uri_parse_authority(const char *text, struct uri *out, struct err *e)

@@ -13,7 +13,8 @@
 enum uri_scheme {
 	URI_HTTPS,
 	URI_HTTP,  /* only uri_parse_web() gives such a one */
-	URI_COAPS, /* only uri_parse_server() */
+	URI_COAPS, /* only uri_parse_server() and uri_parse_upstream() */
+	URI_JPY,   /* only uri_parse_upstream() */
 };
 
 struct uri {
@@ -23,7 +24,7 @@ struct uri {
 	char host[URI_HOST_MAX + 1];
 	bool host_is_ip;
 	bool host_is_ipv6;
-	uint16_t port;		     /* 443 when not given (http: 80, coaps: 5684) */
+	uint16_t port;		     /* 443 when not given (http: 80, coaps: 5684, jpy: none) */
 	char path[URI_PATH_MAX + 1]; /* begins with '/', or "" when the URI has none; query kept */
 };
 
@@ -37,7 +38,10 @@ bool uri_parse_web(const char *text, struct uri *out, struct err *e) MUST_CHECK;
  * "[fe80::1%25eth0]"; it stays in host, as "fe80::1%eth0"): for the servers that a configuration
  * names, or that were found on the link. */
 bool uri_parse_server(const char *text, struct uri *out, struct err *e) MUST_CHECK;
-/* "https", "http" or "coaps". */
+/* As uri_parse_server(), but jpy is allowed, too: a registrar's port for stateless join proxies
+ * (draft-ietf-anima-constrained-join-proxy §4.4, §5.1.1), which has no default (row J-11). */
+bool uri_parse_upstream(const char *text, struct uri *out, struct err *e) MUST_CHECK;
+/* "https", "http", "coaps" or "jpy". */
 const char *uri_scheme_name(enum uri_scheme scheme);
 /* Parse "host", "host:port" or "[v6]:port" alone. */
 bool uri_parse_authority(const char *text, struct uri *out, struct err *e) MUST_CHECK;

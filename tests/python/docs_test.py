@@ -312,7 +312,7 @@ def complete(tmp_path, *words):
     ("masactl owners add acme de|", {"devices.csv"}),
     ("masactl -o c|", {"csv"}),
     ("masactl -s x.sock |", {"devices", "owners", "audit"}),
-    ("brski-pledge |", {"join", "status", "renew", "reset"}),
+    ("brski-pledge |", {"join", "status", "renew", "reset", "proxy"}),
     ("brski-pledge join --o|", {"--once"}),
     ("brski-pledge -c de|", {"devices.csv"}),
     ("brski-registrar --ch|", {"--check"}),
