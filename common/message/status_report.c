@@ -10,9 +10,7 @@
 #include <strings.h>
 
 #include "common/wire/json.h"
-
-#define STATUS_REPORT_VERSION	  1
-#define STATUS_REPORT_UNKNOWN_MAX 512 /* octets of names kept for the log */
+#include "common/wire/media_type.h"
 
 void status_report_clear(struct status_report *r)
 {
@@ -51,7 +49,18 @@ static bool parse_status(const json_t *value, struct status_report *out, struct 
 	return true;
 }
 
-/* As much of the text as fits, never half a character. */
+void status_report_set_reason(struct status_report *r, const char *text)
+{
+	size_t len = strlen(text);
+	if (len > STATUS_REPORT_REASON_MAX) {
+		len = STATUS_REPORT_REASON_MAX;
+		while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(r->reason, text, len);
+	r->reason[len] = '\0';
+}
+
 static bool parse_reason(const json_t *value, struct status_report *out, struct err *e)
 {
 	const char *text = json_string_value(value);
@@ -59,14 +68,7 @@ static bool parse_reason(const json_t *value, struct status_report *out, struct 
 		return true;
 	if (!text)
 		return err_set(e, ERR_INPUT, "reason is not a string");
-	size_t len = strlen(text);
-	if (len > STATUS_REPORT_REASON_MAX) {
-		len = STATUS_REPORT_REASON_MAX;
-		while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
-			len--;
-	}
-	memcpy(out->reason, text, len);
-	out->reason[len] = '\0';
+	status_report_set_reason(out, text);
 	return true;
 }
 
@@ -91,13 +93,12 @@ static const struct member {
 };
 #define MEMBER_COUNT (sizeof(members) / sizeof(members[0]))
 
-/* For the log (R8995-REG-038); what does not fit is left out. */
-static bool note_unknown(const char *name, struct buf *unknown, struct err *e)
+/* R8995-REG-038. */
+bool status_report_note_unknown(const char *name, struct buf *list, struct err *e)
 {
-	if (unknown->len + strlen(name) + 1 > unknown->max)
+	if (list->len + strlen(name) + 1 > list->max)
 		return true;
-	return (unknown->len == 0 || buf_append_str(unknown, ",", e)) &&
-	       buf_append_str(unknown, name, e);
+	return (list->len == 0 || buf_append_str(list, ",", e)) && buf_append_str(list, name, e);
 }
 
 static bool parse_member(const char *name, const json_t *value, bool seen[MEMBER_COUNT],
@@ -111,7 +112,7 @@ static bool parse_member(const char *name, const json_t *value, bool seen[MEMBER
 		seen[i] = true;
 		return members[i].parse(value, out, e);
 	}
-	return note_unknown(name, unknown, e);
+	return status_report_note_unknown(name, unknown, e);
 }
 
 static bool parse_members(json_t *object, struct status_report *out, struct err *e)
@@ -175,4 +176,19 @@ bool status_report_format(const struct status_report *r, struct buf *out, struct
 			return false;
 	}
 	return json_format(root, out, e);
+}
+
+const struct status_report_format status_report_json = {
+	"application/json", status_report_parse, status_report_format};
+const struct status_report_format status_report_cbor = {
+	"application/cbor", status_report_parse_cbor, status_report_format_cbor};
+
+const struct status_report_format *status_report_format_by_media_type(const char *content_type)
+{
+	static const struct status_report_format *const formats[] = {
+		&status_report_json, &status_report_cbor};
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (media_type_is(content_type, formats[i]->media_type))
+			return formats[i];
+	return NULL;
 }

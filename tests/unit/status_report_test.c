@@ -148,6 +148,121 @@ static void status_report_format__context_that_is_no_object__is_refused(void **s
 	assert_int_equal(out.len, 0);
 }
 
+/* ---- CBOR ---- */
+
+#define OCTETS(...) bytes_of((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define VERSION_1   0x67, 'v', 'e', 'r', 's', 'i', 'o', 'n', 0x01
+#define STATUS	    0x66, 's', 't', 'a', 't', 'u', 's'
+#define REASON	    0x66, 'r', 'e', 'a', 's', 'o', 'n'
+#define CONTEXT	    0x6e, 'r', 'e', 'a', 's', 'o', 'n', '-', 'c', 'o', 'n', 't', 'e', 'x', 't'
+
+static void assert_cbor_refused(struct bytes cbor, const char *reason)
+{
+	struct err e = ERR_INIT;
+	struct status_report STATUS_REPORT_AUTO r;
+	assert_false(status_report_parse_cbor(cbor, &r, &e));
+	assert_int_equal(e.kind, ERR_INPUT);
+	if (!strstr(e.text, reason))
+		fail_msg("\"%s\" does not say \"%s\"", e.text, reason);
+}
+
+/* req */
+static void status_report_format_cbor__success__has_exactly_these_octets(void **state)
+{
+	static const uint8_t expected[] = {0xa2, VERSION_1, STATUS, 0xf5};
+	struct status_report r = {.version = 1, .status = true};
+	struct status_report STATUS_REPORT_AUTO again;
+	struct buf BUF_AUTO out = BUF_INIT(STATUS_REPORT_MAX);
+	struct err e = ERR_INIT;
+	assert_true(status_report_format_cbor(&r, &out, &e));
+	assert_true(bytes_equal(buf_bytes(&out), bytes_of(expected, sizeof(expected))));
+	assert_true(status_report_parse_cbor(buf_bytes(&out), &again, &e));
+	assert_true(again.status);
+	assert_int_equal(again.version, 1);
+}
+
+/* req */
+static void status_report_parse_cbor__reason_and_context__are_kept(void **state)
+{
+	struct status_report STATUS_REPORT_AUTO r;
+	struct status_report STATUS_REPORT_AUTO again;
+	struct buf BUF_AUTO out = BUF_INIT(STATUS_REPORT_MAX);
+	struct err e = ERR_INIT;
+	/* a number as a key, which the JSON of the same CDDL could not have */
+	assert_true(status_report_parse_cbor(OCTETS(0xa4, VERSION_1, STATUS, 0xf4, REASON, 0x62,
+						     'n', 'o', CONTEXT, 0xa1, 0x00, 0x61, 'x'),
+		&r, &e));
+	assert_false(r.status);
+	assert_string_equal(r.reason, "no");
+	assert_string_equal(r.reason_context, "{\"0\":\"x\"}");
+	assert_true(status_report_format_cbor(&r, &out, &e));
+	assert_true(status_report_parse_cbor(buf_bytes(&out), &again, &e));
+	assert_string_equal(again.reason, r.reason);
+	assert_string_equal(again.reason_context, r.reason_context);
+	/* a failure without a reason is read all the same */
+	status_report_clear(&again);
+	assert_true(status_report_parse_cbor(OCTETS(0xa2, STATUS, 0xf4, VERSION_1), &again, &e));
+	assert_string_equal(again.reason, "");
+}
+
+/* req: R-13 */
+static void status_report_parse_cbor__another_type_or_name__is_refused(void **state)
+{
+	assert_cbor_refused(OCTETS(0xa2, VERSION_1, STATUS, 0x01), "status");
+	assert_cbor_refused(OCTETS(0xa2, VERSION_1, STATUS, 0xf6), "status");
+	assert_cbor_refused(
+		OCTETS(0xa2, 0x67, 'v', 'e', 'r', 's', 'i', 'o', 'n', 0x61, '1', STATUS, 0xf5),
+		"version");
+	assert_cbor_refused(
+		OCTETS(0xa2, 0x67, 'v', 'e', 'r', 's', 'i', 'o', 'n', 0x00, STATUS, 0xf5),
+		"version");
+	assert_cbor_refused(OCTETS(0xa1, VERSION_1), "status is missing");
+	assert_cbor_refused(OCTETS(0xa1, STATUS, 0xf5), "version is missing");
+	assert_cbor_refused(OCTETS(0xa2, VERSION_1, 0x66, 'S', 't', 'a', 't', 'u', 's', 0xf5),
+		"status is missing");
+	assert_cbor_refused(OCTETS(0xa2, 0x00, 0x01, 0x01, 0xf5), "key");
+	assert_cbor_refused(OCTETS(0xa3, VERSION_1, STATUS, 0xf4, REASON, 0xf6), "reason");
+	assert_cbor_refused(OCTETS(0xa3, VERSION_1, STATUS, 0xf4, CONTEXT, 0x80), "reason-context");
+	assert_cbor_refused(OCTETS(0xa2, STATUS, 0xf4, STATUS, 0xf5), "twice");
+	assert_cbor_refused(OCTETS(0x80), "map");
+	assert_cbor_refused(bytes_of_str("{\"version\":1,\"status\":true}"), "status report");
+}
+
+static void status_report_parse_cbor__members_nobody_knows__are_of_a_later_version(void **state)
+{
+	struct status_report STATUS_REPORT_AUTO r;
+	struct err e = ERR_INIT;
+	assert_cbor_refused(OCTETS(0xa3, VERSION_1, STATUS, 0xf4, 0x67, 'r', 'e', 'a', 's', 'o',
+				    'n', 'x', 0x61, 'y'),
+		"reasonx");
+	assert_true(
+		status_report_parse_cbor(OCTETS(0xa4, 0x67, 'v', 'e', 'r', 's', 'i', 'o', 'n', 0x02,
+						 STATUS, 0xf5, 0x61, 'a', 0x00, 0x61, 'b', 0x80),
+			&r, &e));
+	assert_int_equal(r.version, 2);
+	assert_string_equal(r.unknown_members, "a,b");
+}
+
+static void status_report_parse_cbor__too_long__is_refused(void **state)
+{
+	static const uint8_t zeros[STATUS_REPORT_MAX + 1];
+	struct status_report STATUS_REPORT_AUTO r;
+	struct err e = ERR_INIT;
+	assert_false(status_report_parse_cbor(bytes_of(zeros, sizeof(zeros)), &r, &e));
+	assert_int_equal(e.kind, ERR_TOO_LARGE);
+}
+
+/* req */
+static void status_report_format_by_media_type__finds_the_encoding(void **state)
+{
+	assert_ptr_equal(
+		status_report_format_by_media_type("application/cbor"), &status_report_cbor);
+	assert_ptr_equal(status_report_format_by_media_type("Application/JSON; charset=utf-8"),
+		&status_report_json);
+	assert_null(status_report_format_by_media_type("text/plain"));
+	assert_null(status_report_format_by_media_type(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +278,13 @@ int main(void)
 		cmocka_unit_test(status_report_format__success__has_exactly_these_octets),
 		cmocka_unit_test(status_report_format__failure__has_reason_and_context),
 		cmocka_unit_test(status_report_format__context_that_is_no_object__is_refused),
+		cmocka_unit_test(status_report_format_cbor__success__has_exactly_these_octets),
+		cmocka_unit_test(status_report_parse_cbor__reason_and_context__are_kept),
+		cmocka_unit_test(status_report_parse_cbor__another_type_or_name__is_refused),
+		cmocka_unit_test(
+			status_report_parse_cbor__members_nobody_knows__are_of_a_later_version),
+		cmocka_unit_test(status_report_parse_cbor__too_long__is_refused),
+		cmocka_unit_test(status_report_format_by_media_type__finds_the_encoding),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
