@@ -3,8 +3,9 @@
  * the CA was opened. */
 #include "registrar/ca_order.h"
 
-#include "common/wire/cbor.h"
+#include "common/pki/pkcs7_certs.h"
 #include "common/wire/coap_format.h"
+#include "common/wire/multipart_core.h"
 
 static bool certified(const struct cert *issuer, const struct cert *subject)
 {
@@ -43,13 +44,11 @@ bool ca_order(const struct cert_list *certs, struct cert_list *out, size_t *on_p
 
 bool ca_order_multipart(const struct cert_list *certs, size_t max, struct buf *out, struct err *e)
 {
-	size_t count = certs->count < max ? certs->count : max;
+	struct multipart_part parts[PKCS7_CERTS_MAX];
+	size_t count = 0;
 
-	if (!cbor_put_array(out, 2 * count, e))
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (!cbor_put_uint(out, COAP_FORMAT_PKIX_CERT, e) ||
-			!cbor_put_bytes(out, cert_der(certs->items[i]), e))
-			return false;
-	return true;
+	for (; count < certs->count && count < max && count < PKCS7_CERTS_MAX; count++)
+		parts[count] = (struct multipart_part){
+			COAP_FORMAT_PKIX_CERT, cert_der(certs->items[count])};
+	return multipart_core_put(out, parts, count, e);
 }

@@ -12,7 +12,8 @@
  * on_path  how many lead from the issuing CA upwards, itself included */
 bool ca_order(const struct cert_list *certs, struct cert_list *out, size_t *on_path,
 	struct err *e) MUST_CHECK;
-/* Append the first `max` of certs as multipart-core, 287 and the certificate in turn. */
+/* Append the first `max` of certs, at most PKCS7_CERTS_MAX, as multipart-core, 287 and the
+ * certificate in turn. */
 bool ca_order_multipart(
 	const struct cert_list *certs, size_t max, struct buf *out, struct err *e) MUST_CHECK;
 

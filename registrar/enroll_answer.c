@@ -7,8 +7,8 @@
 
 #include "common/base/rng.h"
 #include "common/pki/pkcs7_certs.h"
-#include "common/wire/cbor.h"
 #include "common/wire/coap_format.h"
+#include "common/wire/multipart_core.h"
 
 #define KEY_DER_MAX   8192  /* PKCS#8 of what we generate; RSA-3072 is below 2 kB */
 #define CERT_PART_MAX 65536 /* one certificate in certs-only CMS, base64 */
@@ -62,10 +62,13 @@ static bool join_mixed(
 static bool join_core(const struct enroll_answer *a, struct bytes key, struct bytes cert,
 	struct buf *out, char *type, struct err *e)
 {
+	const struct multipart_part parts[] = {
+		{COAP_FORMAT_PKCS8, key},
+		{(uint16_t)a->format, cert},
+	};
+
 	snprintf(type, ENROLL_ANSWER_TYPE_MAX, "%s", coap_format_media_type(COAP_FORMAT_MULTIPART));
-	return cbor_put_array(out, 4, e) && cbor_put_uint(out, COAP_FORMAT_PKCS8, e) &&
-	       cbor_put_bytes(out, key, e) && cbor_put_uint(out, a->format, e) &&
-	       cbor_put_bytes(out, cert, e);
+	return multipart_core_put(out, parts, 2, e);
 }
 
 static bool write_both(const struct enroll_answer *a, struct buf *out, char *type, struct err *e)

@@ -26,9 +26,9 @@
 static const struct http_route routes[] = {
 	{"POST", "/.well-known/brski/requestvoucher", onboard_handle, PLEDGE_REQUEST_MAX, NULL},
 	{"POST", "/.well-known/brski/voucher_status", telemetry_voucher_status, STATUS_REPORT_MAX,
-		"application/json"},
+		NULL},
 	{"POST", "/.well-known/brski/enrollstatus", telemetry_enroll_status, STATUS_REPORT_MAX,
-		"application/json"},
+		NULL},
 	{"GET", "/.well-known/est/cacerts", est_cacerts, 0, NULL},
 	{"GET", "/.well-known/est/csrattrs", est_csrattrs, 0, NULL},
 	{"POST", "/.well-known/est/simpleenroll", enroll_simple, ENROLL_BODY_MAX,

@@ -110,12 +110,23 @@ static bool known_device(const struct report *p, struct err *e)
 	return err_tell(e, "This device has not asked for a voucher.");
 }
 
+static bool parse_report(struct report *p, struct err *e)
+{
+	const char *type = call_header(p->call, "Content-Type");
+	const struct status_report_format *format = status_report_format_by_media_type(type);
+
+	if (!format)
+		return err_set(
+			e, ERR_UNSUPPORTED_TYPE, "telemetry of type \"%.100s\"", type ? type : "");
+	return format->parse(call_body(p->call), &p->status, e);
+}
+
 static bool take_report(struct report *p, struct err *e)
 {
 	const struct peer *peer = call_peer(p->call);
 
 	if (!identify_client(p->r, p->setup, peer, registrar_now(p->r), &p->client, e) ||
-		!status_report_parse(call_body(p->call), &p->status, e) ||
+		!parse_report(p, e) ||
 		!records_device(p->r->store, client_key(&p->client), &p->device, e) ||
 		!known_device(p, e))
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What pledges report: POST /.well-known/brski/voucher_status and /enrollstatus (RFC 8995 §5.7,
- * §5.9.4). */
+ * §5.9.4), in JSON or in CBOR. */
 #ifndef REGISTRAR_TELEMETRY_H
 #define REGISTRAR_TELEMETRY_H
 

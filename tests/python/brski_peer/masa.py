@@ -14,6 +14,7 @@ from .server import Answer, Server, text
 
 CMS_TYPE = "application/voucher-cms+json"
 COSE_TYPE = "application/voucher+cose"
+OLDER_COSE_TYPE = "application/voucher-cose+cbor"
 
 
 class FakeMasa(Server):
@@ -29,6 +30,7 @@ class FakeMasa(Server):
         self.lie = None
         self.cms = {}
         self.cose = {}
+        self.cose_type = COSE_TYPE  # the one name it has for a voucher in COSE
         self.pin_form = "pinned-domain-cert"  # of vouchers in COSE
         self.answer = None
         self.audit = self.own_history
@@ -50,8 +52,10 @@ class FakeMasa(Server):
         return text(404, "nothing here\n")
 
     def voucher(self, request):
-        if (request.header("content-type") or "").startswith(COSE_TYPE):
+        if self.is_cose(request):
             return self.cose_voucher(request)
+        if request.header("content-type") in (COSE_TYPE, OLDER_COSE_TYPE):
+            return text(415, "another name for it, please\n")
         rvr = forge.read(request.body)
         fields = forge.voucher_fields(rvr.fields, pin=self.pin_of(rvr))
         if self.lie:
@@ -60,6 +64,9 @@ class FakeMasa(Server):
         self.vouchers.append(voucher)
         self.logged.setdefault(rvr.fields["serial-number"], []).append(fields)
         return Answer(200, voucher, CMS_TYPE, delay=self.delay)
+
+    def is_cose(self, request):
+        return request.header("content-type") == self.cose_type
 
     def cose_voucher(self, request):
         """Leaves are bytes here; what is logged reads like the JSON."""
@@ -73,7 +80,7 @@ class FakeMasa(Server):
         self.logged.setdefault(rvr.fields["serial-number"], []).append(
             {**fields, "nonce": voucher.b64(fields.get("nonce") or b""),
              "pinned-domain-cert": voucher.b64(forge.der(pin))})
-        return Answer(200, octets, COSE_TYPE, delay=self.delay)
+        return Answer(200, octets, self.cose_type, delay=self.delay)
 
     def pin_of(self, rvr):
         """The certificate nearest to the signer that is a CA, else the signer itself."""
@@ -98,7 +105,7 @@ class FakeMasa(Server):
         return log
 
     def audit_log(self, request):
-        rvr = forge.read(request.body)
+        rvr = (cose.parse if self.is_cose(request) else forge.read)(request.body)
         return self.log_answer(self.audit(rvr.fields["serial-number"]))
 
     @staticmethod
