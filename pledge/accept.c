@@ -114,14 +114,15 @@ static bool asserts_enough(const struct accept_input *in, struct accepted *out, 
 		       name ? name : "none");
 }
 
-/* Other forms of a pin than the certificate we asked with do not count (R8995-PLG-059). */
 static bool pins_a_domain(const struct accept_input *in, struct accepted *out, struct err *e)
 {
-	const struct buf *pin = &out->voucher.fields.pinned_domain_cert;
+	const struct voucher *v = &out->voucher.fields;
 
-	if (pin->len == 0)
-		return err_set(e, ERR_INPUT, "no pinned-domain-cert");
-	out->pinned = cert_parse(buf_bytes(pin), e);
+	if (!pin_choose(v, in->asked_with, &out->form, e))
+		return false;
+	if (out->form != PIN_CERT)
+		return true;
+	out->pinned = cert_parse(buf_bytes(pin_leaf(v, PIN_CERT)), e);
 	return out->pinned || err_prefix(e, "pinned-domain-cert");
 }
 
@@ -130,24 +131,24 @@ static bool is_valid_at(const struct cert *c, int64_t now)
 	return now == CHAIN_NO_TIME || (cert_not_before(c) <= now && now <= cert_not_after(c));
 }
 
-/* The pin may be the registrar's own certificate, a CA between, or the root (T-15); a certificate
- * renewed with the pinned key counts as the pinned one. Under a CA the site's devices are, too:
- * their certificates are for clients, and a voucher without a nonce could be shown by any of them.
- */
-static bool names_this_registrar(const struct accept_input *in, struct accepted *out, struct err *e)
+/* The key decides, whatever certificate it comes in; that has to be valid. */
+static bool has_pinned_key(
+	const struct accept_input *in, struct cert *server, struct accepted *out, struct err *e)
+{
+	return is_valid_at(server, in->now_unix_s)
+		       ? cert_list_add(&out->path, server, e)
+		       : err_set(e, ERR_UNAUTHENTICATED,
+				 "the registrar's certificate is not valid now");
+}
+
+/* Under a CA the site's devices are, too: their certificates are for clients, and a voucher without
+ * a nonce could be shown by any of them. */
+static bool is_under_pinned_ca(
+	const struct accept_input *in, struct cert *server, struct accepted *out, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list pin = CERT_LIST_INIT;
 	ANCHORS_AUTO struct anchors *anchors = NULL;
-	struct cert *server;
 
-	if (in->server_chain->count == 0)
-		return err_set(e, ERR_BUG, "no certificate of the registrar was kept");
-	server = in->server_chain->items[0];
-	if (cert_same_key(out->pinned, server))
-		return is_valid_at(server, in->now_unix_s)
-			       ? cert_list_add(&out->path, server, e)
-			       : err_set(e, ERR_UNAUTHENTICATED,
-					 "the registrar's certificate is not valid now");
 	if (!cert_may_serve(server))
 		return err_set(
 			e, ERR_UNAUTHENTICATED, "the registrar's certificate is for clients only");
@@ -157,6 +158,23 @@ static bool names_this_registrar(const struct accept_input *in, struct accepted 
 	return anchors &&
 	       (chain_verify(anchors, server, in->server_chain, in->now_unix_s, &out->path, e) ||
 		       err_prefix(e, "the registrar is not the one the voucher names"));
+}
+
+/* The pin may be the registrar's key or certificate, a CA between, or the root (T-15); a
+ * certificate renewed with the pinned key counts as the pinned one. */
+static bool names_this_registrar(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const struct buf *pin = pin_leaf(&out->voucher.fields, out->form);
+	struct cert *server;
+
+	if (in->server_chain->count == 0)
+		return err_set(e, ERR_BUG, "no certificate of the registrar was kept");
+	server = in->server_chain->items[0];
+	if (!out->pinned)
+		return pin_key_is(out->form, buf_bytes(pin), server, e) &&
+		       has_pinned_key(in, server, out, e);
+	return cert_same_key(out->pinned, server) ? has_pinned_key(in, server, out, e)
+						  : is_under_pinned_ca(in, server, out, e);
 }
 
 const struct accept_check accept_checks[] = {
@@ -170,7 +188,7 @@ const struct accept_check accept_checks[] = {
 	{"nonce", "RFC 8995 §5.6.1", answers_our_nonce},
 	{"dates", "RFC 8995 §2.6.1", is_of_this_time},
 	{"assertion", "RFC 8366 §5.3", asserts_enough},
-	{"pinned-domain-cert", "RFC 8995 §5.6.1", pins_a_domain},
+	{"pin", "RFC 8995 §5.6.1", pins_a_domain},
 	{"registrar", "RFC 8995 §5.6.2", names_this_registrar},
 };
 const size_t accept_check_count = sizeof(accept_checks) / sizeof(*accept_checks);

@@ -7,6 +7,7 @@
 #include "common/message/voucher_format.h"
 #include "common/pki/chain.h"
 #include "pledge/config.h"
+#include "pledge/pin.h"
 
 struct accept_input { /* all borrowed */
 	struct bytes octets;
@@ -15,6 +16,7 @@ struct accept_input { /* all borrowed */
 	const struct cert *idevid;
 	const char *serial_number;	      /* ours */
 	const char *nonce;		      /* that we sent on this attempt */
+	enum pin_form asked_with;	      /* how our request named the registrar */
 	const struct cert_list *server_chain; /* of the TLS handshake, end entity first */
 	int64_t now_unix_s;		      /* CHAIN_NO_TIME without a trusted clock */
 	enum nonceless_policy nonceless;
@@ -23,7 +25,8 @@ struct accept_input { /* all borrowed */
 
 struct accepted {
 	struct signed_voucher voucher;
-	struct cert *pinned;   /* the pinned-domain-cert */
+	enum pin_form form;    /* of the pin that counts */
+	struct cert *pinned;   /* the pinned-domain-cert; NULL when a key is pinned */
 	struct cert_list path; /* of the registrar: its certificate first, the pin last */
 };
 

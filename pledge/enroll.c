@@ -83,6 +83,8 @@ static bool keep_known_anchors(struct exchange *x, int status, struct err *e)
 	pledge_say(x->pledge, "cacerts: none (status %d)", status);
 	if (x->domain_anchors)
 		return true;
+	if (!x->accepted.pinned)
+		return err_set(e, ERR_PEER, "no CA certificates, and the voucher pins a key only");
 	return cert_list_add(&pin, x->accepted.pinned, e) && install_cacerts(x, &pin, e);
 }
 

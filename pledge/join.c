@@ -244,6 +244,7 @@ static bool check_voucher(struct exchange *x, struct err *e)
 		.idevid = p->idevid.cert,
 		.serial_number = p->serial_number,
 		.nonce = x->ask.nonce,
+		.asked_with = PIN_CERT,
 		.server_chain = &x->server_chain,
 		.now_unix_s = pledge_judging_time(p),
 		.nonceless = (enum nonceless_policy)p->config.nonceless,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/pki/digest.h"
 #include "common/pki/idevid.h"
 #include "pledge/accept.h"
 #include "pledge/limits.h"
@@ -42,6 +43,7 @@ static int set_up(void **state)
 		.idevid = w->f.idevid.cert,
 		.serial_number = FIXTURE_SERIAL,
 		.nonce = NONCE,
+		.asked_with = PIN_CERT,
 		.server_chain = &w->f.server_chain,
 		.now_unix_s = w->now,
 		.nonceless = NONCELESS_ACCEPT,
@@ -75,7 +77,8 @@ static bool judge(struct world *w)
 
 	w->in.octets = buf_bytes(&w->octets);
 	ok = accept_voucher(&w->in, &a, &w->e);
-	assert_int_equal(ok, a.pinned != NULL);
+	assert_int_equal(ok, a.path.count > 0);
+	assert_int_equal(ok && a.form == PIN_CERT, a.pinned != NULL);
 	return ok;
 }
 
@@ -290,7 +293,100 @@ static void accept_voucher__no_pin__is_refused(void **state)
 	struct world *w = *state;
 
 	buf_clear(&w->v.pinned_domain_cert);
-	expect_refused(w, "pinned-domain-cert");
+	expect_refused(w, "pin");
+}
+
+/* ---- the forms of a pin (rows Y-09, K-03, K-04) ---- */
+
+static struct buf *leaf(struct world *w, enum pin_form form)
+{
+	return (struct buf *)(uintptr_t)pin_leaf(&w->v, form);
+}
+
+static void put_hash(struct world *w, struct bytes spki)
+{
+	uint8_t digest[SHA256_LEN];
+
+	assert_true(digest_sha256(spki, digest, &w->e));
+	fixture_put(leaf(w, PIN_SHA256), bytes_of(digest, sizeof(digest)));
+}
+
+static void accept_voucher__pinning_the_registrars_key_alone__is_accepted(void **state)
+{
+	struct world *w = *state;
+
+	buf_clear(&w->v.pinned_domain_cert);
+	fixture_put(leaf(w, PIN_KEY), cert_spki(w->f.ee_cert));
+	expect_accepted(w);
+	w->in.asked_with = PIN_KEY;
+	expect_accepted(w);
+	buf_clear(leaf(w, PIN_KEY));
+	put_hash(w, cert_spki(w->f.ee_cert));
+	expect_accepted(w);
+	w->in.asked_with = PIN_SHA256;
+	expect_accepted(w);
+}
+
+static void accept_voucher__pinning_another_key__is_refused(void **state)
+{
+	struct world *w = *state;
+
+	buf_clear(&w->v.pinned_domain_cert);
+	fixture_put(leaf(w, PIN_KEY), cert_spki(w->f.root_cert)); /* a CA's is nobody's own */
+	expect_refused(w, "registrar");
+	fixture_put(leaf(w, PIN_KEY), bytes_of("not a key", 9));
+	expect_refused(w, "registrar");
+	buf_clear(leaf(w, PIN_KEY));
+	put_hash(w, cert_spki(w->f.sub_cert));
+	expect_refused(w, "registrar");
+}
+
+/* The second, wrong one decides nothing. */
+static void accept_voucher__two_pins__the_form_asked_with_decides(void **state)
+{
+	struct world *w = *state;
+
+	put_hash(w, cert_spki(w->f.other_root_cert));
+	expect_accepted(w); /* by certificate */
+	w->in.asked_with = PIN_SHA256;
+	expect_refused(w, "registrar");
+	put_hash(w, cert_spki(w->f.ee_cert));
+	fixture_put(&w->v.pinned_domain_cert, cert_der(w->f.other_root_cert));
+	expect_accepted(w);
+	w->in.asked_with = PIN_KEY; /* not there: the first there is */
+	expect_accepted(w);
+	w->in.asked_with = PIN_CERT;
+	expect_refused(w, "registrar");
+}
+
+static void accept_voucher__two_pins_without_a_nonce__hash_then_key_then_certificate(void **state)
+{
+	struct world *w = *state;
+
+	free_ptr(&w->v.nonce);
+	fixture_put(leaf(w, PIN_KEY), cert_spki(w->f.other_root_cert));
+	expect_refused(w, "registrar");
+	put_hash(w, cert_spki(w->f.ee_cert));
+	expect_accepted(w);
+}
+
+static void accept_voucher__key_pinned_and_registrar_expired__is_refused_with_a_clock_only(
+	void **state)
+{
+	struct world *w = *state;
+	CERT_LIST_AUTO struct cert_list chain = CERT_LIST_INIT;
+	struct peer_identity old = peer_identity_make(
+		&(struct peer_cert_wish){.cn = "old", .from_s = -7200, .until_s = -3600});
+	CERT_AUTO struct cert *c = fixture_cert(old.cert);
+
+	peer_identity_free(&old);
+	assert_true(cert_list_add(&chain, c, &w->e));
+	w->in.server_chain = &chain;
+	buf_clear(&w->v.pinned_domain_cert);
+	fixture_put(leaf(w, PIN_KEY), cert_spki(c));
+	expect_refused(w, "registrar");
+	w->in.now_unix_s = CHAIN_NO_TIME;
+	expect_accepted(w);
 }
 
 static void accept_voucher__pin_of_another_site__is_refused(void **state)
@@ -364,6 +460,11 @@ int main(void)
 		TEST(accept_voucher__renewal_date_without_an_end__is_refused),
 		TEST(accept_voucher__assertion_below_policy__is_refused),
 		TEST(accept_voucher__no_pin__is_refused),
+		TEST(accept_voucher__pinning_the_registrars_key_alone__is_accepted),
+		TEST(accept_voucher__pinning_another_key__is_refused),
+		TEST(accept_voucher__two_pins__the_form_asked_with_decides),
+		TEST(accept_voucher__two_pins_without_a_nonce__hash_then_key_then_certificate),
+		TEST(accept_voucher__key_pinned_and_registrar_expired__is_refused_with_a_clock_only),
 		TEST(accept_voucher__pin_of_another_site__is_refused),
 		TEST(accept_voucher__server_sent_only_its_own__is_refused_for_a_pinned_root),
 		TEST(accept_voucher__registrar_expired__is_refused_with_a_clock_only),
