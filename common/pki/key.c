@@ -133,6 +133,45 @@ struct key *key_load(const char *path, struct err *e)
 	return k;
 }
 
+static EVP_PKEY *pkcs8_read(struct bytes der)
+{
+	OSSL_AUTO(PKCS8_PRIV_KEY_INFO) PKCS8_PRIV_KEY_INFO *info = NULL;
+	const uint8_t *p = der.data;
+
+	if (der.len == 0 || der.len > KEY_PEM_MAX)
+		return NULL;
+	info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)der.len);
+	return info && p == der.data + der.len ? EVP_PKCS82PKEY(info) : NULL;
+}
+
+static bool halves_agree(EVP_PKEY *evp)
+{
+	OSSL_AUTO(EVP_PKEY_CTX) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(evp, NULL);
+
+	return ctx && EVP_PKEY_pairwise_check(ctx) == 1;
+}
+
+struct key *key_parse_pkcs8(struct bytes der, struct err *e)
+{
+	OSSL_AUTO(EVP_PKEY) EVP_PKEY *evp = pkcs8_read(der);
+	struct key *k;
+
+	if (!evp) {
+		ossl_fail(e, ERR_INPUT, "not a private key in PKCS#8");
+		return NULL;
+	}
+	if (!signature_key_acceptable(evp, e))
+		return NULL;
+	if (!halves_agree(evp)) {
+		ossl_fail(e, ERR_INPUT, "private and public key do not belong together");
+		return NULL;
+	}
+	ossl_forget();
+	k = key_of(evp, e);
+	evp = NULL;
+	return k;
+}
+
 bool key_format_pem(const struct key *k, struct buf *out, struct err *e)
 {
 	OSSL_AUTO(BIO) BIO *bio = BIO_new(BIO_s_secmem());

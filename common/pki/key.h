@@ -21,6 +21,9 @@ struct key *key_generate(enum key_type type, struct err *e) MUST_CHECK;
 /* PEM (PKCS#8 or traditional), unencrypted. */
 struct key *key_parse_pem(struct bytes pem, struct err *e) MUST_CHECK;
 struct key *key_load(const char *path, struct err *e) MUST_CHECK;
+/* One PKCS#8 PrivateKeyInfo that somebody else made (RFC 9148 §4.8): nothing after it, and its
+ * halves belong together. ERR_INPUT. */
+struct key *key_parse_pkcs8(struct bytes der, struct err *e) MUST_CHECK;
 /* PKCS#8 PEM appended to out; out must be wiped by the caller (BUF_AUTO_WIPE). */
 bool key_format_pem(const struct key *k, struct buf *out, struct err *e) MUST_CHECK;
 /* PKCS#8 PEM, written atomically with mode 0600. */

@@ -33,6 +33,47 @@ static void key_sign__every_type__openssl_verifies(void **state)
 	assert_queue_empty();
 }
 
+static void key_parse_pkcs8__every_type__is_the_same_key(void **state)
+{
+	for (int t = 0; t < KEY_TYPE_COUNT; t++) {
+		struct err e = ERR_INIT;
+		KEY_AUTO struct key *a = key_generate((enum key_type)t, &e);
+		KEY_AUTO struct key *b = NULL;
+		BUF_AUTO_WIPE struct buf der = BUF_INIT(KEY_PEM_MAX);
+
+		assert_non_null(a);
+		assert_true(key_format_pkcs8(a, &der, &e));
+		b = key_parse_pkcs8(buf_bytes(&der), &e);
+		assert_non_null(b);
+		assert_int_equal(EVP_PKEY_eq(key_evp(a), key_evp(b)), 1);
+		assert_true(buf_append(&der, "", 1, &e));
+		assert_null(key_parse_pkcs8(buf_bytes(&der), &e)); /* something after it */
+		assert_null(key_parse_pkcs8(bytes_of(der.data, der.len - 2), &e));
+		assert_int_equal(e.kind, ERR_INPUT);
+	}
+	assert_queue_empty();
+}
+
+static void key_parse_pkcs8__public_half_of_another_key__is_refused(void **state)
+{
+	struct err e = ERR_INIT;
+	KEY_AUTO struct key *a = key_generate(KEY_EC_P256, &e);
+	KEY_AUTO struct key *b = key_generate(KEY_EC_P256, &e);
+	BUF_AUTO_WIPE struct buf der = BUF_INIT(KEY_PEM_MAX), other = BUF_INIT(KEY_PEM_MAX);
+
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_true(key_format_pkcs8(a, &der, &e));
+	assert_true(key_format_pkcs8(b, &other, &e));
+	assert_int_equal(der.len, other.len);
+	memcpy(der.data + der.len - 64, other.data + other.len - 64,
+		64); /* the point, at the end */
+	assert_null(key_parse_pkcs8(buf_bytes(&der), &e));
+	assert_int_equal(e.kind, ERR_INPUT);
+	assert_null(key_parse_pkcs8(bytes_of("", 0), &e));
+	assert_queue_empty();
+}
+
 static void key_save__then_load__gives_the_same_key_with_mode_0600(void **state)
 {
 	char dir[] = "/tmp/key_testXXXXXX";
@@ -379,6 +420,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(key_sign__every_type__openssl_verifies),
+		cmocka_unit_test(key_parse_pkcs8__every_type__is_the_same_key),
+		cmocka_unit_test(key_parse_pkcs8__public_half_of_another_key__is_refused),
 		cmocka_unit_test(key_save__then_load__gives_the_same_key_with_mode_0600),
 		cmocka_unit_test(key_parse_pem__traditional_form__is_read),
 		cmocka_unit_test(key_parse_pem__encrypted__is_refused_without_asking),
