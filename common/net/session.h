@@ -23,11 +23,14 @@ struct session_config {
 	size_t mtu;	      /* coaps: octets of a datagram; 0: default */
 };
 
+#define SESSION_ETAG_MAX 8 /* RFC 7252 §5.10.6 */
+
 struct session_request {
 	const char *method;		   /* "GET", "POST" */
 	const char *path;		   /* as on HTTPS; a carrier shortens it by its table */
 	const char *content_type, *accept; /* media types, or NULL */
 	struct bytes body;
+	struct bytes etag; /* of what we have: 304 instead of the same again (coaps; row C-28) */
 	size_t reply_max;
 };
 struct session_reply { /* owned by the caller: session_reply_clear() */
@@ -38,6 +41,8 @@ struct session_reply { /* owned by the caller: session_reply_clear() */
 	char location[1024];
 	char retry_after[64];
 	char date[64];
+	uint8_t etag[SESSION_ETAG_MAX];
+	size_t etag_len; /* 0: none (https: always) */
 };
 void session_reply_clear(struct session_reply *r);
 
