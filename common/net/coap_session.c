@@ -304,6 +304,7 @@ static bool make_request(const struct session_request *rq, struct coap_request *
 	*out = (struct coap_request){.code = strcmp(rq->method, "GET") == 0 ? COAP_GET : COAP_POST,
 		.path = rq->path,
 		.body = rq->body,
+		.etag = rq->etag,
 		.reply_max = rq->reply_max};
 	return number_of(rq->content_type, &out->content_format, e) &&
 	       number_of(rq->accept, &out->accept, e);
@@ -326,6 +327,8 @@ static void give(struct coap_answer *a, struct session_reply *out)
 	if (a->has_max_age && COAP_CODE_CLASS(a->code) != 2)
 		snprintf(out->retry_after, sizeof(out->retry_after), "%u", (unsigned)a->max_age_s);
 	out->body = a->body;
+	memcpy(out->etag, a->etag, a->etag_len);
+	out->etag_len = a->etag_len;
 }
 
 /* The answer counts, even when the association ended right behind it (row R-06). */

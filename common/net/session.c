@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "common/net/coap_session.h"
 #include "common/net/http_session.h"
 
 struct session {
@@ -57,11 +58,15 @@ struct carrier {
 	}
 
 CARRIER_FUNCTIONS(http_session)
+CARRIER_FUNCTIONS(coap_session)
 
 static const struct carrier carriers[] = {
 	{URI_HTTPS, false, http_session_new_any, http_session_free_any, http_session_send_any,
 		http_session_connect_any, http_session_server_chain_any, http_session_is_open_any,
 		http_session_channel_binding_any},
+	{URI_COAPS, true, coap_session_new_any, coap_session_free_any, coap_session_send_any,
+		coap_session_connect_any, coap_session_server_chain_any, coap_session_is_open_any,
+		coap_session_channel_binding_any},
 };
 
 static const struct carrier *carrier_of(const struct uri *server)

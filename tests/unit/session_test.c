@@ -21,6 +21,20 @@ static void session_new__a_scheme_without_a_carrier__is_refused(void **state)
 	assert_int_equal(e.kind, ERR_INPUT);
 }
 
+static void session_new__coaps__is_constrained(void **state)
+{
+	struct session_config config = {.server = LOCALHOST, .now_unix_s = CHAIN_NO_TIME};
+	struct err e = ERR_INIT;
+	struct session *s;
+
+	config.server.scheme = URI_COAPS;
+	s = session_new(&config, &e);
+	assert_non_null(s);
+	assert_true(session_is_constrained(s));
+	assert_false(session_is_open(s));
+	session_free(s);
+}
+
 static void session_new__https__is_not_constrained(void **state)
 {
 	struct session_config config = {.server = LOCALHOST, .now_unix_s = CHAIN_NO_TIME};
@@ -39,6 +53,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(session_new__a_scheme_without_a_carrier__is_refused),
+		cmocka_unit_test(session_new__coaps__is_constrained),
 		cmocka_unit_test(session_new__https__is_not_constrained),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
