@@ -159,6 +159,8 @@ static bool begin_renewal(struct exchange *x, void *arg, struct err *e)
 	struct enrolment *n = arg;
 
 	x->identity = &n->ldevid;
+	x->renews = true;
+	x->cacerts_etag = n->cacerts_etag;
 	for (size_t i = 0; i < n->cacerts.count; i++)
 		if (!cert_list_add(&x->cacerts, n->cacerts.items[i], e))
 			return false;

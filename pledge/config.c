@@ -3,10 +3,13 @@
 #include "pledge/config.h"
 
 #include "common/net/http_client.h"
+#include "pledge/limits.h"
+#include "pledge/pin.h"
 
 #define DAY_S (24 * 3600)
 
 static const char *const key_types[] = {"ec-p256", "ec-p384", "rsa-3072", "ed25519", NULL};
+static const char *const key_sources[] = {"own", "registrar", NULL};
 static const char *const nonceless[] = {"accept", "refuse", NULL};
 static const char *const assertions[] = {"any", "proximity", "verified", NULL};
 
@@ -27,8 +30,11 @@ static const struct config_option options[] = {
 		"Whether the clock is right before the device has joined."},
 	{"device", "key_type", CONFIG_CHOICE, AT(key_type), "ec-p256", 0, 0, key_types,
 		"Key to make for the site's certificate, unless the registrar asks for another."},
+	{"device", "key_source", CONFIG_CHOICE, AT(key_source), "own", 0, 0, key_sources,
+		"Who makes that key: the device, or over CoAPS the registrar for one that cannot."},
 	{"registrars", "urls", CONFIG_WORDS, AT(urls), NULL, 0, 0, NULL,
-		"Registrars, https://host:port separated by blanks, tried in this order."},
+		"Registrars, https://host:port or coaps://host:port separated by blanks, tried in "
+		"this order."},
 	{"retry", "attempts", CONFIG_INT, AT(attempts), "0", 0, 1000000, NULL,
 		"Rounds over the list of registrars; 0 never gives up."},
 	{"retry", "backoff_min", CONFIG_DURATION, AT(backoff_min_s), "2s", 1, 3600, NULL,
@@ -53,6 +59,17 @@ static const struct config_option options[] = {
 	{"policy", "revocation_addresses", CONFIG_FLAGS, AT(revocation_addresses), "global private",
 		0, 0, http_address_class_names,
 		"Where revocation lists may be fetched from, when a voucher demands that."},
+	{"coaps", "proximity", CONFIG_CHOICE, AT(coaps_proximity), "pubk", 0, 0, pin_form_names,
+		"How a request names the registrar: its public key, that key's SHA-256, its "
+		"certificate."},
+	{"coaps", "csrattrs", CONFIG_BOOL, AT(coaps_csrattrs), "no", 0, 0, NULL,
+		"Ask what the certificate request has to carry."},
+	{"coaps", "connect_timeout", CONFIG_DURATION, AT(coaps_connect_timeout_s), "20s", 1, 300,
+		NULL, "Time to connect on a link that loses datagrams, DTLS included."},
+	{"coaps", "deadline", CONFIG_DURATION, AT(coaps_deadline_s), "2m", 1, 3600, NULL,
+		"How long a lost session is opened again, waits the registrar asks for left out."},
+	{"coaps", "mtu", CONFIG_INT, AT(coaps_mtu), "1024", COAPS_MTU_MIN, COAPS_MTU_MAX, NULL,
+		"Octets of a datagram at most."},
 	{"proxy", "listen", CONFIG_WORDS, AT(proxy.listen), "", 0, 0, NULL,
 		"Interfaces, or addresses, where devices nearby are served; unset: no proxy."},
 	{"proxy", "registrars", CONFIG_WORDS, AT(proxy.registrars), "", 0, 0, NULL,

@@ -9,6 +9,7 @@
 
 enum nonceless_policy { NONCELESS_ACCEPT, NONCELESS_REFUSE };
 enum proxy_mode { PROXY_AUTO, PROXY_STATELESS, PROXY_STATEFUL, PROXY_OFF };
+enum key_source { KEY_OWN, KEY_OF_REGISTRAR };
 enum assertion_policy { ACCEPT_ANY, ACCEPT_PROXIMITY, ACCEPT_VERIFIED };
 
 struct pledge_config {
@@ -22,6 +23,11 @@ struct pledge_config {
 	int nonceless; /* enum nonceless_policy */
 	int assertion; /* enum assertion_policy */
 	int64_t renew_before_s;
+	int key_source;	     /* enum key_source */
+	int coaps_proximity; /* enum pin_form */
+	bool coaps_csrattrs;
+	int64_t coaps_connect_timeout_s, coaps_deadline_s;
+	int64_t coaps_mtu;
 	unsigned revocation_addresses; /* bits of enum http_address_class */
 	struct proxy_options {
 		char *listen, *registrars, *uplinks;

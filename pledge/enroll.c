@@ -6,41 +6,40 @@
 
 #include "common/pki/csr.h"
 #include "common/wire/base64.h"
-#include "common/wire/media_type.h"
+#include "pledge/est_reply.h"
 
-#define PKCS7_MIME    "application/pkcs7-mime"
-#define CHALLENGE_MAX 256
+#define CHALLENGE_MAX  256
+#define NOT_ACCEPTABLE 406
+#define NOT_MODIFIED   304
 
-/* A body in base64, or in DER as some servers send it: base64 of DER begins with 'M', and DER
- * itself with 30 and a long length. */
-static bool decode_body(struct bytes body, struct buf *out, struct err *e)
+/* ---- Asking --------------------------------------------------------------------------------- */
+
+/* Until there is an answer, whatever it says, or no session to get one on. */
+static bool ask(struct exchange *x, const struct session_request *rq, struct session_reply *reply,
+	struct err *e)
 {
-	if (body.len > 1 && body.data[0] == 0x30 && body.data[1] >= 0x80)
-		return buf_append(out, body.data, body.len, e);
-	return base64_decode_spaced(body, out, e);
+	while (!exchange_send(x, rq, reply, e))
+		if (!exchange_recover(x, e))
+			return false;
+	return true;
 }
 
-static bool get(struct exchange *x, const char *path, const char *accept, size_t reply_max,
-	struct session_reply *reply, struct err *e)
+/* Try one form after the other (rows C-07, C-10). */
+static bool get_first_acceptable(struct exchange *x, struct session_request *rq,
+	const char *const *accept, struct session_reply *reply, struct err *e)
 {
-	struct session_request rq = {
-		.method = "GET",
-		.path = path,
-		.accept = accept,
-		.reply_max = reply_max,
-	};
-
-	return exchange_send(x, &rq, reply, e);
+	for (; *accept; accept++) {
+		rq->accept = *accept;
+		if (!ask(x, rq, reply, e))
+			return false;
+		if (reply->status != NOT_ACCEPTABLE || !accept[1])
+			return true;
+		session_reply_clear(reply);
+	}
+	return err_set(e, ERR_BUG, "nothing to accept");
 }
 
 /* ---- cacerts -------------------------------------------------------------------------------- */
-
-bool enroll_parse_certs(struct bytes body, struct cert_list *out, struct err *e)
-{
-	BUF_AUTO struct buf der = BUF_INIT(PKCS7_CERTS_DER_MAX);
-
-	return decode_body(body, &der, e) && pkcs7_certs_parse(buf_bytes(&der), out, e);
-}
 
 struct anchors *enroll_anchors(const struct cert_list *cacerts, struct cert *pinned, struct err *e)
 {
@@ -59,9 +58,12 @@ struct anchors *enroll_anchors(const struct cert_list *cacerts, struct cert *pin
 	return anchors_new(&roots, e);
 }
 
+/* Without a root among them and without a certificate that was pinned, the first counts: the issuer
+ * of the device's certificate (row C-31). */
 static bool install_cacerts(struct exchange *x, const struct cert_list *certs, struct err *e)
 {
-	struct anchors *anchors = enroll_anchors(certs, x->accepted.pinned, e);
+	struct cert *pinned = x->accepted.pinned ? x->accepted.pinned : certs->items[0];
+	struct anchors *anchors = enroll_anchors(certs, pinned, e);
 
 	if (!anchors)
 		return false;
@@ -74,13 +76,12 @@ static bool install_cacerts(struct exchange *x, const struct cert_list *certs, s
 	return true;
 }
 
-/* Without the set, the pin stays the only anchor (R8995-PLG-047); when renewing, the old set stays.
- */
-static bool keep_known_anchors(struct exchange *x, int status, struct err *e)
+/* Until the site has told its CAs, or when it tells none, the pin is the only anchor
+ * (R8995-PLG-047); when renewing, the old set stays. */
+static bool trust_the_pin(struct exchange *x, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list pin = CERT_LIST_INIT;
 
-	pledge_say(x->pledge, "cacerts: none (status %d)", status);
 	if (x->domain_anchors)
 		return true;
 	if (!x->accepted.pinned)
@@ -99,32 +100,75 @@ static void warn_if_server_is_not_under(const struct exchange *x)
 		log_err(&x->pledge->log, "registrar-not-under-cacerts", x->id, &e);
 }
 
+static void keep_etag(struct exchange *x, const struct session_reply *reply)
+{
+	x->cacerts_etag.len = reply->etag_len;
+	memcpy(x->cacerts_etag.octets, reply->etag, sizeof(x->cacerts_etag.octets));
+}
+
 static bool take_cacerts(struct exchange *x, const struct session_reply *reply, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list certs = CERT_LIST_INIT;
 
-	if (!media_type_is(reply->content_type, PKCS7_MIME))
-		return err_set(e, ERR_PEER, "CA certificates come as '%s'", reply->content_type);
-	if (!enroll_parse_certs(buf_bytes(&reply->body), &certs, e) ||
+	if (!est_reply_certs(reply, dialect_of(x->session)->base64, &certs, e) ||
 		!install_cacerts(x, &certs, e))
-		return false;
+		return err_prefix(e, "CA certificates");
+	keep_etag(x, reply);
 	warn_if_server_is_not_under(x);
 	pledge_say(
 		x->pledge, "cacerts: %zu certificate%s", certs.count, certs.count == 1 ? "" : "s");
 	return true;
 }
 
-bool enroll_cacerts(struct exchange *x, struct err *e)
+/* *told: whether the set is the one the site has now. */
+static bool take_cacerts_answer(
+	struct exchange *x, const struct session_reply *reply, bool *told, struct err *e)
 {
+	*told = true;
+	if (reply->status == 200)
+		return take_cacerts(x, reply, e);
+	if (reply->status == NOT_MODIFIED && x->cacerts_etag.len) {
+		pledge_say(x->pledge, "cacerts: as before");
+		return true;
+	}
+	*told = false;
+	pledge_say(x->pledge, "cacerts: none (status %d)", reply->status);
+	return true;
+}
+
+static bool fetch_cacerts(struct exchange *x, bool *told, struct err *e)
+{
+	struct session_request rq = {
+		.method = "GET",
+		.path = EST_CACERTS,
+		.etag = bytes_of(x->cacerts_etag.octets, x->cacerts_etag.len),
+		.reply_max = CACERTS_REPLY_MAX,
+	};
 	struct session_reply reply;
 	bool ok;
 
-	if (!get(x, EST_CACERTS, PKCS7_MIME, CACERTS_REPLY_MAX, &reply, e))
+	if (!get_first_acceptable(x, &rq, dialect_of(x->session)->cacerts, &reply, e))
 		return false;
-	ok = reply.status == 200 ? take_cacerts(x, &reply, e)
-				 : keep_known_anchors(x, reply.status, e);
+	ok = take_cacerts_answer(x, &reply, told, e);
 	session_reply_clear(&reply);
 	return ok;
+}
+
+bool enroll_refresh_cacerts(struct exchange *x, struct err *e)
+{
+	bool told;
+
+	return fetch_cacerts(x, &told, e) &&
+	       (told || err_set(e, ERR_PEER, "the site tells no CA certificates"));
+}
+
+bool enroll_cacerts(struct exchange *x, struct err *e)
+{
+	bool told;
+
+	if (dialect_of(x->session)->cacerts_first)
+		return fetch_cacerts(x, &told, e) && (told || trust_the_pin(x, e));
+	return x->accepted.form != PIN_CERT || trust_the_pin(x, e);
 }
 
 /* ---- csrattrs ------------------------------------------------------------------------------- */
@@ -133,7 +177,7 @@ static bool take_csrattrs(struct exchange *x, const struct session_reply *reply,
 {
 	BUF_AUTO struct buf der = BUF_INIT(CSRATTRS_DER_MAX);
 
-	if (!decode_body(buf_bytes(&reply->body), &der, e) ||
+	if (!est_reply_decode(buf_bytes(&reply->body), dialect_of(x->session)->base64, &der, e) ||
 		!csrattrs_parse(buf_bytes(&der), &x->csrattrs, e))
 		return err_prefix(e, "attributes for the request");
 	pledge_say(x->pledge, "csrattrs: %s", der.len > 2 ? "received" : "none");
@@ -146,12 +190,26 @@ static bool wants_nothing(int status)
 	return status == 204 || status == 404 || status == 405 || status == 501;
 }
 
+/* Over CoAPS every exchange costs, and few sites want anything (N-01). */
+static bool asks_for_csrattrs(const struct exchange *x)
+{
+	return !session_is_constrained(x->session) || x->pledge->config.coaps_csrattrs;
+}
+
 bool enroll_csrattrs(struct exchange *x, struct err *e)
 {
+	struct session_request rq = {
+		.method = "GET",
+		.path = EST_CSRATTRS,
+		.accept = "application/csrattrs",
+		.reply_max = CSRATTRS_REPLY_MAX,
+	};
 	struct session_reply reply;
 	bool ok;
 
-	if (!get(x, EST_CSRATTRS, "application/csrattrs", CSRATTRS_REPLY_MAX, &reply, e))
+	if (!asks_for_csrattrs(x))
+		return true;
+	if (!ask(x, &rq, &reply, e))
 		return false;
 	if (wants_nothing(reply.status)) {
 		pledge_say(x->pledge, "csrattrs: none");
@@ -221,7 +279,7 @@ static bool make_csr(struct exchange *x, const struct enroll_wish *w, const stru
 }
 
 static bool get_csr(struct exchange *x, const struct enroll_wish *w, const struct key *key,
-	struct buf *base64, struct err *e)
+	struct buf *body, struct err *e)
 {
 	BUF_AUTO struct buf der = BUF_INIT(CSR_DER_MAX);
 	struct err why = ERR_INIT;
@@ -235,21 +293,28 @@ static bool get_csr(struct exchange *x, const struct enroll_wish *w, const struc
 		if (!make_csr(x, w, key, &der, e))
 			return err_prefix(e, "certificate request");
 	}
-	buf_clear(base64);
-	return base64_encode(buf_bytes(&der), base64, e);
+	buf_clear(body);
+	return dialect_of(x->session)->base64 ? base64_encode(buf_bytes(&der), body, e)
+					      : buf_append(body, der.data, der.len, e);
 }
+
+/* Where a request goes, and in which form its answer may come. */
+struct enroll_form {
+	const char *path, *accept;
+};
 
 /* Until the answer is something other than "not yet". A request bound to a connection is made anew
  * when there is a new connection; any other is sent as it was. */
 static bool request_certificate(struct exchange *x, const struct enroll_wish *w,
-	const struct key *key, struct session_reply *reply, struct err *e)
+	const struct enroll_form *form, const struct key *key, struct session_reply *reply,
+	struct err *e)
 {
 	BUF_AUTO struct buf body = BUF_INIT(BASE64_REPLY_MAX(CSR_DER_MAX));
 	struct session_request rq = {
 		.method = "POST",
-		.path = w->path,
+		.path = form->path,
 		.content_type = "application/pkcs10",
-		.accept = PKCS7_MIME,
+		.accept = form->accept,
 		.reply_max = BASE64_REPLY_MAX(PKCS7_CERTS_DER_MAX),
 	};
 
@@ -274,6 +339,21 @@ static bool request_certificate(struct exchange *x, const struct enroll_wish *w,
 			return false;
 		}
 	}
+}
+
+/* With the first form that the server has. */
+static bool request_in_some_form(struct exchange *x, const struct enroll_wish *w,
+	const struct enroll_form *forms, int refusal, const struct key *key,
+	struct session_reply *reply, struct err *e)
+{
+	for (; forms->path; forms++) {
+		if (!request_certificate(x, w, forms, key, reply, e))
+			return false;
+		if (reply->status != refusal || !forms[1].path)
+			return true;
+		session_reply_clear(reply);
+	}
+	return err_set(e, ERR_BUG, "no form to ask in");
 }
 
 /* ---- The answer ----------------------------------------------------------------------------- */
@@ -329,45 +409,130 @@ bool enroll_check_issued(
 	return true;
 }
 
-static bool take_certificate(
-	struct exchange *x, const struct key *key, const struct session_reply *reply, struct err *e)
+/* Is what we know of the site's CAs enough for this certificate? When renewing, if it leads to one
+ * of them (C-36); at the first one, if the pin is the root and its very issuer (N-02): a pinned CA
+ * between says nothing of what is above it (N-03), a pinned key nothing at all (N-04). */
+static bool known_cas_suffice(struct exchange *x, const struct issued_check *check)
 {
-	CERT_LIST_AUTO struct cert_list received = CERT_LIST_INIT;
+	const struct cert *pinned = x->accepted.pinned;
+	struct err ignored = ERR_INIT;
+	bool ok;
+
+	if (!check->anchors || !enroll_check_issued(check, &x->ldevid, &x->ldevid_chain, &ignored))
+		return false;
+	ok = x->renews || (cert_is_self_signed(pinned) && x->ldevid_chain.count == 0);
+	if (!ok) {
+		cert_unref(&x->ldevid);
+		cert_list_clear(&x->ldevid_chain);
+	}
+	return ok;
+}
+
+static bool judge_certificate(
+	struct exchange *x, const struct key *key, const struct cert_list *received, struct err *e)
+{
 	struct issued_check check = {
-		.received = &received,
+		.received = received,
 		.key = key,
 		.anchors = x->domain_anchors,
 		.cacerts = &x->cacerts,
 		.now_unix_s = pledge_judging_time(x->pledge),
 	};
 
-	if (!media_type_is(reply->content_type, PKCS7_MIME))
-		return err_set(e, ERR_PEER, "the certificate comes as '%s'", reply->content_type);
-	if (!enroll_parse_certs(buf_bytes(&reply->body), &received, e) ||
-		!enroll_check_issued(&check, &x->ldevid, &x->ldevid_chain, e))
+	if (!dialect_of(x->session)->cacerts_first) {
+		if (known_cas_suffice(x, &check))
+			return true;
+		if (!enroll_refresh_cacerts(x, e))
+			return false;
+		check.anchors = x->domain_anchors;
+	}
+	return enroll_check_issued(&check, &x->ldevid, &x->ldevid_chain, e);
+}
+
+static bool take_certificate(
+	struct exchange *x, const struct key *key, const struct cert_list *received, struct err *e)
+{
+	if (!judge_certificate(x, key, received, e))
 		return false;
 	pledge_say(x->pledge, "certificate: received for %s, issued by %s", cert_subject(x->ldevid),
 		cert_issuer(x->ldevid));
 	return true;
 }
 
+/* ---- With a key of our own ------------------------------------------------------------------ */
+
+static bool enroll_own_key(
+	struct exchange *x, const struct enroll_wish *w, const struct key *key, struct err *e)
+{
+	const struct dialect *d = dialect_of(x->session);
+	const struct enroll_form forms[] = {
+		{w->path, d->certificate[0]},
+		{d->certificate[1] ? w->path : NULL, d->certificate[1]},
+		{NULL, NULL},
+	};
+	CERT_LIST_AUTO struct cert_list received = CERT_LIST_INIT;
+	struct session_reply reply;
+	bool ok;
+
+	if (!request_in_some_form(x, w, forms, NOT_ACCEPTABLE, key, &reply, e))
+		return false;
+	ok = reply.status == 200 ? est_reply_certs(&reply, d->base64, &received, e) &&
+					   take_certificate(x, key, &received, e)
+				 : exchange_refused(x, &reply, e);
+	session_reply_clear(&reply);
+	return ok;
+}
+
+/* ---- With a key of the registrar ------------------------------------------------------------ */
+
+static bool take_key_and_certificate(
+	struct exchange *x, const struct session_reply *reply, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list received = CERT_LIST_INIT;
+	KEY_AUTO struct key *key = NULL;
+
+	if (!est_reply_key(reply, &key, &received, e) || !take_certificate(x, key, &received, e) ||
+		!state_put_next_key(x->pledge->state, key, e))
+		return false;
+	pledge_say(x->pledge, "key: received from the registrar");
+	return true;
+}
+
+/* Our own key only signs the request, as its form demands (RFC 7030 §4.4.1). */
+static bool enroll_keygen(
+	struct exchange *x, const struct enroll_wish *w, const struct key *key, struct err *e)
+{
+	static const struct enroll_form forms[] = {
+		{EST_KEYGEN_CERT, "application/multipart-core"},
+		{EST_KEYGEN_CERTS, "application/multipart-core"},
+		{NULL, NULL},
+	};
+	struct session_reply reply;
+	bool ok;
+
+	if (!session_is_constrained(x->session))
+		return err_set(e, ERR_INPUT, "a key of the registrar is asked for over CoAPS only");
+	if (!request_in_some_form(x, w, forms, 404, key, &reply, e))
+		return false;
+	ok = reply.status == 200 ? take_key_and_certificate(x, &reply, e)
+				 : exchange_refused(x, &reply, e);
+	buf_wipe(&reply.body);
+	session_reply_clear(&reply);
+	return ok;
+}
+
 bool enroll_certificate(struct exchange *x, const struct enroll_wish *w, struct err *e)
 {
-	struct session_reply reply;
 	KEY_AUTO struct key *key = NULL;
 	enum key_type type;
-	bool ok;
 
 	if (!choose_key_type(x, &type, e))
 		return false;
 	key = state_next_key(x->pledge->state, key_type_name(type), e);
 	if (!key)
 		return false;
+	if (x->pledge->config.key_source == KEY_OF_REGISTRAR)
+		return enroll_keygen(x, w, key, e);
 	pledge_say(x->pledge, "key: %s ready", key_type_name(type));
-	if (!request_certificate(x, w, key, &reply, e))
-		return false;
-	ok = reply.status == 200 ? take_certificate(x, key, &reply, e)
-				 : exchange_refused(x, &reply, e);
-	session_reply_clear(&reply);
-	return ok;
+	return enroll_own_key(x, w, key, e);
 }

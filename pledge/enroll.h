@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EST as a client (RFC 7030, RFC 8951; RFC 8995 §5.9): the steps that a first enrolment and a
- * renewal share. They work on a session whose server is authenticated. */
+/* EST as a client (RFC 7030, RFC 8951; RFC 8995 §5.9; over CoAPS RFC 9148): the steps that a first
+ * enrolment and a renewal share. They work on a session whose server is authenticated. */
 #ifndef PLEDGE_ENROLL_H
 #define PLEDGE_ENROLL_H
 
@@ -10,9 +10,13 @@
 #define EST_CSRATTRS	   "/.well-known/est/csrattrs"
 #define EST_SIMPLEENROLL   "/.well-known/est/simpleenroll"
 #define EST_SIMPLEREENROLL "/.well-known/est/simplereenroll"
+/* Server key generation, over CoAPS only: with one certificate, or with certs-only. */
+#define EST_KEYGEN_CERT	 "/.well-known/est/skc"
+#define EST_KEYGEN_CERTS "/.well-known/est/skg"
 
-/* Fetch the site's CA certificates; x->cacerts and x->domain_anchors hold what we believe
- * afterwards. */
+/* The site's CA certificates; x->cacerts and x->domain_anchors hold what we believe afterwards.
+ * Over CoAPS they are the pinned one for now, and enroll_certificate() fetches the others if need
+ * be (N-02, N-03). */
 bool enroll_cacerts(struct exchange *x, struct err *e) MUST_CHECK;
 /* Ask what the CSR has to carry. */
 bool enroll_csrattrs(struct exchange *x, struct err *e) MUST_CHECK;
@@ -22,15 +26,16 @@ struct enroll_wish {
 	struct bytes subject_der;
 	struct bytes san; /* extension value, or len 0 */
 };
+/* Ask for them in any case; they may still be those with x->cacerts_etag (C-28, C-37). False when
+ * the site tells none. */
+bool enroll_refresh_cacerts(struct exchange *x, struct err *e) MUST_CHECK;
 /* Key, CSR, request, and the checks on what comes back, into x->ldevid and x->ldevid_chain. */
 bool enroll_certificate(struct exchange *x, const struct enroll_wish *w, struct err *e) MUST_CHECK;
 
 /* ---- pure parts ---- */
 
-/* Take a base64 body (any line breaks; plain DER too) apart into certificates. */
-bool enroll_parse_certs(struct bytes body, struct cert_list *out, struct err *e) MUST_CHECK;
-/* The anchors a set of CA certificates makes: its self-signed ones; `pinned` (may be NULL) when it
- * has none (RFC 8995 §5.6.2, R8995-PLG-063). NULL when there is neither. */
+/* The anchors a set of CA certificates makes: its self-signed ones; `pinned` (may be NULL) when
+ * there is none (RFC 8995 §5.6.2, R8995-PLG-063). NULL when there is neither. */
 struct anchors *enroll_anchors(
 	const struct cert_list *cacerts, struct cert *pinned, struct err *e) MUST_CHECK;
 

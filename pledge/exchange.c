@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP as BRSKI means it (RFC 8995 §5.6): what each status stands for, 202 and how long to wait, a
- * session that may be opened again only towards the same certificate. */
+/* Requests and answers as BRSKI means them (RFC 8995 §5.6): what each status stands for, 202 and
+ * how long to wait, a session that may be opened again only towards the same certificate. A code of
+ * CoAP has become a status of HTTP before it comes here. */
 #include "pledge/exchange.h"
 
 #include <stdlib.h>
@@ -9,6 +10,11 @@
 #include "common/message/status_report.h"
 #include "pledge/retry.h"
 
+static void give_time(struct exchange *x)
+{
+	x->deadline_ms = clock_mono_ms() + x->pledge->config.coaps_deadline_s * 1000;
+}
+
 void exchange_init(struct exchange *x, struct pledge *p, const struct uri *registrar)
 {
 	memset(x, 0, sizeof(*x));
@@ -16,6 +22,7 @@ void exchange_init(struct exchange *x, struct pledge *p, const struct uri *regis
 	x->registrar = registrar;
 	x->server = *registrar;
 	x->identity = &p->idevid;
+	give_time(x);
 	buf_init(&x->voucher, VOUCHER_REPLY_MAX);
 	pending_init(&x->ask);
 	accepted_init(&x->accepted);
@@ -72,6 +79,17 @@ static bool expected_server(const struct exchange *x, struct cert **out, struct 
 	return *out != NULL;
 }
 
+/* A lossy link takes longer to connect, and datagrams have a size. */
+static void fit_to_carrier(const struct exchange *x, struct session_config *c)
+{
+	const struct pledge_config *p = &x->pledge->config;
+
+	if (x->server.scheme != URI_COAPS)
+		return;
+	c->connect_ms = p->coaps_connect_timeout_s * 1000;
+	c->mtu = (size_t)p->coaps_mtu;
+}
+
 bool exchange_open(struct exchange *x, struct err *e)
 {
 	const struct pledge *p = x->pledge;
@@ -86,6 +104,7 @@ bool exchange_open(struct exchange *x, struct err *e)
 		.exchange = x->id,
 	};
 
+	fit_to_carrier(x, &config);
 	session_free(x->session);
 	x->session = NULL;
 	if (!expected_server(x, &expected, e))
@@ -110,8 +129,38 @@ bool exchange_send(struct exchange *x, const struct session_request *rq,
 	return err_prefix(e, "%s", rq->path);
 }
 
+static bool is_lost(const struct exchange *x, const struct err *e)
+{
+	return x->session && session_is_constrained(x->session) &&
+	       (e->kind == ERR_PEER || e->kind == ERR_PEER_TIMEOUT || e->kind == ERR_RETRY_LATER);
+}
+
+/* Everybody's datagrams were lost at the same moment: longer and longer pauses. */
+static bool reconnect(struct exchange *x, struct err *e)
+{
+	const struct pledge *p = x->pledge;
+
+	for (unsigned i = 0; is_lost(x, e) && clock_mono_ms() < x->deadline_ms; i++) {
+		log_err(&p->log, "session-lost", x->id, e);
+		p->pause(p->pause_arg,
+			retry_backoff_ms(i, RECONNECT_MIN_S, RECONNECT_MAX_S, rng_below));
+		if (exchange_open(x, e)) {
+			x->outcome = OUTCOME_NONE;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool exchange_reopen(struct exchange *x, struct err *e)
+{
+	return exchange_open(x, e) || reconnect(x, e);
+}
+
 bool exchange_recover(struct exchange *x, struct err *e)
 {
+	if (session_is_constrained(x->session))
+		return reconnect(x, e);
 	if (!x->waited_on || e->kind != ERR_PEER)
 		return false;
 	x->waited_on = false;
@@ -143,8 +192,9 @@ bool exchange_wait(
 		reply->retry_after, reply->date, now_unix_s, p->config.retry_after_max_s);
 	pledge_say(p, "%s: not decided yet, asking again in %lld s", what, (long long)delay_s);
 	p->pause(p->pause_arg, delay_s * 1000);
+	give_time(x);
 	x->waited_on = session_is_open(x->session);
-	return x->waited_on || exchange_open(x, e);
+	return x->waited_on || exchange_reopen(x, e);
 }
 
 /* ---- Other answers -------------------------------------------------------------------------- */
@@ -190,33 +240,38 @@ bool exchange_refused(struct exchange *x, const struct session_reply *reply, str
 
 /* ---- Telemetry ------------------------------------------------------------------------------ */
 
-static bool format_report(const char *reason, struct buf *out, struct err *e)
+static bool format_report(
+	const struct dialect *d, const char *reason, struct buf *out, struct err *e)
 {
 	struct status_report r = {.version = 1, .status = reason == NULL};
 
 	if (reason)
 		snprintf(r.reason, sizeof(r.reason), "%s", reason);
-	return status_report_format(&r, out, e);
+	return d->telemetry->format(&r, out, e);
 }
 
 bool exchange_report(struct exchange *x, const char *path, const char *reason)
 {
+	const struct dialect *d = dialect_of(x->session);
 	BUF_AUTO struct buf body = BUF_INIT(STATUS_REPORT_MAX);
 	struct session_reply reply = {.status = 0};
 	struct session_request rq = {
 		.method = "POST",
 		.path = path,
-		.content_type = "application/json",
+		.content_type = d->telemetry->media_type,
 		.reply_max = TELEMETRY_REPLY_MAX,
 	};
 	struct err e = ERR_INIT;
 	char status[12];
 	bool ok;
 
-	if (!format_report(reason, &body, &e))
+	if (!format_report(d, reason, &body, &e))
 		return false;
 	rq.body = buf_bytes(&body);
-	ok = session_send(x->session, &rq, &reply, &e);
+	/* a failure is told on the session on which it happened */
+	while (!(ok = session_send(x->session, &rq, &reply, &e)))
+		if (reason || !session_is_constrained(x->session) || !exchange_recover(x, &e))
+			break;
 	if (ok) {
 		snprintf(status, sizeof(status), "%d", reply.status);
 		log_event(&x->pledge->log, LOG_LEVEL_INFO, "reported", x->id, "path", path,
@@ -236,7 +291,8 @@ static enum outcome fail_step(struct exchange *x, const struct step *s, const st
 
 	pledge_say(x->pledge, "%s: failed: %s", s->name, e->text);
 	log_err(&x->pledge->log, s->name, x->id, e);
-	if (s->failure_path && x->session && session_is_open(x->session))
+	if (s->failure_path && x->session && session_is_open(x->session) &&
+		(!x->renews || dialect_of(x->session)->reports_renewal))
 		exchange_report(x, s->failure_path, s->failure_reason);
 	return o;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One run of the protocol with one registrar: the session, what was learnt on it so far, and how an
- * HTTP answer counts. The steps in join.c and renew.c fill it in one after the other. */
+ * answer counts. The steps in join.c and renew.c fill it in one after the other. */
 #ifndef PLEDGE_EXCHANGE_H
 #define PLEDGE_EXCHANGE_H
 
 #include "common/base/rng.h"
 #include "common/net/session.h"
 #include "pledge/accept.h"
+#include "pledge/dialect.h"
 #include "pledge/outcome.h"
 #include "pledge/pledge.h"
 
@@ -17,11 +18,13 @@ struct exchange {
 	struct uri server;		     /* whom we talk to: another after a redirect */
 	char request_path[URI_PATH_MAX + 1]; /* of requestvoucher: another after a redirect */
 	const struct identity *identity;     /* IDevID; LDevID when renewing */
+	bool renews;
 	struct anchors *server_anchors; /* owned; NULL: the server is provisional or the one of the
 					   voucher */
 	struct session *session;
-	bool waited_on;	   /* nothing was sent on the session since a 202 was waited out */
-	unsigned sessions; /* how many there were: a number for the current one */
+	bool waited_on;	     /* nothing was sent on the session since a 202 was waited out */
+	unsigned sessions;   /* how many there were: a number for the current one */
+	int64_t deadline_ms; /* on a lossy link: until when a lost session is opened again */
 	struct cert_list server_chain; /* kept from the first handshake, judged by the voucher */
 	/* request and voucher */
 	struct pending ask; /* the voucher-request and what belongs to it */
@@ -33,6 +36,7 @@ struct exchange {
 	/* enrolment */
 	struct cert_list cacerts; /* what the site's CAs are, as far as we were told */
 	struct anchors *domain_anchors;
+	struct etag cacerts_etag;
 	struct csrattrs csrattrs;
 	struct cert *ldevid;
 	struct cert_list ldevid_chain;
@@ -50,12 +54,16 @@ void exchange_clear(struct exchange *x);
  * kept, it must show that one again (RFC 8995 §5, §5.6). */
 bool exchange_open(struct exchange *x, struct err *e) MUST_CHECK;
 
+/* The same when the last session was lost: on a lossy link as long as time is left. */
+bool exchange_reopen(struct exchange *x, struct err *e) MUST_CHECK;
+
 /* Send one request on the session; any status is fine. */
 bool exchange_send(struct exchange *x, const struct session_request *rq,
 	struct session_reply *reply, struct err *e) MUST_CHECK;
 
-/* After a failed exchange_send(): may the same be sent again at once? Only when the connection died
- * while we waited on it after a 202; there is a new one then. */
+/* After a failed exchange_send(): may the same octets be sent again? Over HTTPS only when the
+ * connection died while we waited on it after a 202; on a lossy link as long as time is left
+ * (RFC 8995 §5, row D-12: the same certificates on both sides). There is a new session then. */
 bool exchange_recover(struct exchange *x, struct err *e) MUST_CHECK;
 
 /* After a 202: wait as long as it asks, with a session to send on afterwards; false when
@@ -70,6 +78,13 @@ bool exchange_refused(struct exchange *x, const struct session_reply *reply, str
 /* Telemetry: the answer, and even its absence, changes nothing (R8995-PLG-046). Says whether it
  * could be sent. reason NULL: success. */
 bool exchange_report(struct exchange *x, const char *path, const char *reason);
+
+/* Reasons of a failure report. */
+#define REASON_VOUCHER	"The voucher could not be validated."
+#define REASON_CACERTS	"The CA certificates could not be used."
+#define REASON_CSRATTRS "The attributes for the request could not be used."
+#define REASON_CERT	"No usable certificate was issued."
+#define REASON_STORE	"The certificate could not be stored."
 
 /* A step of a protocol: false with *e set ends the run. */
 struct step {

@@ -74,11 +74,19 @@ static bool connect_provisionally(struct exchange *x, struct err *e)
 
 /* ---- voucher-request ------------------------------------------------------------------------ */
 
+static enum pin_form proximity_of(const struct exchange *x)
+{
+	return session_is_constrained(x->session) ? (enum pin_form)x->pledge->config.coaps_proximity
+						  : PIN_CERT;
+}
+
 static bool make_request(struct exchange *x, struct err *e)
 {
 	const struct pledge *p = x->pledge;
 	struct request_input in = {
 		.idevid = &p->idevid,
+		.media_type = dialect_of(x->session)->voucher,
+		.proximity = proximity_of(x),
 		.serial_number = p->serial_number,
 		.server = x->server_chain.items[0],
 		.trusted_clock = p->config.trusted_clock,
@@ -114,8 +122,8 @@ static bool ask_until_answered(struct exchange *x, struct session_reply *reply, 
 	struct session_request rq = {
 		.method = "POST",
 		.path = x->request_path,
-		.content_type = VOUCHER_CMS_JSON,
-		.accept = VOUCHER_CMS_JSON,
+		.content_type = dialect_of(x->session)->voucher,
+		.accept = dialect_of(x->session)->voucher,
 		.body = buf_bytes(&x->ask.request),
 		.reply_max = VOUCHER_REPLY_MAX,
 	};
@@ -244,7 +252,7 @@ static bool check_voucher(struct exchange *x, struct err *e)
 		.idevid = p->idevid.cert,
 		.serial_number = p->serial_number,
 		.nonce = x->ask.nonce,
-		.asked_with = PIN_CERT,
+		.asked_with = proximity_of(x),
 		.server_chain = &x->server_chain,
 		.now_unix_s = pledge_judging_time(p),
 		.nonceless = (enum nonceless_policy)p->config.nonceless,
@@ -267,7 +275,7 @@ static bool report_voucher(struct exchange *x, struct err *e)
 	if (sent && session_is_open(x->session))
 		return true;
 	/* gone or closing: the same certificates on both sides make it the same exchange (§5) */
-	return exchange_open(x, e);
+	return exchange_reopen(x, e);
 }
 
 /* ---- enrolment ------------------------------------------------------------------------------ */
@@ -289,7 +297,9 @@ static bool install(struct exchange *x, struct err *e)
 		.ldevid = x->ldevid,
 		.chain = &x->ldevid_chain,
 		.cacerts = &x->cacerts,
+		.cacerts_etag = &x->cacerts_etag,
 		.voucher = buf_bytes(&x->voucher),
+		.voucher_is_cose = session_is_constrained(x->session),
 		.registrar = registrar,
 		.report_due = true,
 	};
@@ -306,7 +316,7 @@ static bool install(struct exchange *x, struct err *e)
 static bool report_with_ldevid(struct exchange *x, const struct enrolment *n, struct err *e)
 {
 	x->server_anchors = enroll_anchors(&n->cacerts, n->cacerts.items[0], e);
-	if (!x->server_anchors || !exchange_open(x, e))
+	if (!x->server_anchors || !exchange_reopen(x, e))
 		return false;
 	return exchange_report(x, BRSKI_ENROLL_STATUS, NULL) ||
 	       err_set(e, ERR_PEER, "the report was not delivered");
@@ -329,8 +339,7 @@ bool join_report_success(
 	return ok && state_report_done(p->state, e);
 }
 
-/* The device has joined, whatever becomes of the report; it stays due until it is delivered. */
-static bool reconnect_and_report(struct exchange *x, struct err *e)
+bool join_reconnect_and_report(struct exchange *x, struct err *e)
 {
 	ENROLMENT_AUTO struct enrolment n;
 	struct err why = ERR_INIT;
@@ -348,21 +357,15 @@ static bool reconnect_and_report(struct exchange *x, struct err *e)
 	return true;
 }
 
-#define NOT_VALID  "The voucher could not be validated."
-#define NO_CACERTS "The CA certificates could not be used."
-#define NO_ATTRS   "The attributes for the request could not be used."
-#define NO_CERT	   "No usable certificate was issued."
-#define NO_STORE   "The certificate could not be stored."
-
 const struct step join_steps[] = {
 	{"connect", connect_provisionally, OUTCOME_UNREACHABLE, NULL, NULL},
 	{"voucher", request_voucher, OUTCOME_BUSY, NULL, NULL},
-	{"voucher", check_voucher, OUTCOME_VOUCHER, BRSKI_VOUCHER_STATUS, NOT_VALID},
+	{"voucher", check_voucher, OUTCOME_VOUCHER, BRSKI_VOUCHER_STATUS, REASON_VOUCHER},
 	{"voucher status", report_voucher, OUTCOME_BUSY, NULL, NULL},
-	{"cacerts", enroll_cacerts, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, NO_CACERTS},
-	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, NO_ATTRS},
-	{"certificate", enroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, NO_CERT},
-	{"install", install, OUTCOME_LOCAL, BRSKI_ENROLL_STATUS, NO_STORE},
-	{"enrolment status", reconnect_and_report, OUTCOME_LOCAL, NULL, NULL},
+	{"cacerts", enroll_cacerts, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
+	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
+	{"certificate", enroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CERT},
+	{"install", install, OUTCOME_LOCAL, BRSKI_ENROLL_STATUS, REASON_STORE},
+	{"enrolment status", join_reconnect_and_report, OUTCOME_LOCAL, NULL, NULL},
 };
 const size_t join_step_count = sizeof(join_steps) / sizeof(*join_steps);

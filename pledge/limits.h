@@ -18,7 +18,11 @@
 #define OTHER_ORIGIN_REDIRECT_MAX 1	/* RFC 8995 §5.6 */
 #define RETRY_AFTER_DEFAULT_S	  60	/* RFC 8995 §5.6: header absent or garbage */
 #define BACKOFF_FLOOR_MS	  200	/* full jitter may draw nothing: still no tight loop */
+#define RECONNECT_MIN_S		  1	/* a lossy link: the longest pause before the first try, */
+#define RECONNECT_MAX_S		  8	/* and before any; the deadline ends them */
 #define CLOCK_SKEW_S		  86400 /* a voucher from "tomorrow" is a wrong time zone, not an attack */
+#define COAPS_MTU_MIN		  256  /* below it a block of 64 octets has no room */
+#define COAPS_MTU_MAX		  1232 /* what IPv6 carries everywhere: 1280 less its headers */
 #define REGISTRARS_MAX		  32
 #define PEER_WORDS_MAX		  120  /* of an error body, shown to the technician */
 #define LINE_MAX_LEN		  1024 /* for the technician; an error text has 600 */

@@ -2,6 +2,7 @@
 #include "pledge/renew.h"
 
 #include "pledge/enroll.h"
+#include "pledge/join.h"
 
 #define SAN_OID "2.5.29.17"
 
@@ -41,24 +42,34 @@ static bool replace(struct exchange *x, struct err *e)
 		.ldevid = x->ldevid,
 		.chain = &x->ldevid_chain,
 		.cacerts = &x->cacerts,
+		.cacerts_etag = &x->cacerts_etag,
 	};
 
 	if (!state_load_enrolment(x->pledge->state, &old, e))
 		return false;
+	in.cacerts_asked_unix_s = old.cacerts_asked_unix_s;
 	in.voucher = buf_bytes(&old.voucher);
+	in.voucher_is_cose = old.voucher_is_cose;
 	in.registrar = old.registrar;
-	in.report_due = old.report_due;
+	in.report_due = old.report_due || dialect_of(x->session)->reports_renewal;
 	if (!state_install(x->pledge->state, &in, e))
 		return false;
 	pledge_say(x->pledge, "installed: %s", state_current_path(x->pledge->state));
 	return true;
 }
 
+/* Row C-36. */
+static bool report(struct exchange *x, struct err *e)
+{
+	return !dialect_of(x->session)->reports_renewal || join_reconnect_and_report(x, e);
+}
+
 const struct step renew_steps[] = {
 	{"connect", connect_anchored, OUTCOME_UNREACHABLE, NULL, NULL},
-	{"cacerts", enroll_cacerts, OUTCOME_FAILED, NULL, NULL},
-	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, NULL, NULL},
-	{"certificate", reenroll, OUTCOME_FAILED, NULL, NULL},
-	{"install", replace, OUTCOME_LOCAL, NULL, NULL},
+	{"cacerts", enroll_cacerts, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
+	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
+	{"certificate", reenroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CERT},
+	{"install", replace, OUTCOME_LOCAL, BRSKI_ENROLL_STATUS, REASON_STORE},
+	{"enrolment status", report, OUTCOME_LOCAL, NULL, NULL},
 };
 const size_t renew_step_count = sizeof(renew_steps) / sizeof(*renew_steps);

@@ -25,19 +25,17 @@ static bool fresh_nonce(char *out, size_t size, struct err *e)
 static bool fill_in(
 	const struct request_input *in, const char *nonce, struct voucher *v, struct err *e)
 {
-	struct bytes server = cert_der(in->server);
-
 	v->assertion = ASSERTION_PROXIMITY;
 	v->has_created_on = in->trusted_clock;
 	v->created_on = in->now_unix_s;
 	v->serial_number = str_dup(in->serial_number, e);
 	v->nonce = v->serial_number ? str_dup(nonce, e) : NULL;
-	return v->nonce && buf_append(&v->proximity_registrar_cert, server.data, server.len, e);
+	return v->nonce && pin_put_proximity(in->proximity, in->server, v, e);
 }
 
 bool request_make(const struct request_input *in, struct pending *out, struct err *e)
 {
-	const struct voucher_format *format = voucher_format_by_media_type(VOUCHER_CMS_JSON);
+	const struct voucher_format *format = voucher_format_by_media_type(in->media_type);
 	struct bytes server = cert_der(in->server);
 	VOUCHER_AUTO struct voucher v;
 

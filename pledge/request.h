@@ -5,14 +5,15 @@
 #define PLEDGE_REQUEST_H
 
 #include "common/pki/identity.h"
+#include "pledge/pin.h"
 #include "pledge/state.h"
-
-#define VOUCHER_CMS_JSON "application/voucher-cms+json"
 
 struct request_input { /* all borrowed */
 	const struct identity *idevid;
 	const char *serial_number;
-	const struct cert *server; /* first certificate of the TLS handshake */
+	const char *media_type;	   /* of a voucher_format */
+	enum pin_form proximity;   /* how the server is named */
+	const struct cert *server; /* first certificate of the handshake */
 	bool trusted_clock;
 	int64_t now_unix_s;
 };

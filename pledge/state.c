@@ -31,7 +31,7 @@ struct state {
 
 /* Every file that can stand in enrolled.N. */
 static const char *const enrolled_files[] = {"key-type", "ldevid.key", "request.csr", "ldevid.crt",
-	"cacerts.crt", "voucher.vcj", "info", "report-due"};
+	"cacerts.crt", "voucher.vcj", "voucher.vch", "info", "report-due"};
 
 static char *path_in(const struct state *s, unsigned number, const char *file, struct err *e)
 {
@@ -243,7 +243,8 @@ const char *state_current_path(const struct state *s)
 }
 
 struct enrolled_paths {
-	char *key, *cert, *cacerts, *voucher, *info, *report_due;
+	char *key, *cert, *cacerts, *info, *report_due;
+	char *voucher[2]; /* in CMS, in COSE: one of them is there */
 };
 
 static void paths_clear(struct enrolled_paths *p)
@@ -251,7 +252,8 @@ static void paths_clear(struct enrolled_paths *p)
 	free(p->key);
 	free(p->cert);
 	free(p->cacerts);
-	free(p->voucher);
+	free(p->voucher[false]);
+	free(p->voucher[true]);
 	free(p->info);
 	free(p->report_due);
 }
@@ -263,9 +265,45 @@ static bool paths_of(
 	return (p->key = path_in(s, number, "ldevid.key", e)) &&
 	       (p->cert = path_in(s, number, "ldevid.crt", e)) &&
 	       (p->cacerts = path_in(s, number, "cacerts.crt", e)) &&
-	       (p->voucher = path_in(s, number, "voucher.vcj", e)) &&
+	       (p->voucher[false] = path_in(s, number, "voucher.vcj", e)) &&
+	       (p->voucher[true] = path_in(s, number, "voucher.vch", e)) &&
 	       (p->info = path_in(s, number, "info", e)) &&
 	       (p->report_due = path_in(s, number, "report-due", e));
+}
+
+static bool get_number(const struct buf *text, const char *name, int64_t *out)
+{
+	char digits[24], *end;
+
+	if (!get_text(text, name, digits, sizeof(digits)))
+		return false;
+	*out = strtoll(digits, &end, 10);
+	return *digits && *end == '\0';
+}
+
+/* Both are of use when they are there, and no harm when not. */
+static void get_cacerts_version(const struct buf *info, struct enrolment *out)
+{
+	BUF_AUTO struct buf etag = BUF_INIT(STATE_ETAG_MAX);
+	struct err ignored = ERR_INIT;
+
+	if (!get_number(info, "cacerts-asked", &out->cacerts_asked_unix_s))
+		out->cacerts_asked_unix_s = 0;
+	if (!get_octets(info, "cacerts-etag", &etag, &ignored) || etag.len == 0)
+		return;
+	memcpy(out->cacerts_etag.octets, etag.data, etag.len);
+	out->cacerts_etag.len = etag.len;
+}
+
+static bool load_voucher(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
+{
+	bool exists;
+
+	out->voucher_is_cose = false;
+	if (!file_read_if_exists(p->voucher[false], &out->voucher, &exists, e) || exists)
+		return exists;
+	out->voucher_is_cose = true;
+	return file_read(p->voucher[true], &out->voucher, e);
 }
 
 static bool load_enrolled(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
@@ -273,11 +311,12 @@ static bool load_enrolled(const struct enrolled_paths *p, struct enrolment *out,
 	BUF_AUTO struct buf info = BUF_INIT(STATE_FILE_MAX);
 
 	if (!identity_load(&out->ldevid, p->key, p->cert, e) ||
-		!cert_list_load(p->cacerts, &out->cacerts, e) ||
-		!file_read(p->voucher, &out->voucher, e) || !file_read(p->info, &info, e))
+		!cert_list_load(p->cacerts, &out->cacerts, e) || !load_voucher(p, out, e) ||
+		!file_read(p->info, &info, e))
 		return false;
 	if (!get_text(&info, "registrar", out->registrar, sizeof(out->registrar)))
 		return err_set(e, ERR_STORE, "%s: no registrar", p->info);
+	get_cacerts_version(&info, out);
 	out->report_due = access(p->report_due, F_OK) == 0;
 	return true;
 }
@@ -373,6 +412,13 @@ struct key *state_next_key(struct state *s, const char *key_type, struct err *e)
 	return make_next_key(type_path, key_path, key_type, e);
 }
 
+bool state_put_next_key(struct state *s, const struct key *key, struct err *e)
+{
+	FREE_AUTO char *path = path_in(s, s->current + 1, "ldevid.key", e);
+
+	return path && key_save(key, path, e);
+}
+
 bool state_next_csr(struct state *s, struct buf *out, bool *exists, struct err *e)
 {
 	FREE_AUTO char *path = path_in(s, s->current + 1, "request.csr", e);
@@ -400,20 +446,46 @@ static bool write_certs(
 	return file_write_atomic(path, buf_bytes(&pem), PUBLIC_MODE, e);
 }
 
-static bool write_next(
-	const struct enrolled_paths *p, const struct state_install *in, struct err *e)
+static bool write_info(const char *path, const char *registrar, const struct etag *etag,
+	int64_t cacerts_asked_unix_s, struct err *e)
 {
 	BUF_AUTO struct buf info = BUF_INIT(STATE_FILE_MAX);
 
-	if (!buf_printf(&info, e, "registrar %s\n", in->registrar) ||
-		!file_write_atomic(p->info, buf_bytes(&info), PUBLIC_MODE, e))
+	if (!buf_printf(&info, e, "registrar %s\n", registrar))
+		return false;
+	if (cacerts_asked_unix_s &&
+		!buf_printf(&info, e, "cacerts-asked %lld\n", (long long)cacerts_asked_unix_s))
+		return false;
+	if (etag && etag->len &&
+		!put_octets(&info, "cacerts-etag", bytes_of(etag->octets, etag->len), e))
+		return false;
+	return file_write_atomic(path, buf_bytes(&info), PUBLIC_MODE, e);
+}
+
+static bool write_next(
+	const struct enrolled_paths *p, const struct state_install *in, struct err *e)
+{
+	if (!write_info(p->info, in->registrar, in->cacerts_etag, in->cacerts_asked_unix_s, e))
 		return false;
 	if (!(in->report_due ? file_write_atomic(p->report_due, bytes_of_str(""), PUBLIC_MODE, e)
 			     : file_remove(p->report_due, e)))
 		return false;
 	return write_certs(p->cert, in->ldevid, in->chain, e) &&
 	       write_certs(p->cacerts, NULL, in->cacerts, e) &&
-	       file_write_atomic(p->voucher, in->voucher, PUBLIC_MODE, e);
+	       file_remove(p->voucher[!in->voucher_is_cose], e) &&
+	       file_write_atomic(p->voucher[in->voucher_is_cose], in->voucher, PUBLIC_MODE, e);
+}
+
+/* First the certificates: a version that is too old only costs an answer. */
+bool state_update_cacerts(struct state *s, const struct cert_list *certs, const struct etag *etag,
+	int64_t asked_unix_s, struct err *e)
+{
+	PATHS_AUTO struct enrolled_paths p = {.key = NULL};
+	ENROLMENT_AUTO struct enrolment n;
+
+	return state_load_enrolment(s, &n, e) && paths_of(s, s->current, &p, e) &&
+	       (!certs || write_certs(p.cacerts, NULL, certs, e)) &&
+	       write_info(p.info, n.registrar, etag, asked_unix_s, e);
 }
 
 static bool sync_dir(const char *path, struct err *e)
@@ -484,17 +556,12 @@ void pending_clear(struct pending *p)
 
 static bool parse_pending(const struct buf *text, struct pending *out, struct err *e)
 {
-	char since[24], *end;
-
-	if (!get_text(text, "registrar", out->registrar, sizeof(out->registrar)) ||
-		!get_text(text, "server", out->server, sizeof(out->server)) ||
-		!get_text(text, "nonce", out->nonce, sizeof(out->nonce)) ||
-		!get_text(text, "since", since, sizeof(since)) ||
-		!get_octets(text, "request", &out->request, e) ||
-		!get_octets(text, "server-cert", &out->server_cert, e))
-		return false;
-	out->since_unix_s = strtoll(since, &end, 10);
-	return *since && *end == '\0';
+	return get_text(text, "registrar", out->registrar, sizeof(out->registrar)) &&
+	       get_text(text, "server", out->server, sizeof(out->server)) &&
+	       get_text(text, "nonce", out->nonce, sizeof(out->nonce)) &&
+	       get_number(text, "since", &out->since_unix_s) &&
+	       get_octets(text, "request", &out->request, e) &&
+	       get_octets(text, "server-cert", &out->server_cert, e);
 }
 
 bool state_load_pending(struct state *s, struct pending *out, bool *exists, struct err *e)

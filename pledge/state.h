@@ -3,7 +3,7 @@
  *
  *   lock          held while a command runs
  *   pending       the voucher-request a registrar has answered with "not yet" (202)
- *   enrolled.N/   ldevid.key ldevid.crt cacerts.crt voucher.vcj info [report-due]
+ *   enrolled.N/   ldevid.key ldevid.crt cacerts.crt voucher.vcj|vch info [report-due]
  *   current       symbolic link to the enrolled.N that counts
  *
  * A new enrolment grows in enrolled.N+1: first its key, then the CSR, last everything else. It
@@ -18,7 +18,14 @@
 #include "common/pki/identity.h"
 #include "common/wire/uri.h"
 
-#define STATE_URL_MAX 1024
+#define STATE_URL_MAX  1024
+#define STATE_ETAG_MAX 8
+
+/* Which version of the CA certificates we have, as the server calls it; len 0: it did not say. */
+struct etag {
+	uint8_t octets[STATE_ETAG_MAX];
+	size_t len;
+};
 
 struct state;
 
@@ -38,8 +45,11 @@ bool state_peek(
 struct enrolment {
 	struct identity ldevid;
 	struct cert_list cacerts; /* what the site gave as its CAs, and the pinned certificate */
-	struct buf voucher;	  /* octets as received */
-	char registrar[STATE_URL_MAX]; /* https://host:port it came from */
+	struct etag cacerts_etag;
+	int64_t cacerts_asked_unix_s; /* when they were asked for; 0: not by themselves yet */
+	struct buf voucher;	      /* octets as received */
+	bool voucher_is_cose;
+	char registrar[STATE_URL_MAX]; /* https://host:port or coaps://host:port it came from */
 	bool report_due;	       /* the registrar has not heard of the success yet */
 };
 void enrolment_init(struct enrolment *n);
@@ -51,6 +61,10 @@ bool state_is_enrolled(const struct state *s);
 bool state_load_enrolment(const struct state *s, struct enrolment *out, struct err *e) MUST_CHECK;
 /* The registrar has been told. */
 bool state_report_done(struct state *s, struct err *e) MUST_CHECK;
+/* The site has other CA certificates now, or the same (certs NULL); asked_unix_s is when it said
+ * so. */
+bool state_update_cacerts(struct state *s, const struct cert_list *certs, const struct etag *etag,
+	int64_t asked_unix_s, struct err *e) MUST_CHECK;
 /* Where the files are, for people: DIR/current. */
 const char *state_current_path(const struct state *s);
 
@@ -59,6 +73,8 @@ const char *state_current_path(const struct state *s);
 /* The key for the next certificate: the one a crash interrupted, or a new one, durable before it is
  * returned. */
 struct key *state_next_key(struct state *s, const char *key_type, struct err *e) MUST_CHECK;
+/* The key that a registrar made for us takes the place of that one. */
+bool state_put_next_key(struct state *s, const struct key *key, struct err *e) MUST_CHECK;
 /* The CSR already made for it; *exists says whether there is one. */
 bool state_next_csr(struct state *s, struct buf *out, bool *exists, struct err *e) MUST_CHECK;
 bool state_save_next_csr(struct state *s, struct bytes der, struct err *e) MUST_CHECK;
@@ -67,7 +83,10 @@ struct state_install { /* all borrowed; the key is the next one */
 	const struct cert *ldevid;
 	const struct cert_list *chain; /* issuers to send along */
 	const struct cert_list *cacerts;
+	const struct etag *cacerts_etag; /* may be NULL */
+	int64_t cacerts_asked_unix_s;	 /* 0: not asked for by themselves */
 	struct bytes voucher;
+	bool voucher_is_cose;
 	const char *registrar;
 	bool report_due;
 };

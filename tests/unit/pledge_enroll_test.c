@@ -8,8 +8,6 @@
 
 #include <cmocka.h>
 
-#include "common/pki/pkcs7_certs.h"
-#include "common/wire/base64.h"
 #include "pledge/enroll.h"
 #include "tests/unit/pledge_fixture.h"
 
@@ -102,46 +100,6 @@ static void enroll_anchors__without_a_root__are_the_pin(void **state)
 	assert_null(enroll_anchors(&w->list, NULL, &w->e));
 }
 
-/* ---- certificates in a body ---- */
-
-static void format_certs(struct world *w, struct buf *der)
-{
-	assert_true(pkcs7_certs_format(&w->cacerts, der, &w->e));
-}
-
-static void enroll_parse_certs__each_way_to_write_them__is_read(void **state)
-{
-	struct world *w = *state;
-	BUF_AUTO struct buf der = BUF_INIT(10000), flat = BUF_INIT(20000), lines = BUF_INIT(20000);
-	struct bytes bodies[3];
-
-	format_certs(w, &der);
-	assert_true(base64_encode(buf_bytes(&der), &flat, &w->e));
-	assert_true(base64_encode_wrapped(buf_bytes(&der), 64, &lines, &w->e));
-	bodies[0] = buf_bytes(&der);
-	bodies[1] = buf_bytes(&flat);
-	bodies[2] = buf_bytes(&lines);
-	for (size_t i = 0; i < 3; i++) {
-		CERT_LIST_AUTO struct cert_list out = CERT_LIST_INIT;
-
-		assert_true(enroll_parse_certs(bodies[i], &out, &w->e));
-		assert_int_equal(out.count, 2);
-	}
-}
-
-static void enroll_parse_certs__garbage_or_nothing__is_refused(void **state)
-{
-	static const char *const bodies[] = {"", "@@@@", "A===", "-----BEGIN PKCS7-----", "MAA="};
-	struct world *w = *state;
-
-	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
-		CERT_LIST_AUTO struct cert_list out = CERT_LIST_INIT;
-
-		assert_false(enroll_parse_certs(bytes_of_str(bodies[i]), &out, &w->e));
-		assert_int_equal(w->e.kind, ERR_INPUT);
-	}
-}
-
 /* ---- the issued certificate ---- */
 
 static bool judge(struct world *w)
@@ -218,8 +176,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(enroll_anchors__with_a_root__are_the_root_and_not_the_pin),
 		TEST(enroll_anchors__without_a_root__are_the_pin),
-		TEST(enroll_parse_certs__each_way_to_write_them__is_read),
-		TEST(enroll_parse_certs__garbage_or_nothing__is_refused),
 		TEST(enroll_check_issued__ours_under_the_site__is_taken_with_its_issuers),
 		TEST(enroll_check_issued__other_key__is_refused),
 		TEST(enroll_check_issued__a_ca__is_refused),
