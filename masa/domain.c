@@ -96,7 +96,19 @@ static bool verify(struct cert *signer, const struct cert_list *certs, int64_t n
 
 /* ---- the cache ---- */
 
-/* The signer and everything that came with it: another set of certificates may lead elsewhere. */
+/* Can it be above somebody of this company? The IDevID in a request in COSE cannot, and is another
+ * one every time. */
+static bool is_above_any(
+	const struct cert *c, const struct cert *signer, const struct cert_list *certs)
+{
+	bool above = may_have_issued(c, signer);
+
+	for (size_t i = 0; !above && i < certs->count; i++)
+		above = may_have_issued(c, certs->items[i]);
+	return above;
+}
+
+/* The signer and every issuer that came with it: another set of them may lead elsewhere. */
 static bool cache_key(const struct cert *signer, const struct cert_list *certs,
 	uint8_t out[SHA256_LEN], struct err *e)
 {
@@ -105,7 +117,8 @@ static bool cache_key(const struct cert *signer, const struct cert_list *certs,
 	if (!buf_append(&all, cert_sha256(signer), SHA256_LEN, e))
 		return false;
 	for (size_t i = 0; i < certs->count; i++)
-		if (!buf_append(&all, cert_sha256(certs->items[i]), SHA256_LEN, e))
+		if (is_above_any(certs->items[i], signer, certs) &&
+			!buf_append(&all, cert_sha256(certs->items[i]), SHA256_LEN, e))
 			return false;
 	return digest_sha256(buf_bytes(&all), out, e);
 }

@@ -71,6 +71,27 @@ static bool set_idevid_issuer(
 	return idevid_issuer(a->pvr.signer, &v->idevid_issuer, e);
 }
 
+/* Which leaf says whom the pledge may trust: a certificate, unless that would be the registrar's
+ * own and the pledge named it by its key. Then it gets the key in the form it used itself, and need
+ * not understand certificates at all (draft-ietf-anima-constrained-voucher §8.3). */
+static bool set_pin(
+	const struct authentic *a, const struct cert *pinned, struct voucher *out, struct err *e)
+{
+	const struct voucher *said = &a->pvr.fields;
+	struct bytes spki = cert_spki(pinned);
+	uint8_t digest[SHA256_LEN];
+
+	if (!digest_sha256(spki, digest, e))
+		return false;
+	if (a->proximity && bytes_equal(buf_bytes(&said->proximity_registrar_pubk_sha256),
+				    bytes_of(digest, sizeof(digest))))
+		return set_octets(
+			&out->pinned_domain_pubk_sha256, bytes_of(digest, sizeof(digest)), e);
+	if (a->proximity && bytes_equal(buf_bytes(&said->proximity_registrar_pubk), spki))
+		return set_octets(&out->pinned_domain_pubk, spki, e);
+	return set_octets(&out->pinned_domain_cert, cert_der(pinned), e);
+}
+
 bool issue_decide(const struct issue_policy *policy, const struct authentic *a,
 	const struct permit *permit, int64_t now, struct voucher *out, const struct cert **pinned,
 	struct err *e)
@@ -83,7 +104,7 @@ bool issue_decide(const struct issue_policy *policy, const struct authentic *a,
 	out->assertion = what_was_verified(a, permit);
 	if (!set_text(&out->serial_number, asked->serial_number, e) ||
 		(asked->nonce && !set_text(&out->nonce, asked->nonce, e)) ||
-		!set_octets(&out->pinned_domain_cert, cert_der(*pinned), e))
+		!set_pin(a, *pinned, out, e))
 		return false;
 	if (permit->namesakes && !set_idevid_issuer(a, permit->device, out, e))
 		return false;
@@ -99,25 +120,38 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool same_octets(const struct buf *a, const struct buf *b)
+{
+	return bytes_equal(buf_bytes(a), buf_bytes(b));
+}
+
+static bool same_nonce(const char *a, const char *b)
+{
+	return same_text(a, b) || voucher_nonce_equal(a, b);
+}
+
 static bool same_content(const struct voucher *a, const struct voucher *b)
 {
 	return a->kind == b->kind && same_text(a->serial_number, b->serial_number) &&
-	       same_text(a->nonce, b->nonce) && a->assertion == b->assertion &&
+	       same_nonce(a->nonce, b->nonce) && a->assertion == b->assertion &&
 	       a->created_on == b->created_on && a->has_expires_on == b->has_expires_on &&
 	       a->expires_on == b->expires_on && a->last_renewal_date == b->last_renewal_date &&
-	       bytes_equal(buf_bytes(&a->pinned_domain_cert), buf_bytes(&b->pinned_domain_cert)) &&
-	       bytes_equal(buf_bytes(&a->idevid_issuer), buf_bytes(&b->idevid_issuer));
+	       same_octets(&a->pinned_domain_cert, &b->pinned_domain_cert) &&
+	       same_octets(&a->pinned_domain_pubk, &b->pinned_domain_pubk) &&
+	       same_octets(&a->pinned_domain_pubk_sha256, &b->pinned_domain_pubk_sha256) &&
+	       same_octets(&a->idevid_issuer, &b->idevid_issuer);
 }
 
 /* What is going to be signed, read as a pledge will read it. */
-static bool check_readable(const struct voucher *content, struct err *e)
+static bool check_readable(
+	const struct voucher_format *format, const struct voucher *content, struct err *e)
 {
-	BUF_AUTO struct buf json = BUF_INIT(VOUCHER_JSON_MAX);
+	BUF_AUTO struct buf octets = BUF_INIT(VOUCHER_JSON_MAX);
 	VOUCHER_AUTO struct voucher back;
 
 	voucher_init(&back, VOUCHER);
-	if (!voucher_format_json(content, &json, e) ||
-		!voucher_parse_json(buf_bytes(&json), &back, e))
+	if (!format->format_content(content, &octets, e) ||
+		!format->parse_content(buf_bytes(&octets), &back, e))
 		return false;
 	return same_content(content, &back) ||
 	       err_set(e, ERR_BUG, "the voucher does not read as it was meant");
@@ -139,14 +173,25 @@ bool issue_signer_valid(
 		e, ERR_RETRY_LATER, "the voucher signer's certificate is not valid at this time");
 }
 
+bool issue_signer_fits(const struct signers *by, const struct voucher_format *format,
+	const struct voucher *content, struct err *e)
+{
+	if (format->can_seal(signer_for(by, content), e))
+		return true;
+	if (e->kind != ERR_NO_MEMORY)
+		e->kind = ERR_NOT_ACCEPTABLE;
+	err_prefix(e, "vouchers in %s", format->name);
+	return err_tell(e, "This MASA does not issue vouchers in %s.", format->media_type);
+}
+
 bool issue_sign(const struct signers *by, const struct voucher_format *format,
 	const struct voucher *content, int64_t now, struct buf *out, struct err *e)
 {
 	const struct identity *signer = signer_for(by, content);
 
-	if (!issue_signer_valid(by, content, now, e))
+	if (!issue_signer_valid(by, content, now, e) || !issue_signer_fits(by, format, content, e))
 		return false;
-	if (check_readable(content, e) &&
+	if (check_readable(format, content, e) &&
 		format->seal(content, signer, &signer->chain, now, out, e))
 		return true;
 	if (e->kind != ERR_NO_MEMORY)

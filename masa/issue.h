@@ -31,6 +31,10 @@ bool issue_decide(const struct issue_policy *policy, const struct authentic *a,
 bool issue_signer_valid(const struct signers *by, const struct voucher *content, int64_t now,
 	struct err *e) MUST_CHECK;
 
+/* Does it sign in this container? ERR_NOT_ACCEPTABLE; before anything is recorded, too. */
+bool issue_signer_fits(const struct signers *by, const struct voucher_format *format,
+	const struct voucher *content, struct err *e) MUST_CHECK;
+
 /* Sign. Only what reads back as `content` is signed, and only what then verified under the signer's
  * own certificate (seal sees to that) is appended to out. */
 bool issue_sign(const struct signers *by, const struct voucher_format *format,

@@ -169,6 +169,9 @@ static enum outcome choose_format(struct request *r, struct err *e)
 
 	r->wanted = voucher_format_by_accept(accept, r->asked);
 	if (r->wanted)
+		r->answer_type = voucher_format_answer_type(
+			r->wanted, accept, call_header(r->call, "Content-Type"));
+	if (r->wanted && r->answer_type)
 		return NEXT;
 	err_set(e, ERR_NOT_ACCEPTABLE, "Accept %s", accept ? accept : "missing");
 	return FAILED;
@@ -224,6 +227,7 @@ static enum outcome decide_content(struct request *r, struct err *e)
 	return outcome_of(
 		issue_decide(&policy, &r->authentic, &r->permit, r->now, &r->voucher, &pinned, e) &&
 		issue_signer_valid(&by, &r->voucher, r->now, e) &&
+		issue_signer_fits(&by, r->wanted, &r->voucher, e) &&
 		voucher_format_json(&r->voucher, &r->content, e) &&
 		domain_id_text(pinned, &r->domain_id, e) && domain_key(pinned, r->domain_key, e));
 }
@@ -283,7 +287,6 @@ static enum outcome sign_voucher(struct request *r, struct err *e)
 {
 	struct signers by = masa_signers(r->setup);
 
-	r->answer_type = r->wanted->media_type;
 	return outcome_of(issue_sign(&by, r->wanted, &r->voucher, r->now, &r->answer, e));
 }
 

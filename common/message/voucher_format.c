@@ -217,6 +217,9 @@ const struct voucher_format voucher_formats[] = {
 		.open = cms_voucher_open,
 		.read = cms_voucher_read,
 		.parse = cms_voucher_parse,
+		.parse_content = voucher_parse_json,
+		.format_content = voucher_format_json,
+		.can_seal = cms_can_seal,
 		.seal = cms_voucher_seal,
 	},
 	{
@@ -227,6 +230,9 @@ const struct voucher_format voucher_formats[] = {
 		.open = cose_voucher_open,
 		.read = cose_voucher_read,
 		.parse = cose_voucher_parse,
+		.parse_content = voucher_parse_cbor,
+		.format_content = voucher_format_cbor,
+		.can_seal = cose_can_seal,
 		.seal = cose_voucher_seal,
 	},
 };

@@ -46,6 +46,11 @@ struct voucher_format {
 	 * it. */
 	bool (*parse)(struct bytes octets, struct cert_cache *cache, struct signed_voucher *out,
 		struct err *e);
+	/* What the container is around. ERR_INPUT ... as voucher_parse_json() */
+	bool (*parse_content)(struct bytes content, struct voucher *out, struct err *e);
+	bool (*format_content)(const struct voucher *v, struct buf *out, struct err *e);
+	/* Is there a signature of this container for the signer's type of key? ERR_INPUT. */
+	bool (*can_seal)(const struct identity *signer, struct err *e);
 	/* Sign and verify what was signed; extra: certificates to carry besides the signer, may be
 	 * NULL. A pledge's request in COSE carries none at all: whoever has it, has the IDevID from
 	 * the session or the registrar's request. Appends to out. */

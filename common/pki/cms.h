@@ -66,6 +66,8 @@ bool cms_verify(struct cms *c, const struct cert_list *signer_hint, struct err *
 bool cms_open(struct bytes der, struct cert_cache *cache, const struct cert_list *signer_hint,
 	struct cms *out, struct err *e) MUST_CHECK;
 
+/* ERR_INPUT: no CMS is signed with this type of key. */
+bool cms_can_seal(const struct identity *signer, struct err *e) MUST_CHECK;
 /* Sign payload as id-ct-animaJSONVoucher with signed attributes (contentType, messageDigest,
  * signingTime), issuerAndSerialNumber, DER. extra: certificates to carry besides the signer.
  * The result is opened again before it is returned (a measured OpenSSL fault under memory

@@ -160,6 +160,13 @@ static bool put_container(struct bytes payload, const struct identity *signer,
 	       content_info_put(buf_bytes(&signed_data), out, e);
 }
 
+bool cms_can_seal(const struct identity *signer, struct err *e)
+{
+	struct cms_alg_choice alg;
+
+	return cms_alg_of_key(key_evp(signer->key), &alg, e);
+}
+
 bool cms_seal(struct bytes payload, const struct identity *signer, const struct cert_list *extra,
 	int64_t now_unix_s, struct buf *out, struct err *e)
 {

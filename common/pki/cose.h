@@ -55,6 +55,8 @@ bool cose_verify(struct cose *c, const struct cert_list *hint, struct err *e) MU
 bool cose_open(struct bytes octets, struct cert_cache *cache, const struct cert_list *hint,
 	struct cose *out, struct err *e) MUST_CHECK;
 
+/* ERR_INPUT: no COSE is signed with this type of key. */
+bool cose_can_seal(const struct identity *signer, struct err *e) MUST_CHECK;
 /* Sign: tag 18, alg protected, certs as unprotected x5bag (one: bstr, more: array; each once, in
  * their order; NULL or empty: none). P-256, P-384, P-521 and Ed25519 keys. The result is read and
  * verified again before it is returned. Appends to out. */

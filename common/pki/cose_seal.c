@@ -72,6 +72,11 @@ static bool put_container(struct bytes payload, const struct identity *signer,
 	       cbor_put_bytes(out, payload, e) && cbor_put_bytes(out, buf_bytes(&signature), e);
 }
 
+bool cose_can_seal(const struct identity *signer, struct err *e)
+{
+	return cose_alg_of_key(key_evp(signer->key), e) != NULL;
+}
+
 bool cose_seal(struct bytes payload, const struct identity *signer, const struct cert_list *certs,
 	struct buf *out, struct err *e)
 {

@@ -42,7 +42,7 @@ struct world {
 	struct identity split;		     /* the site's second key (T-14) */
 	struct identity ldevid;		     /* of the site, not a registration authority */
 	struct identity other_root, other_ca, other_registrar; /* another site */
-	const struct voucher_format *cms;
+	const struct voucher_format *format;		       /* of requests and vouchers: CMS */
 	char dir[64];
 };
 
@@ -108,8 +108,8 @@ FIXTURE struct world *world_new(void)
 		(struct issue_request){.profile = PROFILE_REGISTRAR,
 			.common_name = "Other Registrar",
 			.san = "DNS:localhost"});
-	w->cms = voucher_format_by_media_type("application/voucher-cms+json");
-	assert_non_null(w->cms);
+	w->format = voucher_format_by_media_type("application/voucher-cms+json");
+	assert_non_null(w->format);
 	snprintf(w->dir, sizeof(w->dir), "/tmp/masa_test.XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	return w;
@@ -150,7 +150,8 @@ struct ask {
 	bool tampered_pvr;
 	bool ee_only;		     /* the registrar sends its own certificate alone */
 	const struct identity *also; /* a further certificate in the registrar's container */
-	const char *garbage_pvr;     /* this instead of a pledge's request */
+	bool no_idevid;		 /* in COSE: the registrar leaves the pledge's certificates out */
+	const char *garbage_pvr; /* this instead of a pledge's request */
 	void (*change_pvr)(struct world *w, struct voucher *v);
 	void (*change_rvr)(struct world *w, struct voucher *v);
 };
@@ -170,6 +171,17 @@ FIXTURE void set_octets(struct buf *to, struct bytes octets)
 FIXTURE const struct identity *either(const struct identity *a, const struct identity *b)
 {
 	return a ? a : b;
+}
+
+FIXTURE bool in_cose(const struct world *w)
+{
+	return strcmp(w->format->name, "cose") == 0;
+}
+
+FIXTURE void use_cose(struct world *w)
+{
+	w->format = voucher_format_by_media_type("application/voucher+cose");
+	assert_non_null(w->format);
 }
 
 FIXTURE void make_pvr(struct world *w, const struct ask *a, struct buf *out)
@@ -192,7 +204,7 @@ FIXTURE void make_pvr(struct world *w, const struct ask *a, struct buf *out)
 		set_octets(&v.proximity_registrar_cert, cert_der(seen->cert));
 	if (a->change_pvr)
 		a->change_pvr(w, &v);
-	OK(w->cms->seal(&v, device, &device->chain, NOW, out, e));
+	OK(w->format->seal(&v, device, &device->chain, NOW, out, e));
 	if (a->tampered_pvr)
 		out->data[out->len - 5] ^= 1;
 }
@@ -219,7 +231,12 @@ FIXTURE void make_rvr(struct world *w, const struct ask *a, struct buf *out)
 		OK(cert_list_add(&certs, registrar->chain.items[i], e));
 	if (a->also)
 		OK(cert_list_add(&certs, a->also->cert, e));
-	OK(w->cms->seal(&v, registrar, &certs, NOW, out, e));
+	if (in_cose(w) && !a->no_pvr && !a->no_idevid) {
+		OK(cert_list_add(&certs, device->cert, e));
+		for (size_t i = 0; i < device->chain.count; i++)
+			OK(cert_list_add(&certs, device->chain.items[i], e));
+	}
+	OK(w->format->seal(&v, registrar, &certs, NOW, out, e));
 }
 
 /* Append a list by `issuer`, signed by `signer`, that names `revoked` (NULL: nobody). */

@@ -13,6 +13,14 @@
 
 #define VOUCHER_TYPE "application/voucher-cms+json"
 
+static bool cose; /* the tests run once with CMS and once with COSE */
+
+static int take_cose(void **state)
+{
+	cose = true;
+	return 0;
+}
+
 struct fixture {
 	struct world *w;
 	struct masa_config config;
@@ -52,6 +60,8 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->w = world_new();
+	if (cose)
+		use_cose(f->w);
 	f->config = (struct masa_config){.require_prior = true,
 		.nonceless_lifetime_s = 1200,
 		.audit_full_events = 256,
@@ -176,7 +186,7 @@ static void answer_clear(struct answer *a)
 
 static int post(struct fixture *f, const char *path, struct bytes body, struct answer *a)
 {
-	submit(f, "POST", path, VOUCHER_TYPE, NULL, body, a);
+	submit(f, "POST", path, f->w->format->media_type, NULL, body, a);
 	wait_for_answers(f);
 	return a->status;
 }
@@ -219,7 +229,7 @@ static void import(struct fixture *f, const char *body)
 static void read_voucher(struct fixture *f, const struct answer *a, struct signed_voucher *v)
 {
 	signed_voucher_init(v);
-	OK(f->w->cms->open(buf_bytes(&a->body), NULL, NULL, v, e));
+	OK(f->w->format->open(buf_bytes(&a->body), NULL, NULL, v, e));
 }
 
 static void read_log(struct fixture *f, struct ask ask, struct audit_log *log)
@@ -245,11 +255,11 @@ static void requestvoucher__good_request__gets_a_voucher_and_an_event(void **sta
 	start(f);
 	import(f, "{\"items\":[{\"serial\":\"SN-1\"}]}");
 	assert_int_equal(voucher_for(f, (struct ask){0}, &a), 200);
-	assert_string_equal(a.type, VOUCHER_TYPE);
+	assert_string_equal(a.type, f->w->format->media_type);
 	read_voucher(f, &a, &v);
 	assert_int_equal(v.fields.kind, VOUCHER);
 	assert_string_equal(v.fields.serial_number, "SN-1");
-	assert_string_equal(v.fields.nonce, NONCE);
+	assert_true(voucher_nonce_equal(v.fields.nonce, NONCE));
 	assert_int_equal(v.fields.assertion, ASSERTION_PROXIMITY);
 	assert_true(bytes_equal(buf_bytes(&v.fields.pinned_domain_cert), cert_der(f->w->ca.cert)));
 	read_log(f, (struct ask){0}, &log);
@@ -300,7 +310,8 @@ static void requestvoucher__same_request_many_times_at_once__is_one_event(void *
 	import(f, "{\"items\":[{\"serial\":\"SN-1\"}]}");
 	make_rvr(f->w, &(struct ask){0}, &rvr);
 	for (size_t i = 0; i < AT_ONCE; i++) /* none is answered before the loop runs */
-		submit(f, "POST", REQUESTVOUCHER, VOUCHER_TYPE, NULL, buf_bytes(&rvr), &a[i]);
+		submit(f, "POST", REQUESTVOUCHER, f->w->format->media_type, NULL, buf_bytes(&rvr),
+			&a[i]);
 	wait_for_answers(f);
 	for (size_t i = 0; i < AT_ONCE; i++) {
 		SIGNED_VOUCHER_AUTO struct signed_voucher v;
@@ -317,15 +328,18 @@ static void requestvoucher__types_it_cannot_serve__are_415_and_406(void **state)
 {
 	struct fixture *f = *state;
 	BUF_AUTO struct buf rvr = BUF_INIT(0);
-	static const struct {
+	const char *type = f->w->format->media_type;
+	const struct {
 		const char *type, *accept;
 		int status;
 	} cases[] = {
 		{"text/plain", NULL, 415},
 		{NULL, NULL, 415},
-		{VOUCHER_TYPE, "image/png", 406},
-		{VOUCHER_TYPE, "*/*", 200},
-		{"APPLICATION/Voucher-CMS+JSON; x=y", VOUCHER_TYPE, 200},
+		{type, "image/png", 406},
+		{type, "*/*", 200},
+		{cose ? "APPLICATION/Voucher+COSE; x=y" : "APPLICATION/Voucher-CMS+JSON; x=y", type,
+			200},
+		{cose ? VOUCHER_TYPE : "application/voucher+cose", NULL, 400},
 	};
 
 	start(f);
@@ -342,6 +356,39 @@ static void requestvoucher__types_it_cannot_serve__are_415_and_406(void **state)
 			assert_string_equal(a.type, "text/plain; charset=utf-8");
 			assert_true(a.body.len > 0);
 		}
+	}
+}
+
+/* req: A-01, R-22 */
+static void requestvoucher__older_name_of_cose__is_the_name_of_the_answer(void **state)
+{
+	struct fixture *f = *state;
+	BUF_AUTO struct buf rvr = BUF_INIT(0);
+	static const struct {
+		const char *type, *accept, *answer;
+	} cases[] = {
+		{"application/voucher+cose", NULL, "application/voucher+cose"},
+		{"application/voucher-cose+cbor", NULL, "application/voucher-cose+cbor"},
+		{"application/cose; cose-type=\"cose-sign1\"", "*/*", "application/cose"},
+		{"application/voucher+cose", "application/voucher-cose+cbor",
+			"application/voucher-cose+cbor"},
+	};
+
+	start(f);
+	import(f, "{\"items\":[{\"serial\":\"SN-1\"}]}");
+	make_rvr(f->w, &(struct ask){0}, &rvr);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		SIGNED_VOUCHER_AUTO struct signed_voucher v;
+		ANSWER_AUTO struct answer a;
+
+		submit(f, "POST", REQUESTVOUCHER, cases[i].type, cases[i].accept, buf_bytes(&rvr),
+			&a);
+		wait_for_answers(f);
+		assert_int_equal(a.status, 200);
+		assert_string_equal(a.type, cases[i].answer);
+		read_voucher(f, &a, &v);
+		assert_true(cert_same(v.signer, f->w->signer.cert));
+		assert_int_equal(v.certs.count, 3); /* O-09: the complete chain */
 	}
 }
 
@@ -366,6 +413,10 @@ static void requestvoucher__refusals__have_their_status_and_leave_no_event(void 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		ANSWER_AUTO struct answer a;
 
+		if (cose && cases[i].status == 400) { /* a nonce that cannot be written */
+			buf_init(&a.body, 0);
+			continue;
+		}
 		assert_int_equal(voucher_for(f, cases[i].ask, &a), cases[i].status);
 		assert_string_equal(a.type, "text/plain; charset=utf-8");
 		assert_true(a.body.len > 0);
@@ -578,5 +629,11 @@ int main(void)
 		TEST(masa_setup_new__signer_expired__is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest cose_tests[] = {
+		TEST(requestvoucher__older_name_of_cose__is_the_name_of_the_answer),
+	};
+	const int failed = cmocka_run_group_tests_name("CMS", tests, NULL, NULL);
+
+	return failed + cmocka_run_group_tests_name("COSE", tests, take_cose, NULL) +
+	       cmocka_run_group_tests_name("COSE alone", cose_tests, take_cose, NULL);
 }

@@ -4,6 +4,14 @@
 
 #include "masa/issue.h"
 
+static bool cose; /* the tests run once with CMS and once with COSE */
+
+static int take_cose(void **state)
+{
+	cose = true;
+	return 0;
+}
+
 struct fixture {
 	struct world *w;
 	struct authenticator by;
@@ -48,6 +56,8 @@ static int set_up(void **state)
 	char path[96];
 
 	f->w = world_new();
+	if (cose)
+		use_cose(f->w);
 	f->by = (struct authenticator){.devices = anchors_of(&f->w->maker_root)};
 	OK(f->by.certs = cert_cache_new(64, e));
 	OK(f->by.domains = domain_cache_new(64, e));
@@ -87,8 +97,8 @@ static bool ask(struct fixture *f, struct ask a)
 	permit_clear(&f->permit);
 	device_list_clear(&f->found);
 	f->e = (struct err)ERR_INIT;
-	OK(authenticate_registrar(&f->by, f->w->cms, buf_bytes(&rvr), NOW, &f->a, e));
-	OK(authenticate_pledge(&f->by, f->w->cms, NOW, &f->a, e));
+	OK(authenticate_registrar(&f->by, f->w->format, buf_bytes(&rvr), NOW, &f->a, e));
+	OK(authenticate_pledge(&f->by, f->w->format, NOW, &f->a, e));
 	OK(records_devices_find(f->store, f->a.rvr.fields.serial_number, &f->found, e));
 	return owner_permit(f->owners, &f->policy, &f->a, &f->found, NOW, &f->permit, &f->e);
 }
@@ -267,7 +277,9 @@ static void issue_decide__nonced__mirrors_the_nonce_and_never_expires(void **sta
 	assert_true(ask(f, (struct ask){.pvr_nonce = "-_XE9zK9q8Ll1qylMtLKeg",
 				   .rvr_nonce = "-_XE9zK9q8Ll1qylMtLKeg"}));
 	decide(f, &(struct issue_policy){.nonceless_lifetime_s = 1200}, &m);
-	assert_string_equal(m.v.nonce, "-_XE9zK9q8Ll1qylMtLKeg");
+	assert_true(voucher_nonce_equal(m.v.nonce, "-_XE9zK9q8Ll1qylMtLKeg"));
+	if (!cose)
+		assert_string_equal(m.v.nonce, "-_XE9zK9q8Ll1qylMtLKeg");
 	assert_string_equal(m.v.serial_number, "SN-1");
 	assert_int_equal(m.v.assertion, ASSERTION_PROXIMITY);
 	assert_int_equal(m.v.created_on, NOW);
@@ -302,6 +314,74 @@ static void issue_decide__pin__is_what_policy_says(void **state)
 		assert_true(cert_same(m.pinned, cases[i].want));
 		voucher_clear(&m.v);
 	}
+}
+
+static void name_the_key(struct world *w, struct voucher *v)
+{
+	buf_clear(&v->proximity_registrar_cert);
+	set_octets(&v->proximity_registrar_pubk, cert_spki(w->registrar.cert));
+}
+
+static void name_the_digest(struct world *w, struct voucher *v)
+{
+	uint8_t digest[SHA256_LEN];
+
+	buf_clear(&v->proximity_registrar_cert);
+	OK(digest_sha256(cert_spki(w->registrar.cert), digest, e));
+	set_octets(&v->proximity_registrar_pubk_sha256, bytes_of(digest, sizeof(digest)));
+}
+
+/* A key is pinned in the form the pledge used, and only where the registrar's own certificate would
+ * be: a CA stays a CA. */
+/* req, Y-09 */
+static void issue_decide__pledge_named_a_key__gets_the_key_instead_of_the_end_entity(void **state)
+{
+	struct fixture *f = *state;
+	const struct {
+		void (*change_pvr)(struct world *w, struct voucher *v);
+		enum pin pin;
+		size_t cert, pubk, sha256; /* octets of each leaf; 1: some */
+	} cases[] = {
+		{NULL, PIN_END_ENTITY, 1, 0, 0},
+		{name_the_key, PIN_END_ENTITY, 0, 91, 0},
+		{name_the_digest, PIN_END_ENTITY, 0, 0, SHA256_LEN},
+		{name_the_key, PIN_LOWEST_CA, 1, 0, 0},
+		{name_the_digest, PIN_LOWEST_CA, 1, 0, 0},
+	};
+
+	add_device(f, "SN-1", ANY_ISSUER, NULL);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct signers by = {.nonced = &f->w->signer, .nonceless = &f->w->signer};
+		BUF_AUTO struct buf out = BUF_INIT(CMS_DER_MAX);
+		struct made m;
+
+		assert_true(ask(f, (struct ask){.change_pvr = cases[i].change_pvr}));
+		voucher_init(&m.v, VOUCHER);
+		OK(issue_decide(&(struct issue_policy){.pin = cases[i].pin}, &f->a, &f->permit, NOW,
+			&m.v, &m.pinned, e));
+		assert_int_equal(m.v.pinned_domain_cert.len > 0, cases[i].cert);
+		assert_int_equal(m.v.pinned_domain_pubk.len, cases[i].pubk);
+		assert_int_equal(m.v.pinned_domain_pubk_sha256.len, cases[i].sha256);
+		OK(issue_sign(&by, f->w->format, &m.v, NOW, &out, e));
+		voucher_clear(&m.v);
+	}
+}
+
+/* Refused before anything is recorded (RFC 8995 §5.6: 406, the format cannot be served). */
+static void issue_signer_fits__key_without_a_cose_algorithm__is_not_acceptable(void **state)
+{
+	struct fixture *f = *state;
+	struct identity rsa = {.cert = f->w->signer.cert};
+	struct signers by = {.nonced = &rsa, .nonceless = &f->w->signer};
+	VOUCHER_AUTO struct voucher v;
+
+	voucher_init(&v, VOUCHER);
+	OK(rsa.key = key_generate(KEY_RSA_3072, e));
+	OK(issue_signer_fits(&by, f->w->format, &v, e)); /* no nonce: the other one */
+	v.nonce = strdup(NONCE);
+	assert_int_equal(issue_signer_fits(&by, f->w->format, &v, &f->e), !cose);
+	assert_int_equal(f->e.kind, cose ? ERR_NOT_ACCEPTABLE : ERR_NONE);
+	key_free(rsa.key);
 }
 
 static void issue_decide__assertion__is_what_was_verified(void **state)
@@ -388,9 +468,9 @@ static void issue_sign__voucher__verifies_under_the_signer_meant_for_it(void **s
 	add_device(f, "SN-1", ANY_ISSUER, NULL);
 	assert_true(ask(f, (struct ask){0}));
 	decide(f, &(struct issue_policy){.pin = PIN_LOWEST_CA}, &m);
-	OK(issue_sign(&by, f->w->cms, &m.v, NOW, &out, e));
+	OK(issue_sign(&by, f->w->format, &m.v, NOW, &out, e));
 	signed_voucher_init(&back);
-	OK(f->w->cms->open(buf_bytes(&out), NULL, NULL, &back, e));
+	OK(f->w->format->open(buf_bytes(&out), NULL, NULL, &back, e));
 	assert_true(cert_same(back.signer, f->w->signer.cert));
 	OK(chain_verify(maker, back.signer, &back.certs, NOW, NULL, e));
 	assert_string_equal(back.fields.nonce, NONCE);
@@ -398,9 +478,9 @@ static void issue_sign__voucher__verifies_under_the_signer_meant_for_it(void **s
 	m.v.nonce = NULL;
 	m.v.has_expires_on = true;
 	m.v.expires_on = NOW + 60;
-	OK(issue_sign(&by, f->w->cms, &m.v, NOW, &out2, e));
+	OK(issue_sign(&by, f->w->format, &m.v, NOW, &out2, e));
 	signed_voucher_clear(&back);
-	OK(f->w->cms->open(buf_bytes(&out2), NULL, NULL, &back, e));
+	OK(f->w->format->open(buf_bytes(&out2), NULL, NULL, &back, e));
 	assert_true(cert_same(back.signer, f->w->registrar.cert));
 	voucher_clear(&m.v);
 }
@@ -417,7 +497,7 @@ static void issue_sign__key_not_the_certificates__lets_nothing_out(void **state)
 	add_device(f, "SN-1", ANY_ISSUER, NULL);
 	assert_true(ask(f, (struct ask){0}));
 	decide(f, &(struct issue_policy){.pin = PIN_LOWEST_CA}, &m);
-	assert_false(issue_sign(&by, f->w->cms, &m.v, NOW, &out, &f->e));
+	assert_false(issue_sign(&by, f->w->format, &m.v, NOW, &out, &f->e));
 	assert_int_equal(f->e.kind, ERR_BUG);
 	assert_int_equal(out.len, 0);
 	voucher_clear(&m.v);
@@ -438,6 +518,8 @@ int main(void)
 		TEST(owners_load__bad_anchor__keeps_what_was_there),
 		TEST(issue_decide__nonced__mirrors_the_nonce_and_never_expires),
 		TEST(issue_decide__pin__is_what_policy_says),
+		TEST(issue_decide__pledge_named_a_key__gets_the_key_instead_of_the_end_entity),
+		TEST(issue_signer_fits__key_without_a_cose_algorithm__is_not_acceptable),
 		TEST(issue_decide__assertion__is_what_was_verified),
 		TEST(issue_decide__nonceless__expires_with_the_first_of_its_certificates),
 		TEST(issue_decide__namesakes__names_the_issuer),
@@ -445,5 +527,7 @@ int main(void)
 		TEST(issue_sign__key_not_the_certificates__lets_nothing_out),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const int failed = cmocka_run_group_tests_name("CMS", tests, NULL, NULL);
+
+	return failed + cmocka_run_group_tests_name("COSE", tests, take_cose, NULL);
 }
