@@ -52,6 +52,24 @@ static const struct {
 
 /* ---- May it? ---- */
 
+/* Over HTTPS there is one form of a certificate. Over CoAP it is what the client accepts, else what
+ * is configured, for the documents do not agree on it (C-07, C-08, C-09). */
+static enum enroll_result choose_format(struct enroll *n, struct err *e)
+{
+	bool pkix = n->setup->config.coaps_certificate == CERTIFICATE_PKIX;
+
+	if (n->format != COAP_FORMAT_NONE)
+		return ENROLL_NEXT;
+	n->format = COAP_FORMAT_PKCS7_CERTS;
+	if (call_peer(n->call)->constrained)
+		n->format = est_format(n->call, pkix ? COAP_FORMAT_PKIX_CERT : n->format);
+	if (n->format == COAP_FORMAT_PKCS7_CERTS || n->format == COAP_FORMAT_PKIX_CERT)
+		return ENROLL_NEXT;
+	err_set(e, ERR_NOT_ACCEPTABLE, "Accept \"%.100s\" for a certificate",
+		call_header(n->call, "Accept"));
+	return ENROLL_FAILED;
+}
+
 static enum enroll_result identify(struct enroll *n, struct err *e)
 {
 	const struct peer *peer = call_peer(n->call);
@@ -322,12 +340,13 @@ static enum enroll_result deliver(struct enroll *n, struct err *e)
 /* ---- The sequence ---- */
 
 static enum enroll_result (*const steps[])(struct enroll *n, struct err *e) = {
-	identify,  /* 403 */
-	review,	   /* the device's history, when nobody asked for it yet: 403 */
-	read_csr,  /* 400 */
-	check_csr, /* 400, 403 */
-	recall,	   /* answered before? */
-	issue,	   /* 400, 403 */
+	choose_format, /* 406 */
+	identify,      /* 403 */
+	review,	       /* the device's history, when nobody asked for it yet: 403 */
+	read_csr,      /* 400 */
+	check_csr,     /* 400, 403 */
+	recall,	       /* answered before? */
+	issue,	       /* 400, 403 */
 	record,
 	deliver,
 };
@@ -398,17 +417,6 @@ static void enroll_resume(struct enroll *n, const struct err *e)
 	enroll_run(n);
 }
 
-/* Over HTTPS there is one form, and over CoAP what the client accepts, else what is configured
- * (C-07, C-08, C-09). */
-static uint32_t certificate_format(const struct enroll *n)
-{
-	bool pkix = n->setup->config.coaps_certificate == CERTIFICATE_PKIX;
-
-	if (!call_peer(n->call)->constrained)
-		return COAP_FORMAT_PKCS7_CERTS;
-	return est_format(n->call, pkix ? COAP_FORMAT_PKIX_CERT : COAP_FORMAT_PKCS7_CERTS);
-}
-
 /* format: of the certificate; COAP_FORMAT_NONE: as the client wants it */
 static void enroll_start(
 	struct call *c, struct registrar *r, enum enroll_kind kind, uint32_t format)
@@ -424,7 +432,7 @@ static void enroll_start(
 	n->setup = registrar_setup_take(r);
 	n->call = c;
 	n->kind = kind;
-	n->format = format == COAP_FORMAT_NONE ? certificate_format(n) : format;
+	n->format = format;
 	n->now = registrar_now(r);
 	buf_init(&n->csr_der, CSR_DER_MAX);
 	buf_init(&n->cert_der, CERT_DER_MAX);

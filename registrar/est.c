@@ -5,15 +5,12 @@
 #include "registrar/est.h"
 
 #include "common/pki/csrattrs.h"
-#include "common/pki/digest.h"
 #include "common/pki/pkcs7_certs.h"
 #include "common/wire/coap_format.h"
-#include "common/wire/hex.h"
 #include "registrar/est_body.h"
 #include "registrar/identify.h"
 
 #define EST_REPLY_MAX (2 * PKCS7_CERTS_DER_MAX) /* in base64 with line breaks */
-#define ETAG_LEN      8				/* octets: the most CoAP has */
 
 bool est_device_allowed(const struct device_record *d, const char *serial, struct err *e)
 {
@@ -68,28 +65,9 @@ uint32_t est_format(const struct call *c, uint32_t otherwise)
 	return format == COAP_FORMAT_NONE ? otherwise : format;
 }
 
-/* A client asks again with the tag of what it has, and then gets no body when that is still right
- * (C-28). */
-static bool set_etag(struct call *c, struct bytes body, struct err *e)
+static void reply_binary(struct call *c, uint32_t format, struct bytes body)
 {
-	char text[2 * ETAG_LEN + 1];
-	uint8_t sha256[SHA256_LEN];
-
-	if (!digest_sha256(body, sha256, e))
-		return false;
-	hex_encode(bytes_of(sha256, ETAG_LEN), text);
-	call_set_header(c, "ETag", text);
-	return true;
-}
-
-static void reply_binary(struct call *c, struct registrar *r, uint32_t format, struct bytes body)
-{
-	struct err e = ERR_INIT;
-
-	if (!set_etag(c, body, &e))
-		call_reply_err(c, &r->log, "est-failed", &e);
-	else
-		call_reply(c, 200, coap_format_media_type(format), body);
+	call_reply(c, 200, coap_format_media_type(format), body);
 }
 
 static void reply_crts(struct call *c, struct registrar *r, const struct registrar_setup *s)
@@ -98,11 +76,11 @@ static void reply_crts(struct call *c, struct registrar *r, const struct registr
 	struct err e = ERR_INIT;
 
 	if (format == COAP_FORMAT_MULTIPART) {
-		reply_binary(c, r, format, ca_certs_multipart(s->ca));
+		reply_binary(c, format, ca_certs_multipart(s->ca));
 	} else if (format != COAP_FORMAT_PKIX_CERT) {
-		reply_binary(c, r, COAP_FORMAT_PKCS7_CERTS, ca_certs_pkcs7(s->ca));
+		reply_binary(c, COAP_FORMAT_PKCS7_CERTS, ca_certs_pkcs7(s->ca));
 	} else if (ca_certs_single(s->ca).len) {
-		reply_binary(c, r, format, ca_certs_single(s->ca));
+		reply_binary(c, format, ca_certs_single(s->ca));
 	} else {
 		err_set(&e, ERR_NOT_ACCEPTABLE, "one certificate asked for, there are more roots");
 		err_tell(&e, "There are several trust anchors here: ask for 62 or 281.");
@@ -137,7 +115,7 @@ void est_csrattrs(struct call *c, void *registrar)
 	else if (ca_csrattrs_der(s->ca).len == 0)
 		call_reply(c, 204, NULL, (struct bytes){0});
 	else if (call_peer(c)->constrained)
-		reply_binary(c, r, COAP_FORMAT_CSRATTRS, ca_csrattrs_der(s->ca));
+		reply_binary(c, COAP_FORMAT_CSRATTRS, ca_csrattrs_der(s->ca));
 	else
 		reply_base64(c, r, "application/csrattrs", ca_csrattrs_der(s->ca));
 	registrar_setup_free(s);
