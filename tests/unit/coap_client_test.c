@@ -272,6 +272,7 @@ static void expect_answer(struct world *w, uint8_t code, const char *body)
 static void expect_failure(struct world *w)
 {
 	assert_true(coap_client_is_done(w->client));
+	buf_clear(&w->answer.body);
 	assert_false(coap_client_take(w->client, &w->answer, &w->e));
 	assert_int_equal(w->e.kind, ERR_PEER);
 }
@@ -388,6 +389,7 @@ static void coap_client_receive__piggybacked_answer__is_taken(void **state)
 	assert_int_equal(w->answer.format, 836);
 	expect_nothing(w);
 	assert_int_equal(coap_client_timeout_ms(w->client, w->now_ms), -1);
+	buf_clear(&w->answer.body);
 	assert_false(coap_client_take(w->client, &w->answer, &w->e)); /* once */
 }
 
@@ -783,6 +785,7 @@ static void serve_block(struct world *w, const struct coap_message *m, uint8_t s
 static void expect_body(struct world *w)
 {
 	assert_true(coap_client_is_done(w->client));
+	buf_clear(&w->answer.body);
 	assert_true(coap_client_take(w->client, &w->answer, &w->e));
 	assert_true(bytes_equal(buf_bytes(&w->answer.body), bytes_of(w->sent, BIG)));
 }
