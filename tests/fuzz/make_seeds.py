@@ -715,6 +715,90 @@ def make_pledge_state():
     seeds("pledge_state", out)
 
 
+# ---- CoAP ----
+
+def coap_option(delta, value):
+    def nibble(n):
+        return (n, b"") if n < 13 else (13, bytes([n - 13])) if n < 269 else (14, (n - 269).to_bytes(2, "big"))
+    (d, more), (size, longer) = nibble(delta), nibble(len(value))
+    return bytes([d << 4 | size]) + more + longer + value
+
+
+def coap_options(*options):
+    out, before = b"", 0
+    for number, value in sorted(options, key=lambda o: o[0]):
+        if isinstance(value, int):
+            value = value.to_bytes((value.bit_length() + 7) // 8, "big")
+        out += coap_option(number - before, value)
+        before = number
+    return out
+
+
+def coap(code, *options, payload=b"", kind=0, mid=0xab0f, token=b"M"):
+    return (bytes([0x40 | kind << 4 | len(token), code]) + mid.to_bytes(2, "big") + token + coap_options(*options) +
+            (b"\xff" + payload if payload else b""))
+
+
+def make_coap_message():
+    es = ((11, b"b"), (11, b"es"), (12, 60))
+    types = [f"application/pkcs7-mime; a=b; smime-type={x}".encode() for x in ("certs-only", '"certs-only"', "server-generated-key", "x")]
+    seeds("coap_message", [
+        coap(2, *es, payload=b"\xa2"), coap(2, (12, 60), (13, 401), payload=b"\xa2"), coap(1, (11, b".well-known"), (11, b"core"), (15, b"rt=brski*")),
+        coap(0, token=b"", kind=0), coap(0, token=b"", kind=2), coap(0, token=b"", kind=3), coap(0, token=b"", kind=1), coap(0, kind=0), coap(0, token=b"", payload=b"x"),
+        coap(69, (4, b"tag"), (12, 836), (14, 60), (23, 0x1d), (28, 4096), payload=b"x" * 64, kind=2), coap(68, (27, 0x3d), kind=2), coap(95, (27, 0x0f), kind=0),
+        coap(2, (27, b"\0\0\0\0")), coap(2, (3, b"host"), (7, 5684), (11, b""), (17, 281), (60, 1700), (292, b"rt")), coap(2, (2053, b"")), coap(2, (35, b"coap://x")), coap(1, (13, 1), (13, 1)),
+        coap(1, (11, b"a/b")), coap(1, (11, b"..")), coap(1, (11, b"."),), coap(1, (11, b"a\0")), coap(1, (11, b"x" * 300)), coap(1, (11, b"x" * 13)), coap(1, (65535, b"x")), coap(1, (65535, b""), (65535, b"y")),
+        coap(1, (1000, b"x")), coap(1, *[(11, b"")] * 33), coap(1, *[(11, b"")] * 32), coap(1, token=b"12345678"), bytes([0x49, 1, 0, 1]) + b"x" * 9, bytes([0x44, 1, 0, 1, 5]), bytes([0x80, 1, 0, 1]), b"", b"\x40",
+        coap(32), coap(192), coap(1, kind=2), coap(69, kind=3), coap(1) + b"\xff", coap(1) + b"\xf1x", coap(1) + b"\x1fx", coap(1) + b"\xd0", coap(1) + b"\xe0\0", coap(1) + b"\x0d", coap(1) + b"\x0e\0", coap(1) + b"\xe0\xff\xff",
+        coap(1) + b"\xb5x", coap(163, kind=2), coap(96), coap(134, kind=2), coap(2, (12, b"12345")), coap(2, (17, b"\0\0\0<")),
+    ] + [coap(69, payload=x) for x in (*types, b"application/cose", b"text/plain", b"application/voucher+cose", b"image/png", b"text", b"application/pkcs7-mime;smime-type=\"")])
+    seed("coap_message", "huge", coap(1, payload=b"x" * 16384))
+
+
+def coap_record(data=b"", num=0, szx=0, more=False, block=True, answer=False, size=False, fmt=None):
+    flags = szx << 5 | block | more << 1 | answer << 2 | size << 3 | (fmt is not None) << 4
+    return bytes([flags, num]) + len(data).to_bytes(2, "big") + bytes([fmt or 0]) + data
+
+
+def make_coap_block():
+    a, b, c = b"a" * 32, b"b" * 32, b"c" * 16
+    first, second = coap_record(a, 0, 1, True, fmt=60), coap_record(b, 1, 1, True, fmt=60)
+    limit = b"\x08"
+    seeds("coap_block", [limit + x for x in (
+        first + second + coap_record(c, 2, 1, fmt=60), first + coap_record(c, 4, 0, fmt=60), first + second + second + coap_record(c, 2, 1, fmt=60) * 2, second, first + coap_record(b, 1, 1, True, fmt=61),
+        first + coap_record(c, 1, 1, True, fmt=60), first + coap_record(b, 0, 0, fmt=60), first + coap_record(b, 0, 1, fmt=60), coap_record(a * 8, block=False), coap_record(a * 9, block=False), coap_record(b"", block=False),
+        first + coap_record(b, 1, 1, answer=True), coap_record(a, 0, 1, True, size=True, fmt=255), coap_record(a, 0, 1, True, size=True, answer=True, fmt=40), first + second + first + second,
+        first + second + coap_record(a, 2, 0, fmt=60), first + second + coap_record(a, 1, 1, True, fmt=60), first + second + coap_record(b[:16], 2, 0, True, fmt=60) + coap_record(b[:16], 3, 0, fmt=60),
+        first + second + coap_record(b[:16], 2, 0, fmt=60), *[coap_record(a * 8, n, 4, True) for n in (0, 1)], b"".join(coap_record(a, n, 1, True) for n in range(9)))] +
+        [b"", b"\x07", b"\xff\xff\xff", b"\0\0\0\x06", b"\x40" * 900, b"\x0f"])
+
+
+def make_coap_client():
+    def say(code, *options, payload=b"", kind=2, flags=0):
+        body = bytes([kind << 1 | flags, code]) + coap_options(*options) + (b"\xff" + payload if payload else b"")
+        return bytes([len(body) - 1]) + body
+
+    def raw(data):
+        return bytes([len(data)]) + b"\1" + data
+
+    def block(num, szx, more):
+        return num << 4 | more << 3 | szx
+    ack, go_on, reset = say(0), [say(95, (27, block(n, 2, True))) for n in range(40)], say(0, kind=3)
+    get, small, large = b"\x20\1", b"\x80\6", b"\0\x20"
+    part = b"x" * 64
+    down = [say(69, (4, b"t"), (12, 281), (23, block(n, 2, n < 3)), payload=part) for n in range(4)]
+    seeds("coap_client", [
+        small + say(68, (12, 287), payload=b"cert"), small + ack + say(68, payload=b"v", kind=0), small + say(68, payload=b"v", kind=0) * 2, small + say(68, kind=1), small + reset, small + ack + say(0, kind=0),
+        small + say(68, (12, 287), flags=8), small + say(68, flags=16, kind=0), small + say(163, (14, 30)), small + say(68, (2053, b"")), small + say(68, (23, b"\7")), small + say(95), small + ack * 2, small + say(2, kind=0),
+        small + raw(b"\x40\1\0\1\xff") + raw(b"\x40") + raw(b"\x80\1\0\1"), small + say(68, flags=32, payload=b"late") * 3, small + say(141, (27, block(0, 0, False))) + say(95, (27, block(0, 0, True))),
+        large + b"".join(go_on), large + b"".join(go_on[:7]) + say(95, (27, block(7, 1, True))) + say(95, (27, block(16, 1, True))), large + go_on[0] + say(136) + go_on[0] + say(136) + say(136) + say(136), large + go_on[1], large + say(95),
+        large + say(141, (27, block(0, 1, True))) * 5, large + say(143), large + say(68), large + b"".join(go_on[:7]) + say(68, (27, block(7, 2, False)), payload=b"done"),
+        get + b"".join(down), get + down[0] + down[2], get + down[1], get + down[0] + say(69, (4, b"u"), (23, block(1, 2, False)), payload=part), get + down[0] + say(132), get + down[0] + say(69, (4, b"t")),
+        get + say(69, (23, block(0, 0, True)), payload=b"x" * 16) + say(69, (23, block(1, 0, False)), payload=b"x"), get + say(69, (28, 9999), (23, block(0, 2, True)), payload=part), get + say(67, (4, b"t")), get + (down[0] + down[0]) * 6,
+        small + say(68, (23, block(0, 2, True)), payload=part) + say(68, (23, block(0, 2, True)), payload=part), get + down[0] + ack + down[1] + say(0, kind=3, flags=8), b"", b"\0",
+        get + say(69, (23, block(0, 2, True)), payload=b"short"), small + (say(68, flags=0)) * 3 + say(68, kind=0) + say(68, kind=0, flags=32)])
+
+
 # ---- small texts ----
 
 def make_texts():
@@ -738,6 +822,7 @@ def make_texts():
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
                  make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_core_link, make_jpy, make_pledge_state,
+                 make_coap_message, make_coap_block, make_coap_client,
                  make_texts):
         make()
 

@@ -27,6 +27,10 @@ INPUT_MAX = 16384
 PARSERS = {
     "audit_log": {"common/message/audit_log.c": None},
     "cms": {"common/pki/cms.c": r"cms_verify_own", "common/pki/cms_alg.c": r"cms_alg_of_key"},
+    "coap_block": {"common/wire/coap_block.c": None},
+    "coap_client": {"common/net/coap_client.c": None},
+    "coap_message": {"common/wire/coap_message.c": None,
+                     "common/wire/coap_format.c": r"coap_code_from_status"},
     "config": {"common/run/config.c": r"describe", "common/run/config_value.c": r"describe|config_value_format"},
     "core_link": {"common/wire/core_link.c": None},
     "crl_list": {"common/pki/crl_list.c": None},
