@@ -12,11 +12,15 @@
 #include "common/net/http_server.h"
 #include "common/net/tls.h"
 
-/* One resource. call_method() is "GET" or "POST", call_path() is `path`, headers "Content-Type" and
- * "Accept" hold the media types of the numbers ("" for an unknown Accept never reaches a handler:
- * 4.06). The answer's status and Content-Type become code and Content-Format; Retry-After becomes
- * Max-Age; ETag set by the handler is sent, and 2.03 without a body answers a matching one. A body
- * goes out block by block. text/plain bodies are sent as diagnostic payloads, cut short. */
+/* One resource. call_method() is "GET" or "POST", call_path() is `path` whichever way it was named;
+ * headers "Content-Type" and "Accept" hold the media types of the numbers. Without an Accept option
+ * there is no Accept header, or the first of `produces` when the route has any; a number we do not
+ * know never reaches a handler (4.15, 4.06). The answer's status and Content-Type become code and
+ * Content-Format; Retry-After becomes Max-Age; text/plain becomes a diagnostic payload, cut short.
+ * A body goes out block by block where it does not fit. Every 2.05 gets an ETag of its content, and
+ * who shows it again gets 2.03. A request that comes again while its handler works, or after the
+ * peer was told to come later, does not enter a handler a second time: it gets the answer of the
+ * first. */
 struct coap_route {
 	const char *method;
 	const char *path; /* "/.well-known/brski/rv" */
@@ -38,17 +42,21 @@ struct coap_root {
 
 /* A field left 0 is the default. */
 struct coap_limits {
-	int64_t handshake_ms; /* 30 s */
-	int64_t idle_ms;      /* 120 s without a datagram */
-	int64_t request_ms;   /* 60 s for the handler, else 5.03 */
-	int64_t body_ms;      /* 60 s for all blocks of a body */
-	int64_t ack_ms;	      /* 2 s, then an empty ACK and a separate answer, when the request
-				 was block-wise; see coap_server.c for who cannot read one */
-	size_t sessions_max;  /* per process; the longest idle goes first */
+	int64_t handshake_ms;	/* 30 s */
+	int64_t idle_ms;	/* 120 s without a datagram */
+	int64_t request_ms;	/* 60 s for the handler, else 5.03 */
+	int64_t body_ms;	/* 60 s for all blocks of a body */
+	int64_t ack_ms;		/* 1.5 s, then an empty ACK and a separate answer, when the request
+				   was block-wise; see coap_exchange.c for who cannot read one, and */
+	int64_t late_ms;	/* 15 s, then 5.03 with Max-Age for the others */
+	int64_t drain_grace_ms; /* 1 s for a peer to repeat or to go on when the server drains */
+	size_t sessions_max;	/* per process; the longest idle goes first */
 	size_t sessions_per_source_max;
-	size_t handshakes_max; /* begun and not finished */
-	size_t held_max;       /* octets of bodies and stored answers, of all sessions */
-	size_t mtu;	       /* 0: DTLS_MTU_DEFAULT */
+	size_t sessions_per_identity_max;
+	size_t handshakes_max;	/* begun and not finished */
+	size_t held_max;	/* octets of bodies and stored answers, of all sessions */
+	size_t mtu;		/* 0: DTLS_MTU_DEFAULT */
+	unsigned retransmit_ms; /* 0: DTLS_RETRANSMIT_MS, of handshakes */
 };
 extern const struct coap_limits coap_limits_default;
 

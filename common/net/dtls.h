@@ -16,7 +16,7 @@
 #define DTLS_MTU_MIN	    256	 /* below, OpenSSL cannot cut a handshake into datagrams */
 #define DTLS_MTU_MAX	    4096 /* above, it does not keep to it */
 #define DTLS_RETRANSMIT_MS  1000 /* RFC 6347 §4.2.4.1 */
-#define DTLS_COOKIE_KEY_MAX 96	 /* what a peer is known by: address, and a join proxy's header */
+#define DTLS_COOKIE_KEY_MAX 128	 /* what a peer is known by: address, and a join proxy's header */
 
 /* For servers, whose key must be an EC key (ERR_INPUT): the context of struct tls_server, so that
  * reload and what is attached to it work as they do for HTTPS. Demands a client certificate (row

@@ -79,11 +79,12 @@ static bool parse(const char *listen, struct address *out, struct err *e)
 	return resolve(host, colon + 1, out, e);
 }
 
-static bool set_options(int fd, const struct address *a, bool shared)
+static bool set_options(int fd, int type, const struct address *a, bool shared)
 {
 	const int on = 1, off = 0;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+	/* for datagrams it would let a second instance bind beside us */
+	if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
 		return false;
 	if (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
 		return false;
@@ -91,11 +92,12 @@ static bool set_options(int fd, const struct address *a, bool shared)
 	       setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0;
 }
 
-static int bind_tcp(const struct address *a, bool shared, const char *listen, struct err *e)
+static int bind_socket(
+	int type, const struct address *a, bool shared, const char *listen, struct err *e)
 {
-	int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(a->sa.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0 && set_options(fd, a, shared) &&
+	if (fd >= 0 && set_options(fd, type, a, shared) &&
 		bind(fd, (const struct sockaddr *)&a->sa, a->len) == 0)
 		return fd;
 	err_set_errno(e, ERR_IO, "cannot listen on %s", listen);
@@ -104,7 +106,8 @@ static int bind_tcp(const struct address *a, bool shared, const char *listen, st
 	return -1;
 }
 
-int http_listen_tcp(const char *address, uint16_t *port, struct err *e)
+/* One of several sockets on the address; *port as in http_listen_tcp(). */
+static int open_shared(int type, const char *address, uint16_t *port, struct err *e)
 {
 	struct address a = {.len = 0};
 	int fd;
@@ -113,16 +116,27 @@ int http_listen_tcp(const char *address, uint16_t *port, struct err *e)
 		return -1;
 	if (*port)
 		set_port(&a, *port);
-	fd = bind_tcp(&a, true, address, e);
+	fd = bind_socket(type, &a, true, address, e);
 	if (fd < 0)
 		return -1;
-	if (listen(fd, BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&a.sa, &a.len) != 0) {
+	if ((type == SOCK_STREAM && listen(fd, BACKLOG) != 0) ||
+		getsockname(fd, (struct sockaddr *)&a.sa, &a.len) != 0) {
 		err_set_errno(e, ERR_IO, "cannot listen on %s", address);
 		close(fd);
 		return -1;
 	}
 	*port = get_port(&a);
 	return fd;
+}
+
+int http_listen_tcp(const char *address, uint16_t *port, struct err *e)
+{
+	return open_shared(SOCK_STREAM, address, port, e);
+}
+
+int http_listen_udp(const char *address, uint16_t *port, struct err *e)
+{
+	return open_shared(SOCK_DGRAM, address, port, e);
 }
 
 bool http_listen_is_address(const char *listen, struct err *e)
@@ -132,18 +146,28 @@ bool http_listen_is_address(const char *listen, struct err *e)
 	return parse(listen, &a, e);
 }
 
-bool http_listen_check_free(const char *address, struct err *e)
+static bool check_free(int type, const char *address, struct err *e)
 {
 	struct address a = {.len = 0};
 	int fd;
 
 	if (!parse(address, &a, e))
 		return false;
-	fd = bind_tcp(&a, false, address, e);
+	fd = bind_socket(type, &a, false, address, e);
 	if (fd < 0)
 		return false;
 	close(fd);
 	return true;
+}
+
+bool http_listen_check_free(const char *address, struct err *e)
+{
+	return check_free(SOCK_STREAM, address, e);
+}
+
+bool http_listen_check_free_udp(const char *address, struct err *e)
+{
+	return check_free(SOCK_DGRAM, address, e);
 }
 
 /* A socket file without a listener is what a crash left behind. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Listening sockets: TCP shared by the workers, or a Unix socket; and who it is that connects. */
+/* Listening sockets: TCP or UDP shared by the workers, or a Unix socket; and who it is that
+ * connects. */
 #ifndef NET_HTTP_LISTEN_H
 #define NET_HTTP_LISTEN_H
 
@@ -16,6 +17,9 @@ int http_listen_tcp(const char *listen, uint16_t *port, struct err *e) MUST_CHEC
 bool http_listen_is_address(const char *listen, struct err *e) MUST_CHECK;
 /* ERR_IO when somebody serves this address already: sockets that share a port would hide it. */
 bool http_listen_check_free(const char *listen, struct err *e) MUST_CHECK;
+/* The same for datagrams: bound, SO_REUSEPORT set (address checked before like above). */
+int http_listen_udp(const char *listen, uint16_t *port, struct err *e) MUST_CHECK;
+bool http_listen_check_free_udp(const char *listen, struct err *e) MUST_CHECK;
 /* A Unix socket; a dead one of an earlier run is replaced, a living one is ERR_IO. */
 int http_listen_unix(const char *path, unsigned mode, struct err *e) MUST_CHECK;
 

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The CoAPS server as a whole: its limits, its workers, its sockets, its drain. Who becomes a peer
+ * is in coap_worker.c, what becomes of one in coap_peer.c, what its messages mean in
+ * coap_exchange.c, which resource they are for in coap_route.c. */
+#include "common/net/coap_server.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/net/coap_worker.h"
+#include "common/net/http_listen.h"
+
+/* Connection ids of HTTPS count from 1: no two connections of a process have the same. */
+#define FIRST_CONNECTION_ID (INT64_C(1) << 62)
+
+const struct coap_limits coap_limits_default = {
+	.handshake_ms =
+		30000, /* on a link that loses every tenth datagram: 1 + 2 + 4 + 8 s and some */
+	.idle_ms = 120000,
+	.request_ms = 60000,
+	.body_ms = 60000,
+	.ack_ms = 1500, /* a peer repeats after 2 s (RFC 7252 §4.8) */
+	.late_ms =
+		15000, /* a peer gives up after 62 s, and its first datagrams may have got lost */
+	.drain_grace_ms = 1000,
+	.sessions_max = 4096,
+	.sessions_per_source_max = 1024, /* a join proxy speaks for all devices behind it */
+	.sessions_per_identity_max = 32, /* a device needs one, and two when it renews */
+	.handshakes_max = 512,		 /* each may make OpenSSL keep 400 kB */
+	.held_max = 64u << 20,		 /* a thousand onboardings at once take 20 MB */
+	.mtu = DTLS_MTU_DEFAULT,
+	.retransmit_ms = DTLS_RETRANSMIT_MS,
+};
+
+/* What is not said is the default. */
+static void fill_limits(struct coap_limits *l)
+{
+	const struct coap_limits *d = &coap_limits_default;
+
+	l->handshake_ms = l->handshake_ms ? l->handshake_ms : d->handshake_ms;
+	l->idle_ms = l->idle_ms ? l->idle_ms : d->idle_ms;
+	l->request_ms = l->request_ms ? l->request_ms : d->request_ms;
+	l->body_ms = l->body_ms ? l->body_ms : d->body_ms;
+	l->ack_ms = l->ack_ms ? l->ack_ms : d->ack_ms;
+	l->late_ms = l->late_ms ? l->late_ms : d->late_ms;
+	l->drain_grace_ms = l->drain_grace_ms ? l->drain_grace_ms : d->drain_grace_ms;
+	l->sessions_max = l->sessions_max ? l->sessions_max : d->sessions_max;
+	l->sessions_per_source_max = l->sessions_per_source_max ? l->sessions_per_source_max
+								: d->sessions_per_source_max;
+	l->sessions_per_identity_max = l->sessions_per_identity_max ? l->sessions_per_identity_max
+								    : d->sessions_per_identity_max;
+	l->handshakes_max = l->handshakes_max ? l->handshakes_max : d->handshakes_max;
+	l->held_max = l->held_max ? l->held_max : d->held_max;
+	l->mtu = l->mtu ? l->mtu : d->mtu;
+	l->retransmit_ms = l->retransmit_ms ? l->retransmit_ms : d->retransmit_ms;
+}
+
+static bool listen_on(
+	struct coap_server *s, const char *listen, enum coap_socket_kind kind, struct err *e)
+{
+	if (!listen)
+		return true;
+	if (!http_listen_check_free_udp(listen, e))
+		return false;
+	for (size_t i = 0; i < s->worker_count; i++) {
+		struct coap_socket *socket = &s->workers[i].sockets[kind];
+
+		socket->jpy = kind == COAP_SOCKET_JPY;
+		socket->fd = http_listen_udp(listen, &s->ports[kind], e);
+		if (socket->fd < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool set_up(struct coap_server *s, struct loop **loops, size_t loop_count, struct err *e)
+{
+	s->workers = mem_new(loop_count * sizeof(*s->workers), e);
+	if (!s->workers)
+		return false;
+	s->worker_count = loop_count;
+	for (size_t i = 0; i < loop_count; i++) {
+		s->workers[i].server = s;
+		s->workers[i].loop = loops[i];
+		for (size_t k = 0; k < COAP_SOCKET_COUNT; k++)
+			s->workers[i].sockets[k].fd = -1;
+	}
+	s->sources = http_sources_new(s->config.limits.sessions_per_source_max, e);
+	s->identities = http_sources_new(s->config.limits.sessions_per_identity_max, e);
+	if (!s->sources || !s->identities ||
+		!listen_on(s, s->config.listen, COAP_SOCKET_PLAIN, e) ||
+		!listen_on(s, s->config.jpy_listen, COAP_SOCKET_JPY, e))
+		return false;
+	for (size_t i = 0; i < loop_count; i++)
+		if (!coap_worker_init(&s->workers[i], e))
+			return false;
+	return true;
+}
+
+struct coap_server *coap_server_new(const struct coap_server_config *config, struct loop **loops,
+	size_t loop_count, struct err *e)
+{
+	struct coap_server *s = mem_new(sizeof(*s), e);
+
+	if (!s)
+		return NULL;
+	s->config = *config;
+	fill_limits(&s->config.limits);
+	pthread_mutex_init(&s->tls_lock, NULL);
+	atomic_init(&s->sessions, 0);
+	atomic_init(&s->handshakes, 0);
+	atomic_init(&s->held, 0);
+	atomic_init(&s->next_connection_id, FIRST_CONNECTION_ID);
+	atomic_init(&s->undrained, loop_count);
+	atomic_init(&s->drain_reported, false);
+	s->tls = tls_server_ref(config->tls);
+	if (set_up(s, loops, loop_count, e))
+		return s;
+	coap_server_free(s);
+	return NULL;
+}
+
+uint16_t coap_server_port(const struct coap_server *s)
+{
+	return s->ports[COAP_SOCKET_PLAIN];
+}
+
+uint16_t coap_server_jpy_port(const struct coap_server *s)
+{
+	return s->ports[COAP_SOCKET_JPY];
+}
+
+size_t coap_server_sessions(const struct coap_server *s)
+{
+	return atomic_load(&s->sessions);
+}
+
+void coap_server_set_tls(struct coap_server *s, struct tls_server *tls)
+{
+	struct tls_server *old;
+
+	pthread_mutex_lock(&s->tls_lock);
+	old = s->tls;
+	s->tls = tls_server_ref(tls);
+	pthread_mutex_unlock(&s->tls_lock);
+	tls_server_free(old);
+}
+
+void coap_server_drain(struct coap_server *s, int64_t deadline_ms, loop_fn *done, void *arg)
+{
+	struct err e = ERR_INIT;
+
+	s->drain_ms = deadline_ms;
+	s->drain_done = done;
+	s->drain_arg = arg;
+	for (size_t i = 0; i < s->worker_count; i++)
+		if (!loop_post(s->workers[i].loop, coap_worker_drain, &s->workers[i], &e)) {
+			/* out of memory: this worker will not drain, so the end comes now */
+			log_err(s->config.log, "drain-failed", NULL, &e);
+			if (!atomic_exchange(&s->drain_reported, true))
+				done(arg);
+		}
+}
+
+void coap_server_free(struct coap_server *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->worker_count; i++) {
+		coap_worker_clear(&s->workers[i]);
+		for (size_t k = 0; k < COAP_SOCKET_COUNT; k++)
+			if (s->workers[i].sockets[k].fd >= 0)
+				close(s->workers[i].sockets[k].fd);
+	}
+	free(s->workers);
+	http_sources_free(s->sources);
+	http_sources_free(s->identities);
+	tls_server_free(s->tls);
+	pthread_mutex_destroy(&s->tls_lock);
+	free(s);
+}

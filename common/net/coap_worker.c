@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose datagram is it, and who may become a peer. There is always room for a device that joins: at
+ * a limit the peer goes that has been silent for longest (a handshake that is stuck, when there are
+ * too many of them), and a crowd from one source makes room among itself first. */
+#include "common/net/coap_worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/rng.h"
+
+#define DATAGRAM_MAX	   65536
+#define RECEIVES_PER_TURN  64 /* so that a flood leaves time for timers and answers */
+#define SHED_TOLD_EVERY_MS 1000
+/* Of the handshakes a worker may have, one source's part: behind it its own oldest goes first. */
+#define SOURCE_SHARE 4
+
+static const struct coap_limits *limits_of(const struct coap_worker *w)
+{
+	return &w->server->config.limits;
+}
+
+/* ---- Datagrams out -------------------------------------------------------------------------- */
+
+bool coap_worker_send(struct coap_peer *p, struct bytes datagram)
+{
+	struct buf *out = &p->worker->wrapped;
+	struct jpy m = {.header = bytes_of(p->header, p->header_len), .content = datagram};
+	struct err e = ERR_INIT;
+
+	if (!p->socket->jpy)
+		return coap_udp_send(p->socket->fd, &p->path, datagram);
+	out->len = 0;
+	return jpy_format(&m, out, &e) && coap_udp_send(p->socket->fd, &p->path, buf_bytes(out));
+}
+
+/* ---- Limits --------------------------------------------------------------------------------- */
+
+/* Which of them may go; all of them when nothing is set. */
+struct wish {
+	const uint8_t *source, *identity; /* HTTP_SOURCE_LEN octets; or NULL */
+	bool holds_memory;
+};
+
+static bool fits(const struct coap_peer *p, const struct wish *wish)
+{
+	if (p->in_turn || coap_peer_is_serving(p))
+		return false;
+	if (wish->source && memcmp(wish->source, p->source, HTTP_SOURCE_LEN) != 0)
+		return false;
+	if (wish->identity &&
+		(!p->identified || memcmp(wish->identity, p->identity, HTTP_SOURCE_LEN) != 0))
+		return false;
+	return !wish->holds_memory || p->held > 0;
+}
+
+static struct coap_peer *choose(struct coap_queue *q, const struct wish *wish, size_t *count)
+{
+	struct coap_peer *p, *found = NULL;
+
+	*count = 0;
+	TAILQ_FOREACH(p, q, queue)
+	{
+		if (!fits(p, wish))
+			continue;
+		++*count;
+		found = found ? found : p;
+	}
+	return found;
+}
+
+/* One line a second at most: who floods us must not fill the disk too. */
+static void tell_shed(struct coap_worker *w, const struct coap_peer *p, const char *why)
+{
+	int64_t now = clock_mono_ms();
+	char count[24];
+
+	w->shed_count++;
+	if (w->shed_told_ms && now - w->shed_told_ms < SHED_TOLD_EVERY_MS)
+		return;
+	snprintf(count, sizeof(count), "%zu", w->shed_count);
+	log_event(w->server->config.log, LOG_LEVEL_WARNING, "connections-shed", NULL, "reason", why,
+		"count", count, "peer", p->ref->peer.address, NULL);
+	w->shed_count = 0;
+	w->shed_told_ms = now;
+}
+
+static bool shed(struct coap_worker *w, struct coap_peer *p, const char *why)
+{
+	if (!p)
+		return false;
+	tell_shed(w, p, why);
+	coap_peer_free(p);
+	return true;
+}
+
+/* End one that fits; the larger crowd of handshakes and sessions gives it. */
+static bool shed_one(struct coap_worker *w, const struct wish *wish, const char *why)
+{
+	size_t young_count, open_count;
+	struct coap_peer *young = choose(&w->handshaking, wish, &young_count);
+	struct coap_peer *open = choose(&w->open, wish, &open_count);
+
+	if (!young || !open)
+		return shed(w, young ? young : open, why);
+	return shed(w, young_count > open_count ? young : open, why);
+}
+
+static bool shed_handshake(struct coap_worker *w, const uint8_t *source)
+{
+	const struct wish same = {.source = source}, anyone = {.source = NULL};
+	size_t same_count, count;
+	struct coap_peer *own = choose(&w->handshaking, &same, &same_count);
+	struct coap_peer *oldest = choose(&w->handshaking, &anyone, &count);
+
+	return shed(w, own && same_count > count / SOURCE_SHARE ? own : oldest, "handshakes");
+}
+
+/* The first walk of a queue costs some ten microseconds, a handshake some thousand. */
+static bool count_in(struct coap_worker *w, const uint8_t *source, const char **why)
+{
+	const struct wish anyone = {.source = NULL}, same_source = {.source = source};
+	struct coap_server *s = w->server;
+
+	*why = "too many sessions of this source";
+	if (!http_sources_enter(s->sources, source) &&
+		!(shed_one(w, &same_source, "sessions of one source") &&
+			http_sources_enter(s->sources, source)))
+		return false;
+	*why = "too many handshakes";
+	if (atomic_fetch_add(&s->handshakes, 1) >= limits_of(w)->handshakes_max &&
+		!shed_handshake(w, source)) {
+		atomic_fetch_sub(&s->handshakes, 1);
+		http_sources_leave(s->sources, source);
+		return false;
+	}
+	*why = "too many sessions";
+	if (atomic_fetch_add(&s->sessions, 1) < limits_of(w)->sessions_max ||
+		shed_one(w, &anyone, "sessions"))
+		return true;
+	atomic_fetch_sub(&s->sessions, 1);
+	atomic_fetch_sub(&s->handshakes, 1);
+	http_sources_leave(s->sources, source);
+	return false;
+}
+
+bool coap_worker_identify(struct coap_peer *p, struct err *e)
+{
+	struct http_sources *identities = p->worker->server->identities;
+	const struct wish same = {.identity = p->identity};
+
+	memcpy(p->identity, cert_sha256(p->ref->peer.cert), sizeof(p->identity));
+	p->identified = http_sources_enter(identities, p->identity) ||
+			(shed_one(p->worker, &same, "sessions with one certificate") &&
+				http_sources_enter(identities, p->identity));
+	return p->identified ||
+	       err_set(e, ERR_RETRY_LATER, "too many sessions with this certificate");
+}
+
+void coap_worker_account(struct coap_peer *p, size_t held)
+{
+	static const struct wish holders = {.holds_memory = true};
+	struct coap_worker *w = p->worker;
+	struct coap_server *s = w->server;
+
+	/* unsigned: a difference below zero wraps round to what it should be */
+	atomic_fetch_add(&s->held, held - p->held);
+	p->held = held;
+	if (held == 0 || w->draining)
+		return;
+	while (atomic_load(&s->held) > s->config.limits.held_max && shed_one(w, &holders, "memory"))
+		;
+}
+
+/* ---- Peers ---------------------------------------------------------------------------------- */
+
+static size_t bucket_of(const struct coap_worker *w, const struct coap_peer *p)
+{
+	return siphash(w->hash_key, bytes_of(p->key, p->key_len)) % COAP_BUCKETS;
+}
+
+static struct coap_peer *find(struct coap_worker *w, const struct coap_peer *like)
+{
+	struct coap_peer *p;
+
+	LIST_FOREACH(p, &w->buckets[bucket_of(w, like)], bucket)
+	if (p->key_len == like->key_len && memcmp(p->key, like->key, p->key_len) == 0)
+		return p;
+	return NULL;
+}
+
+static struct coap_queue *queue_of(struct coap_peer *p)
+{
+	return p->established ? &p->worker->open : &p->worker->handshaking;
+}
+
+static void enter(struct coap_worker *w, struct coap_peer *p)
+{
+	p->entered = true;
+	LIST_INSERT_HEAD(&w->buckets[bucket_of(w, p)], p, bucket);
+	TAILQ_INSERT_TAIL(&w->handshaking, p, queue);
+}
+
+static void report_drained(struct coap_server *s)
+{
+	if (!atomic_exchange(&s->drain_reported, true))
+		s->drain_done(s->drain_arg);
+}
+
+static void check_drained(struct coap_worker *w)
+{
+	if (!w->draining || w->drained || !TAILQ_EMPTY(&w->open) || !TAILQ_EMPTY(&w->handshaking))
+		return;
+	w->drained = true;
+	if (atomic_fetch_sub(&w->server->undrained, 1) == 1)
+		report_drained(w->server);
+}
+
+void coap_worker_leave(struct coap_peer *p)
+{
+	struct coap_server *s = p->worker->server;
+
+	LIST_REMOVE(p, bucket);
+	TAILQ_REMOVE(queue_of(p), p, queue);
+	if (!p->established)
+		atomic_fetch_sub(&s->handshakes, 1);
+	if (p->identified)
+		http_sources_leave(s->identities, p->identity);
+	http_sources_leave(s->sources, p->source);
+	atomic_fetch_sub(&s->held, p->held);
+	atomic_fetch_sub(&s->sessions, 1);
+	check_drained(p->worker);
+}
+
+void coap_worker_alive(struct coap_peer *p)
+{
+	bool established = dtls_is_established(p->dtls);
+
+	if (!established && !p->established)
+		return; /* a handshake's place is its age */
+	TAILQ_REMOVE(queue_of(p), p, queue);
+	if (!p->established)
+		atomic_fetch_sub(&p->worker->server->handshakes, 1);
+	p->established = true;
+	TAILQ_INSERT_TAIL(queue_of(p), p, queue);
+}
+
+int64_t coap_worker_next_id(struct coap_worker *w)
+{
+	return atomic_fetch_add(&w->server->next_connection_id, 1);
+}
+
+/* ---- Datagrams in --------------------------------------------------------------------------- */
+
+/* Fill in who it is that a datagram came from; its content is what DTLS gets. */
+static bool identify(struct coap_socket *socket, struct coap_peer *p, struct bytes *content)
+{
+	struct jpy m = {.content = *content};
+	struct err e = ERR_INIT;
+
+	if (socket->jpy && !jpy_parse(*content, &m, &e))
+		return false; /* without a word (row J-08) */
+	p->socket = socket;
+	p->header_len = m.header.len;
+	memcpy(p->header, m.header.data ? m.header.data : p->header, m.header.len);
+	p->key[0] = socket->jpy;
+	coap_udp_key(&p->path, p->key + 1);
+	memcpy(p->key + 1 + COAP_UDP_KEY_LEN, p->header, p->header_len);
+	p->key_len = 1 + COAP_UDP_KEY_LEN + p->header_len;
+	*content = m.content;
+	return true;
+}
+
+/* After a reload the listener takes the new context. */
+static void refresh_tls(struct coap_worker *w)
+{
+	struct coap_server *s = w->server;
+	struct tls_server *tls;
+
+	pthread_mutex_lock(&s->tls_lock);
+	tls = s->tls == w->tls ? NULL : tls_server_ref(s->tls);
+	pthread_mutex_unlock(&s->tls_lock);
+	if (!tls)
+		return;
+	dtls_listener_set_tls(w->listener, tls);
+	tls_server_free(w->tls);
+	w->tls = tls;
+}
+
+/* The prospect has shown its cookie: it is a peer now, and who had its place before is not. */
+static void admit(struct coap_worker *w, struct coap_peer *p, struct coap_peer *before)
+{
+	const char *why;
+
+	if (before)
+		coap_peer_supersede(before);
+	w->prospect = NULL;
+	http_source_of(&p->path.peer.sa, p->source);
+	coap_peer_begin(p);
+	if (!count_in(w, p->source, &why)) {
+		log_event(w->server->config.log, LOG_LEVEL_WARNING, "connection-refused", NULL,
+			"peer", p->ref->peer.address, "reason", why, NULL);
+		coap_peer_free(p);
+		return;
+	}
+	enter(w, p);
+	coap_peer_settle(p);
+}
+
+static void greet(struct coap_worker *w, struct bytes content, struct coap_peer *before)
+{
+	struct coap_peer *p = w->prospect;
+	struct err e = ERR_INIT;
+
+	if (w->draining)
+		return;
+	refresh_tls(w);
+	p->dtls = dtls_listener_receive(
+		w->listener, bytes_of(p->key, p->key_len), content, &coap_peer_events, p, &e);
+	if (p->dtls)
+		admit(w, p, before);
+	else if (e.kind != ERR_NONE)
+		log_err(w->server->config.log, "handshake-failed", NULL, &e);
+}
+
+static void take(struct coap_socket *socket, struct bytes content)
+{
+	struct coap_worker *w = socket->worker;
+	struct coap_peer *known;
+
+	if (!identify(socket, w->prospect, &content))
+		return;
+	known = find(w, w->prospect);
+	if (!known || dtls_is_other_hello(known->dtls, content))
+		greet(w, content, known);
+	else
+		coap_peer_feed(known, content);
+}
+
+static bool have_prospect(struct coap_worker *w)
+{
+	struct err e = ERR_INIT;
+
+	if (!w->prospect)
+		w->prospect = coap_peer_new(w, &e);
+	if (!w->prospect)
+		log_err(w->server->config.log, "datagram-dropped", NULL, &e);
+	return w->prospect != NULL;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct coap_socket *socket = arg;
+	struct coap_worker *w = socket->worker;
+	struct coap_udp_path path;
+	size_t len;
+
+	for (int i = 0; i < RECEIVES_PER_TURN; i++) {
+		if (!coap_udp_receive(fd, w->datagram, DATAGRAM_MAX, &len, &path))
+			return;
+		if (len == 0 || !have_prospect(w))
+			continue;
+		w->prospect->path = path;
+		take(socket, bytes_of(w->datagram, len));
+	}
+}
+
+/* ---- Beginning, drain, end ------------------------------------------------------------------ */
+
+static void on_drain_deadline(void *arg)
+{
+	struct coap_worker *w = arg;
+
+	report_drained(w->server);
+}
+
+static bool init_socket(struct coap_worker *w, struct coap_socket *socket, struct err *e)
+{
+	socket->worker = w;
+	if (socket->fd < 0)
+		return true;
+	if (!coap_udp_prepare(socket->fd, e))
+		return false;
+	socket->readable = event_new(
+		loop_base(w->loop), socket->fd, EV_READ | EV_PERSIST, on_readable, socket);
+	return (socket->readable && event_add(socket->readable, NULL) == 0) ||
+	       err_set(e, ERR_NO_MEMORY, "no memory to receive datagrams");
+}
+
+bool coap_worker_init(struct coap_worker *w, struct err *e)
+{
+	const struct dtls_listener_config listening = {.tls = w->server->tls,
+		.mtu = limits_of(w)->mtu,
+		.retransmit_ms = limits_of(w)->retransmit_ms};
+
+	TAILQ_INIT(&w->handshaking);
+	TAILQ_INIT(&w->open);
+	buf_init(&w->wrapped, DATAGRAM_MAX);
+	w->datagram = mem_new(DATAGRAM_MAX, e);
+	w->listener = dtls_listener_new(&listening, e);
+	if (!w->datagram || !w->listener || !rng_bytes(w->hash_key, sizeof(w->hash_key), e) ||
+		!loop_timer_init(&w->drain_deadline, w->loop, on_drain_deadline, w, e))
+		return false;
+	w->tls = tls_server_ref(w->server->tls);
+	return init_socket(w, &w->sockets[COAP_SOCKET_PLAIN], e) &&
+	       init_socket(w, &w->sockets[COAP_SOCKET_JPY], e);
+}
+
+void coap_worker_drain(void *arg)
+{
+	struct coap_worker *w = arg;
+	struct coap_peer *p, *next;
+
+	if (w->draining)
+		return;
+	w->draining = true;
+	if (w == w->server->workers)
+		loop_timer_arm(&w->drain_deadline, w->server->drain_ms);
+	for (p = TAILQ_FIRST(&w->handshaking); p; p = next) {
+		next = TAILQ_NEXT(p, queue);
+		coap_peer_drain(p); /* frees this one at most */
+	}
+	for (p = TAILQ_FIRST(&w->open); p; p = next) {
+		next = TAILQ_NEXT(p, queue);
+		coap_peer_drain(p);
+	}
+	check_drained(w);
+}
+
+void coap_worker_clear(struct coap_worker *w)
+{
+	w->drained = true; /* nobody is to be told any more */
+	if (!w->wrapped.max)
+		return; /* it has never begun */
+	while (!TAILQ_EMPTY(&w->handshaking))
+		coap_peer_free(TAILQ_FIRST(&w->handshaking));
+	while (!TAILQ_EMPTY(&w->open))
+		coap_peer_free(TAILQ_FIRST(&w->open));
+	coap_peer_free(w->prospect);
+	call_list_free(
+		&w->calls); /* with handlers that will not come back: the loops have stopped */
+	for (size_t i = 0; i < COAP_SOCKET_COUNT; i++)
+		if (w->sockets[i].readable)
+			event_free(w->sockets[i].readable);
+	dtls_listener_free(w->listener);
+	tls_server_free(w->tls);
+	loop_timer_clear(&w->drain_deadline);
+	buf_clear(&w->wrapped);
+	free(w->datagram);
+}

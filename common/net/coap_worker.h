@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The CoAPS server's share on one loop: its sockets, its peers, its calls. Only the counters and
+ * the DTLS context are shared between loops. */
+#ifndef NET_COAP_WORKER_H
+#define NET_COAP_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/base/siphash.h"
+#include "common/net/coap_peer.h"
+
+#define COAP_BUCKETS 4096 /* chains stay short with some thousand peers */
+
+struct coap_socket {
+	struct coap_worker *worker;
+	int fd;	  /* -1: none */
+	bool jpy; /* a join proxy's messages */
+	struct event *readable;
+};
+enum coap_socket_kind { COAP_SOCKET_PLAIN, COAP_SOCKET_JPY, COAP_SOCKET_COUNT };
+
+TAILQ_HEAD(coap_queue, coap_peer);
+struct coap_worker {
+	struct coap_server *server;
+	struct loop *loop;
+	struct coap_socket sockets[COAP_SOCKET_COUNT];
+	struct dtls_listener *listener;
+	struct tls_server *tls;	    /* that the listener has */
+	struct coap_peer *prospect; /* becomes the next peer */
+	LIST_HEAD(, coap_peer) buckets[COAP_BUCKETS];
+	uint8_t hash_key[SIPHASH_KEY_LEN];
+	struct coap_queue handshaking; /* oldest first */
+	struct coap_queue open;	       /* longest silent first */
+	struct call_list calls;
+	uint8_t *datagram; /* the one at hand */
+	struct buf wrapped;
+	size_t shed_count; /* since the last line about it */
+	int64_t shed_told_ms;
+	bool draining, drained;
+	struct loop_timer drain_deadline; /* the first worker's */
+};
+
+struct coap_server {
+	struct coap_server_config config;
+	struct coap_worker *workers;
+	size_t worker_count;
+	struct http_sources *sources;
+	struct http_sources *identities;
+	uint16_t ports[COAP_SOCKET_COUNT];
+	pthread_mutex_t tls_lock;
+	struct tls_server *tls; /* under tls_lock */
+	atomic_size_t sessions;
+	atomic_size_t handshakes;
+	atomic_size_t held; /* octets of bodies and stored answers */
+	atomic_int_fast64_t next_connection_id;
+	/* drain */
+	atomic_size_t undrained;
+	atomic_bool drain_reported;
+	int64_t drain_ms;
+	loop_fn *drain_done;
+	void *drain_arg;
+};
+
+/* Start receiving; before its loop runs. */
+bool coap_worker_init(struct coap_worker *w, struct err *e) MUST_CHECK;
+/* On its loop. */
+void coap_worker_drain(void *worker);
+void coap_worker_clear(struct coap_worker *w);
+
+/* ---- for peers ---- */
+bool coap_worker_send(struct coap_peer *p, struct bytes datagram);
+/* A datagram has come from it. */
+void coap_worker_alive(struct coap_peer *p);
+/* It has shown its certificate: false when too many others show the same and none of them can be
+ * ended. */
+bool coap_worker_identify(struct coap_peer *p, struct err *e) MUST_CHECK;
+/* It keeps so many octets in memory now. When all together keep too many, peers are ended, perhaps
+ * this one too: the last thing in a turn. */
+void coap_worker_account(struct coap_peer *p, size_t held);
+void coap_worker_leave(struct coap_peer *p);
+int64_t coap_worker_next_id(struct coap_worker *w);
+
+#endif
