@@ -113,7 +113,7 @@ void est_csrattrs(struct call *c, void *registrar)
 	if (!may_read(r, s, call_peer(c), &e))
 		call_reply_err(c, &r->log, "csrattrs-refused", &e);
 	else if (ca_csrattrs_der(s->ca).len == 0)
-		call_reply(c, 204, NULL, (struct bytes){0});
+		call_reply(c, call_peer(c)->constrained ? 404 : 204, NULL, (struct bytes){0});
 	else if (call_peer(c)->constrained)
 		reply_binary(c, COAP_FORMAT_CSRATTRS, ca_csrattrs_der(s->ca));
 	else

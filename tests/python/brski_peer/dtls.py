@@ -281,7 +281,8 @@ class Link:
     def finished(self):
         """Our Finished: tls-unique when we are the client and nothing was resumed."""
         octets = ctypes.create_string_buffer(64)
-        return octets.raw[:_finished(self.ssl, octets, len(octets))]
+        length = _finished(self.ssl, octets, len(octets))
+        return octets.raw[:length]
 
     def __del__(self):
         if getattr(self, "ssl", None):
