@@ -42,12 +42,13 @@ _brski_begin() {
 
 _brski_pledge() {
 	local cur prev plain
-	_brski_begin "-c --config"
+	_brski_begin "-c --config --coaps"
 	case $prev in
 	-c | --config) _brski_paths -f "$cur" ;;
+	--coaps) _brski_words "coaps://" "$cur" ;;
 	*)
 		if [[ $cur == -* ]]; then
-			_brski_words "-c --config -v --verbose --once --force -h --help -V --version" "$cur"
+			_brski_words "-c --config -v --verbose --once --force --coaps -h --help -V --version" "$cur"
 		elif [ ${#plain[@]} = 0 ]; then
 			_brski_words "join status renew reset proxy" "$cur"
 		fi

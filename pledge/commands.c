@@ -82,6 +82,14 @@ static int already_enrolled(struct pledge *p)
 	return 0;
 }
 
+/* "coaps://host[:port]": the word in front of the URI says which scheme it has. */
+static bool use_coaps(struct pledge *p, const char *url, struct err *e)
+{
+	return pledge_set_registrar(p, url, e) &&
+	       (p->registrars[0].scheme == URI_COAPS ||
+		       err_set(e, ERR_INPUT, "'%s' is not a coaps URI", url));
+}
+
 static int run_join(struct pledge *p, const struct command_options *o)
 {
 	struct rounds r = {
@@ -95,6 +103,10 @@ static int run_join(struct pledge *p, const struct command_options *o)
 	enum outcome outcome;
 
 	enrolment_init(&n);
+	if (o->coaps && !use_coaps(p, o->coaps, &e)) {
+		err_prefix(&e, "--coaps");
+		return complain(&e, EXIT_USAGE, "give it a registrar as coaps://host:port");
+	}
 	if (state_is_enrolled(p->state))
 		return already_enrolled(p);
 	outcome = rounds_run(&r, &e);

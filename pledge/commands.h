@@ -10,6 +10,7 @@
 
 struct command_options {
 	bool verbose, once, force;
+	const char *coaps; /* join: with this registrar only; or NULL */
 };
 
 struct command {

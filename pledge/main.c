@@ -12,6 +12,7 @@
 
 static const char usage[] =
 	"usage: brski-pledge join|status|renew|reset|proxy [-c FILE] [-v] [--once] [--force]\n"
+	"                    [--coaps URI]\n"
 	"\n"
 	"  join    get this site's certificate, with the manufacturer's voucher (RFC 8995)\n"
 	"  status  say whether the device has joined\n"
@@ -22,6 +23,7 @@ static const char usage[] =
 	"  -c, --config FILE  configuration (default " PLEDGE_CONFIG_DEFAULT ")\n"
 	"  -v, --verbose      log to stderr\n"
 	"      --once         join, renew: one round over the registrars, then give up\n"
+	"      --coaps URI    join: with this registrar only, coaps://host[:port]\n"
 	"      --force        renew: now, whatever the dates say\n"
 	"  -h, --help         this text and the configuration\n"
 	"  -V, --version      the release\n"
@@ -70,6 +72,7 @@ static bool parse_options(int argc, char **argv, struct command_line *c)
 		{"verbose", no_argument, NULL, 'v'},
 		{"once", no_argument, NULL, 'o'},
 		{"force", no_argument, NULL, 'f'},
+		{"coaps", required_argument, NULL, 'C'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -85,6 +88,8 @@ static bool parse_options(int argc, char **argv, struct command_line *c)
 			c->options.once = true;
 		else if (option == 'f')
 			c->options.force = true;
+		else if (option == 'C')
+			c->options.coaps = optarg;
 		else if (option == 'h')
 			c->help = true;
 		else if (option == 'V')
@@ -107,6 +112,8 @@ static int parse_command_line(int argc, char **argv, struct command_line *c)
 	c->command = command_find(argv[optind]);
 	if (!c->command)
 		return usage_error("unknown command", argv[optind]);
+	if (c->options.coaps && strcmp(c->command->name, "join") != 0)
+		return usage_error("--coaps is for join, not for", c->command->name);
 	return optind + 1 == argc
 		       ? 0
 		       : usage_error("one command at a time, not also", argv[optind + 1]);

@@ -8,7 +8,23 @@
 #include "common/base/text.h"
 #include "common/pki/idevid.h"
 
-/* "https://a:1 https://b:2" into registrars. */
+static bool add_registrar(struct pledge *p, const char *url, struct err *e)
+{
+	struct uri *to = &p->registrars[p->registrar_count];
+
+	if (p->registrar_count == REGISTRARS_MAX)
+		return err_set(e, ERR_INPUT, "more than %d registrars", REGISTRARS_MAX);
+	if (!uri_parse_server(url, to, e))
+		return err_prefix(e, "'%s'", url);
+	if (to->path[0] && strcmp(to->path, "/") != 0)
+		return err_set(e, ERR_INPUT, "'%s': only %s://host:port, no path", url,
+			uri_scheme_name(to->scheme));
+	to->path[0] = '\0';
+	p->registrar_count++;
+	return true;
+}
+
+/* "https://a:1 coaps://b:2" into registrars. */
 static bool parse_registrars(struct pledge *p, struct err *e)
 {
 	FREE_AUTO char *words = str_dup(p->config.urls, e);
@@ -16,19 +32,16 @@ static bool parse_registrars(struct pledge *p, struct err *e)
 
 	if (!words)
 		return false;
-	for (char *w = strtok_r(words, " \t\r\n,", &rest); w;
-		w = strtok_r(NULL, " \t\r\n,", &rest)) {
-		if (p->registrar_count == REGISTRARS_MAX)
-			return err_set(e, ERR_INPUT, "more than %d registrars", REGISTRARS_MAX);
-		if (!uri_parse_server(w, &p->registrars[p->registrar_count], e))
-			return err_prefix(e, "[registrars] urls: '%s'", w);
-		if (p->registrars[p->registrar_count].path[0] &&
-			strcmp(p->registrars[p->registrar_count].path, "/") != 0)
-			return err_set(e, ERR_INPUT,
-				"[registrars] urls: '%s': only https://host:port, no path", w);
-		p->registrars[p->registrar_count++].path[0] = '\0';
-	}
+	for (char *w = strtok_r(words, " \t\r\n,", &rest); w; w = strtok_r(NULL, " \t\r\n,", &rest))
+		if (!add_registrar(p, w, e))
+			return err_prefix(e, "[registrars] urls");
 	return p->registrar_count > 0 || err_set(e, ERR_INPUT, "[registrars] urls: none given");
+}
+
+bool pledge_set_registrar(struct pledge *p, const char *url, struct err *e)
+{
+	p->registrar_count = 0;
+	return add_registrar(p, url, e);
 }
 
 static bool load_device(struct pledge *p, struct err *e)

@@ -33,6 +33,8 @@ struct pledge {
 /* Load what the configuration names and open the state. *p is zeroed but for log, clock, out and
  * pause. Whatever the result, pledge_clear() frees it. ERR_INPUT, ERR_IO, ERR_CONFLICT. */
 bool pledge_init(struct pledge *p, const char *config_path, struct err *e) MUST_CHECK;
+/* This registrar only, whatever the configuration names. ERR_INPUT. */
+bool pledge_set_registrar(struct pledge *p, const char *url, struct err *e) MUST_CHECK;
 void pledge_clear(struct pledge *p);
 /* The configuration alone: no key is read and no lock taken. */
 bool pledge_init_config(struct pledge *p, const char *config_path, struct err *e) MUST_CHECK;
