@@ -8,6 +8,7 @@
 #include "pledge/enroll.h"
 #include "pledge/join.h"
 #include "pledge/proxy.h"
+#include "pledge/refresh.h"
 #include "pledge/renew.h"
 #include "pledge/rounds.h"
 
@@ -173,6 +174,7 @@ static bool begin_renewal(struct exchange *x, void *arg, struct err *e)
 	x->identity = &n->ldevid;
 	x->renews = true;
 	x->cacerts_etag = n->cacerts_etag;
+	x->cacerts_asked_unix_s = n->cacerts_asked_unix_s;
 	for (size_t i = 0; i < n->cacerts.count; i++)
 		if (!cert_list_add(&x->cacerts, n->cacerts.items[i], e))
 			return false;
@@ -244,6 +246,27 @@ static int renew(struct pledge *p, struct enrolment *n, const struct command_opt
 	return 0;
 }
 
+/* A constrained device does not ask for them with each renewal. That the certificate is not due is
+ * true whatever becomes of this; the next run tries again. */
+static void refresh_cacerts(struct pledge *p, struct enrolment *n)
+{
+	struct rounds r = {
+		.pledge = p,
+		.steps = refresh_steps,
+		.step_count = refresh_step_count,
+		.prepare = begin_renewal,
+		.arg = n,
+		.attempts = 1,
+	};
+	struct err e = ERR_INIT;
+
+	if (!prefer_registrar(p, n->registrar, &e) || p->registrars[0].scheme != URI_COAPS ||
+		!refresh_is_due(n, clock_unix_s(&p->clock), p->config.trusted_clock))
+		return;
+	if (rounds_run(&r, &e) != OUTCOME_DONE)
+		pledge_say(p, "cacerts: not asked for: %s", e.text);
+}
+
 static int run_renew(struct pledge *p, const struct command_options *o)
 {
 	ENROLMENT_AUTO struct enrolment n, fresh;
@@ -258,8 +281,10 @@ static int run_renew(struct pledge *p, const struct command_options *o)
 	}
 	if (!state_load_enrolment(p->state, &n, &e))
 		return complain(&e, 1, ADVICE_DAMAGED);
-	if (!may_renew(p, n.ldevid.cert, o))
+	if (!may_renew(p, n.ldevid.cert, o)) {
+		refresh_cacerts(p, &n);
 		return 0;
+	}
 	code = renew(p, &n, o);
 	if (code == 0 && state_load_enrolment(p->state, &fresh, &e))
 		say_until(p, "renewed", fresh.ldevid.cert);

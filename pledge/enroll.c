@@ -125,6 +125,8 @@ static bool take_cacerts_answer(
 	struct exchange *x, const struct session_reply *reply, bool *told, struct err *e)
 {
 	*told = true;
+	if (reply->status == 200 || reply->status == NOT_MODIFIED)
+		x->cacerts_asked_unix_s = clock_unix_s(&x->pledge->clock);
 	if (reply->status == 200)
 		return take_cacerts(x, reply, e);
 	if (reply->status == NOT_MODIFIED && x->cacerts_etag.len) {

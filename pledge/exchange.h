@@ -37,6 +37,7 @@ struct exchange {
 	struct cert_list cacerts; /* what the site's CAs are, as far as we were told */
 	struct anchors *domain_anchors;
 	struct etag cacerts_etag;
+	int64_t cacerts_asked_unix_s; /* when the site told them; 0: it did not yet */
 	struct csrattrs csrattrs;
 	struct cert *ldevid;
 	struct cert_list ldevid_chain;

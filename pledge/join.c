@@ -298,6 +298,7 @@ static bool install(struct exchange *x, struct err *e)
 		.chain = &x->ldevid_chain,
 		.cacerts = &x->cacerts,
 		.cacerts_etag = &x->cacerts_etag,
+		.cacerts_asked_unix_s = x->cacerts_asked_unix_s,
 		.voucher = buf_bytes(&x->voucher),
 		.voucher_is_cose = session_is_constrained(x->session),
 		.registrar = registrar,

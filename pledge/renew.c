@@ -12,7 +12,7 @@ bool renew_is_due(const struct cert *ldevid, int64_t now_unix_s, int64_t renew_b
 	       now_unix_s >= cert_not_after(ldevid) - renew_before_s;
 }
 
-static bool connect_anchored(struct exchange *x, struct err *e)
+bool renew_connect(struct exchange *x, struct err *e)
 {
 	if (!exchange_open(x, e))
 		return false;
@@ -47,7 +47,7 @@ static bool replace(struct exchange *x, struct err *e)
 
 	if (!state_load_enrolment(x->pledge->state, &old, e))
 		return false;
-	in.cacerts_asked_unix_s = old.cacerts_asked_unix_s;
+	in.cacerts_asked_unix_s = x->cacerts_asked_unix_s;
 	in.voucher = buf_bytes(&old.voucher);
 	in.voucher_is_cose = old.voucher_is_cose;
 	in.registrar = old.registrar;
@@ -65,7 +65,7 @@ static bool report(struct exchange *x, struct err *e)
 }
 
 const struct step renew_steps[] = {
-	{"connect", connect_anchored, OUTCOME_UNREACHABLE, NULL, NULL},
+	{"connect", renew_connect, OUTCOME_UNREACHABLE, NULL, NULL},
 	{"cacerts", enroll_cacerts, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
 	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
 	{"certificate", reenroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CERT},

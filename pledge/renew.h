@@ -9,6 +9,8 @@
 extern const struct step renew_steps[];
 extern const size_t renew_step_count;
 
+/* To a registrar that is under the site's CAs, with the device's certificate. */
+bool renew_connect(struct exchange *x, struct err *e) MUST_CHECK;
 /* May it be renewed now? */
 bool renew_is_due(const struct cert *ldevid, int64_t now_unix_s, int64_t renew_before_s);
 

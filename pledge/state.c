@@ -484,7 +484,7 @@ bool state_update_cacerts(struct state *s, const struct cert_list *certs, const 
 	ENROLMENT_AUTO struct enrolment n;
 
 	return state_load_enrolment(s, &n, e) && paths_of(s, s->current, &p, e) &&
-	       (!certs || write_certs(p.cacerts, NULL, certs, e)) &&
+	       write_certs(p.cacerts, NULL, certs, e) &&
 	       write_info(p.info, n.registrar, etag, asked_unix_s, e);
 }
 

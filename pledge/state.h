@@ -61,8 +61,7 @@ bool state_is_enrolled(const struct state *s);
 bool state_load_enrolment(const struct state *s, struct enrolment *out, struct err *e) MUST_CHECK;
 /* The registrar has been told. */
 bool state_report_done(struct state *s, struct err *e) MUST_CHECK;
-/* The site has other CA certificates now, or the same (certs NULL); asked_unix_s is when it said
- * so. */
+/* The site has told its CA certificates anew, at asked_unix_s. */
 bool state_update_cacerts(struct state *s, const struct cert_list *certs, const struct etag *etag,
 	int64_t asked_unix_s, struct err *e) MUST_CHECK;
 /* Where the files are, for people: DIR/current. */
