@@ -14,6 +14,7 @@
 #include "common/run/config_changes.h"
 #include "common/run/daemon.h"
 #include "registrar/admin.h"
+#include "registrar/coap.h"
 #include "registrar/enroll.h"
 #include "registrar/est.h"
 #include "registrar/onboard.h"
@@ -54,7 +55,8 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	r->config_path = str_dup(config_path, e);
 	if (!r->log.limits || !r->config_path || !tls_init(e) ||
 		!(r->setup = registrar_setup_load(config_path, clock_unix_s(&r->clock), e)) ||
-		!http_listen_is_address(r->setup->config.listen, e))
+		!http_listen_is_address(r->setup->config.listen, e) ||
+		!coap_addresses_check(&r->setup->config, e))
 		return false;
 	r->log.level = (enum log_level)r->setup->config.log_level;
 	r->cert_cache = cert_cache_new(CERT_CACHE_ENTRIES, e);
@@ -100,6 +102,8 @@ bool registrar_reload(struct registrar *r)
 	log_set_level(&r->log, (enum log_level)fresh->config.log_level);
 	old = replace_setup(r, fresh);
 	http_server_set_tls(r->server, fresh->tls);
+	if (r->coap && fresh->dtls)
+		coap_server_set_tls(r->coap, fresh->dtls);
 	config_log_reload(
 		&r->log, &registrar_config_schema, &r->started_list, &old->list, &fresh->list);
 	registrar_setup_free(old);
@@ -180,13 +184,13 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		return false;
 	atomic_store(&r->pending_claims, pending);
 	if (!make_workers(r, loops, loop_count, e) || !serve_admin(r, loops, e) ||
-		!serve_devices(r, loops, loop_count, e) ||
+		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e))
 		return false;
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
 	loop_timer_arm(&r->sweep, SWEEP_MS);
-	log_event(
-		&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen, NULL);
+	log_event(&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen,
+		"coaps", r->setup->config.coaps_listen, "jpy", r->setup->config.jpy_listen, NULL);
 	return true;
 }
 
@@ -272,9 +276,11 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	r->drained = drained;
 	r->drained_arg = arg;
 	log_event(&r->log, LOG_LEVEL_INFO, "draining", NULL, NULL);
-	atomic_store(&r->draining, r->admin ? 2 : 1);
+	atomic_store(&r->draining, 1 + (r->admin != NULL) + (r->coap != NULL));
 	if (r->admin)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
+	if (r->coap)
+		coap_drain(r, on_server_drained);
 	http_server_drain(r->server, DRAIN_MS, on_server_drained, r);
 }
 
@@ -287,6 +293,7 @@ void registrar_close(struct registrar *r)
 		loop_timer_clear(&r->sweep);
 	http_server_free(r->server);
 	http_server_free(r->admin);
+	coap_stop(r);
 	outstanding_free(r->outstanding);
 	registrar_setup_free(r->setup);
 	cert_cache_free(r->cert_cache);

@@ -10,6 +10,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/net/coap_discovery.h"
+#include "common/net/coap_server.h"
 #include "common/net/http_client.h"
 #include "common/net/http_server.h"
 #include "common/run/daemon.h"
@@ -39,6 +41,9 @@ struct registrar {
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
 	struct http_server *server, *admin;
+	struct coap_server *coap; /* NULL: no constrained devices are served */
+	struct coap_responder *responders[DISCOVERY_MAX];
+	size_t responder_count;
 	struct loop_timer sweep;
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
 	_Atomic int draining;	       /* servers that are not yet empty */

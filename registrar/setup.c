@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <stdlib.h>
 
+#include "common/net/dtls.h"
 #include "common/run/config_changes.h"
 
 #define CHAIN_PEM_MAX (2 * CERT_LIST_PEM_MAX) /* our lines may be shorter than the file's */
@@ -105,6 +106,18 @@ static bool make_tls(struct registrar_setup *s, struct err *e)
 	return true;
 }
 
+/* One certificate for both carriers: a pledge finds the same registrar on either. */
+static bool make_dtls(struct registrar_setup *s, struct err *e)
+{
+	if (!s->config.coaps_listen)
+		return true;
+	s->dtls = dtls_server_new(&s->face->identity, e);
+	if (!s->dtls)
+		return err_prefix(e, "[coaps]");
+	tls_server_attach(s->dtls, registrar_face_ref(s->face), drop_face);
+	return true;
+}
+
 static bool load_manufacturers(struct registrar_setup *s, struct err *e)
 {
 	for (size_t i = 0; i < s->config.manufacturer_count; i++) {
@@ -142,7 +155,8 @@ static bool load(struct registrar_setup *s, const char *config_path, int64_t now
 	       take_identity(s->face, &s->config, now, e) &&
 	       (s->ca = ca_open(&s->config, now, e)) != NULL &&
 	       domain_init(&s->face->domain, &s->face->identity, ca_certs(s->ca), e) &&
-	       load_manufacturers(s, e) && check_group(s->config.admin_group, e) && make_tls(s, e);
+	       load_manufacturers(s, e) && check_group(s->config.admin_group, e) &&
+	       make_tls(s, e) && make_dtls(s, e);
 }
 
 struct registrar_setup *registrar_setup_load(const char *config_path, int64_t now, struct err *e)
@@ -171,6 +185,7 @@ void registrar_setup_free(struct registrar_setup *s)
 	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
 	tls_server_free(s->tls);
+	tls_server_free(s->dtls);
 	for (size_t i = 0; i < s->manufacturer_count; i++)
 		manufacturer_clear(&s->manufacturers[i]);
 	ca_free(s->ca);

@@ -29,7 +29,8 @@ struct registrar_setup {
 	atomic_uint refs;
 	struct registrar_config config;
 	struct registrar_face *face;
-	struct tls_server *tls; /* with the face attached */
+	struct tls_server *tls;	 /* with the face attached */
+	struct tls_server *dtls; /* the same for CoAPS; NULL without it */
 	struct ca *ca;
 	struct manufacturer manufacturers[MANUFACTURERS_MAX];
 	size_t manufacturer_count;

@@ -324,6 +324,43 @@ static void manufacturer_lists__serials_of_its_file__and_no_others(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void registrar_open__constrained_devices_as_well__opens(void **state)
+{
+	struct fixture *f = *state;
+
+	add_config(f, "[coaps]\nlisten=[::1]:5684\njpy_listen=127.0.0.1:5685\nmtu=1232\n"
+		      "certificate_format=pkix-cert\ncacerts_max=16\n"
+		      "discovery=127.0.0.1 wpan0\n");
+	opens(f);
+}
+
+static void registrar_open__coaps_that_cannot_be_served__says_so(void **state)
+{
+	static const struct {
+		const char *lines, *complaint;
+	} rows[] = {
+		{"listen=nonsense", "[coaps]"},
+		{"listen=127.0.0.1:5684\njpy_listen=127.0.0.1", "[coaps]"},
+		{"jpy_listen=127.0.0.1:5685", "jpy_listen needs"},
+		{"discovery=127.0.0.1", "discovery needs"},
+		{"mtu=100", "mtu"},
+		{"mtu=1500", "mtu"},
+		{"certificate_format=pem", "certificate_format"},
+		{"cacerts_max=0", "cacerts_max"},
+		{"[manufacturer acme]\ncose_media_type=cose", "cose_media_type"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct err e = ERR_INIT;
+		FREE_AUTO char *more = str_printf(
+			&e, "%s%s\n", rows[i].lines[0] == '[' ? "" : "[coaps]\n", rows[i].lines);
+
+		add_config(f, more);
+		complains(f, rows[i].complaint);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +381,8 @@ int main(void)
 		T(registrar_config_load__the_example__is_understood),
 		T(registrar_config_load__nothing_said__is_the_careful_choice),
 		T(manufacturer_lists__serials_of_its_file__and_no_others),
+		T(registrar_open__constrained_devices_as_well__opens),
+		T(registrar_open__coaps_that_cannot_be_served__says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
