@@ -299,14 +299,27 @@ static bool number_of(const char *media_type, uint32_t *out, struct err *e)
 	       err_set(e, ERR_INPUT, "%s has no number in CoAP", media_type);
 }
 
+static const struct {
+	const char *name;
+	uint8_t code;
+} methods[] = {{"GET", COAP_GET}, {"POST", COAP_POST}, {"PUT", COAP_PUT}};
+
+static bool code_of(const char *method, uint8_t *out, struct err *e)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
+		if (strcmp(methods[i].name, method) == 0) {
+			*out = methods[i].code;
+			return true;
+		}
+	return err_set(e, ERR_INPUT, "no method %s over CoAP", method);
+}
+
 static bool make_request(const struct session_request *rq, struct coap_request *out, struct err *e)
 {
-	*out = (struct coap_request){.code = strcmp(rq->method, "GET") == 0 ? COAP_GET : COAP_POST,
-		.path = rq->path,
-		.body = rq->body,
-		.etag = rq->etag,
-		.reply_max = rq->reply_max};
-	return number_of(rq->content_type, &out->content_format, e) &&
+	*out = (struct coap_request){
+		.path = rq->path, .body = rq->body, .etag = rq->etag, .reply_max = rq->reply_max};
+	return code_of(rq->method, &out->code, e) &&
+	       number_of(rq->content_type, &out->content_format, e) &&
 	       number_of(rq->accept, &out->accept, e);
 }
 

@@ -424,6 +424,22 @@ static void coap_session_send__unavailable_for_a_while__is_202(void **state)
 	assert_string_equal(w->reply.retry_after, "30");
 }
 
+/* req: C-28 */
+static void coap_session_send__version_we_have__is_304(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	expect_answer(w);
+	assert_int_equal(w->reply.etag_len, 1);
+	w->request.etag = bytes_of("\7", 1);
+	w->peer.code = COAP_VALID;
+	w->peer.body = "";
+	assert_true(send_once(w));
+	assert_int_equal(w->reply.status, 304);
+	assert_true(bytes_equal(w->request.etag, bytes_of(w->reply.etag, w->reply.etag_len)));
+}
+
 /* req: C-22, R-08 */
 static void coap_session_send__error__comes_with_its_sentence(void **state)
 {
@@ -543,6 +559,7 @@ int main(void)
 		CASE(coap_session_send__answer_and_close__is_an_answer_and_the_end),
 		CASE(coap_session_is_open__server_has_closed__says_no),
 		CASE(coap_session_send__unavailable_for_a_while__is_202),
+		CASE(coap_session_send__version_we_have__is_304),
 		CASE(coap_session_send__error__comes_with_its_sentence),
 		CASE(coap_session_anchored__right_anchor_and_name__is_talked_to),
 		CASE(coap_session_anchored__other_anchor__is_refused),
