@@ -8,24 +8,29 @@
 
 #include <string.h>
 
+#include "common/message/voucher_cbor.h"
 #include "common/wire/datetime.h"
 #include "voucher/input.h"
 #include "voucher/render.h"
+#include "voucher/render_cose.h"
 
 /* One object under inspection. */
 struct inspection {
 	const struct inspect_wish *wish;
+	const struct voucher_format *format;
 	unsigned depth;
 	struct signed_voucher voucher;
-	struct err verdict; /* on the signature */
-	json_t *report;	    /* borrowed: the object being filled */
-	json_t *problems;   /* borrowed: the report's array of reasons */
-	struct err *why;    /* the first reason of all, for the caller */
+	struct err verdict;	/* on the signature */
+	struct cert_list known; /* who may have signed, besides whom it carries */
+	json_t *report;		/* borrowed: the object being filled */
+	json_t *problems;	/* borrowed: the report's array of reasons */
+	struct err *why;	/* the first reason of all, for the caller */
 };
 
 static void inspection_clear(struct inspection *in)
 {
 	signed_voucher_clear(&in->voucher);
+	cert_list_clear(&in->known);
 }
 #define INSPECTION_AUTO __attribute__((cleanup(inspection_clear)))
 
@@ -88,9 +93,15 @@ static bool put_chain(struct inspection *in, struct err *e)
 	       (problem.kind == ERR_NONE || add_problem(in, &problem, e));
 }
 
-/* The members of the payload, as they stand there. */
-static bool put_fields(struct inspection *in, struct err *e)
+/* The members of the payload, as they stand there; in CBOR with their names. */
+static bool put_fields(struct inspection *in, struct bytes octets, struct err *e)
 {
+	if (in->format->parse_content == voucher_parse_cbor)
+		return render_put(in->report, "fields",
+			       render_cbor_fields(
+				       in->voucher.fields.kind, buf_bytes(&in->voucher.payload), e),
+			       e) &&
+		       render_put(in->report, "cose", render_cose(octets, e), e);
 	json_t *JSON_AUTO payload = json_parse_object(buf_bytes(&in->voucher.payload), e);
 	if (!payload)
 		return false;
@@ -176,9 +187,8 @@ static bool check_expiry(struct inspection *in, struct err *e)
 
 /* ---- one object, and the one inside ---- */
 
-static bool inspect_one(struct bytes octets, const struct voucher_format *format,
-	const struct inspect_wish *wish, unsigned depth, json_t **report, struct err *why,
-	struct err *e);
+static bool inspect_one(struct bytes octets, const struct inspection *outer, struct inspection *in,
+	json_t **report, struct err *e);
 
 /* What is inside cannot be opened: the shape stays, the reason is said. */
 static bool put_unreadable(struct inspection *in, const struct err *reason, struct err *e)
@@ -196,29 +206,29 @@ static bool put_unreadable(struct inspection *in, const struct err *reason, stru
 static bool put_nested(struct inspection *in, struct err *e)
 {
 	const struct buf *prior = &in->voucher.fields.prior_signed_voucher_request;
-	const struct voucher_format *format = NULL;
+	struct inspection INSPECTION_AUTO inner = {
+		.wish = in->wish, .depth = in->depth + 1, .why = in->why};
 	struct buf BUF_AUTO octets = BUF_INIT(INPUT_MAX);
 	struct err unreadable = ERR_INIT;
 	json_t *nested = NULL;
 	if (prior->len == 0)
 		return render_put(in->report, "nested", json_null(), e);
-	if (in->depth + 1 >= INSPECT_DEPTH_MAX)
+	if (inner.depth >= INSPECT_DEPTH_MAX)
 		err_set(&unreadable, ERR_INPUT, "nested deeper than %d", INSPECT_DEPTH_MAX);
-	else if (input_decode(buf_bytes(prior), &octets, &format, &unreadable) &&
-		 inspect_one(buf_bytes(&octets), format, in->wish, in->depth + 1, &nested, in->why,
-			 &unreadable))
+	else if (input_decode(buf_bytes(prior), &octets, &inner.format, &unreadable) &&
+		 inspect_one(buf_bytes(&octets), in, &inner, &nested, &unreadable))
 		return render_put(in->report, "nested", nested, e);
 	return put_unreadable(in, &unreadable, e);
 }
 
-static bool fill_report(struct inspection *in, const struct voucher_format *format, struct err *e)
+static bool fill_report(struct inspection *in, struct bytes octets, struct err *e)
 {
 	bool request = in->voucher.fields.kind == VOUCHER_REQUEST;
 	if (!render_put(
 		    in->report, "type", json_string(request ? "voucher-request" : "voucher"), e) ||
-		!render_put(in->report, "format", json_string(format->name), e) ||
+		!render_put(in->report, "format", json_string(in->format->name), e) ||
 		!put_signature(in, e) || !put_chain(in, e) || !put_signing_time(in, e) ||
-		!put_fields(in, e) || !put_signer(in, e) || !put_member_certs(in, e))
+		!put_fields(in, octets, e) || !put_signer(in, e) || !put_member_certs(in, e))
 		return false;
 	if (in->depth == 0 && (!check_nonce(in, e) || !check_serial(in, e)))
 		return false;
@@ -227,18 +237,33 @@ static bool fill_report(struct inspection *in, const struct voucher_format *form
 	       render_put(in->report, "problems", json_incref(in->problems), e);
 }
 
-static bool inspect_one(struct bytes octets, const struct voucher_format *format,
-	const struct inspect_wish *wish, unsigned depth, json_t **report, struct err *why,
-	struct err *e)
+static bool know(struct inspection *in, const struct cert_list *certs, struct err *e)
+{
+	for (size_t i = 0; certs && i < certs->count; i++)
+		if (!cert_list_add(&in->known, certs->items[i], e))
+			return false;
+	return true;
+}
+
+/* A COSE may carry no certificate at all: then the signer is whom the caller named, or, of a
+ * request inside of another, one of those that came with that. */
+static bool gather_known(struct inspection *in, const struct inspection *outer, struct err *e)
+{
+	return know(in, in->wish->signers, e) &&
+	       (!in->wish->anchors || know(in, anchors_certs(in->wish->anchors), e)) &&
+	       (!outer || know(in, &outer->voucher.certs, e));
+}
+
+static bool inspect_one(struct bytes octets, const struct inspection *outer, struct inspection *in,
+	json_t **report, struct err *e)
 {
 	json_t *JSON_AUTO object = json_object();
 	json_t *JSON_AUTO problems = json_array();
-	struct inspection INSPECTION_AUTO in = {
-		.wish = wish, .depth = depth, .report = object, .problems = problems, .why = why};
-	if (!format->read(
-		    octets, NULL, depth == 0 ? wish->signers : NULL, &in.voucher, &in.verdict, e))
-		return false;
-	if (!fill_report(&in, format, e))
+	in->report = object;
+	in->problems = problems;
+	if (!gather_known(in, outer, e) ||
+		!in->format->read(octets, NULL, &in->known, &in->voucher, &in->verdict, e) ||
+		!fill_report(in, octets, e))
 		return false;
 	*report = json_incref(object);
 	return true;
@@ -247,6 +272,7 @@ static bool inspect_one(struct bytes octets, const struct voucher_format *format
 bool inspect(struct bytes octets, const struct voucher_format *format,
 	const struct inspect_wish *wish, json_t **report, struct err *why, struct err *e)
 {
+	struct inspection INSPECTION_AUTO in = {.wish = wish, .format = format, .why = why};
 	*why = (struct err)ERR_INIT;
-	return inspect_one(octets, format, wish, 0, report, why, e);
+	return inspect_one(octets, NULL, &in, report, e);
 }

@@ -20,9 +20,8 @@ enum exit_code {
 
 static const char usage[] =
 	"usage: brski-voucher inspect [OPTION]... FILE\n"
-	"Print a CMS voucher or voucher-request (DER, PEM or base64; \"-\": standard input) as "
-	"JSON\n"
-	"and verify it.\n"
+	"Print a voucher or voucher-request in CMS or COSE (binary, PEM, base64 or hexadecimal;\n"
+	"\"-\": standard input) as JSON and verify it.\n"
 	"\n"
 	"  --signer FILE   certificate that must have signed it, if not the one it carries\n"
 	"  --anchor FILE   trust anchors; without them the chain is not checked\n"
