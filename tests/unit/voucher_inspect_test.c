@@ -4,6 +4,7 @@
 
 #include "common/message/voucher_format.h"
 #include "common/pki/cms.h"
+#include "common/pki/cose.h"
 #include "voucher/inspect.h"
 
 #define NOW    1618350203
@@ -261,10 +262,73 @@ static void inspect__signed_json_that_is_no_voucher__is_not_readable(void **stat
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- COSE ---- */
+
+/* req: O-06 */
+static void inspect__cose_request_in_a_request__is_verified_by_the_outer_bag(void **state)
+{
+	struct fixture *f = *state;
+	const struct voucher_format *cose =
+		voucher_format_by_media_type("application/voucher+cose");
+	struct cert_list pledge = {.items = &f->pledge.cert, .count = 1};
+	struct err e = ERR_INIT;
+	for (size_t i = 0; i < 2; i++) {
+		struct buf BUF_AUTO inner = BUF_INIT(CMS_DER_MAX);
+		struct buf BUF_AUTO outer = BUF_INIT(CMS_DER_MAX);
+		struct voucher VOUCHER_AUTO pvr;
+		struct voucher VOUCHER_AUTO rvr;
+		make_request(&pvr);
+		make_request(&rvr);
+		assert_true(cose->seal(&pvr, &f->pledge, NULL, NOW, &inner, &e));
+		assert_true(
+			buf_append(&rvr.prior_signed_voucher_request, inner.data, inner.len, &e));
+		assert_true(cose->seal(&rvr, &f->registrar, i ? NULL : &pledge, NOW, &outer, &e));
+		struct err why = ERR_INIT;
+		json_t *JSON_AUTO report = NULL;
+		assert_true(inspect(
+			buf_bytes(&outer), cose, &(struct inspect_wish){0}, &report, &why, &e));
+		const json_t *nested = json_object_get(report, "nested");
+		assert_string_equal(text(report, "format"), "cose");
+		assert_string_equal(text(report, "signature"), "valid");
+		assert_string_equal(text(json_object_get(report, "cose"), "alg"), "ES256");
+		assert_string_equal(
+			text(json_object_get(report, "fields"), "assertion"), "proximity");
+		assert_string_equal(text(nested, "signature"), i ? "unverifiable" : "valid");
+		assert_int_equal(why.kind, i ? ERR_UNAUTHENTICATED : ERR_NONE);
+	}
+}
+
+/* req: Y-02 */
+static void inspect__cose_keys_nobody_knows__are_shown_as_they_stand(void **state)
+{
+	/* {2501: {13: "SN-1", 99: 1, 47(2509): "x", "a": h'01', -1: null}} */
+	static const uint8_t content[] = {0xa1, 0x19, 0x09, 0xc5, 0xa5, 0x0d, 0x64, 'S', 'N', '-',
+		'1', 0x18, 99, 0x01, 0xd8, 0x2f, 0x19, 0x09, 0xcd, 0x61, 'x', 0x61, 'a', 0x41, 0x01,
+		0x20, 0xf6};
+	struct fixture *f = *state;
+	struct cert_list bag = {.items = &f->pledge.cert, .count = 1};
+	struct buf BUF_AUTO octets = BUF_INIT(CMS_DER_MAX);
+	struct err why = ERR_INIT, e = ERR_INIT;
+	json_t *JSON_AUTO report = NULL;
+	assert_true(cose_seal(bytes_of(content, sizeof(content)), &f->pledge, &bag, &octets, &e));
+	assert_true(inspect(buf_bytes(&octets),
+		voucher_format_by_media_type("application/voucher+cose"), &(struct inspect_wish){0},
+		&report, &why, &e));
+	const json_t *fields = json_object_get(report, "fields");
+	assert_int_equal(json_object_size(fields), 5);
+	assert_string_equal(text(fields, "serial-number"), "SN-1");
+	assert_int_equal(json_integer_value(json_object_get(fields, "SID 2600")), 1);
+	assert_string_equal(text(fields, "pinned-domain-cert"), "x");
+	assert_string_equal(text(fields, "a"), "AQ==");
+	assert_true(json_is_null(json_object_get(fields, "-1")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(inspect__a_request_in_a_request__shows_both_as_valid),
+		TEST(inspect__cose_request_in_a_request__is_verified_by_the_outer_bag),
+		TEST(inspect__cose_keys_nobody_knows__are_shown_as_they_stand),
 		TEST(inspect__inner_signature_bad__counts_against_the_whole),
 		TEST(inspect__inner_octets_are_no_container__keeps_the_shape),
 		TEST(inspect__outer_payload_changed__is_shown_as_invalid),
