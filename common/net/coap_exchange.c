@@ -30,8 +30,6 @@
 #include "common/wire/coap_format.h"
 
 /* RFC 7252 §4.8 */
-#define ACK_TIMEOUT_MS	     2000
-#define ACK_RANDOM_MS	     1000 /* ACK_RANDOM_FACTOR 1.5 */
 #define MAX_RETRANSMIT	     4
 #define EXCHANGE_LIFETIME_MS 247000
 
@@ -198,8 +196,10 @@ static void send_empty(struct coap_peer *p, enum coap_type type, uint16_t id)
 
 static void expect_ack(struct coap_exchange *ex)
 {
+	int64_t first_ms = coap_peer_config(ex->peer)->limits.repeat_ms;
+
 	ex->repeats_left = MAX_RETRANSMIT;
-	ex->repeat_ms = ACK_TIMEOUT_MS + rng_below(ACK_RANDOM_MS);
+	ex->repeat_ms = first_ms + rng_below((uint32_t)first_ms / 2); /* ACK_RANDOM_FACTOR 1.5 */
 	ex->repeat_due_ms = clock_mono_ms() + ex->repeat_ms;
 }
 

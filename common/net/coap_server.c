@@ -23,6 +23,7 @@ const struct coap_limits coap_limits_default = {
 	.ack_ms = 1500, /* a peer repeats after 2 s (RFC 7252 §4.8) */
 	.late_ms =
 		15000, /* a peer gives up after 62 s, and its first datagrams may have got lost */
+	.repeat_ms = 2000, /* RFC 7252 §4.8 */
 	.drain_grace_ms = 1000,
 	.sessions_max = 4096,
 	.sessions_per_source_max = 1024, /* a join proxy speaks for all devices behind it */
@@ -44,6 +45,7 @@ static void fill_limits(struct coap_limits *l)
 	l->body_ms = l->body_ms ? l->body_ms : d->body_ms;
 	l->ack_ms = l->ack_ms ? l->ack_ms : d->ack_ms;
 	l->late_ms = l->late_ms ? l->late_ms : d->late_ms;
+	l->repeat_ms = l->repeat_ms ? l->repeat_ms : d->repeat_ms;
 	l->drain_grace_ms = l->drain_grace_ms ? l->drain_grace_ms : d->drain_grace_ms;
 	l->sessions_max = l->sessions_max ? l->sessions_max : d->sessions_max;
 	l->sessions_per_source_max = l->sessions_per_source_max ? l->sessions_per_source_max

@@ -49,6 +49,7 @@ struct coap_limits {
 	int64_t ack_ms;		/* 1.5 s, then an empty ACK and a separate answer, when the request
 				   was block-wise; see coap_exchange.c for who cannot read one, and */
 	int64_t late_ms;	/* 15 s, then 5.03 with Max-Age for the others */
+	int64_t repeat_ms;	/* 2 s, a separate answer for the first time: ACK_TIMEOUT */
 	int64_t drain_grace_ms; /* 1 s for a peer to repeat or to go on when the server drains */
 	size_t sessions_max;	/* per process; the longest idle goes first */
 	size_t sessions_per_source_max;
