@@ -61,8 +61,8 @@ static bool put_signature(struct inspection *in, struct err *e)
 {
 	const char *text = "valid";
 	struct err problem = in->verdict;
-	if (!in->voucher.signer) {
-		text = "unverifiable";
+	if (!in->voucher.signer) { /* whom was it to be held against? */
+		text = in->wish->signers && in->depth == 0 ? "invalid" : "unverifiable";
 	} else if (problem.kind != ERR_NONE) {
 		text = "invalid";
 	} else if (!signed_by_wish(in)) {

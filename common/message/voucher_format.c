@@ -128,7 +128,7 @@ static bool take_cose(struct cose *cose, struct signed_voucher *out, struct err 
 }
 
 /* Who it may have been, for tools only: COSE names nobody. */
-static struct cert *likely_signer(const struct cert_list *certs, const struct cert_list *hint)
+static struct cert *likely_signer(const struct cert_list *certs)
 {
 	for (size_t i = 0; i < certs->count; i++)
 		if (cert_eku(certs->items[i]) & CERT_EKU_CMC_RA)
@@ -136,8 +136,6 @@ static struct cert *likely_signer(const struct cert_list *certs, const struct ce
 	for (size_t i = 0; i < certs->count; i++)
 		if (!cert_is_ca(certs->items[i]))
 			return certs->items[i];
-	if (certs->count == 0 && hint && hint->count == 1)
-		return hint->items[0];
 	return certs->count > 0 ? certs->items[0] : NULL;
 }
 
@@ -155,7 +153,7 @@ static bool cose_voucher_read(struct bytes octets, struct cert_cache *cache,
 		*verdict = (struct err)ERR_INIT;
 	if (!take_cose(&cose, out, e))
 		return false;
-	struct cert *likely = likely_signer(&out->certs, signer_hint);
+	struct cert *likely = likely_signer(&out->certs);
 	if (!out->signer && likely)
 		out->signer = cert_ref(likely);
 	return true;
