@@ -20,8 +20,7 @@
 
 /* SHA-256 first: the key schedule is all hashing, and SHA-384 costs eight times as much where the
  * processor has instructions for the one and not for the other. Both are as strong as the keys. */
-#define TLS13_SUITES                                                                               \
-	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define TLS13_SUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 /* X25519 first: key generation and agreement cost 98 µs instead of 158 µs with P-256. */
 #define TLS_GROUPS "X25519:P-256:P-384:P-521"

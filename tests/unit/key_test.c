@@ -208,8 +208,8 @@ static void key_public_spki__is_what_openssl_reads_back(void **state)
 
 static void key_parse_spki__every_kind__is_what_openssl_reads(void **state)
 {
-	EVP_PKEY *keys[] = {fixture_ec("P-256"), fixture_ec("P-384"), fixture_ec("P-521"),
-		EVP_RSA_gen(2048), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")};
+	EVP_PKEY *keys[] = {fixture_ec("P-256"), fixture_ec("P-256"), fixture_ec("P-384"),
+		fixture_ec("P-521"), EVP_RSA_gen(2048), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		struct err e = ERR_INIT;
