@@ -100,7 +100,8 @@ bool tls_use_identity(SSL_CTX *ctx, const struct identity *id, struct err *e)
 		SSL_CTX_check_private_key(ctx) != 1)
 		return ossl_fail(e, ERR_INPUT, "TLS: key");
 	for (size_t i = 0; i < id->chain.count; i++)
-		if (SSL_CTX_add1_chain_cert(ctx, cert_x509(id->chain.items[i])) != 1)
+		if (!cert_x509(id->chain.items[i]) ||
+			SSL_CTX_add1_chain_cert(ctx, cert_x509(id->chain.items[i])) != 1)
 			return ossl_fail(e, ERR_INPUT, "TLS: certificate chain");
 	return true;
 }

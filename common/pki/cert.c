@@ -1,49 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates. Everything anybody asks about one is found when it is parsed, so that afterwards it
  * is immutable and threads share it without a lock. Structure is read by our own DER reader, which
- * gives views into the one copy of the octets; OpenSSL parses it too, for its key and for paths.
+ * gives views into the one copy of the octets. What follows from it is said by cert_plain.c for
+ * certificates of a simple kind, which OpenSSL then parses only when something of its own needs
+ * that, and by OpenSSL for all others.
  * RFC 5280 §4; IEEE 802.1AR for the times. */
-#include "common/pki/cert.h"
-
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "common/pki/digest.h"
+#include "common/pki/cert_parts.h"
 #include "common/pki/key.h"
-#include "common/pki/name.h"
 #include "common/pki/ossl.h"
 #include "common/pki/signature.h"
 #include "common/wire/der.h"
-
-struct extension {
-	struct bytes oid;   /* content octets */
-	struct bytes tlv;   /* extnValue as it stood */
-	struct bytes value; /* content of extnValue */
-	bool critical;
-};
-
-struct cert {
-	atomic_uint refs;
-	X509 *x509;
-	EVP_PKEY *key; /* borrowed from x509 */
-	uint8_t *der;
-	size_t der_len;
-	uint8_t sha256[SHA256_LEN];
-	struct bytes spki, key_bits, subject_der, issuer_der, serial;
-	struct bytes ski, aki, aki_tlv;
-	char subject[NAME_TEXT_MAX + 1];
-	char issuer[NAME_TEXT_MAX + 1];
-	char serial_number[CERT_SERIAL_NUMBER_MAX + 1];
-	const char *serial_number_fault;
-	int64_t not_before, not_after;
-	bool is_ca, is_self_signed;
-	unsigned eku;
-	struct extension *extensions;
-	size_t extension_count;
-};
 
 static struct bytes view(struct der d)
 {
@@ -52,7 +23,7 @@ static struct bytes view(struct der d)
 
 /* ---- extensions ---- */
 
-static const struct extension *find_extension(const struct cert *c, struct bytes oid)
+const struct cert_ext *cert_ext_find(const struct cert *c, struct bytes oid)
 {
 	for (size_t i = 0; i < c->extension_count; i++)
 		if (bytes_equal(c->extensions[i].oid, oid))
@@ -61,7 +32,7 @@ static const struct extension *find_extension(const struct cert *c, struct bytes
 }
 
 /* Extension ::= SEQUENCE { extnID, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING } */
-static bool read_extension(struct der *d, struct extension *x, struct err *e)
+static bool read_extension(struct der *d, struct cert_ext *x, struct err *e)
 {
 	struct der_tlv seq, oid, critical, value;
 	bool present;
@@ -72,40 +43,53 @@ static bool read_extension(struct der *d, struct extension *x, struct err *e)
 		!der_expect(&seq.content, DER_OCTET_STRING, &value, "extension", e) ||
 		!der_expect_end(&seq.content, "extension", e))
 		return false;
-	*x = (struct extension){.oid = view(oid.content),
+	*x = (struct cert_ext){.oid = view(oid.content),
 		.tlv = value.whole,
 		.value = view(value.content),
-		.critical = present && critical.content.len == 1 && critical.content.p[0] != 0};
+		.critical = present && critical.content.len == 1 && critical.content.p[0] != 0,
+		.odd_critical =
+			present && (critical.content.len != 1 || critical.content.p[0] != 0xff)};
 	return true;
+}
+
+static bool stands_there(const struct cert_ext *list, size_t count, struct bytes oid)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes_equal(list[i].oid, oid))
+			return true;
+	return false;
 }
 
 static bool read_extensions(struct cert *c, struct der d, struct err *e)
 {
+	struct cert_ext list[CERT_EXT_MAX];
 	struct der_tlv seq;
+	size_t count = 0;
 
 	if (!der_expect(&d, DER_SEQUENCE, &seq, "extensions", e) ||
 		!der_expect_end(&d, "extensions", e))
 		return false;
-	c->extensions = mem_new(CERT_EXT_MAX * sizeof(*c->extensions), e);
+	for (; !der_at_end(&seq.content); count++) {
+		if (count == CERT_EXT_MAX)
+			return err_set(e, ERR_TOO_LARGE, "more than %d extensions", CERT_EXT_MAX);
+		if (!read_extension(&seq.content, &list[count], e))
+			return false;
+		if (stands_there(list, count, list[count].oid))
+			return err_set(e, ERR_INPUT, "an extension stands there twice");
+	}
+	if (count == 0)
+		return true;
+	c->extensions = mem_new(count * sizeof(*list), e);
 	if (!c->extensions)
 		return false;
-	while (!der_at_end(&seq.content)) {
-		struct extension x;
-
-		if (c->extension_count == CERT_EXT_MAX)
-			return err_set(e, ERR_TOO_LARGE, "more than %d extensions", CERT_EXT_MAX);
-		if (!read_extension(&seq.content, &x, e))
-			return false;
-		if (find_extension(c, x.oid))
-			return err_set(e, ERR_INPUT, "an extension stands there twice");
-		c->extensions[c->extension_count++] = x;
-	}
+	memcpy(c->extensions, list, count * sizeof(*list));
+	c->extension_count = count;
 	return true;
 }
 
 /* ---- the parts of TBSCertificate ---- */
 
-static bool read_version(struct der *tbs, uint32_t *version, struct err *e)
+static bool read_version(struct cert *c, struct der *tbs, uint32_t *version, struct err *e)
 {
 	struct der_tlv outer, number;
 	bool present;
@@ -115,6 +99,7 @@ static bool read_version(struct der *tbs, uint32_t *version, struct err *e)
 		return false;
 	if (!present)
 		return true;
+	c->version = outer.whole;
 	if (!der_expect(&outer.content, DER_INTEGER, &number, "version", e) ||
 		!der_expect_end(&outer.content, "version", e) || !der_uint(&number, version, e))
 		return false;
@@ -127,9 +112,11 @@ static bool read_tail(struct cert *c, struct der *tbs, uint32_t version, struct 
 	struct der_tlv t;
 	bool present;
 
-	for (uint8_t n = 1; n <= 2; n++)
+	for (uint8_t n = 1; n <= 2; n++) {
 		if (!der_optional(tbs, DER_CONTEXT(n), &t, &present, e))
 			return false;
+		c->has_unique_ids |= present;
+	}
 	if (!der_optional(tbs, DER_CONTEXT_CONSTRUCTED(3), &t, &present, e) ||
 		!der_expect_end(tbs, "TBSCertificate", e))
 		return false;
@@ -145,7 +132,7 @@ static bool read_tbs(struct cert *c, struct der tbs, struct err *e)
 	struct der_tlv serial, alg, issuer, validity, subject, spki;
 	uint32_t version;
 
-	if (!read_version(&tbs, &version, e) ||
+	if (!read_version(c, &tbs, &version, e) ||
 		!der_expect(&tbs, DER_INTEGER, &serial, "serial number", e) ||
 		!der_expect(&tbs, DER_SEQUENCE, &alg, "signature algorithm", e) ||
 		!der_expect(&tbs, DER_SEQUENCE, &issuer, "issuer", e) ||
@@ -155,6 +142,8 @@ static bool read_tbs(struct cert *c, struct der tbs, struct err *e)
 		!read_tail(c, &tbs, version, e))
 		return false;
 	c->serial = view(serial.content);
+	c->inner_alg = alg.whole;
+	c->validity = validity.whole;
 	c->issuer_der = issuer.whole;
 	c->subject_der = subject.whole;
 	c->spki = spki.whole;
@@ -168,12 +157,18 @@ static bool read_structure(struct cert *c, struct err *e)
 	struct der d = der_of(cert_der(c));
 	struct der_tlv whole, tbs, alg, signature;
 
-	return der_expect(&d, DER_SEQUENCE, &whole, "Certificate", e) &&
-	       der_expect_end(&d, "Certificate", e) &&
-	       der_expect(&whole.content, DER_SEQUENCE, &tbs, "TBSCertificate", e) &&
-	       der_expect(&whole.content, DER_SEQUENCE, &alg, "signature algorithm", e) &&
-	       der_expect(&whole.content, DER_BIT_STRING, &signature, "signature", e) &&
-	       der_expect_end(&whole.content, "Certificate", e) && read_tbs(c, tbs.content, e);
+	if (!der_expect(&d, DER_SEQUENCE, &whole, "Certificate", e) ||
+		!der_expect_end(&d, "Certificate", e) ||
+		!der_expect(&whole.content, DER_SEQUENCE, &tbs, "TBSCertificate", e) ||
+		!der_expect(&whole.content, DER_SEQUENCE, &alg, "signature algorithm", e) ||
+		!der_expect(&whole.content, DER_BIT_STRING, &signature, "signature", e) ||
+		!der_expect_end(&whole.content, "Certificate", e))
+		return false;
+	c->tbs = tbs.whole;
+	c->signature_alg = alg.whole;
+	if (signature.content.len > 1 && signature.content.p[0] == 0)
+		c->signature = bytes_of(signature.content.p + 1, signature.content.len - 1);
+	return read_tbs(c, tbs.content, e);
 }
 
 /* ---- facts ---- */
@@ -206,13 +201,13 @@ static bool read_eku(struct cert *c, struct err *e)
 		{{0x55, 0x1d, 0x25, 0x00}, 4, CERT_EKU_ANY},
 	};
 	static const uint8_t eku_oid[] = {0x55, 0x1d, 0x25};
-	const struct extension *x = find_extension(c, bytes_of(eku_oid, sizeof(eku_oid)));
+	const struct cert_ext *x = cert_ext_find(c, bytes_of(eku_oid, sizeof(eku_oid)));
 	struct der_tlv seq, oid;
 	struct der d;
 
+	c->eku = x ? CERT_EKU_PRESENT : 0;
 	if (!x)
 		return true;
-	c->eku = CERT_EKU_PRESENT;
 	d = der_of(x->value);
 	if (!der_expect(&d, DER_SEQUENCE, &seq, "extendedKeyUsage", e) ||
 		!der_expect_end(&d, "extendedKeyUsage", e))
@@ -234,52 +229,76 @@ static struct bytes octets_of(const ASN1_OCTET_STRING *s)
 	return bytes_of(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
 }
 
-static void read_key_ids(struct cert *c)
+static void read_key_ids(struct cert *c, X509 *x509)
 {
 	static const uint8_t aki_oid[] = {0x55, 0x1d, 0x23};
-	const struct extension *x = find_extension(c, bytes_of(aki_oid, sizeof(aki_oid)));
+	const struct cert_ext *x = cert_ext_find(c, bytes_of(aki_oid, sizeof(aki_oid)));
 
-	c->ski = octets_of(X509_get0_subject_key_id(c->x509));
-	c->aki = octets_of(X509_get0_authority_key_id(c->x509));
-	if (x)
-		c->aki_tlv = x->tlv;
+	c->ski = octets_of(X509_get0_subject_key_id(x509));
+	c->aki = octets_of(X509_get0_authority_key_id(x509));
+	c->aki_tlv = x ? x->tlv : bytes_of(NULL, 0);
+}
+
+static bool take_key(struct cert *c, X509 *x509)
+{
+	EVP_PKEY_free(c->key);
+	c->key = X509_get_pubkey(x509);
+	return c->key != NULL;
 }
 
 /* What OpenSSL knows; asking now also fills its lazy caches while only one thread is here. */
-static bool read_facts(struct cert *c, struct err *e)
+static bool read_facts(struct cert *c, X509 *x509, struct err *e)
 {
-	const X509_NAME *subject = X509_get_subject_name(c->x509);
+	const X509_NAME *subject = X509_get_subject_name(x509);
 	uint32_t flags;
 
-	if (X509_check_purpose(c->x509, -1, 0) != 1)
+	if (X509_check_purpose(x509, -1, 0) != 1)
 		return ossl_fail(e, ERR_INPUT, "an extension is malformed");
-	flags = X509_get_extension_flags(c->x509);
+	flags = X509_get_extension_flags(x509);
 	c->is_ca = (flags & EXFLAG_CA) != 0;
-	c->key = X509_get0_pubkey(c->x509);
-	if (!c->key)
+	if (!take_key(c, x509))
 		return ossl_fail(e, ERR_INPUT, "public key of a kind that is not supported");
 	c->is_self_signed =
-		bytes_equal(c->subject_der, c->issuer_der) && X509_self_signed(c->x509, 1) == 1;
+		bytes_equal(c->subject_der, c->issuer_der) && X509_self_signed(x509, 1) == 1;
 	c->serial_number_fault = name_attribute(
 		subject, NID_serialNumber, c->serial_number, sizeof(c->serial_number));
-	read_key_ids(c);
+	read_key_ids(c, x509);
 	/* caches keep certificates: none that was only half understood */
 	if (ossl_is_starved())
 		return ossl_fail(e, ERR_NO_MEMORY, "certificate");
 	ossl_forget();
 	return read_eku(c, e) && name_text(subject, c->subject, e) &&
-	       name_text(X509_get_issuer_name(c->x509), c->issuer, e) &&
-	       read_time(X509_get0_notBefore(c->x509), "notBefore", &c->not_before, e) &&
-	       read_time(X509_get0_notAfter(c->x509), "notAfter", &c->not_after, e);
+	       name_text(X509_get_issuer_name(x509), c->issuer, e) &&
+	       read_time(X509_get0_notBefore(x509), "notBefore", &c->not_before, e) &&
+	       read_time(X509_get0_notAfter(x509), "notAfter", &c->not_after, e);
+}
+
+/* OpenSSL's parse of these octets; NULL with its queue filled. */
+static X509 *parse_x509(const struct cert *c)
+{
+	const uint8_t *p = c->der;
+
+	return d2i_X509(NULL, &p, (long)c->der_len);
+}
+
+/* OpenSSL makes sense of it, or nobody does. */
+static bool read_by_openssl(struct cert *c, struct err *e)
+{
+	X509 *x509 = atomic_load(&c->x509);
+
+	if (!x509) {
+		x509 = parse_x509(c);
+		atomic_store(&c->x509, x509);
+	}
+	return x509 ? read_facts(c, x509, e) : ossl_fail(e, ERR_INPUT, "not a certificate");
 }
 
 /* ---- life ---- */
 
-/* Takes der (malloc'd) and x509, both also when it fails. x509 NULL: parse it. */
+/* Takes der (malloc'd) and x509, both also when it fails. x509 NULL: there is none yet. */
 static struct cert *build(uint8_t *der, size_t der_len, X509 *x509, struct err *e)
 {
 	CERT_AUTO struct cert *c = mem_new(sizeof(*c), e);
-	const uint8_t *p = der;
 	struct cert *done;
 
 	if (!c) {
@@ -288,19 +307,15 @@ static struct cert *build(uint8_t *der, size_t der_len, X509 *x509, struct err *
 		return NULL;
 	}
 	atomic_init(&c->refs, 1);
+	atomic_init(&c->x509, x509);
 	c->der = der;
 	c->der_len = der_len;
-	c->x509 = x509;
 	ossl_begin();
 	if (!read_structure(c, e) || !digest_sha256(cert_der(c), c->sha256, e))
 		return NULL;
-	if (!c->x509)
-		c->x509 = d2i_X509(NULL, &p, (long)der_len);
-	if (!c->x509) {
-		ossl_fail(e, ERR_INPUT, "not a certificate");
-		return NULL;
-	}
-	if (!read_facts(c, e))
+	if (x509)
+		take_key(c, x509);
+	if (!cert_plain_read(c) && !read_by_openssl(c, e))
 		return NULL;
 	done = c;
 	c = NULL;
@@ -359,7 +374,8 @@ void cert_free(struct cert *c)
 {
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	X509_free(c->x509);
+	X509_free(atomic_load(&c->x509));
+	EVP_PKEY_free(c->key);
 	free(c->extensions);
 	free(c->der);
 	free(c);
@@ -430,9 +446,11 @@ const char *cert_serial_number_fault(const struct cert *c)
 
 bool cert_organization(const struct cert *c, char *out, size_t room)
 {
-	const X509_NAME *subject = X509_get_subject_name(c->x509);
+	const X509 *x509 = cert_x509(c);
 
-	return !name_attribute(subject, NID_organizationName, out, room);
+	*out = '\0';
+	return x509 &&
+	       !name_attribute(X509_get_subject_name(x509), NID_organizationName, out, room);
 }
 
 struct bytes cert_ski(const struct cert *c)
@@ -454,13 +472,13 @@ struct bytes cert_aki_tlv(const struct cert *c)
 
 struct bytes cert_extension(const struct cert *c, const char *oid, bool *critical)
 {
-	const struct extension *x = NULL;
+	const struct cert_ext *x = NULL;
 	uint8_t content[OID_MAX];
 	int len = a2d_ASN1_OBJECT(content, sizeof(content), oid, -1);
 
 	ossl_forget();
 	if (len > 0)
-		x = find_extension(c, bytes_of(content, (size_t)len));
+		x = cert_ext_find(c, bytes_of(content, (size_t)len));
 	if (critical)
 		*critical = x && x->critical;
 	return x ? x->value : bytes_of(NULL, 0);
@@ -513,9 +531,34 @@ bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data,
 	return signature_verify(c->key, sig_alg, data, signature, e);
 }
 
+bool cert_signed_by(const struct cert *c, const struct cert *issuer, struct err *e)
+{
+	if (!bytes_equal(c->signature_alg, c->inner_alg) || c->signature.len == 0)
+		return err_set(e, ERR_UNAUTHENTICATED, "signature is not well formed");
+	return signature_verify(issuer->key, c->signature_alg, c->tbs, c->signature, e);
+}
+
+bool cert_is_plain(const struct cert *c)
+{
+	return c->is_plain;
+}
+
+/* Two threads that need it at once both parse; what the slower one made is thrown away. */
 X509 *cert_x509(const struct cert *c)
 {
-	return c->x509;
+	_Atomic(X509 *) *place = (_Atomic(X509 *) *)(uintptr_t)&c->x509;
+	X509 *known = atomic_load(place), *made;
+
+	if (known)
+		return known;
+	made = parse_x509(c);
+	if (made)
+		X509_check_purpose(made, -1, 0); /* fills its lazy caches */
+	ossl_forget();
+	if (!made || atomic_compare_exchange_strong(place, &known, made))
+		return made;
+	X509_free(made);
+	return known;
 }
 
 EVP_PKEY *cert_public_key(const struct cert *c)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An X.509 certificate, parsed once and shared: immutable, reference-counted, safe between threads.
- * OpenSSL spends 225 µs on every parse, so whoever has DER asks cert_cache_get() first. */
+ * OpenSSL spends 225 µs on every parse: certificates of a simple kind are read without it, and who
+ * has DER asks cert_cache_get() first. */
 #ifndef PKI_CERT_H
 #define PKI_CERT_H
 
@@ -72,7 +73,14 @@ bool cert_same_key(const struct cert *a, const struct cert *b);
 bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data,
 	struct bytes signature, struct err *e) MUST_CHECK;
 
-/* For net/tls and other pki/ files; borrowed. */
+/* Verify the signature of c with the issuer's key; nothing else about the two. */
+bool cert_signed_by(const struct cert *c, const struct cert *issuer, struct err *e) MUST_CHECK;
+/* An end entity with nothing in it that a path to it depends on: no constraint, no policy, no
+ * critical extension but keyUsage and the like, a strong key, a strong signature (cert_plain.c). */
+bool cert_is_plain(const struct cert *c);
+
+/* For net/tls and other pki/ files; borrowed. OpenSSL parses it now if nobody needed that before:
+ * NULL when there is no memory for it. */
 X509 *cert_x509(const struct cert *c);
 EVP_PKEY *cert_public_key(const struct cert *c);
 

@@ -109,7 +109,8 @@ bool cert_format_pem(const struct cert *c, struct buf *out, struct err *e)
 {
 	OSSL_AUTO(BIO) BIO *bio = BIO_new(BIO_s_mem());
 
-	if (!bio || PEM_write_bio_X509(bio, cert_x509(c)) != 1)
+	if (!bio || PEM_write_bio(
+			    bio, PEM_STRING_X509, "", cert_der(c).data, (long)cert_der(c).len) <= 0)
 		return ossl_fail(e, ERR_NO_MEMORY, "certificate");
 	return ossl_take_bio(bio, out, e);
 }

@@ -23,6 +23,7 @@ struct anchors {
 struct verdict {
 	struct cert_list path;
 	int64_t not_before, not_after;
+	bool issues; /* it was found above a leaf, and nothing in it asks for certain names below */
 };
 
 static void verdict_free(void *value)
@@ -44,7 +45,8 @@ static bool fill(struct anchors *a, const struct cert_list *certs, struct err *e
 			continue;
 		if (!cert_list_add(&a->certs, certs->items[i], e))
 			return false;
-		if (X509_STORE_add_cert(a->store, cert_x509(certs->items[i])) != 1)
+		if (!cert_x509(certs->items[i]) ||
+			X509_STORE_add_cert(a->store, cert_x509(certs->items[i])) != 1)
 			return ossl_fail(e, ERR_NO_MEMORY, "anchors");
 	}
 	return true;
@@ -108,7 +110,16 @@ static bool copy_list(const struct cert_list *from, struct cert_list *to, struct
 	return true;
 }
 
-/* *known says whether there is a verdict good for this moment. */
+/* With the lock held: the verdict that is good for this moment, or NULL. */
+static const struct verdict *verdict_at(struct anchors *a, const struct cert *leaf, int64_t now)
+{
+	const struct verdict *v = digest_map_get(a->verdicts, cert_sha256(leaf));
+
+	return v && (now == CHAIN_NO_TIME || (now >= v->not_before && now <= v->not_after)) ? v
+											    : NULL;
+}
+
+/* *known says whether there is such a verdict; its path, if wanted, is appended. */
 static bool recall(struct anchors *a, const struct cert *leaf, int64_t now, bool *known,
 	struct cert_list *path, struct err *e)
 {
@@ -116,16 +127,28 @@ static bool recall(struct anchors *a, const struct cert *leaf, int64_t now, bool
 	bool ok = true;
 
 	pthread_mutex_lock(&a->lock);
-	v = digest_map_get(a->verdicts, cert_sha256(leaf));
-	*known = v && (now == CHAIN_NO_TIME || (now >= v->not_before && now <= v->not_after));
+	v = verdict_at(a, leaf, now);
+	*known = v != NULL;
 	if (*known && path)
 		ok = copy_list(&v->path, path, e);
 	pthread_mutex_unlock(&a->lock);
 	return ok;
 }
 
-static bool remember(
-	struct anchors *a, const struct cert *leaf, const struct cert_list *path, struct err *e)
+static bool can_issue(struct anchors *a, const struct cert *ca, int64_t now)
+{
+	const struct verdict *v;
+	bool can;
+
+	pthread_mutex_lock(&a->lock);
+	v = verdict_at(a, ca, now);
+	can = v && v->issues;
+	pthread_mutex_unlock(&a->lock);
+	return can;
+}
+
+static bool remember(struct anchors *a, const struct cert *leaf, const struct cert_list *path,
+	bool issues, struct err *e)
 {
 	struct verdict *v = mem_new(sizeof(*v), e);
 
@@ -133,6 +156,7 @@ static bool remember(
 		return false;
 	v->not_before = INT64_MIN;
 	v->not_after = INT64_MAX;
+	v->issues = issues;
 	for (size_t i = 0; i < path->count; i++) {
 		const struct cert *c = path->items[i];
 
@@ -151,16 +175,62 @@ static bool remember(
 	return true;
 }
 
+static bool constrains_names(const struct cert_list *path)
+{
+	for (size_t i = 0; i < path->count; i++)
+		if (cert_extension(path->items[i], "2.5.29.30", NULL).data)
+			return true;
+	return false;
+}
+
 /* A part of a good path is a good path. */
 static bool remember_issuer(struct anchors *a, const struct cert_list *path, struct err *e)
 {
 	const struct cert_list upper = {.items = path->items + 1, .count = path->count - 1};
+
+	return path->count < 2 || can_issue(a, upper.items[0], CHAIN_NO_TIME) ||
+	       remember(a, upper.items[0], &upper, !constrains_names(&upper), e);
+}
+
+/* ---- below a path that is known ---- */
+
+static struct cert *known_issuer(
+	struct anchors *a, const struct cert *leaf, const struct cert_list *among, int64_t now)
+{
+	for (size_t i = 0; among && i < among->count; i++) {
+		struct cert *ca = among->items[i];
+
+		if (bytes_equal(cert_subject_der(ca), cert_issuer_der(leaf)) &&
+			(!cert_aki(leaf).len || bytes_equal(cert_aki(leaf), cert_ski(ca))) &&
+			can_issue(a, ca, now))
+			return ca;
+	}
+	return NULL;
+}
+
+/* Every device of a manufacturer comes below the same path. When OpenSSL found it good above one of
+ * them, what is left of its judgement (RFC 5280 §6.1) for another that is plain is the time, the
+ * names, the key identifiers and the signature. False with *e as it was: OpenSSL is to say. */
+static bool find_below_known(struct anchors *a, struct cert *leaf,
+	const struct cert_list *untrusted, int64_t now, struct cert_list *path)
+{
+	struct err ignored = ERR_INIT;
+	struct cert *issuer;
 	bool known;
 
-	if (path->count < 3)
+	if (!cert_is_plain(leaf) || cert_list_contains(&a->certs, leaf) ||
+		(now != CHAIN_NO_TIME &&
+			(now < cert_not_before(leaf) || now > cert_not_after(leaf))))
+		return false;
+	issuer = known_issuer(a, leaf, untrusted, now);
+	if (!issuer)
+		issuer = known_issuer(a, leaf, &a->certs, now);
+	if (issuer && cert_signed_by(leaf, issuer, &ignored) &&
+		cert_list_add(path, leaf, &ignored) &&
+		recall(a, issuer, now, &known, path, &ignored) && known)
 		return true;
-	return recall(a, upper.items[0], CHAIN_NO_TIME, &known, NULL, e) &&
-	       (known || remember(a, upper.items[0], &upper, e));
+	cert_list_clear(path);
+	return false;
 }
 
 /* ---- one verification ---- */
@@ -265,12 +335,18 @@ static bool set_rules(X509_STORE_CTX *ctx, int64_t now, struct err *e)
 	return true;
 }
 
+/* NULL when there is no memory for it, or for one of them. */
 static STACK_OF(X509) * stack_of(const struct cert_list *l)
 {
 	STACK_OF(X509) *s = sk_X509_new_reserve(NULL, l ? (int)l->count : 0);
 
-	for (size_t i = 0; s && l && i < l->count; i++)
+	for (size_t i = 0; s && l && i < l->count; i++) {
+		if (!cert_x509(l->items[i])) {
+			sk_X509_free(s);
+			return NULL;
+		}
 		sk_X509_push(s, cert_x509(l->items[i]));
+	}
 	return s;
 }
 
@@ -298,7 +374,8 @@ static bool build(struct anchors *a, struct cert *leaf, const struct cert_list *
 	bool ok;
 
 	ossl_begin();
-	ok = ctx && others && X509_STORE_CTX_init(ctx, a->store, cert_x509(leaf), others) == 1;
+	ok = ctx && others && cert_x509(leaf) &&
+	     X509_STORE_CTX_init(ctx, a->store, cert_x509(leaf), others) == 1;
 	if (ok) {
 		v.rest = X509_STORE_CTX_get_verify(ctx);
 		X509_STORE_CTX_set_verify(ctx, verify_links);
@@ -325,9 +402,10 @@ bool chain_verify(struct anchors *a, struct cert *leaf, const struct cert_list *
 		return false;
 	if (known)
 		return true;
-	if (!build(a, leaf, untrusted, now_unix_s, &found, e))
+	if (!find_below_known(a, leaf, untrusted, now_unix_s, &found) &&
+		!build(a, leaf, untrusted, now_unix_s, &found, e))
 		return err_prefix(e, "chain of %s", cert_subject(leaf));
-	return remember(a, leaf, &found, e) && remember_issuer(a, &found, e) &&
+	return remember(a, leaf, &found, false, e) && remember_issuer(a, &found, e) &&
 	       (!path || copy_list(&found, path, e));
 }
 
@@ -348,7 +426,7 @@ static bool link_intact(const struct cert_list *l, const struct cert *c, struct 
 			!bytes_equal(cert_aki(c), cert_ski(issuer)))
 			continue; /* another key of that name */
 		issuer_seen = true;
-		if (X509_verify(cert_x509(c), cert_public_key(issuer)) == 1)
+		if (cert_x509(c) && X509_verify(cert_x509(c), cert_public_key(issuer)) == 1)
 			return true;
 	}
 	return !issuer_seen ||

@@ -96,13 +96,16 @@ static bool is_issuers(X509_CRL *crl, const struct cert *issuer)
 
 static bool check_one(X509_CRL *crl, const struct cert *c, const struct cert *issuer, struct err *e)
 {
+	X509 *x = cert_x509(c);
 	X509_REVOKED *entry;
 
+	if (!x)
+		return err_set(e, ERR_NO_MEMORY, "no memory for a certificate");
 	if (X509_CRL_verify(crl, cert_public_key(issuer)) != 1)
 		return ossl_fail(
 			e, ERR_UNAUTHENTICATED, "revocation list not signed by its issuer");
 	/* 2: removeFromCRL, the entry of a delta list that takes a revocation back */
-	if (X509_CRL_get0_by_cert(crl, &entry, cert_x509(c)) != 1)
+	if (X509_CRL_get0_by_cert(crl, &entry, x) != 1)
 		return true;
 	return err_set(e, ERR_UNAUTHENTICATED, "certificate %s is revoked by %s", cert_subject(c),
 		cert_subject(issuer));

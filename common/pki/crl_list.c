@@ -245,8 +245,11 @@ static bool read_entries(struct der *tbs, struct crl_list *l, struct err *e)
 static bool is_of(const struct envelope *v, const struct cert *issuer, struct err *e)
 {
 	struct bytes signature = bytes_of(v->signature.content.p, v->signature.content.len);
+	X509 *x = cert_x509(issuer);
 
-	if (!(X509_get_key_usage(cert_x509(issuer)) & KU_CRL_SIGN))
+	if (!x)
+		return err_set(e, ERR_NO_MEMORY, "no memory for a certificate");
+	if (!(X509_get_key_usage(x) & KU_CRL_SIGN))
 		return err_set(e, ERR_UNAUTHENTICATED, "%s may not sign revocation lists",
 			cert_subject(issuer));
 	if (signature.len < 2 || *signature.data != 0)

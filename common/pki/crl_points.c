@@ -40,9 +40,9 @@ void crl_points_of(const struct cert *c, struct crl_points *out)
 	OSSL_AUTO(CRL_DIST_POINTS) CRL_DIST_POINTS *points = NULL;
 
 	out->count = 0;
-	out->named = X509_get_ext_by_NID(cert_x509(c), NID_crl_distribution_points, -1) >= 0;
+	out->named = cert_extension(c, "2.5.29.31", NULL).data != NULL;
 	if (!out->named)
-		return;
+		return; /* as in all that are plain: the others were parsed by OpenSSL */
 	points = X509_get_ext_d2i(cert_x509(c), NID_crl_distribution_points, NULL, NULL);
 	for (int i = 0; i < sk_DIST_POINT_num(points); i++)
 		take_point(sk_DIST_POINT_value(points, i), out);

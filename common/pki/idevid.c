@@ -28,9 +28,14 @@ const char *const idevid_serial_source_names[] = {
 static char *serial_from_cn(const struct cert *idevid, struct err *e)
 {
 	char text[CERT_SERIAL_NUMBER_MAX + 1];
-	const X509_NAME *name = X509_get_subject_name(cert_x509(idevid));
-	const char *fault = name_attribute(name, NID_commonName, text, sizeof(text));
+	const X509 *x = cert_x509(idevid);
+	const char *fault;
 
+	if (!x) {
+		err_set(e, ERR_NO_MEMORY, "no memory for a certificate");
+		return NULL;
+	}
+	fault = name_attribute(X509_get_subject_name(x), NID_commonName, text, sizeof(text));
 	if (!fault)
 		return str_dup(text, e);
 	err_set(e, ossl_verdict(ERR_UNAUTHENTICATED), "IDevID: the subject's common name %s",

@@ -364,8 +364,10 @@ static struct cert *read_back(X509 *x, const struct issue_request *r, struct err
 	struct cert *c = parse_again(x, e);
 	const struct cert *issuer = r->issuer ? r->issuer->cert : c;
 
-	if (c && X509_verify(cert_x509(c), cert_public_key(issuer)) != 1) {
-		ossl_fail(e, ERR_BUG, "the new signature does not verify");
+	if (c && !cert_signed_by(c, issuer, e)) {
+		if (e->kind != ERR_NO_MEMORY)
+			e->kind = ERR_BUG;
+		err_prefix(e, "the new certificate");
 		cert_unref(&c);
 	}
 	return c;
@@ -379,6 +381,10 @@ struct cert *issue_certificate(const struct issue_request *r, struct err *e)
 	struct cert *c = NULL;
 
 	ossl_begin();
+	if (r->issuer && !cert_x509(r->issuer->cert)) {
+		err_set(e, ERR_NO_MEMORY, "no memory for the issuer's certificate");
+		return NULL;
+	}
 	if (!r->issuer && !r->self_key) {
 		err_set(e, ERR_BUG, "neither issuer nor own key");
 		return NULL;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A client certificate and all that BRSKI reads out of it: serial-number, issuer, MASA URL, key
  * identifiers. The certificate we keep is octet by octet the one that came, and one with a path to
- * nobody's anchor stays a stranger. */
+ * nobody's anchor stays a stranger. What we read of it without OpenSSL is what OpenSSL reads. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/pki/idevid.h"
 #include "common/pki/lint.h"
+#include "tests/cert_reference.h"
 #include "tests/fuzz/fuzz.h"
 
 static void look_for_serials(const struct cert *c)
@@ -90,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!c)
 		return 0;
 	FUZZ_REQUIRE(bytes_equal(cert_der(c), bytes_of(data, len)));
+	FUZZ_REQUIRE(!cert_reference_difference(c));
 	look_for_serials(c);
 	look_for_masa(c);
 	look_for_issuer(c);

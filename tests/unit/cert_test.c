@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates, lists of them, their cache, and identities. */
+#include "tests/cert_reference.h"
 #include "tests/unit/pki_fixture.h"
 
 #include <openssl/pem.h>
@@ -43,6 +44,90 @@ static struct recipe ee_recipe(void)
 		.issuer = ca,
 		.issuer_key = ca_key,
 		.ext = {{"subjectKeyIdentifier", "hash"}, {"authorityKeyIdentifier", "keyid"}}};
+}
+
+static bool read_as_openssl_reads_it(const struct cert *c)
+{
+	const char *difference = cert_reference_difference(c);
+
+	if (difference)
+		print_error("%s\n", difference);
+	return !difference;
+}
+
+static void cert_parse__certificate_of_a_device__is_plain_and_what_openssl_reads(void **state)
+{
+	static const char *const times[][2] = {{"20250101000000Z", "99991231235959Z"},
+		{"19500101000000Z", "20491231235959Z"}, {"20240229235959Z", "20500101000000Z"}};
+	static const char *const ext[][FIXTURE_EXTS][2] = {{{NULL}},
+		{{"subjectKeyIdentifier", "hash"}, {"authorityKeyIdentifier", "keyid"}},
+		{{"keyUsage", "critical,digitalSignature"}, {"extendedKeyUsage", "clientAuth"}},
+		{{"keyUsage", "decipherOnly"}, {"basicConstraints", "CA:FALSE"}},
+		{{"extendedKeyUsage", "critical,serverAuth,1.3.6.1.5.5.7.3.28"}},
+		{{"1.3.6.1.5.5.7.1.32", "ASN1:IA5:masa.example"}}};
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < sizeof(ext) / sizeof(ext[0]); i++) {
+		struct recipe r = ee_recipe();
+		struct recipe issuing = {.cn = "Test CA", .key = ca_key, .ext = {FIXTURE_CA}};
+		CERT_AUTO struct cert *c = NULL, *by = fixture_cert(&issuing);
+
+		r.cn = "device (1)/a.b-c_d:e'";
+		r.not_before = times[i % 3][0];
+		r.not_after = times[i % 3][1];
+		memcpy(r.ext, ext[i], sizeof(r.ext));
+		c = fixture_cert(&r);
+		assert_true(cert_is_plain(c));
+		assert_true(read_as_openssl_reads_it(c));
+		assert_true(cert_signed_by(c, by, &e));
+		assert_false(cert_signed_by(c, c, &e));
+		assert_non_null(cert_x509(c));
+		assert_ptr_equal(cert_x509(c), cert_x509(c));
+	}
+}
+
+static void cert_parse__anything_unusual__is_left_to_openssl(void **state)
+{
+	EVP_PKEY *keys[] = {ee_key, fixture_ec("P-384"), EVP_RSA_gen(2048)};
+	struct recipe base = ee_recipe(), odd[24];
+	size_t count = 0;
+
+	memset(base.ext, 0, sizeof(base.ext));
+	for (size_t i = 0; i < 24; i++)
+		odd[i] = base;
+	odd[count++].key = keys[1];
+	odd[count++].key = keys[2];
+	odd[count++].cn = "a,b";
+	odd[count++].cn = "a+b";
+	odd[count++].cn = "#a";
+	odd[count++].cn = " a";
+	odd[count++].cn = "a ";
+	odd[count++].cn = "M\xc3\xa4rz";
+	odd[count++].serial_number_twice = true;
+	odd[count++].serial_number_type = V_ASN1_BMPSTRING;
+	odd[count++].version = 1;
+	odd[count++].digest = "SHA1";
+	memcpy(odd[count++].ext, (const char *[1][2]){{"basicConstraints", "CA:TRUE"}}, 16);
+	memcpy(odd[count++].ext, (const char *[1][2]){{"subjectAltName", "DNS:a"}}, 16);
+	memcpy(odd[count++].ext, (const char *[1][2]){{"nameConstraints", "permitted;DNS:a"}}, 16);
+	memcpy(odd[count++].ext, (const char *[1][2]){{"crlDistributionPoints", "URI:a"}}, 16);
+	memcpy(odd[count++].ext, (const char *[1][2]){{"2.5.29.32", "DER:30:06:30:04:06:02:2a:03"}},
+		16);
+	memcpy(odd[count++].ext, (const char *[1][2]){{"extendedKeyUsage", "codeSigning"}}, 16);
+	memcpy(odd[count++].ext, (const char *[1][2]){{"1.2.3", "critical,ASN1:NULL"}}, 16);
+	memcpy(odd[count++].ext,
+		(const char *[1][2]){{"1.3.6.1.5.5.7.1.32", "critical,ASN1:IA5:a"}}, 16);
+	memcpy(odd[count++].ext, (const char *[1][2]){{"authorityKeyIdentifier", "issuer:always"}},
+		16);
+	for (size_t i = 0; i < count; i++) {
+		CERT_AUTO struct cert *c = NULL;
+
+		c = fixture_cert(&odd[i]);
+		assert_false(cert_is_plain(c));
+		assert_true(read_as_openssl_reads_it(c));
+	}
+	EVP_PKEY_free(keys[1]);
+	EVP_PKEY_free(keys[2]);
 }
 
 static void cert_parse__good_certificate__tells_its_facts(void **state)
@@ -519,6 +604,9 @@ static void identity_load__matching_key__takes_end_entity_and_chain(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			cert_parse__certificate_of_a_device__is_plain_and_what_openssl_reads),
+		cmocka_unit_test(cert_parse__anything_unusual__is_left_to_openssl),
 		cmocka_unit_test(cert_parse__good_certificate__tells_its_facts),
 		cmocka_unit_test(cert_parse__ca__is_ca_and_self_signed),
 		cmocka_unit_test(cert_is_self_signed__own_name_but_foreign_signature__is_not),

@@ -398,6 +398,50 @@ static void chain_verify__issuer_remembered__the_next_leaf_is_judged_all_the_sam
 	assert_queue_empty();
 }
 
+/* A CA that may issue for certain names only: every leaf is looked at for its own. */
+static void chain_verify__issuer_constrains_names__the_next_leaf_is_judged_by_them(void **state)
+{
+	ANCHORS_AUTO struct anchors *a = anchors_of(t.root);
+	CERT_AUTO struct cert *sub = NULL, *good = NULL, *bad = NULL;
+	struct cert *items[1];
+	struct cert_list untrusted = {items, 1};
+	struct recipe r = sub_recipe();
+	struct err e = ERR_INIT;
+
+	memcpy(r.ext[4], (const char *[]){"nameConstraints", "critical,permitted;DNS:site.example"},
+		sizeof(r.ext[4]));
+	sub = items[0] = fixture_cert(&r);
+	r = ee_recipe();
+	r.issuer = cert_x509(sub);
+	good = fixture_cert(&r);
+	r.cn = "host.elsewhere.example"; /* OpenSSL takes a CN that looks like a host for one */
+	bad = fixture_cert(&r);
+	assert_true(cert_is_plain(good) && cert_is_plain(bad));
+	assert_true(chain_verify(a, good, &untrusted, NOW, NULL, &e));
+	assert_false(chain_verify(a, bad, &untrusted, NOW, NULL, &e));
+	assert_non_null(strstr(e.text, "subtree violation"));
+	assert_queue_empty();
+}
+
+/* The key identifiers have to agree for the next leaf as well. */
+static void chain_verify__issuer_remembered__another_key_identifier_is_refused(void **state)
+{
+	ANCHORS_AUTO struct anchors *a = anchors_of(t.root);
+	CERT_AUTO struct cert *stray = NULL;
+	struct cert *items[] = {t.sub};
+	struct cert_list untrusted = {items, 1};
+	struct recipe r = ee_recipe();
+	struct err e = ERR_INIT;
+
+	assert_true(chain_verify(a, t.ee, &untrusted, NOW, NULL, &e));
+	memcpy(r.ext[0], (const char *[]){"2.5.29.35", "DER:30:06:80:04:01:02:03:04"},
+		sizeof(r.ext[0]));
+	stray = fixture_cert(&r);
+	assert_true(cert_is_plain(stray) && cert_signed_by(stray, t.sub, &e));
+	assert_false(chain_verify(a, stray, &untrusted, NOW, NULL, &e));
+	assert_queue_empty();
+}
+
 static void chain_verify__verdict_without_time__is_not_one_for_a_time(void **state)
 {
 	struct recipe r = ee_recipe();
@@ -514,6 +558,10 @@ int main(void)
 			chain_verify__verdict_remembered__needs_no_intermediate_but_keeps_its_time),
 		cmocka_unit_test(
 			chain_verify__issuer_remembered__the_next_leaf_is_judged_all_the_same),
+		cmocka_unit_test(
+			chain_verify__issuer_constrains_names__the_next_leaf_is_judged_by_them),
+		cmocka_unit_test(
+			chain_verify__issuer_remembered__another_key_identifier_is_refused),
 		cmocka_unit_test(chain_verify__verdict_without_time__is_not_one_for_a_time),
 		cmocka_unit_test(chain_verify__several_threads__agree),
 		cmocka_unit_test(chain_links_intact__good_or_unknowable__passes),

@@ -80,7 +80,8 @@ static inline X509 *fixture_x509(const struct recipe *r)
 	for (int i = 0; i < FIXTURE_EXTS && r->ext[i][0]; i++) {
 		X509_EXTENSION *ext = X509V3_EXT_nconf(NULL, &ctx, r->ext[i][0], r->ext[i][1]);
 
-		assert_non_null(ext);
+		if (!ext)
+			fail_msg("extension %s = %s", r->ext[i][0], r->ext[i][1]);
 		assert_true(X509_add_ext(x, ext, -1));
 		X509_EXTENSION_free(ext);
 	}
