@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a check is, what it is given, and what becomes of it.
+
+A check shows one thing that a requirement says, on an implementation it knows only from outside:
+
+    @check("R8995-REG-053", level=MUST, role="registrar", profiles=("rfc8995",),
+           mutant="takes any proximity certificate")
+    def request_that_names_another_registrar_is_401(t):
+        \"\"\"A voucher-request naming another server's certificate is an attack: 401, then close.\"\"\"
+        device = t.approved_device()
+        with t.pledge(device) as p:
+            reply = p.request_voucher(p.pvr(proximity_registrar_cert=t.lab.some_certificate()))
+            t.status(reply, 401)
+            t.need(p.connection.ended_by_peer(), "the connection stays open after the 401")
+
+The name says what must hold; the docstring says it to the other side's developer. `rows` are IDs of
+the catalogue (catalogue.tsv). `mutant` names the rule of our reference implementation of the role
+that is switched off to see this check fail (reference/*.py, selftest.py): a check without one is not
+accepted. A check waits for events, never for time.
+"""
+import dataclasses
+import time
+import traceback
+
+MUST, SHOULD, MAY = "MUST", "SHOULD", "MAY"
+ROLES = ("registrar", "masa", "pledge", "proxy", "cloud")
+PROFILES = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "cloud", "jws")
+
+CHECKS = []  # in order of definition
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    name: str
+    rows: tuple
+    level: str
+    role: str
+    profiles: tuple
+    mutant: str
+    about: str
+    run: object = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def id(self):
+        return f"{self.role}.{self.name}"
+
+
+def check(*rows, level, role, profiles, mutant):
+    assert rows and level in (MUST, SHOULD, MAY) and role in ROLES and mutant
+    assert set(profiles) <= set(PROFILES)
+
+    def register(function):
+        made = Check(function.__name__, rows, level, role, tuple(profiles), mutant,
+                     " ".join((function.__doc__ or "").split()), function)
+        assert made.about, f"{function.__name__} does not say what must hold"
+        assert made.id not in {c.id for c in CHECKS}, made.id
+        CHECKS.append(made)
+        return function
+    return register
+
+
+class Wrong(AssertionError):
+    """The target did not do what the requirement says; the text says why it is wrong."""
+
+
+class Skipped(Exception):
+    """It cannot be seen on this target; the text says why."""
+
+
+class Broken(Exception):
+    """The suite could not do its part: provisioning failed, the target could not be started."""
+
+
+@dataclasses.dataclass
+class Seen:
+    """One message of a trial. octets may be None; shown is the message for a reader."""
+    at: float            # seconds since the trial began
+    direction: str       # "sent", "received"
+    what: str            # "POST /.well-known/brski/requestvoucher", "200 application/…"
+    shown: str
+    octets: bytes = None
+
+
+@dataclasses.dataclass
+class Result:
+    check: Check
+    verdict: str         # passed, failed, warned (a SHOULD), skipped, broken
+    reason: str = ""
+    seconds: float = 0
+    seen: list = dataclasses.field(default_factory=list)
+
+
+class TrialBase:
+    """What every role's trial has; trial.py adds what the role needs to be looked at."""
+
+    def __init__(self, subject, target, lab):
+        self.check, self.target, self.lab = subject, target, lab
+        self.began = time.monotonic()
+        self.seen = []
+        self.cleanups = []
+
+    # -- judging
+
+    def need(self, condition, why):
+        """why: what is wrong when it does not hold."""
+        if not condition:
+            raise Wrong(why)
+
+    def status(self, reply, *wanted, why=""):
+        if reply.status not in wanted:
+            meant = " or ".join(str(w) for w in wanted)
+            raise Wrong(f"the answer is {reply.status} instead of {meant}"
+                        f"{': ' + why if why else ''}; it says: {reply.text[:200]!r}")
+
+    def skip(self, why):
+        raise Skipped(why)
+
+    # -- evidence
+
+    def record(self, direction, what, shown="", octets=None):
+        self.seen.append(Seen(time.monotonic() - self.began, direction, what, shown, octets))
+
+    def later(self, cleanup):
+        """To be called at the end, whatever happens; the last first."""
+        self.cleanups.append(cleanup)
+
+    def close(self):
+        while self.cleanups:
+            self.cleanups.pop()()
+
+
+def run_check(subject, trial):
+    """One check on one trial. Never raises."""
+    verdict, reason = "passed", ""
+    try:
+        subject.run(trial)
+    except Skipped as e:
+        verdict, reason = "skipped", str(e)
+    except Wrong as e:
+        verdict, reason = ("failed" if subject.level == MUST else "warned"), str(e)
+    except Broken as e:
+        verdict, reason = "broken", str(e)
+    except Exception as e:  # the peer hung up, or said what could not be read: its fault, or ours
+        verdict = "failed"
+        reason = f"{type(e).__name__}: {e}\n{traceback.format_exc(limit=-3)}"
+    finally:
+        try:
+            trial.close()
+        except Exception as e:
+            verdict, reason = "broken", f"cleaning up: {e}"
+    return Result(subject, verdict, reason, time.monotonic() - trial.began, trial.seen)
