@@ -11,6 +11,8 @@ from harness import Domain, Manufacturer, free_port, program
 from udp_relay import UP, Relay
 
 pytestmark = pytest.mark.skipif(not shutil.which("coap-server-openssl"), reason="no coap-server-openssl (libcoap3-bin)")
+req = pytest.mark.req
+
 TEXT = "text/plain"
 GET = "GET /example_data - -"
 PUT = f"PUT /example_data {TEXT} -"
@@ -54,30 +56,30 @@ def talk(port, device, *requests, body=b"", mtu=1024, timeout_ms=10000):
     return answers
 
 
+@req("C-23", "D-03")
 def test_a_stock_server_is_talked_to(identities, port):
-    """req: C-23, D-03"""
     root, missing = talk(port, identities[0], "GET / - -", "GET /nothing - -")
     assert root[0] == 200 and b"libcoap" in root[3]
     assert missing[0] == 404 and missing[2].startswith(TEXT)
 
 
+@req("B-01", "B-06", "B-12", "C-15", "D-07")
 @pytest.mark.parametrize("mtu", [400, 1024, 1280])
 def test_4_kib_go_both_ways_in_blocks(identities, port, mtu):
-    """req: B-01, B-06, B-12, C-15, D-07"""
     body = bytes(i % 251 for i in range(4096))
     put, get = talk(port, identities[0], PUT, GET, body=body, mtu=mtu)
     assert put[0] in (200, 201)
     assert get[0] == 200 and get[3] == body
 
 
+@req("C-16")
 def test_a_separate_answer_is_waited_for(identities, port):
-    """req: C-16"""
     (late,) = talk(port, identities[0], "GET /async?1 - -")
     assert late[0] == 200 and late[3]
 
 
+@req("B-09", "B-12", "D-07")
 def test_nothing_longer_than_the_link_carries_is_sent_or_asked_for(identities, port):
-    """req: B-09, B-12, D-07"""
     body = bytes(i % 251 for i in range(3000))
     with Relay(port, mtu=600) as link:
         put, get = talk(link.port, identities[0], PUT, GET, body=body, mtu=500)
@@ -85,12 +87,11 @@ def test_nothing_longer_than_the_link_carries_is_sent_or_asked_for(identities, p
         assert link.longest[UP] <= 500
 
 
+@req("B-06", "C-15", "R-21")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_15_percent_of_loss_repetition_and_reordering_are_survived(identities, port, seed):
-    """Downwards: upwards libcoap 4.3.1 runs a repeated request again and forgets the blocks before it.
-
-    req: B-06, C-15, R-21"""
+    """Downwards: upwards libcoap 4.3.1 runs a repeated request again and forgets the blocks before it."""
     body = bytes((i * seed) % 251 for i in range(4096))
     assert talk(port, identities[0], PUT, body=body)[0][0] in (200, 201)
     with Relay(port, loss=0.15, duplicate=0.1, reorder=0.1, delay=0.02, jitter=0.02, seed=seed) as link:

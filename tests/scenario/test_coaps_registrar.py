@@ -481,6 +481,45 @@ def test_resources_are_found(site):
         assert "ace.est" not in found(b"rt=brski*")
 
 
+# -- the association
+
+@req("C-23", "D-03")
+def test_the_mandatory_suite_is_enough(site):
+    suite = "ECDHE-ECDSA-AES128-CCM8"
+    with site.constrained_peer(site.device(), ciphers=suite) as pledge:
+        assert pledge.client.link.cipher == suite
+        pledge.join()
+
+
+@req("D-05", "O-03")
+@pytest.mark.parametrize("key_type", ["ed25519", "ec-p384"])
+def test_device_with_another_kind_of_key_joins(site, cell, acme, key_type):
+    device = forge.idevid(cell, f"TEST-{key_type}", site.masa_url, acme, key_type=key_type)
+    with site.constrained_peer(device) as pledge:
+        pledge.join()
+
+
+@req("B-12", "D-07", "D-09", "B-09")
+@pytest.mark.parametrize("fragment", [512, 1024])
+def test_device_with_short_records_joins(site, fragment):
+    with site.constrained_peer(site.device(), max_fragment=fragment) as pledge:
+        assert pledge.client.link.max_fragment == fragment
+        pledge.join()
+        assert_ok(pledge.crts(), "2.05")
+        assert max(len(d) for d in pledge.client.received) <= 1024
+
+
+@req("C-24")
+def test_expired_idevid_is_taken_where_that_is_configured(site, cell, acme):
+    def old(where):
+        return forge.idevid(cell, f"TEST-OLD-{where}", site.masa_url, acme, expired=True)
+    with site.constrained_peer(old("strict")) as pledge:
+        assert_refused(pledge.request_voucher(), "4.03")
+    with other_site(cell, site, manufacturer_Acme={"expired_idevid": "accept"}) as lenient:
+        with lenient.constrained_peer(old("lenient")) as pledge:
+            pledge.join()
+
+
 # -- CA certificates and attributes
 
 @req("C-07", "C-09", "C-29", "C-30", "C-31", "C-34", "C-05")
