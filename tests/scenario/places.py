@@ -57,6 +57,14 @@ class Site:
                               device.certificate, device.manufacturer.anchors, urls or [self.url],
                               changes)
 
+    def coaps_pledge(self, device, port=None, changes=None):
+        """The real pledge for the device over CoAPS; it knows the MASA's signer, because no voucher
+        brings it along. port: of a relay before the registrar."""
+        url = f"coaps://127.0.0.1:{port}" if port else self.coaps_url
+        signer = device.manufacturer.directory / "masa" / "masa-signer.crt"
+        return self.pledge(device, [url],
+                           harness.merged({"device": {"masa_anchors": signer}}, changes))
+
     def peer(self, device=None, **more):
         """The Python pledge for the device (None: without a client certificate)."""
         identity = device.identity if hasattr(device, "identity") else device

@@ -13,12 +13,14 @@ import time
 import cbor2
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import harness
 from brski_peer import certs, coap, cose, forge
 from brski_peer.coap import Answer
 from brski_peer.constrained import (CBOR, MULTIPART, PKCS7_CERTS, PKCS10, PKCS8, PKIX_CERT, VOUCHER,
                                     FakeRegistrar)
+from brski_peer.registrar import FakeRegistrar as HttpsRegistrar
 from places import Device
 
 req = pytest.mark.req
@@ -479,7 +481,6 @@ def test_certificate_that_is_not_ours_is_reported(cell, device, registrar, lie):
 
 
 def key_parts(registrar, made, request, number=PKIX_CERT, reverse=False):
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     issued = forge.issue(registrar.ca, request.body, made)
     cert = forge.der(issued) if number == PKIX_CERT else forge.certs_only([issued])
     key = made.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -644,9 +645,8 @@ def test_coaps_with_what_is_none_is_a_usage_error(cell, device, verb, uri):
 
 
 def test_key_of_the_registrar_is_not_asked_for_over_https(cell, device, acme, domain):
-    from brski_peer.registrar import FakeRegistrar as OverHttps
-    with OverHttps(domain.registrar_dir / "registrar.crt", domain.registrar_dir / "registrar.key",
-                   domain.directory, acme.directory) as server:
+    with HttpsRegistrar(domain.registrar_dir / "registrar.crt", domain.registrar_dir / "registrar.key",
+                        domain.directory, acme.directory) as server:
         pledge = harness.Pledge(cell / "pledge", device.key, device.certificate, acme.anchors,
                                 [f"https://127.0.0.1:{server.port}"],
                                 {"device": {"key_source": "registrar"}})
