@@ -12,6 +12,7 @@
 #include "common/net/http_listen.h"
 
 #define LINGER_MS	 500 /* between a last answer and the end: datagrams may overtake each other */
+#define DRAIN_SILENCE_MS 6000 /* of a peer in the middle of a body: it repeats after 2 to 3 s */
 #define HEADER_BLOCK_MAX 1024 /* two media types */
 #define DTLS_1_2	 0xfefd
 #define TIMER_MAX_MS	 (24 * 3600 * 1000)
@@ -140,7 +141,8 @@ static int64_t session_due(struct coap_peer *p, int64_t now_ms)
 {
 	int64_t due = coap_exchanges_on_time(p, now_ms);
 	int64_t idle_ms = p->alive_ms + limits_of(p)->idle_ms;
-	int64_t drained_ms = p->alive_ms + limits_of(p)->drain_grace_ms;
+	int64_t silence_ms = coap_exchanges_busy(&p->exchanges) ? DRAIN_SILENCE_MS
+								: limits_of(p)->drain_grace_ms;
 
 	if (p->close_ms && now_ms >= p->close_ms)
 		expire(p, NULL, NULL);
@@ -150,11 +152,11 @@ static int64_t session_due(struct coap_peer *p, int64_t now_ms)
 		return due;
 	if (now_ms >= idle_ms)
 		expire(p, NULL, NULL);
-	if (!p->worker->draining || coap_exchanges_busy(&p->exchanges))
+	if (!p->worker->draining)
 		return earlier(due, idle_ms);
-	if (now_ms >= drained_ms)
+	if (now_ms >= p->alive_ms + silence_ms)
 		expire(p, NULL, NULL);
-	return earlier(due, drained_ms);
+	return earlier(due, p->alive_ms + silence_ms);
 }
 
 /* The end of a turn, and the only place that frees a peer, but for those that make room. */
