@@ -199,8 +199,9 @@ def _by_hand(tmp_path_factory):
     """The folder after every command was run in order, and what they said."""
     folder = tmp_path_factory.mktemp("by-hand")
     (folder / "build").symlink_to(BUILD)
-    masa, registrar = free_ports(2)
+    masa, registrar, coaps = free_ports(3)
     script = by_hand_script().replace("9443", str(masa)).replace("8443", str(registrar))
+    script = script.replace("5684", str(coaps))
     with subprocess.Popen(["bash", "-c", script], cwd=folder, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as shell:
         try:
@@ -218,6 +219,8 @@ def test_readme__by_hand__every_command_works_in_order(by_hand):
     assert pages, output
     assert re.search(r"^1 +ACME-1 +acme +pending", readme, re.M), output
     assert re.search(r"^joined: .*ACME-1", readme, re.M), output
+    assert re.search(r"^connect: coaps://.* shows CN=Registrar", readme, re.M), output
+    assert re.search(r"^joined: .*ACME-2", readme, re.M), output
     assert re.search(r"^enrolled$", readme, re.M), output
     assert '"signature": "valid"' in readme and '"chain": "valid"' in readme, output
 
