@@ -312,6 +312,19 @@ def test_masa_that_is_away_is_503_and_nonsense_502(site):
             assert_refused(pledge.request_voucher(), "5.02")
 
 
+@req("C-16", "C-20", "B-08")
+@pytest.mark.parametrize("form", ["proximity-registrar-pubk-sha256", "proximity-registrar-cert"])
+def test_impatient_pledge_of_a_slow_masa_makes_one_request(site, form):
+    """One message; then several blocks, whose answer comes separately."""
+    site.masa.delay = 1.7
+    with site.constrained_peer(site.device(), ack_timeout=0.2) as pledge:
+        assert_ok(pledge.request_voucher(pledge.pvr(proximity=form)))
+        site.masa.delay = 0
+        pledge.voucher_status()
+        issued(pledge.enroll()[0])
+    assert len(site.masa.seen("/requestvoucher")) == 1
+
+
 @req("C-18")
 def test_masa_that_has_not_decided_is_503_with_max_age_of_at_most_a_minute(site):
     site.masa.answer = lambda request: text(202, "wait\n", headers=[("Retry-After", "3600")])
