@@ -392,6 +392,20 @@ def test_history_after_telemetry_is_asked_with_the_stored_request(site, cell):
             assert_ok(pledge.enroll()[0])
 
 
+@req("R-01", "R-21", "A-04", "A-05", "A-10")
+@pytest.mark.parametrize("form", ["proximity-registrar-cert", "proximity-registrar-pubk",
+                                  "proximity-registrar-pubk-sha256"])
+def test_the_whole_road_with_our_own_masa(coaps_site, form):
+    device = coaps_site.device()
+    with coaps_site.constrained_peer(device) as pledge:
+        fields = cose.parse(assert_ok(
+            pledge.request_voucher(pledge.pvr(proximity=form))).payload).fields
+        assert fields["nonce"] == pledge.nonce and fields["assertion"] == "proximity"
+        assert_ok(pledge.voucher_status())
+        issued(pledge.enroll()[0])
+    assert len(coaps_site.masa.audit(device.serial)) == 1
+
+
 # -- telemetry
 
 @req("R-11", "R-12", "R-14", "R-15")
