@@ -10,10 +10,12 @@
 
 #include "common/run/daemon.h"
 #include "pledge/proxy_circuit.h"
+#include "pledge/proxy_coap.h"
 #include "pledge/proxy_places.h"
 #include "pledge/state.h"
 
 #define DRAIN_MS	     10000 /* a join takes seconds; a device that waits for an approval starts anew */
+#define QUIET_MS	     3000 /* DTLS repeats itself after a second or two */
 #define CONNECT_MS	     5000
 #define OPENS_PER_SECOND     32 /* of all; one neighbour gets a quarter (fair_rate.h) */
 #define PROXY_REGISTRARS_MAX UPSTREAMS_MAX
@@ -32,7 +34,9 @@ struct proxy {
 	struct loop *loop;
 	struct upstreams https;
 	struct circuits *circuits;
-	struct loop_timer enrolled;
+	struct uri own; /* the device's own registrar */
+	struct proxy_coap *coap;
+	struct loop_timer enrolled, quiet;
 };
 
 /* ---- May it? -------------------------------------------------------------------------------- */
@@ -111,6 +115,8 @@ static bool find_registrars(struct proxy *p, struct err *e)
 
 /* ---- The relays ----------------------------------------------------------------------------- */
 
+static void on_quiet(void *arg);
+
 static bool make_loop(struct proxy *p, struct err *e)
 {
 	size_t n;
@@ -121,7 +127,8 @@ static bool make_loop(struct proxy *p, struct err *e)
 	if (!p->daemon)
 		return false;
 	p->loop = daemon_loops(p->daemon, &n)[0];
-	if (!loop_timer_init(&p->enrolled, p->loop, on_enrolled, p, e))
+	if (!loop_timer_init(&p->enrolled, p->loop, on_enrolled, p, e) ||
+		!loop_timer_init(&p->quiet, p->loop, on_quiet, p, e))
 		return false;
 	loop_timer_arm(&p->enrolled, ENROLLED_MS);
 	return true;
@@ -177,9 +184,28 @@ static bool start_circuits(struct proxy *p, struct err *e)
 	return p->circuits != NULL;
 }
 
+static bool start_coap(struct proxy *p, struct err *e)
+{
+	const struct uri *own = &p->own;
+	struct proxy_coap_config c = {.loop = p->loop,
+		.log = p->log,
+		.options = &p->config->proxy,
+		.places = p->places,
+		.place_count = p->place_count,
+		.registrars = p->registrars,
+		.registrar_count = p->config->proxy.registrars ? p->registrar_count : 0,
+		.find = !p->config->proxy.registrars};
+
+	if (!uri_parse_server(p->enrolled_at, &p->own, e))
+		return false;
+	c.own = own->scheme == URI_COAPS ? own : NULL;
+	p->coap = proxy_coap_new(&c, e);
+	return p->coap != NULL;
+}
+
 static bool check_something_to_do(struct proxy *p, struct err *e)
 {
-	if (p->circuits)
+	if (p->circuits || !proxy_coap_is_idle(p->coap))
 		return true;
 	p->end = PROXY_CONFIG;
 	return err_set(e, ERR_INPUT, "[proxy] neither HTTPS nor CoAPS is to be relayed");
@@ -187,21 +213,27 @@ static bool check_something_to_do(struct proxy *p, struct err *e)
 
 /* ---- Life ----------------------------------------------------------------------------------- */
 
-static void on_drained(void *arg)
+/* All connections have ended, and no datagram went either way for a while. */
+static void on_quiet(void *arg)
 {
 	struct proxy *p = arg;
+	int64_t quiet_ms = proxy_coap_quiet_ms(p->coap);
 
-	daemon_drained(p->daemon);
+	if (quiet_ms >= QUIET_MS)
+		daemon_drained(p->daemon);
+	else
+		loop_timer_arm(&p->quiet, QUIET_MS - quiet_ms);
 }
 
 static void drain_on_loop(void *arg)
 {
 	struct proxy *p = arg;
 
+	proxy_coap_drain(p->coap);
 	if (p->circuits)
-		circuits_drain(p->circuits, on_drained, p);
+		circuits_drain(p->circuits, on_quiet, p);
 	else
-		on_drained(p);
+		on_quiet(p);
 }
 
 static void drain(void *arg)
@@ -216,7 +248,9 @@ static void drain(void *arg)
 static void clear(struct proxy *p)
 {
 	circuits_free(p->circuits);
+	proxy_coap_free(p->coap);
 	loop_timer_clear(&p->enrolled);
+	loop_timer_clear(&p->quiet);
 	daemon_free(p->daemon);
 	log_end(p->log);
 }
@@ -229,7 +263,7 @@ static bool tell_ready(struct proxy *p, struct err *e)
 
 typedef bool proxy_step(struct proxy *p, struct err *e);
 static proxy_step *const steps[] = {check_enrolled, find_places, find_registrars, make_loop,
-	start_circuits, check_something_to_do, tell_ready};
+	start_circuits, start_coap, check_something_to_do, tell_ready};
 
 enum proxy_end proxy_run(const struct pledge_config *config, struct log *log, struct err *e)
 {

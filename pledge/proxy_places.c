@@ -9,6 +9,9 @@ static bool parse_one(const char *word, struct place *out, struct err *e)
 	struct err not_an_address = ERR_INIT;
 
 	out->interface[0] = '\0';
+	if (strlen(word) >= sizeof(out->word))
+		return err_set(e, ERR_INPUT, "a word of %zu characters", strlen(word));
+	snprintf(out->word, sizeof(out->word), "%s", word);
 	if (address_parse(word, 0, &out->at, &not_an_address)) {
 		if (address_is_wildcard(&out->at))
 			return err_set(e, ERR_INPUT,

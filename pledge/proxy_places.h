@@ -12,6 +12,7 @@
 struct place {
 	struct address at;		 /* port 0 */
 	char interface[IF_NAMESIZE + 1]; /* "" when an address stands there */
+	char word[64];			 /* as it stands in the configuration */
 };
 
 /* Words separated by blanks or commas: an interface is its link-local address, anything else an
