@@ -822,6 +822,25 @@ def test_check_finds_addresses_that_are_none(site, cell):
     assert "[coaps]" in done.stderr
 
 
+@req("D-13")
+@pytest.mark.parametrize("key", ["listen", "jpy_listen"])
+def test_port_of_another_is_not_shared(site, cell, key):
+    coaps = {key: f"127.0.0.1:{site.registrar.coaps_port}"}
+    registrar = harness.Registrar(cell / "registrar", site.domain, [site.manufacturer],
+                                  changes={"coaps": coaps}, coaps=True)
+    done = harness.run(harness.program("brski-registrar"), "-c", registrar.config, check=1)
+    assert "[coaps]" in done.stderr and "in use" in done.stderr, done.stderr
+
+
+@req("X-05")
+@pytest.mark.parametrize("where", ["no-such-interface", "192.0.2.1", "::"])
+def test_place_of_discovery_that_is_not_ours_is_named_at_the_start(site, cell, where):
+    registrar = harness.Registrar(cell / "registrar", site.domain, [site.manufacturer], coaps=True,
+                                  changes={"coaps": {"discovery": where}})
+    done = harness.run(harness.program("brski-registrar"), "-c", registrar.config, check=1)
+    assert "[coaps]" in done.stderr and where in done.stderr, done.stderr
+
+
 # -- to be found
 
 @req("X-02", "X-05", "X-06", "X-07", "J-02")
