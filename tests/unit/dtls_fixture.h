@@ -27,11 +27,12 @@ struct parcel {
 struct link {
 	struct parcel *parcels[LINK_MAX];
 	size_t count;
-	size_t sent;	  /* all that went in */
-	size_t longest;	  /* the longest of them */
-	unsigned lose;	  /* every nth; 0: none */
-	unsigned repeat;  /* every nth twice */
-	unsigned reorder; /* every nth overtakes what waits */
+	size_t sent;	/* all that went in */
+	size_t longest; /* the longest of them */
+	unsigned seed;
+	unsigned lose;	  /* so many of a hundred */
+	unsigned repeat;  /* ... come twice */
+	unsigned reorder; /* ... overtake what waits */
 };
 struct end {
 	struct dtls *d;
@@ -71,17 +72,24 @@ static inline struct parcel *link_take(struct link *l)
 	return p;
 }
 
+/* The same course of bad luck in every run. */
+static inline bool link_hits(struct link *l, unsigned percent)
+{
+	l->seed = l->seed * 1103515245 + 12345;
+	return (l->seed >> 16) % 100 < percent;
+}
+
 static inline bool end_transmit(void *arg, struct bytes datagram)
 {
 	struct link *l = &((struct end *)arg)->out;
-	size_t n = ++l->sent;
 
+	l->sent++;
 	if (datagram.len > l->longest)
 		l->longest = datagram.len;
-	if (l->lose && n % l->lose == 0)
+	if (link_hits(l, l->lose))
 		return true;
-	link_put(l, datagram, l->reorder && n % l->reorder == 0);
-	if (l->repeat && n % l->repeat == 0)
+	link_put(l, datagram, link_hits(l, l->reorder));
+	if (link_hits(l, l->repeat))
 		link_put(l, datagram, false);
 	return true;
 }

@@ -173,21 +173,22 @@ static void channel_binding__both_ends__is_the_same(void **state)
 static void handshake__loss_repeats_disorder__comes_through(void **state)
 {
 	static const unsigned rows[][3] = {/* lose, repeat, reorder */
-		{3, 0, 0}, {0, 1, 0}, {0, 0, 2}, {4, 3, 2}, {5, 2, 3}, {7, 1, 1}};
+		{10, 0, 0}, {20, 0, 0}, {0, 100, 0}, {0, 0, 50}, {10, 30, 30}};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct link *links[] = {&fx.client.out, &fx.server.out};
 
 		fx.config.retransmit_ms = fx.listening.retransmit_ms = IMPATIENCE_MS;
 		listen_anew();
-		for (size_t k = 0; k < 2; k++) {
-			links[k]->lose = rows[i][0] ? rows[i][0] + (unsigned)k : 0;
+		for (unsigned k = 0; k < 2; k++) {
+			links[k]->seed = 10 * i + k;
+			links[k]->lose = rows[i][0];
 			links[k]->repeat = rows[i][1];
 			links[k]->reorder = rows[i][2];
 		}
 		must_shake_hands();
-		for (size_t k = 0; k < 2; k++)
-			links[k]->lose = 0;
+		for (unsigned k = 0; k < 2; k++)
+			links[k]->lose = links[k]->reorder = 0;
 		must_talk();
 		tear_down(NULL);
 		set_up(NULL);
@@ -197,7 +198,7 @@ static void handshake__loss_repeats_disorder__comes_through(void **state)
 static void handshake__nobody_answers__is_repeated_ever_slower(void **state)
 {
 	fx.config.retransmit_ms = IMPATIENCE_MS;
-	fx.client.out.lose = 1;
+	fx.client.out.lose = 100;
 	start_client();
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(fx.client.out.sent, i + 1);
