@@ -111,8 +111,6 @@ struct coap_server *coap_server_new(const struct coap_server_config *config, str
 	fill_limits(&s->config.limits);
 	pthread_mutex_init(&s->tls_lock, NULL);
 	atomic_init(&s->sessions, 0);
-	atomic_init(&s->handshakes, 0);
-	atomic_init(&s->held, 0);
 	atomic_init(&s->next_connection_id, FIRST_CONNECTION_ID);
 	atomic_init(&s->undrained, loop_count);
 	atomic_init(&s->drain_reported, false);

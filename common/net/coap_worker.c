@@ -119,32 +119,35 @@ static bool shed_handshake(struct coap_worker *w, const uint8_t *source)
 	return shed(w, own && same_count > count / SOURCE_SHARE ? own : oldest, "handshakes");
 }
 
-/* The first walk of a queue costs some ten microseconds, a handshake some thousand. */
-static bool count_in(struct coap_worker *w, const uint8_t *source, const char **why)
+/* A worker's part of what the server may have. */
+static size_t share(const struct coap_worker *w, size_t max)
 {
-	const struct wish anyone = {.source = NULL}, same_source = {.source = source};
-	struct coap_server *s = w->server;
+	size_t each = max / w->server->worker_count;
 
-	*why = "too many sessions of this source";
-	if (!http_sources_enter(s->sources, source) &&
-		!(shed_one(w, &same_source, "sessions of one source") &&
-			http_sources_enter(s->sources, source)))
+	return each ? each : 1;
+}
+
+static bool enter_source(struct coap_worker *w, const uint8_t *source)
+{
+	const struct wish same = {.source = source};
+	struct http_sources *sources = w->server->sources;
+
+	return http_sources_enter(sources, source) ||
+	       (shed_one(w, &same, "sessions of one source") &&
+		       http_sources_enter(sources, source));
+}
+
+/* Is there room for one more, now or because another one goes? The walk of a queue costs some ten
+ * microseconds, a handshake some thousand. */
+static bool make_room(struct coap_worker *w, const uint8_t *source)
+{
+	const struct wish anyone = {.source = NULL};
+
+	if (w->handshake_count >= share(w, limits_of(w)->handshakes_max) &&
+		!shed_handshake(w, source))
 		return false;
-	*why = "too many handshakes";
-	if (atomic_fetch_add(&s->handshakes, 1) >= limits_of(w)->handshakes_max &&
-		!shed_handshake(w, source)) {
-		atomic_fetch_sub(&s->handshakes, 1);
-		http_sources_leave(s->sources, source);
-		return false;
-	}
-	*why = "too many sessions";
-	if (atomic_fetch_add(&s->sessions, 1) < limits_of(w)->sessions_max ||
-		shed_one(w, &anyone, "sessions"))
-		return true;
-	atomic_fetch_sub(&s->sessions, 1);
-	atomic_fetch_sub(&s->handshakes, 1);
-	http_sources_leave(s->sources, source);
-	return false;
+	return w->session_count < share(w, limits_of(w)->sessions_max) ||
+	       shed_one(w, &anyone, "sessions");
 }
 
 bool coap_worker_identify(struct coap_peer *p, struct err *e)
@@ -164,14 +167,13 @@ void coap_worker_account(struct coap_peer *p, size_t held)
 {
 	static const struct wish holders = {.holds_memory = true};
 	struct coap_worker *w = p->worker;
-	struct coap_server *s = w->server;
 
-	/* unsigned: a difference below zero wraps round to what it should be */
-	atomic_fetch_add(&s->held, held - p->held);
+	w->held +=
+		held - p->held; /* unsigned: what is below zero wraps round to what it should be */
 	p->held = held;
 	if (held == 0 || w->draining)
 		return;
-	while (atomic_load(&s->held) > s->config.limits.held_max && shed_one(w, &holders, "memory"))
+	while (w->held > share(w, limits_of(w)->held_max) && shed_one(w, &holders, "memory"))
 		;
 }
 
@@ -200,6 +202,9 @@ static struct coap_queue *queue_of(struct coap_peer *p)
 static void enter(struct coap_worker *w, struct coap_peer *p)
 {
 	p->entered = true;
+	w->session_count++;
+	w->handshake_count++;
+	atomic_fetch_add(&w->server->sessions, 1);
 	LIST_INSERT_HEAD(&w->buckets[bucket_of(w, p)], p, bucket);
 	TAILQ_INSERT_TAIL(&w->handshaking, p, queue);
 }
@@ -221,29 +226,29 @@ static void check_drained(struct coap_worker *w)
 
 void coap_worker_leave(struct coap_peer *p)
 {
-	struct coap_server *s = p->worker->server;
+	struct coap_worker *w = p->worker;
+	struct coap_server *s = w->server;
 
 	LIST_REMOVE(p, bucket);
 	TAILQ_REMOVE(queue_of(p), p, queue);
 	if (!p->established)
-		atomic_fetch_sub(&s->handshakes, 1);
+		w->handshake_count--;
 	if (p->identified)
 		http_sources_leave(s->identities, p->identity);
 	http_sources_leave(s->sources, p->source);
-	atomic_fetch_sub(&s->held, p->held);
+	w->held -= p->held;
+	w->session_count--;
 	atomic_fetch_sub(&s->sessions, 1);
-	check_drained(p->worker);
+	check_drained(w);
 }
 
 void coap_worker_alive(struct coap_peer *p)
 {
-	bool established = dtls_is_established(p->dtls);
-
-	if (!established && !p->established)
+	if (!dtls_is_established(p->dtls))
 		return; /* a handshake's place is its age */
 	TAILQ_REMOVE(queue_of(p), p, queue);
 	if (!p->established)
-		atomic_fetch_sub(&p->worker->server->handshakes, 1);
+		p->worker->handshake_count--;
 	p->established = true;
 	TAILQ_INSERT_TAIL(queue_of(p), p, queue);
 }
@@ -293,16 +298,14 @@ static void refresh_tls(struct coap_worker *w)
 /* The prospect has shown its cookie: it is a peer now, and who had its place before is not. */
 static void admit(struct coap_worker *w, struct coap_peer *p, struct coap_peer *before)
 {
-	const char *why;
-
 	if (before)
 		coap_peer_supersede(before);
 	w->prospect = NULL;
 	http_source_of(&p->path.peer.sa, p->source);
 	coap_peer_begin(p);
-	if (!count_in(w, p->source, &why)) {
+	if (!make_room(w, p->source) || !enter_source(w, p->source)) {
 		log_event(w->server->config.log, LOG_LEVEL_WARNING, "connection-refused", NULL,
-			"peer", p->ref->peer.address, "reason", why, NULL);
+			"peer", p->ref->peer.address, "reason", "too many sessions", NULL);
 		coap_peer_free(p);
 		return;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CoAPS server's share on one loop: its sockets, its peers, its calls. Only the counters and
- * the DTLS context are shared between loops. */
+ * the DTLS context are shared between loops. Each has its share of the server's limits, because
+ * none can end another one's peers. */
 #ifndef NET_COAP_WORKER_H
 #define NET_COAP_WORKER_H
 
@@ -35,6 +36,8 @@ struct coap_worker {
 	struct call_list calls;
 	uint8_t *datagram; /* the one at hand */
 	struct buf wrapped;
+	size_t session_count, handshake_count;
+	size_t held;	   /* octets of bodies and stored answers */
 	size_t shed_count; /* since the last line about it */
 	int64_t shed_told_ms;
 	bool draining, drained;
@@ -51,8 +54,6 @@ struct coap_server {
 	pthread_mutex_t tls_lock;
 	struct tls_server *tls; /* under tls_lock */
 	atomic_size_t sessions;
-	atomic_size_t handshakes;
-	atomic_size_t held; /* octets of bodies and stored answers */
 	atomic_int_fast64_t next_connection_id;
 	/* drain */
 	atomic_size_t undrained;

@@ -503,6 +503,53 @@ static void peer__restarted__takes_the_place_of_the_old(void **state)
 	mote_close(&m);
 }
 
+/* The device's socket is connected: from another address it would hear nothing. */
+static void listen__any_address__answers_from_the_one_asked(void **state)
+{
+	static const char *const addresses[] = {"127.0.0.1", "127.0.0.77", "::1"};
+	const struct dtls_client_config config = {.identity = &fx.device};
+	struct coap_server_config any = {.listen = "[::]:0",
+		.tls = fx.tls,
+		.log = &fx.log,
+		.routes = routes,
+		.route_count = 1};
+	struct err e = ERR_INIT;
+	struct loop *loop = loop_new(&e);
+	struct coap_server *server = coap_server_new(&any, &loop, 1, &e);
+	pthread_t thread;
+
+	if (!server)
+		fail_msg("%s", e.text);
+	pthread_create(&thread, NULL, run_loop, loop);
+	for (size_t i = 0; i < 3; i++) {
+		bool v6 = strchr(addresses[i], ':') != NULL;
+		struct sockaddr_in6 v6_sa = {
+			.sin6_family = AF_INET6, .sin6_port = htons(coap_server_port(server))};
+		struct sockaddr_in v4_sa = {
+			.sin_family = AF_INET, .sin_port = htons(coap_server_port(server))};
+		int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+		struct mote m;
+
+		inet_pton(v6 ? AF_INET6 : AF_INET, addresses[i],
+			v6 ? (void *)&v6_sa.sin6_addr : (void *)&v4_sa.sin_addr);
+		if (connect(fd, v6 ? (void *)&v6_sa : (void *)&v4_sa,
+			    v6 ? sizeof(v6_sa) : sizeof(v4_sa)) != 0) {
+			close(fd); /* a machine without IPv6 */
+			continue;
+		}
+		mote_start(&m, fd, NULL, &config);
+		m.own_fd = true;
+		if (!mote_finish(&m))
+			fail_msg("%s: %s", addresses[i], m.why.text);
+		assert_int_equal(mote_ask(&m, GET("/now")), COAP_CONTENT);
+		mote_close(&m);
+	}
+	loop_stop(loop);
+	pthread_join(thread, NULL);
+	coap_server_free(server);
+	loop_free(loop);
+}
+
 static void limits__sessions__longest_silent_goes(void **state)
 {
 	struct mote m[6];
@@ -516,6 +563,38 @@ static void limits__sessions__longest_silent_goes(void **state)
 	assert_int_equal(mote_ask(&m[5], GET("/now")), COAP_CONTENT);
 	for (size_t i = 0; i < 6; i++)
 		mote_close(&m[i]);
+}
+
+/* What is held for one goes when another needs it; who holds nothing stays. */
+static void limits__memory__longest_silent_holder_goes(void **state)
+{
+	static const uint8_t block[512];
+	struct ask q = {.code = COAP_POST,
+		.path = "/echo",
+		.has_block1 = true,
+		.block1 = {0, true, 5},
+		.payload = bytes_of(block, sizeof(block))};
+	struct mote modest, m[8];
+	size_t ended = 0;
+
+	restart(&(struct coap_limits){.held_max = 8192});
+	mote_open(&modest, &fx);
+	assert_int_equal(mote_ask(&modest, GET("/now")), COAP_CONTENT);
+	for (size_t i = 0; i < 8; i++) {
+		mote_open(&m[i], &fx);
+		assert_int_equal(mote_ask(&m[i], &q), COAP_CONTINUE);
+	}
+	for (size_t i = 0; i < 8; i++) {
+		struct mote *one = &m[i];
+
+		while (motes_receive(&one, 1, 1))
+			;
+		ended += one->over;
+		mote_close(one);
+	}
+	assert_in_range(ended, 1, 6);
+	assert_int_equal(mote_ask(&modest, GET("/now")), COAP_CONTENT);
+	mote_close(&modest);
 }
 
 static void limits__one_certificate__makes_room_among_itself(void **state)
@@ -705,6 +784,8 @@ int main(void)
 		T(join_proxy__two_devices_behind_one_socket__are_two),
 		T(peer__restarted__takes_the_place_of_the_old),
 		T(limits__sessions__longest_silent_goes),
+		T(limits__memory__longest_silent_holder_goes),
+		T(listen__any_address__answers_from_the_one_asked),
 		T(limits__one_certificate__makes_room_among_itself),
 		T(handshake__never_finished__is_forgotten),
 		T(session__silent_for_long__is_closed),
