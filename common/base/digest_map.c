@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Slots in one array, linked twice: in a bucket for look-up, in a ring by last use for eviction.
- * Keys are digests, so their first octets are as good as any hash; who grinds digests into one
- * bucket makes a look-up walk at most all slots. */
+ * The array begins small, for a device that knows a handful of certificates, and doubles as it
+ * fills. Keys are digests, so their first octets are as good as any hash; who grinds digests into
+ * one bucket makes a look-up walk at most all slots. */
 #include "common/base/digest_map.h"
 
 #include <assert.h>
@@ -10,7 +11,8 @@
 
 #include "common/base/buf.h"
 
-#define NONE SIZE_MAX
+#define NONE	   SIZE_MAX
+#define ROOM_FIRST 16 /* slots */
 
 struct slot {
 	uint8_t key[DIGEST_MAP_KEY_LEN];
@@ -21,11 +23,61 @@ struct slot {
 
 struct digest_map {
 	void (*value_free)(void *value);
-	size_t max, used, bucket_count;
+	size_t max, room, used, bucket_count;
 	size_t newest, oldest;
 	struct slot *slots;
 	size_t *buckets; /* first slot, or NONE */
 };
+
+static size_t *bucket_of(struct digest_map *m, const uint8_t *key)
+{
+	uint64_t h;
+
+	memcpy(&h, key, sizeof(h));
+	return &m->buckets[h & (m->bucket_count - 1)];
+}
+
+static void bucket_add(struct digest_map *m, size_t i)
+{
+	size_t *bucket = bucket_of(m, m->slots[i].key);
+
+	m->slots[i].next_in_bucket = *bucket;
+	*bucket = i;
+}
+
+/* At least as many buckets as slots. */
+static bool spread(struct digest_map *m)
+{
+	size_t count = 1, *buckets;
+
+	while (count < m->room)
+		count *= 2;
+	buckets = malloc(count * sizeof(*buckets));
+	if (!buckets)
+		return false;
+	free(m->buckets);
+	m->buckets = buckets;
+	m->bucket_count = count;
+	for (size_t i = 0; i < count; i++)
+		m->buckets[i] = NONE;
+	for (size_t i = 0; i < m->used; i++)
+		bucket_add(m, i);
+	return true;
+}
+
+static bool make_room(struct digest_map *m, size_t room)
+{
+	struct slot *slots;
+
+	if (room > m->max)
+		room = m->max;
+	slots = reallocarray(m->slots, room, sizeof(*slots));
+	if (!slots)
+		return false;
+	m->slots = slots;
+	m->room = room;
+	return true;
+}
 
 struct digest_map *digest_map_new(
 	size_t entries_max, void (*value_free)(void *value), struct err *e)
@@ -37,18 +89,11 @@ struct digest_map *digest_map_new(
 	m->value_free = value_free;
 	m->max = entries_max;
 	m->newest = m->oldest = NONE;
-	for (m->bucket_count = 1; m->bucket_count < entries_max;)
-		m->bucket_count *= 2;
-	m->slots = calloc(entries_max, sizeof(*m->slots));
-	m->buckets = calloc(m->bucket_count, sizeof(*m->buckets));
-	if (!m->slots || !m->buckets) {
-		err_set(e, ERR_NO_MEMORY, "no memory for a map of %zu entries", entries_max);
-		digest_map_free(m);
-		return NULL;
-	}
-	for (size_t i = 0; i < m->bucket_count; i++)
-		m->buckets[i] = NONE;
-	return m;
+	if (make_room(m, ROOM_FIRST) && spread(m))
+		return m;
+	err_set(e, ERR_NO_MEMORY, "no memory for a map of %zu entries", entries_max);
+	digest_map_free(m);
+	return NULL;
 }
 
 void digest_map_free(struct digest_map *m)
@@ -61,14 +106,6 @@ void digest_map_free(struct digest_map *m)
 	free(m->slots);
 	free(m->buckets);
 	free(m);
-}
-
-static size_t *bucket_of(struct digest_map *m, const uint8_t *key)
-{
-	uint64_t h;
-
-	memcpy(&h, key, sizeof(h));
-	return &m->buckets[h & (m->bucket_count - 1)];
 }
 
 static size_t find(struct digest_map *m, const uint8_t *key)
@@ -116,12 +153,15 @@ void *digest_map_get(struct digest_map *m, const uint8_t key[DIGEST_MAP_KEY_LEN]
 	return m->slots[i].value;
 }
 
-/* A slot that belongs to nobody: a fresh one, or that of the least recently used. */
+/* A slot that belongs to nobody: a fresh one, or that of the least recently used. Without memory to
+ * grow the map stays as large as it is; with fewer buckets than slots look-ups take longer. */
 static size_t free_slot(struct digest_map *m)
 {
 	size_t i = m->oldest;
 
-	if (m->used < m->max)
+	if (m->used == m->room && m->room < m->max && make_room(m, 2 * m->room))
+		(void)spread(m);
+	if (m->used < m->room)
 		return m->used++;
 	ring_remove(m, i);
 	bucket_remove(m, i);
@@ -132,7 +172,6 @@ static size_t free_slot(struct digest_map *m)
 void digest_map_put(struct digest_map *m, const uint8_t key[DIGEST_MAP_KEY_LEN], void *value)
 {
 	size_t i = find(m, key);
-	size_t *bucket = bucket_of(m, key);
 
 	if (i != NONE) {
 		m->value_free(m->slots[i].value);
@@ -140,8 +179,7 @@ void digest_map_put(struct digest_map *m, const uint8_t key[DIGEST_MAP_KEY_LEN],
 	} else {
 		i = free_slot(m);
 		memcpy(m->slots[i].key, key, DIGEST_MAP_KEY_LEN);
-		m->slots[i].next_in_bucket = *bucket;
-		*bucket = i;
+		bucket_add(m, i);
 	}
 	m->slots[i].value = value;
 	ring_add_newest(m, i);

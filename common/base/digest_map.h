@@ -20,8 +20,8 @@ void digest_map_free(struct digest_map *m);
 
 /* Borrowed until the next digest_map_put(); NULL when it is not there. Counts as a use. */
 void *digest_map_get(struct digest_map *m, const uint8_t key[DIGEST_MAP_KEY_LEN]);
-/* Takes value; an older one under the same key is freed. Never fails: all room was made at birth.
- */
+/* Takes value; an older one under the same key is freed. Never fails: without memory for one more
+ * it takes the place of the least recently used. */
 void digest_map_put(struct digest_map *m, const uint8_t key[DIGEST_MAP_KEY_LEN], void *value);
 size_t digest_map_count(const struct digest_map *m);
 

@@ -94,6 +94,37 @@ static void digest_map__one_entry__always_holds_the_last(void **state)
 	digest_map_free(m);
 }
 
+static const uint8_t *scattered_key(size_t n)
+{
+	static uint8_t k[DIGEST_MAP_KEY_LEN];
+	uint64_t h = (n + 1) * 0x9e3779b97f4a7c15;
+
+	memcpy(k, &h, sizeof(h));
+	return k;
+}
+
+static void digest_map__growing_to_its_limit__loses_nothing_before(void **state)
+{
+	struct err e = ERR_INIT;
+	struct digest_map *m = digest_map_new(100, count_free, &e);
+	int v[150];
+
+	freed = 0;
+	for (size_t i = 0; i < 100; i++)
+		digest_map_put(m, scattered_key(i), &v[i]);
+	assert_int_equal(freed, 0);
+	for (size_t i = 0; i < 100; i++)
+		assert_ptr_equal(digest_map_get(m, scattered_key(i)), &v[i]);
+	for (size_t i = 100; i < 150; i++)
+		digest_map_put(m, scattered_key(i), &v[i]);
+	assert_int_equal(freed, 50);
+	for (size_t i = 0; i < 150; i++)
+		assert_ptr_equal(
+			digest_map_get(m, scattered_key(i)), i < 50 ? NULL : (void *)&v[i]);
+	digest_map_free(m);
+	assert_int_equal(freed, 150);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +132,7 @@ int main(void)
 		cmocka_unit_test(digest_map__full__drops_the_least_recently_used),
 		cmocka_unit_test(digest_map__same_key_again__replaces_the_value),
 		cmocka_unit_test(digest_map__one_entry__always_holds_the_last),
+		cmocka_unit_test(digest_map__growing_to_its_limit__loses_nothing_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
