@@ -25,8 +25,9 @@ CFLAGS ?= -O2 -g
 REQUIRED_CFLAGS = -std=c11 -D_GNU_SOURCE -DBRSKI_VERSION='"$(VERSION)"' -I. -pthread -Wall -Wextra -Werror -Wshadow \
 	-Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings \
 	-Wformat=2 -Wvla -Wundef -Wno-unused-parameter -Wimplicit-fallthrough \
-	-fstack-protector-strong -fstack-clash-protection -fno-strict-aliasing -fPIE -MMD -MP $(PKG_CFLAGS)
-REQUIRED_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed
+	-fstack-protector-strong -fstack-clash-protection -fno-strict-aliasing -fPIE -ffunction-sections -fdata-sections \
+	-MMD -MP $(PKG_CFLAGS)
+REQUIRED_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDLIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -linih
 
@@ -163,6 +164,13 @@ $(ATTACKER_BIN): $(BUILD)/tools/%: tests/hostile/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) $(LDFLAGS) $(REQUIRED_LDFLAGS) -o $@ $< $(LDLIBS)
 
+# counts what a program holds of the heap: preloaded by tests/bench
+HEAP_LIB = $(BUILD)/tools/heap.so
+$(HEAP_LIB): tests/bench/heap.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
+
 CLOCK_LIB = $(BUILD)/tools/clock.so
 $(CLOCK_LIB): tests/clock/clock.c
 	$(call say,LD,$@)
@@ -240,7 +248,7 @@ lint-built:
 	@scripts/lint
 
 bench: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor $(HEAP_LIB)
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
 # with 100,000 known devices against 1,000; adds its figure to bench.json
 .PHONY: bench-scale

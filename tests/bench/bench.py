@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bench_pledge import pledge  # noqa: E402
 from bench_scaling import scaling  # noqa: E402
 from bench_site import Site  # noqa: E402
 
@@ -50,6 +51,7 @@ def main():
         idle_cpu_pct = (site.registrar_cpu_s() - before) / IDLE_S * 100
         rss_peak_mb = site.registrar_status("VmHWM") / 1024
     threads = scaling(BUILD)
+    device = pledge(BUILD)
     top = results[32]
     figures = {
         "registrar_cpu_us": top["registrar_cpu_us"],
@@ -73,6 +75,7 @@ def main():
         "rss_idle_conn_kb": more["rss_idle_conn_kb"],
         "idle_cpu_pct": round(idle_cpu_pct, 3),
         **threads,
+        **device,
     }
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as out:
         json.dump(figures, out, indent=1)

@@ -18,14 +18,17 @@ def free_port():
 
 
 class Site:
-    """with Site(build, devices=N) as site: site.load(clients, count, first)"""
+    """with Site(build, devices=N) as site: site.load(clients, count, first)
 
-    def __init__(self, build, devices, workers=0, level="warning"):
+    coaps: the registrar serves constrained devices too, on coaps_port."""
+
+    def __init__(self, build, devices, workers=0, level="warning", coaps=False):
         self.build = os.path.abspath(build)
         self.devices = devices
         self.workers, self.level = workers, level
         self.dir = tempfile.mkdtemp(prefix="brski-bench-")
         self.port, self.masa_port = free_port(), free_port()
+        self.coaps_port = free_port() if coaps else None
         self.running = []
 
     def path(self, *parts):
@@ -99,7 +102,7 @@ addresses = loopback
 anchors = maker/root.crt
 masa_anchors = maker/root.crt
 admit = all
-""")
+""" + (f"[coaps]\nlisten = 127.0.0.1:{self.coaps_port}\n" if self.coaps_port else ""))
             self.masa = self.start("brski-masa", "masa.conf", self.masa_port)
             serials = subprocess.check_output([f"{self.build}/bench/loadgen", "--serials", "--count",
                                                str(self.devices)]).decode()
