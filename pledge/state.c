@@ -412,11 +412,13 @@ struct key *state_next_key(struct state *s, const char *key_type, struct err *e)
 	return make_next_key(type_path, key_path, key_type, e);
 }
 
+/* Without its type it is no key to begin with: after a crash the next one is made anew. */
 bool state_put_next_key(struct state *s, const struct key *key, struct err *e)
 {
-	FREE_AUTO char *path = path_in(s, s->current + 1, "ldevid.key", e);
+	FREE_AUTO char *type_path = path_in(s, s->current + 1, "key-type", e);
+	FREE_AUTO char *key_path = path_in(s, s->current + 1, "ldevid.key", e);
 
-	return path && key_save(key, path, e);
+	return type_path && key_path && file_remove(type_path, e) && key_save(key, key_path, e);
 }
 
 bool state_next_csr(struct state *s, struct buf *out, bool *exists, struct err *e)

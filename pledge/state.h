@@ -72,7 +72,8 @@ const char *state_current_path(const struct state *s);
 /* The key for the next certificate: the one a crash interrupted, or a new one, durable before it is
  * returned. */
 struct key *state_next_key(struct state *s, const char *key_type, struct err *e) MUST_CHECK;
-/* The key that a registrar made for us takes the place of that one. */
+/* The key that a registrar made for us takes the place of that one, for the certificate installed
+ * next and for no other. */
 bool state_put_next_key(struct state *s, const struct key *key, struct err *e) MUST_CHECK;
 /* The CSR already made for it; *exists says whether there is one. */
 bool state_next_csr(struct state *s, struct buf *out, bool *exists, struct err *e) MUST_CHECK;

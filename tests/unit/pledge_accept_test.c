@@ -311,6 +311,7 @@ static void put_hash(struct world *w, struct bytes spki)
 	fixture_put(leaf(w, PIN_SHA256), bytes_of(digest, sizeof(digest)));
 }
 
+/* req: K-04 */
 static void accept_voucher__pinning_the_registrars_key_alone__is_accepted(void **state)
 {
 	struct world *w = *state;
@@ -327,6 +328,7 @@ static void accept_voucher__pinning_the_registrars_key_alone__is_accepted(void *
 	expect_accepted(w);
 }
 
+/* req: K-04 */
 static void accept_voucher__pinning_another_key__is_refused(void **state)
 {
 	struct world *w = *state;
@@ -341,7 +343,7 @@ static void accept_voucher__pinning_another_key__is_refused(void **state)
 	expect_refused(w, "registrar");
 }
 
-/* The second, wrong one decides nothing. */
+/* The second, wrong one decides nothing. req: Y-09, R8995-PLG-059 */
 static void accept_voucher__two_pins__the_form_asked_with_decides(void **state)
 {
 	struct world *w = *state;
@@ -359,6 +361,7 @@ static void accept_voucher__two_pins__the_form_asked_with_decides(void **state)
 	expect_refused(w, "registrar");
 }
 
+/* req: Y-09, R8995-PLG-059 */
 static void accept_voucher__two_pins_without_a_nonce__hash_then_key_then_certificate(void **state)
 {
 	struct world *w = *state;
@@ -370,6 +373,7 @@ static void accept_voucher__two_pins_without_a_nonce__hash_then_key_then_certifi
 	expect_accepted(w);
 }
 
+/* req: K-04 */
 static void accept_voucher__key_pinned_and_registrar_expired__is_refused_with_a_clock_only(
 	void **state)
 {

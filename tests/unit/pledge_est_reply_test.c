@@ -146,7 +146,7 @@ static void est_reply_certs__one_certificate__is_read_and_what_follows_it_refuse
 	expect_refused(w, false);
 }
 
-/* Rows C-30, C-31. */
+/* req: C-30, C-31 */
 static void est_reply_certs__parts__are_read_in_their_order(void **state)
 {
 	struct world *w = *state;
@@ -162,7 +162,7 @@ static void est_reply_certs__parts__are_read_in_their_order(void **state)
 	assert_true(cert_same(w->out.items[1], w->f.root_cert));
 }
 
-/* Row C-35: 0x81 and 0x83 are no counts of certificates. */
+/* 0x81 and 0x83 are no counts of certificates. req: C-35 */
 static void est_reply_certs__half_a_part_or_another_kind__is_refused(void **state)
 {
 	struct world *w = *state;
@@ -184,6 +184,7 @@ static void est_reply_certs__half_a_part_or_another_kind__is_refused(void **stat
 
 /* ---- a key that the server made (rows C-12 to C-14) ---- */
 
+/* req: C-12, C-13 */
 static void est_reply_key__key_and_certificate__in_any_order_are_read(void **state)
 {
 	struct world *w = *state;
@@ -200,6 +201,7 @@ static void est_reply_key__key_and_certificate__in_any_order_are_read(void **sta
 	}
 }
 
+/* req: C-12, C-13, C-14 */
 static void est_reply_key__a_part_missing_doubled_or_encrypted__is_refused(void **state)
 {
 	struct world *w = *state;

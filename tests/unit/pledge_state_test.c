@@ -269,6 +269,161 @@ static void state_load_enrolment__each_file_missing_or_empty__is_said(void **sta
 	}
 }
 
+/* ---- over CoAPS ---- */
+
+static const struct etag etag_a = {.octets = {1, 0, 255, 4, 5, 6, 7, 8}, .len = 8};
+static const struct etag etag_b = {.octets = {9}, .len = 1};
+
+/* A certificate of the site for this key. */
+static struct cert *certify(const struct fixture *f, const struct key *key)
+{
+	struct peer_identity made = peer_identity_make(
+		&(struct peer_cert_wish){.cn = "device", .issuer = &f->sub, .key = key_evp(key)});
+	struct cert *c = fixture_cert(made.cert);
+
+	peer_identity_free(&made);
+	return c;
+}
+
+static bool do_enroll_constrained(
+	struct state *s, const struct fixture *f, const struct key *key, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list none = CERT_LIST_INIT, cacerts = CERT_LIST_INIT;
+	CERT_AUTO struct cert *ldevid = certify(f, key);
+	const struct state_install in = {
+		.ldevid = ldevid,
+		.chain = &none,
+		.cacerts = &cacerts,
+		.cacerts_etag = &etag_a,
+		.cacerts_asked_unix_s = 1234567890123,
+		.voucher = bytes_of_str("voucher"),
+		.voucher_is_cose = true,
+		.registrar = "coaps://a",
+	};
+
+	return cert_list_add(&cacerts, f->root_cert, e) && state_install(s, &in, e);
+}
+
+static void enroll_constrained(struct world *w)
+{
+	KEY_AUTO struct key *key = state_next_key(w->s, "ec-p256", &w->e);
+
+	assert_non_null(key);
+	if (!do_enroll_constrained(w->s, &w->f, key, &w->e))
+		fail_msg("%s", w->e.text);
+}
+
+static void state_install__of_a_constrained_join__is_all_there(void **state)
+{
+	struct world *w = *state;
+	char cms[256], cose[256];
+
+	path_of(w, "current/voucher.vcj", cms);
+	path_of(w, "current/voucher.vch", cose);
+	for (int i = 0; i < 2; i++) {
+		ENROLMENT_AUTO struct enrolment n;
+
+		enroll(w, "https://a");
+		assert_true(access(cms, F_OK) == 0 && access(cose, F_OK) != 0);
+		enroll_constrained(w);
+		assert_true(access(cms, F_OK) != 0 && access(cose, F_OK) == 0);
+		reopen(w);
+		assert_true(state_load_enrolment(w->s, &n, &w->e));
+		assert_string_equal(buf_str(&n.voucher), "voucher");
+		assert_true(n.voucher_is_cose);
+		assert_false(n.report_due);
+		assert_true(n.cacerts_asked_unix_s == 1234567890123);
+		assert_int_equal(n.cacerts_etag.len, 8);
+		assert_memory_equal(n.cacerts_etag.octets, etag_a.octets, 8);
+	}
+}
+
+static void state_load_enrolment__no_or_bad_version_of_the_cas__is_none(void **state)
+{
+	static const char *const lines[] = {"", "cacerts-etag\n", "cacerts-etag \n",
+		"cacerts-etag AQIDBAUGBwgJ\n", "cacerts-etag @@\n", "cacerts-asked soon\n"};
+	struct world *w = *state;
+	char path[256];
+
+	enroll_constrained(w);
+	path_of(w, "current/info", path);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		ENROLMENT_AUTO struct enrolment n;
+		BUF_AUTO struct buf text = BUF_INIT(1000);
+
+		assert_true(buf_printf(&text, &w->e, "registrar coaps://a\n%s", lines[i]));
+		assert_true(file_write_atomic(path, buf_bytes(&text), 0644, &w->e));
+		assert_true(state_load_enrolment(w->s, &n, &w->e));
+		assert_int_equal(n.cacerts_etag.len, 0);
+		assert_true(n.cacerts_asked_unix_s == 0);
+	}
+}
+
+static bool update_cacerts(struct state *s, const struct fixture *f, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list cacerts = CERT_LIST_INIT;
+
+	return cert_list_add(&cacerts, f->sub_cert, e) &&
+	       cert_list_add(&cacerts, f->root_cert, e) &&
+	       state_update_cacerts(s, &cacerts, &etag_b, 2000, e);
+}
+
+/* An answer is only left out for the version that is there, so the version never runs ahead. */
+static void old_or_new_cacerts(struct world *w)
+{
+	ENROLMENT_AUTO struct enrolment n;
+
+	assert_true(state_load_enrolment(w->s, &n, &w->e));
+	assert_string_equal(buf_str(&n.voucher), "voucher");
+	assert_true(n.cacerts.count == 1 || n.cacerts.count == 2);
+	if (n.cacerts_etag.len == etag_b.len)
+		assert_int_equal(n.cacerts.count, 2);
+}
+
+static void new_cacerts(struct world *w)
+{
+	ENROLMENT_AUTO struct enrolment n;
+
+	assert_true(state_load_enrolment(w->s, &n, &w->e));
+	assert_int_equal(n.cacerts.count, 2);
+	assert_int_equal(n.cacerts_etag.len, etag_b.len);
+	assert_true(n.cacerts_asked_unix_s == 2000);
+	assert_string_equal(n.registrar, "coaps://a");
+}
+
+static void state_update_cacerts__after_a_restart__are_the_new_ones(void **state)
+{
+	struct world *w = *state;
+
+	enroll_constrained(w);
+	assert_true(update_cacerts(w->s, &w->f, &w->e));
+	reopen(w);
+	new_cacerts(w);
+}
+
+static void state_put_next_key__is_for_the_next_certificate_and_no_other(void **state)
+{
+	struct world *w = *state;
+	KEY_AUTO struct key *own = state_next_key(w->s, "ec-p256", &w->e);
+	KEY_AUTO struct key *theirs = key_generate(KEY_EC_P256, &w->e), *again = NULL;
+	BUF_AUTO struct buf given = BUF_INIT(10000), kept = BUF_INIT(10000);
+	ENROLMENT_AUTO struct enrolment n;
+
+	assert_true(own && theirs);
+	spki_of(theirs, &given);
+	assert_true(state_put_next_key(w->s, theirs, &w->e));
+	reopen(w); /* power cut: nobody else's key is ever taken for one of our own */
+	again = state_next_key(w->s, "ec-p256", &w->e);
+	assert_non_null(again);
+	spki_of(again, &kept);
+	assert_false(bytes_equal(buf_bytes(&given), buf_bytes(&kept)));
+	assert_true(state_put_next_key(w->s, theirs, &w->e));
+	assert_true(do_enroll_constrained(w->s, &w->f, theirs, &w->e));
+	assert_true(state_load_enrolment(w->s, &n, &w->e));
+	spki_of(n.ldevid.key, &kept);
+	assert_true(bytes_equal(buf_bytes(&given), buf_bytes(&kept)));
+}
+
 static void state_open__temporary_files_of_a_crash__are_removed(void **state)
 {
 	struct world *w = *state;
@@ -588,6 +743,12 @@ static void state_next_key__power_cut_while_the_type_changes__never_gives_the_ol
 		*state, take_p384_key, next_key_is_p256, next_key_is_p384, next_key_is_p384);
 }
 
+static void state_update_cacerts__power_cut_at_any_instant__is_old_or_new(void **state)
+{
+	cut_at_every_instant(
+		*state, update_cacerts, enroll_constrained, old_or_new_cacerts, new_cacerts);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -602,6 +763,11 @@ int main(void)
 		TEST(state_next_key__other_type__is_another_key_without_a_csr),
 		TEST(state_next_key__after_an_enrolment__is_a_new_one),
 		TEST(state_load_enrolment__each_file_missing_or_empty__is_said),
+		TEST(state_install__of_a_constrained_join__is_all_there),
+		TEST(state_load_enrolment__no_or_bad_version_of_the_cas__is_none),
+		TEST(state_update_cacerts__after_a_restart__are_the_new_ones),
+		TEST(state_put_next_key__is_for_the_next_certificate_and_no_other),
+		TEST(state_update_cacerts__power_cut_at_any_instant__is_old_or_new),
 		TEST(state_open__temporary_files_of_a_crash__are_removed),
 		TEST(state_pending__after_a_restart__is_octet_for_octet_the_same),
 		TEST(state_pending__dropped_or_never_saved__is_absent),
