@@ -17,7 +17,9 @@
 #define BRSKI "/.well-known/brski"
 #define EST   "/.well-known/est"
 
-/* In which form a certificate goes out is configured: /sen and /sren look at Accept themselves. */
+/* In which form a certificate goes out to who does not ask for one is configured. */
+static const uint32_t certificates[] = {
+	COAP_FORMAT_PKCS7_CERTS, COAP_FORMAT_PKIX_CERT, COAP_FORMAT_NONE};
 static const uint32_t vouchers[] = {COAP_FORMAT_VOUCHER_COSE, COAP_FORMAT_NONE};
 static const uint32_t ca_certificates[] = {
 	COAP_FORMAT_PKCS7_CERTS, COAP_FORMAT_MULTIPART, COAP_FORMAT_PKIX_CERT, COAP_FORMAT_NONE};
@@ -31,8 +33,8 @@ const struct coap_route registrar_coap_routes[] = {
 	{"POST", BRSKI "/es", telemetry_enroll_status, STATUS_REPORT_MAX, COAP_FORMAT_NONE, NULL, 401, "brski.es"},
 	{"GET", EST "/crts", est_cacerts, 0, COAP_FORMAT_NONE, ca_certificates, 301, "ace.est.crts"},
 	{"GET", EST "/att", est_csrattrs, 0, COAP_FORMAT_NONE, attributes, 306, "ace.est.att"},
-	{"POST", EST "/sen", enroll_simple, COAPS_REQUEST_MAX, COAP_FORMAT_PKCS10, NULL, 302, "ace.est.sen"},
-	{"POST", EST "/sren", enroll_renew, COAPS_REQUEST_MAX, COAP_FORMAT_PKCS10, NULL, 303, "ace.est.sren"},
+	{"POST", EST "/sen", enroll_simple, COAPS_REQUEST_MAX, COAP_FORMAT_PKCS10, certificates, 302, "ace.est.sen"},
+	{"POST", EST "/sren", enroll_renew, COAPS_REQUEST_MAX, COAP_FORMAT_PKCS10, certificates, 303, "ace.est.sren"},
 	{"POST", EST "/skg", enroll_keygen, COAPS_REQUEST_MAX, COAP_FORMAT_PKCS10, keys, 304, "ace.est.skg"},
 	{"POST", EST "/skc", enroll_keygen_pkix, COAPS_REQUEST_MAX, COAP_FORMAT_PKCS10, keys, 305, "ace.est.skc"},
 };

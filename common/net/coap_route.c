@@ -150,10 +150,9 @@ static bool read_accept(const struct coap_message *m, struct coap_verdict *v)
 {
 	static const uint32_t links[] = {COAP_FORMAT_LINK, COAP_FORMAT_NONE};
 	const uint32_t *formats = v->is_core ? links : v->route->produces;
-	bool said = coap_message_uint(m, COAP_OPT_ACCEPT, &v->accept);
 
-	if (!said) {
-		v->accept = formats ? formats[0] : COAP_FORMAT_NONE;
+	if (!coap_message_uint(m, COAP_OPT_ACCEPT, &v->accept)) {
+		v->accept = COAP_FORMAT_NONE;
 		return true;
 	}
 	return (formats ? produces(formats, v->accept)

@@ -13,8 +13,8 @@
 #include "common/net/tls.h"
 
 /* One resource. call_method() is "GET" or "POST", call_path() is `path` whichever way it was named;
- * headers "Content-Type" and "Accept" hold the media types of the numbers. Without an Accept option
- * there is no Accept header, or the first of `produces` when the route has any; a number we do not
+ * headers "Content-Type" and "Accept" hold the media types of the numbers, and are absent where the
+ * options are (which format an answer then has is the handler's choice, row C-09); a number we do not
  * know never reaches a handler (4.15, 4.06). The answer's status and Content-Type become code and
  * Content-Format; Retry-After becomes Max-Age; text/plain becomes a diagnostic payload, cut short.
  * A body goes out block by block where it does not fit. Every 2.05 gets an ETag of its content, and
@@ -28,8 +28,8 @@ struct coap_route {
 	size_t body_max;
 	uint32_t content_format;  /* what a POST must bring; COAP_FORMAT_NONE: any, judged by the
 				     handler from Content-Type */
-	const uint32_t *produces; /* formats for Accept, the default first; ended by
-				     COAP_FORMAT_NONE; NULL: the handler judges */
+	const uint32_t *produces; /* formats for Accept, ended by COAP_FORMAT_NONE: else 4.06; NULL:
+				     the handler judges. Also what /.well-known/core says */
 	uint16_t abbrev;	  /* Uri-Path-Abbrev value; 0: none */
 	const char *rt;		  /* resource type for /.well-known/core; NULL: not listed */
 };

@@ -78,11 +78,12 @@ static void on_count(struct call *c, void *arg)
 static void on_big(struct call *c, void *app)
 {
 	uint8_t big[BIG];
-	uint8_t first = strcmp(call_header(c, "Accept"), CBOR) == 0 ? 0 : 100;
+	const char *accept = call_header(c, "Accept") ? call_header(c, "Accept") : CBOR;
+	uint8_t first = strcmp(accept, CBOR) == 0 ? 0 : 100;
 
 	for (size_t i = 0; i < BIG; i++)
 		big[i] = (uint8_t)(first + i % 97);
-	call_reply(c, 200, call_header(c, "Accept"), bytes_of(big, sizeof(big)));
+	call_reply(c, 200, accept, bytes_of(big, sizeof(big)));
 }
 
 static void on_keep(struct call *c, void *arg)

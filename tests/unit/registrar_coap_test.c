@@ -59,7 +59,8 @@ static void registrar_coap_routes__formats__are_what_est_coaps_asks_for(void **s
 	for (size_t i = 0; i < sizeof(csr) / sizeof(*csr); i++)
 		assert_int_equal(route(csr[i])->content_format, 286);
 	for (size_t i = 0; i < sizeof(enrolled) / sizeof(*enrolled); i++)
-		assert_null(route(enrolled[i])->produces);
+		assert_true(route(enrolled[i])->produces[0] == 281 &&
+			    route(enrolled[i])->produces[1] == 287);
 	r = route("/.well-known/est/crts");
 	assert_int_equal(r->produces[0], 281);
 	assert_int_equal(r->produces[1], 62);
