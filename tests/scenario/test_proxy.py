@@ -3,9 +3,12 @@
 on both sides, honest neighbours and others."""
 import contextlib
 import os
+import pathlib
 import selectors
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 import time
 
@@ -401,6 +404,25 @@ def test_proxy_reads_no_key_of_the_device(cell, site, gateway):
     opened = (cell / "trace").read_text()
     assert "current/info" in opened
     assert ".key" not in opened and "idevid" not in opened
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_proxy_runs_as_a_user_who_cannot_read_the_keys(site, gateway):
+    """As its service does. In a directory that this user may enter."""
+    with tempfile.TemporaryDirectory() as where:
+        place = pathlib.Path(where)
+        place.chmod(0o755)
+        shutil.copytree(gateway.state, place / "state", symlinks=True)
+        shutil.copy(harness.program("brski-pledge"), place)
+        proxy = proxies.Proxy(place, gateway, {"coap": "off"})
+        proxy.config.write_text(proxy.config.read_text().replace(str(gateway.state), str(place / "state")))
+        proxy.config.chmod(0o644)
+        (place / "proxy.log").touch()
+        proxy.argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                      str(place / "brski-pledge"), *proxy.argv[1:]]
+        assert harness.run(*proxy.argv[:4], "cat", place / "state/current/ldevid.key").returncode != 0
+        with harness.running(proxy):
+            joins_through(site, proxy.port("circuit"))
 
 
 def test_sigterm_lets_a_join_come_to_its_end(cell, gateway):

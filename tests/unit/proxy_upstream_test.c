@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "pledge/proxy_places.h"
+#include "pledge/proxy_upstream.h"
+
+static struct upstreams four(void)
+{
+	struct upstreams u = {.count = 0};
+	struct err e = ERR_INIT;
+	struct uri uri;
+
+	assert_true(uri_parse_upstream("https://192.0.2.1:8443", &uri, &e));
+	for (int i = 1; i <= 4; i++) {
+		uri.host[8] = (char)('0' + i);
+		assert_true(upstreams_resolve(&u, &uri, &e));
+	}
+	assert_true(upstreams_resolve(&u, &uri, &e)); /* there already */
+	assert_int_equal(u.count, 4);
+	return u;
+}
+
+/* req: DISC-JP-003 DISC-JP-005 */
+static void upstreams_pick__all_work__each_is_chosen_about_as_often(void **state)
+{
+	struct upstreams u = four();
+	int chosen[4] = {0};
+
+	for (int i = 0; i < 4000; i++)
+		chosen[upstreams_pick(&u, 0, 1000)]++;
+	for (int i = 0; i < 4; i++)
+		assert_in_range(chosen[i], 800, 1200);
+}
+
+/* req: DISC-JP-003 */
+static void upstreams_pick__two_have_failed__rest_for_a_minute(void **state)
+{
+	struct upstreams u = four();
+	bool seen = false;
+
+	upstreams_failed(&u, &u.list[1].at, 5000);
+	upstreams_failed(&u, &u.list[2].at, 6000);
+	for (int i = 0; i < 200; i++) {
+		int pick = upstreams_pick(&u, 0, 5000 + UPSTREAM_REST_MS - 1);
+
+		assert_true(pick == 0 || pick == 3);
+	}
+	for (int i = 0; i < 200; i++)
+		seen = seen || upstreams_pick(&u, 0, 5000 + UPSTREAM_REST_MS) == 1;
+	assert_true(seen);
+	upstreams_works(&u, &u.list[2].at);
+	assert_int_equal(upstreams_pick(&u, 1u << 0 | 1u << 1 | 1u << 3, 6001), 2);
+}
+
+static void upstreams_pick__none_works__takes_the_one_that_failed_longest_ago(void **state)
+{
+	struct upstreams u = four();
+
+	for (size_t i = 0; i < 4; i++)
+		upstreams_failed(&u, &u.list[i].at, 1000 - (int64_t)i * 10);
+	assert_int_equal(upstreams_pick(&u, 0, 1001), 3);
+	assert_int_equal(upstreams_pick(&u, 1u << 3, 1001), 2);
+	assert_int_equal(upstreams_pick(&u, 0xf, 1001), -1);
+}
+
+static void upstreams_add__more_than_there_is_room_for__are_left_out(void **state)
+{
+	struct upstreams u = {.count = 0};
+	struct address a;
+	struct err e = ERR_INIT;
+
+	for (uint16_t i = 1; i <= UPSTREAMS_MAX + 5; i++) {
+		assert_true(address_parse("::1", i, &a, &e));
+		assert_int_equal(upstreams_add(&u, &a), i <= UPSTREAMS_MAX);
+	}
+	assert_int_equal(u.count, UPSTREAMS_MAX);
+}
+
+/* req: J-11 */
+static void uri_parse_upstream__each_scheme__has_its_port(void **state)
+{
+	struct err e = ERR_INIT;
+	struct uri u;
+
+	assert_true(uri_parse_upstream("jpy://[fe80::1%25eth0]:7634", &u, &e));
+	assert_int_equal(u.scheme, URI_JPY);
+	assert_int_equal(u.port, 7634);
+	assert_string_equal(u.host, "fe80::1%eth0");
+	assert_true(uri_parse_upstream("coaps://registrar.example", &u, &e));
+	assert_int_equal(u.port, 5684);
+	assert_true(uri_parse_upstream("https://registrar.example", &u, &e));
+	assert_int_equal(u.port, 443);
+	assert_false(uri_parse_upstream("jpy://registrar.example", &u, &e));
+	assert_false(uri_parse_upstream("jpy://registrar.example:0", &u, &e));
+	assert_false(uri_parse_upstream("coap://registrar.example", &u, &e));
+	assert_false(uri_parse_server("jpy://registrar.example:1", &u, &e));
+}
+
+static void places_parse__addresses__are_taken_one_by_one(void **state)
+{
+	struct place places[PLACES_MAX];
+	struct err e = ERR_INIT;
+	size_t n;
+
+	assert_true(places_parse("127.0.0.1, ::1\t192.0.2.1", places, &n, &e));
+	assert_int_equal(n, 3);
+	assert_string_equal(places[1].word, "::1");
+	assert_string_equal(places[1].interface, "");
+	assert_int_equal(places[1].at.sa.sa_family, AF_INET6);
+	assert_int_equal(address_port(&places[1].at), 0);
+}
+
+static void places_parse__what_is_no_place__is_refused(void **state)
+{
+	static const struct {
+		const char *words;
+		enum err_kind kind;
+	} bad[] = {{"", ERR_INPUT}, {"0.0.0.0", ERR_INPUT}, {"::", ERR_INPUT},
+		{"fe80::1", ERR_INPUT}, {"127.0.0.1:80", ERR_INPUT}, {"a/b", ERR_INPUT},
+		{"an-interface-too-long", ERR_INPUT}, {"brski-none", ERR_IO},
+		{"127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4 127.0.0.5 127.0.0.6 127.0.0.7 "
+		 "127.0.0.8 127.0.0.9",
+			ERR_INPUT}};
+	struct place places[PLACES_MAX];
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct err e = ERR_INIT;
+
+		if (places_parse(bad[i].words, places, &n, &e) || e.kind != bad[i].kind)
+			fail_msg("%s: %s", bad[i].words, e.text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(upstreams_pick__all_work__each_is_chosen_about_as_often),
+		cmocka_unit_test(upstreams_pick__two_have_failed__rest_for_a_minute),
+		cmocka_unit_test(upstreams_pick__none_works__takes_the_one_that_failed_longest_ago),
+		cmocka_unit_test(upstreams_add__more_than_there_is_room_for__are_left_out),
+		cmocka_unit_test(uri_parse_upstream__each_scheme__has_its_port),
+		cmocka_unit_test(places_parse__addresses__are_taken_one_by_one),
+		cmocka_unit_test(places_parse__what_is_no_place__is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
