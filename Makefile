@@ -122,7 +122,8 @@ $(BUILD)/tests/%: tests/unit/%.c $(foreach d,$(DIRS),$(BUILD)/lib$(d).a) $(BUILD
 # fuzz targets: linked with libFuzzer, or with a main() that replays their corpora
 FUZZ_TARGETS := $(patsubst tests/fuzz/%_fuzz.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 FUZZ_BIN := $(patsubst %,$(BUILD)/fuzz/%_fuzz,$(FUZZ_TARGETS))
-FUZZ_HELPERS := $(call obj,tests/fuzz/fuzz.c tests/fuzz/fuzz_signed.c tests/fuzz/fuzz_der.c)
+FUZZ_HELPERS := $(call obj,tests/fuzz/fuzz.c tests/fuzz/fuzz_signed.c tests/fuzz/fuzz_der.c \
+	tests/fuzz/fuzz_cbor.c)
 FUZZ_MAIN = $(if $(filter libfuzzer,$(FUZZ)),-fsanitize=fuzzer,$(call obj,tests/fuzz/replay.c))
 FUZZ_SECONDS ?= 60
 $(BUILD)/obj/tests/fuzz/%.o: REQUIRED_CFLAGS += -DFUZZ_DIR='"$(CURDIR)/tests/fuzz"'

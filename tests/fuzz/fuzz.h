@@ -56,6 +56,13 @@ bool fuzz_change_der(struct bytes der, unsigned seed, struct buf *out) MUST_CHEC
 /* The same as a custom mutator, now and then with octets changed blindly. */
 size_t fuzz_mutate_der(uint8_t *data, size_t len, size_t room, unsigned seed);
 
+/* The same for CBOR, going into byte strings that hold CBOR. */
+bool fuzz_change_cbor(struct bytes cbor, unsigned seed, struct buf *out) MUST_CHECK;
+size_t fuzz_mutate_cbor(uint8_t *data, size_t len, size_t room, unsigned seed);
+/* fuzz_mutate_signed() for COSE. certs: what goes along in the outer bag; may be NULL. */
+size_t fuzz_mutate_cose(uint8_t *data, size_t len, size_t room, unsigned seed,
+	const struct identity *signer, const struct identity *inner, const struct cert_list *certs);
+
 /* A file of its own in memory (tmpfs when there is one), removed at exit: for parsers of files. */
 const char *fuzz_directory(void);
 void fuzz_write_file(const char *path, const uint8_t *data, size_t len);

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/message/voucher_cbor.h"
 #include "common/pki/cms.h"
+#include "common/pki/cose.h"
 #include "common/wire/base64.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -149,6 +151,66 @@ size_t fuzz_mutate_signed(uint8_t *data, size_t len, size_t room, unsigned seed,
 		!cms_seal(buf_bytes(&json), signer, alone ? NULL : &signer->chain, FUZZ_NOW,
 			&sealed, &e) ||
 		sealed.len > room)
+		return LLVMFuzzerMutate(data, len, room);
+	memcpy(data, sealed.data, sealed.len);
+	return sealed.len;
+}
+
+/* ---- COSE ---- */
+
+static bool take_cose_apart(struct bytes octets, struct buf *payload)
+{
+	COSE_AUTO struct cose c;
+	struct err e = ERR_INIT;
+
+	return cose_parse(octets, fuzz_site()->certs, &c, &e) &&
+	       buf_append(payload, c.payload.data, c.payload.len, &e);
+}
+
+/* One item, or octets anywhere. */
+static bool change_content(struct buf *cbor, unsigned *seed)
+{
+	BUF_AUTO struct buf changed = BUF_INIT(2 * COSE_MAX);
+	struct err e = ERR_INIT;
+
+	if (draw(seed, 8) == 0 || !fuzz_change_cbor(buf_bytes(cbor), draw(seed, 1 << 15), &changed))
+		return mutate_octets(cbor);
+	cbor->len = 0;
+	return buf_append(cbor, changed.data, changed.len, &e);
+}
+
+/* Change the request inside, sign it, and put it back: the leaf is found by reading the voucher. */
+static bool change_inner(struct buf *cbor, unsigned *seed, const struct identity *inner)
+{
+	BUF_AUTO struct buf payload = BUF_INIT(COSE_MAX), sealed = BUF_INIT(COSE_MAX);
+	VOUCHER_AUTO struct voucher v;
+	struct err e = ERR_INIT;
+
+	voucher_init(&v, VOUCHER);
+	if (!voucher_parse_cbor(buf_bytes(cbor), &v, &e) ||
+		!take_cose_apart(buf_bytes(&v.prior_signed_voucher_request), &payload) ||
+		!change_content(&payload, seed) ||
+		!cose_seal(buf_bytes(&payload), inner, NULL, &sealed, &e))
+		return false;
+	buf_clear(&v.prior_signed_voucher_request);
+	cbor->len = 0;
+	return buf_append(&v.prior_signed_voucher_request, sealed.data, sealed.len, &e) &&
+	       voucher_format_cbor(&v, cbor, &e);
+}
+
+size_t fuzz_mutate_cose(uint8_t *data, size_t len, size_t room, unsigned seed,
+	const struct identity *signer, const struct identity *inner, const struct cert_list *certs)
+{
+	BUF_AUTO struct buf cbor = BUF_INIT(COSE_MAX);
+	BUF_AUTO struct buf sealed = BUF_INIT(COSE_MAX);
+	struct err e = ERR_INIT;
+
+	if (draw(&seed, 10) == 0 || !take_cose_apart(bytes_of(data, len), &cbor))
+		return fuzz_mutate_cbor(data, len, room, seed);
+	if (!(inner && draw(&seed, 2) && change_inner(&cbor, &seed, inner)) &&
+		!change_content(&cbor, &seed))
+		return LLVMFuzzerMutate(data, len, room);
+	if (!cose_seal(buf_bytes(&cbor), signer, certs, &sealed, &e) || sealed.len > room)
 		return LLVMFuzzerMutate(data, len, room);
 	memcpy(data, sealed.data, sealed.len);
 	return sealed.len;

@@ -3,13 +3,15 @@
 """Make the seeds of the fuzz targets anew: tests/fuzz/make_seeds.py [BUILD]
 
 Each seed is written to corpus/TARGET/seed-NAME; other files there were found by fuzzing and stay.
-Needs BUILD/fuzz/seal (make build/fuzz/seal) and openssl for a few public keys.
+Needs BUILD/fuzz/seal (make build/fuzz/seal), openssl for a few public keys, and python3-cbor2.
 """
 import base64
 import json
 import pathlib
 import subprocess
 import sys
+
+import cbor2
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build")
@@ -191,7 +193,10 @@ def make_masa_request():
     out += [sign("registrar", registrar_request(sign("device", PLEDGE_REQUESTS[3])), "also", "device"),
             sign("registrar", registrar_request(good), "also", "masa")]
     out += [sign("device", registrar_request(good)), sign("masa", registrar_request(good)), b"no CMS"]
+    out += [sign("registrar", "no JSON")]
     seeds("masa_request", out)
+    for number, octets_ in enumerate(cose_requests()):
+        seed("masa_request", f"cose-{number:02}", octets_)
 
 
 def make_voucher():
@@ -297,6 +302,136 @@ def make_cms():
             signed(ECDSA_SHA256, digest_tail=b"\5\0"), signed(ECDSA_SHA256, digest_tail=integer(1)), signed(ECDSA_SHA256, certs=MASA + tlv(0xa0, b"")),
             signed(ECDSA_SHA256, certs=MAKER_ROOT), seq(oid("1.2.3"), tlv(0xa0, seq())), seq(oid("1.2.840.113549.1.7.2"), seq()), b"0" * 65537]
     seeds("cms", out)
+
+
+# ---- COSE ----
+
+def sign_cose(who, payload, along="none"):
+    payload = payload if isinstance(payload, bytes) else cbor2.dumps(payload)
+    return subprocess.run([str(BUILD / "fuzz/seal"), who, "cose", along], input=payload, stdout=subprocess.PIPE, check=True).stdout
+
+
+NONCE_OCTETS = bytes(range(16))
+DELTAS = {"assertion": (1, 1), "created_on": (2, 2), "revocation": (3, 3), "expires_on": (4, 4), "issuer": (5, 5), "renewal": (6, 6),
+          "nonce": (7, 7), "pin": (8, 8), "pin_pubk": (9, 17), "pin_sha256": (10, 18), "serial": (11, 13), "config": (12, 19),
+          "est": (13, 20), "prior": (None, 9), "prox": (None, 10), "prox_sha256": (None, 11), "prox_pubk": (None, 12)}
+
+
+def cbor_leaves(kind, start, changes):
+    """changes: leaves by the names above, or keys as they are when they are no names."""
+    start = {**start, **changes}
+    return {DELTAS[k][kind] if k in DELTAS else k: v for k, v in start.items() if v is not None}
+
+
+def cbor_voucher(more=(), **changes):
+    return {2451: {**cbor_leaves(0, {"assertion": 1, "created_on": "2026-11-29T10:00:00Z", "nonce": NONCE_OCTETS, "pin": SITE_ROOT,
+                                     "serial": "FUZZ-1"}, changes), **dict(more)}}
+
+
+def cbor_request(more=(), **changes):
+    return {2501: {**cbor_leaves(1, {"assertion": 2, "created_on": "2026-11-29T10:00:00Z", "nonce": NONCE_OCTETS, "serial": "FUZZ-1"},
+                                 changes), **dict(more)}}
+
+
+def cbor_pledge_requests():
+    import hashlib
+    digest = hashlib.sha256(REGISTRAR_SPKI).digest()
+    return [cbor_request(prox_pubk=REGISTRAR_SPKI), cbor_request(prox=REGISTRAR), cbor_request(prox_sha256=digest), cbor_request(),
+            cbor_request(prox=DEVICE), cbor_request(nonce=None, prox=REGISTRAR), cbor_request(serial="OTHER", prox=REGISTRAR),
+            cbor_request(prox=seq(integer(1))), cbor_voucher()]
+
+
+def cose_requests():
+    asked = cbor_pledge_requests()
+    good = sign_cose("device", asked[0])
+    out = [sign_cose("registrar", cbor_request(assertion=None, prior=sign_cose("device", a)), "device") for a in asked]
+    out += [sign_cose("registrar", payload, "device") for payload in (
+        cbor_request(prior=good, issuer=octets(bytes(22))), cbor_request(prior=good, nonce=None), cbor_request(prior=good, serial="OTHER"),
+        cbor_request(prior=good, prox_pubk=REGISTRAR_SPKI), cbor_request(prior=b"none"), cbor_request(nonce=None), cbor_request(),
+        cbor_request(nonce=None, prior=sign_cose("device", asked[5])), cbor_voucher(), b"no CBOR",
+        cbor_request(prior=sign("device", PLEDGE_REQUESTS[0])), cbor_request(prior=sign_cose("masa", asked[0], "masa")))]
+    return out + [sign_cose("registrar", cbor_request(prior=good), along) for along in ("none", "registrar", "masa")] + [
+        sign_cose("device", cbor_request(prior=good), "device")] + [
+        # signatures of nobody, with a registrar's, a device's and only a CA's certificate along
+        sign_cose("registrar", cbor_request(), "device")[:-1] + b"?", sign_cose("device", cbor_request(), "device")[:-1] + b"?",
+        cbor2.dumps(cbor2.CBORTag(18, [b"\xa1\x01\x26", {32: MAKER_ROOT}, cbor2.dumps(cbor_request()), bytes(range(64))]))]
+
+
+def make_cose():
+    chain = [MASA, MAKER_ROOT]
+    good = sign_cose("masa", cbor_voucher(), "masa")
+    bare = sign_cose("masa", cbor_voucher())
+    tag = cbor2.loads(bare)
+    protected, _, payload, signature = tag.value
+
+    def made(p=protected, u=None, content=payload, s=signature, number=18):
+        return cbor2.dumps(cbor2.CBORTag(number, [p if isinstance(p, bytes) else cbor2.dumps(p), {} if u is None else u, content, s]))
+
+    out = [good, bare, bare[1:], good + b"\0", good[:-1], b"", b"\xd2", b"\xd2\x84", b"\x84\x40\xa0\x40\x40", b"\x80",
+           made(number=17), made(u={32: chain}), made(u={33: chain, 4: b"kid"}), made(u={32: MASA, 33: chain}), made(u={32: [b"x"]}),
+           made(u={32: 1}), made(u={33: {}}), made(u={1: -7}), made(u={2: [1]}), made(u={4: "kid"}), made(u={4: b"k" * 300}),
+           made(u={32: [b"x"] * 17}), made(u={15: {6: 1}, "x": 1, 3: 60}), made(u={b"x": 1}), made(u=[]), made(content=None), made(content="x"),
+           made(s=b""), made(s=bytes(64)), made(s=b"x" * 71), made(s=1), made(p=b""), made(p={}), made(p=[]), made(p=b"\xa1\x01"),
+           made(p={1: -7, 2: [1, 4]}), made(p={1: -7, 2: [99], 99: 0}), made(p={1: -7, 2: []}), made(p={1: -7, 2: [["x"]] * 1}),
+           made(p={1: -7, 2: ["x"]}), made(p={1: -7, 2: 1}), made(p={1: -7, 2: [1] * 17}), made(p={1: -7, 32: chain}), made(p={1: -7, 4: b"a"}, u={4: b"a"}),
+           made(p={1: -8}), made(p={1: -35}), made(p={1: -36}), made(p={1: -47}), made(p={1: "ES256"}), made(p={15: {}}),
+           made(p={1: -7, 32: MASA}, u={33: MAKER_ROOT}), made(u={32: [MASA, MASA]}), made(u={32: [DEVICE, REGISTRAR]}),
+           made(u={32: REGISTRAR}), made(p=1), sign_cose("masa", b"", "masa"), sign_cose("device", cbor_request(), "device"),
+           b"\x9f\x5f\x43\xa1\x01\x26\xff\xbf\x18\x20" + cbor2.dumps(MASA) + b"\x0f\xa0\xff" + cbor2.dumps(payload) + cbor2.dumps(signature) + b"\xff",
+           b"\xd2\x85" + bare[2:] + b"\0", made(s=b"\x01" + bytes(63)), made(s=bytes(32) + b"\xff" * 32), made(u={32: b""}),
+           b"\x84" * 40]
+    seeds("cose", out)
+
+
+def make_voucher_cbor():
+    out = cbor_pledge_requests() + [
+        cbor_voucher(**{leaf: value}) for leaf, values in {
+            "created_on": ["x", 1, "2026-11-29T10:00:00.25+01:00"], "expires_on": ["2026-12-29T10:00:00Z"], "renewal": ["2026-12-29T10:00:00Z"],
+            "assertion": [0, 2, 3, 4, "logged", None], "serial": ["", None, 1, "x" * 129, "x" * 5000, "a\nb"], "nonce": [bytes(7), bytes(33), "x", None],
+            "issuer": [b"", b"x", 1], "pin": [b"", b"x", seq(integer(1)), "x"], "pin_pubk": [b"x"], "pin_sha256": [bytes(32)],
+            "revocation": [True, False, None, 1], "est": ["site.example", 1], "config": ["https://site.example/", b"x"]}.items() for value in values]
+    named = {"assertion": 2, "nonce": NONCE_OCTETS, "serial-number": "FUZZ-1", "unknown": [1], "x" * 80: 1}
+    out += [{"ietf-voucher-request:voucher": named}, {"ietf-voucher:voucher": named}, {2501: named}, {"ietf-voucher:x": named},
+            {cbor2.CBORTag(47, 2501): {cbor2.CBORTag(47, 2514): "FUZZ-1", cbor2.CBORTag(46, 2508): 1, cbor2.CBORTag(47, "x"): 1, 99: 2, -1: 3, False: 4}},
+            {2501: {13: "FUZZ-1", "serial-number": "FUZZ-1"}}, {2501: {13: "FUZZ-1", 70000: 0}}, {2501: 1}, {2501: []}, {1: {}}, {2451: {}, 2501: {}},
+            {}, [], 1, {-1: {}}, {b"x": {}}, {2501: {13: "FUZZ-1", 9: b"\xd2\x84", 10: seq(), 11: bytes(32), 12: b"x", 5: b"x"}}, {2500: {}}]
+    out = [cbor2.dumps(x) for x in out]
+    out += [b"", b"\xbf\x19\x09\xc5\xbf\x0d\x7f\x62FU\x62ZZ\xff\x07\x5f\x44abcd\x44efgh\xff\xff\xff", out[0] + b"\0", out[0][:-1],
+            b"\xa1\x19\x09\xc5\xa2\x0d\x61x\x0d\x61y", b"\xa1\x19\x09\xc5\xa1\x0d\x61\x00"]
+    seeds("voucher_cbor", out)
+
+
+def make_cbor():
+    values = [0, 23, 24, 255, 256, 65536, 2**32, 2**64 - 1, -1, -24, -25, -2**63, -2**64, b"", b"x" * 30, "", "t", "ä€😀", [], [1, [2, [3]]], {}, {1: 2, "a": b"b", -1: None},
+              {True: 1, False: 2, None: 3}, cbor2.CBORTag(18, [1]), cbor2.CBORTag(55799, 1), True, None, cbor2.undefined, 1.5, 1e300, cbor2.CBORSimpleValue(99),
+              {cbor2.CBORTag(47, 1): 1, cbor2.CBORTag(47, 2): 1, cbor2.CBORTag(46, 1): 1}, {b"a": 1, "a": 1, b"ab": 2}, {1.5: 1, 2.5: 2}, list(range(40)), {n: n for n in range(128)},
+              {n: n for n in range(129)}]
+    raw = ["", "1c", "1d", "1e", "1f", "3f", "df", "ff", "18", "19ff", "1b00", "f800", "f81f", "f820", "f8ff", "5f", "5fff", "5f41", "5f4101ff", "5f6161ff", "5f5fffff", "7f6161ff", "7f61c3ff", "7f61c361a9ff",
+           "61ff", "62c080", "62c1bf", "63e08080", "63eda080", "64f4908080", "64f5808080", "63f09f98", "64f0808080", "6100", "62e282", "63e28241", "64f09f9841", "9f", "9f01", "9f01ff", "9fff", "bf01", "bf01ff", "bf0102ff", "bfff",
+           "81", "8201", "9bffffffffffffffff", "a1", "a101", "bbffffffffffffffff", "5bffffffffffffffff", "7bffffffffffffffff", "9a00010000", "a2010001", "a20100180100", "a2616100", "a26161006161" "00", "a26161007f606161ff00",
+           "a2c10000c10000", "a2f90000", "a2f93c0000fa00003c0000", "a1a000", "a18000", "a1c1a000", "a1d8ff8000", "a2010002" "00", "a20100200" "0", "0000", "8000", "1800", "190001", "1a00000001", "1b0000000000000001", "3900ff",
+           "f90000", "fa00000000", "fb0000000000000000", "f97e00", "fc", "e0", "f4", "f7", "d81c", "d9d9f700", "c2" * 20 + "00", "81" * 15 + "00", "81" * 16 + "00", "a100" * 14 + "00", "9f" * 20 + "ff" * 20]
+    for number, text in enumerate(['{"a":[1,-2,true,false,null,"x",{}],"b":{}}', '{"a":1.5}', '{"a":[1.5]}', '{"a":{"b":[[[[[[[[[[[[1]]]]]]]]]]]]}}', '{']):
+        seed("cbor", f"json-{number:02}", text)
+    seeds("cbor", [cbor2.dumps(v) for v in values] + [bytes.fromhex(x if len(x) % 2 == 0 else x + "0") for x in raw])
+
+
+def make_multipart_core():
+    values = [[], [287, DEVICE], [287, DEVICE, 287, MAKER_ROOT], [284, b"key", 281, b"certs"], [0, None], [287], [287, b"", 287], [287, "x"], ["x", b""], [65535, b""], [65536, b""], [-1, b""],
+              [0, b""] * 4, [0, b""] * 5, {}, {287: b""}, [287, True], [287, []], 1]
+    seeds("multipart_core", [cbor2.dumps(v) for v in values] + [
+        b"\x9f\x00\x5f\x41x\xff\xff", b"\x9f\x00\xff", b"\x82\x00\x5f\x41x\x41y\xff", b"\x82\x00\x40\x00", b"", b"\x82\x19\x01\x1f\x59\xff\xff", b"\x82\x00\xf8"])
+
+
+def make_status_report_cbor():
+    reports = [{"version": 1, "status": True}, {"version": 1, "status": False, "reason": "x", "reason-context": {"a": [1, None, True, b"b"], 0: "n", "m": {"o": 1.5}}},
+               {"version": 2, "status": True, "new": 1, "newer": {}}, {"version": 1, "status": True, "new": 1}, {"version": 0, "status": True}, {"version": 2**33, "status": True},
+               {"version": "1", "status": True}, {"version": 1, "status": 1}, {"version": 1}, {"status": True}, {}, [], {0: 1}, {"version": 1, "status": False, "reason": 1},
+               {"version": 1, "status": False, "reason": "ä" * 200}, {"version": 1, "status": False, "reason-context": []}, {"version": 1, "status": False, "reason-context": {0: 1, "0": 2}},
+               {"version": 1, "status": False, "reason-context": {-1: {}, "x": cbor2.CBORTag(1, 5), "y": 2**64 - 1}}, {"version": 2, "status": True, "x" * 600: 1},
+               {"version": 1, "status": False, "reason": "x" * 8300}]
+    for number, report in enumerate(reports):
+        seed("status_report", f"cbor-{number:02}", cbor2.dumps(report))
 
 
 # ---- other messages ----
@@ -823,6 +958,7 @@ def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
                  make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_core_link, make_jpy, make_pledge_state,
                  make_coap_message, make_coap_block, make_coap_client,
+                 make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_status_report_cbor,
                  make_texts):
         make()
 
