@@ -175,12 +175,12 @@ every = pytest.mark.parametrize("stride", [
 # -- registrar
 
 class RegistrarRig:
-    def __init__(self, place, acme, domain):
+    def __init__(self, place, acme, domain, coaps=False):
         self.masa = harness.Masa(place / "masa", acme)
         self.masa.start()
         self.relay = Relay(self.masa.port)
         self.domain = domain
-        self.registrar = harness.Registrar(place / "registrar", domain, [acme],
+        self.registrar = harness.Registrar(place / "registrar", domain, [acme], coaps=coaps,
                                            changes={"log": {"level": "info"}})
         self.starving = Starving(self.registrar, fault.Fault(place / "dials"))
         self.site = Site(place, acme, domain, self.masa, self.registrar)
@@ -197,6 +197,9 @@ class RegistrarRig:
 
     def right_certificate(self, case, reply):
         certificate, = certs_of(reply)
+        self.check_certificate(case, certificate)
+
+    def check_certificate(self, case, certificate):
         self.issuing.public_key().verify(certificate.signature, certificate.tbs_certificate_bytes,
                                          ec.ECDSA(certificate.signature_hash_algorithm))
         assert certificate.public_key().public_numbers() == case.key.public_key().public_numbers()
