@@ -63,10 +63,17 @@ void coap_exchange_free(struct coap_exchange *ex)
 
 void coap_exchanges_clear(struct coap_exchanges *x)
 {
-	while (!TAILQ_EMPTY(&x->works))
-		coap_work_free(TAILQ_FIRST(&x->works));
-	while (!TAILQ_EMPTY(&x->list))
-		coap_exchange_free(TAILQ_FIRST(&x->list));
+	struct coap_exchange *ex, *next;
+	struct coap_work *w, *next_w;
+
+	for (w = TAILQ_FIRST(&x->works); w; w = next_w) {
+		next_w = TAILQ_NEXT(w, link);
+		coap_work_free(w);
+	}
+	for (ex = TAILQ_FIRST(&x->list); ex; ex = next) {
+		next = TAILQ_NEXT(ex, link);
+		coap_exchange_free(ex);
+	}
 	coap_transfers_clear(&x->transfers);
 }
 

@@ -11,8 +11,8 @@ struct coap_exchange;
 struct coap_work;
 
 struct coap_exchanges {
-	TAILQ_HEAD(, coap_exchange) list; /* oldest first */
-	TAILQ_HEAD(, coap_work) works;
+	TAILQ_HEAD(coap_exchange_list, coap_exchange) list; /* oldest first */
+	TAILQ_HEAD(coap_work_list, coap_work) works;
 	struct coap_transfers transfers;
 	size_t count, work_count;
 	uint16_t next_id;

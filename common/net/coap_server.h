@@ -14,13 +14,13 @@
 
 /* One resource. call_method() is "GET" or "POST", call_path() is `path` whichever way it was named;
  * headers "Content-Type" and "Accept" hold the media types of the numbers, and are absent where the
- * options are (which format an answer then has is the handler's choice, row C-09); a number we do not
- * know never reaches a handler (4.15, 4.06). The answer's status and Content-Type become code and
- * Content-Format; Retry-After becomes Max-Age; text/plain becomes a diagnostic payload, cut short.
- * A body goes out block by block where it does not fit. Every 2.05 gets an ETag of its content, and
- * who shows it again gets 2.03. A request that comes again while its handler works, or after the
- * peer was told to come later, does not enter a handler a second time: it gets the answer of the
- * first. */
+ * options are (which format an answer then has is the handler's choice, row C-09); a number we do
+ * not know never reaches a handler (4.15, 4.06). The answer's status and Content-Type become code
+ * and Content-Format; Retry-After becomes Max-Age; text/plain becomes a diagnostic payload, cut
+ * short. A body goes out block by block where it does not fit. Every 2.05 gets an ETag of its
+ * content, and who shows it again gets 2.03. A request that comes again while its handler works, or
+ * after the peer was told to come later, does not enter a handler a second time: it gets the answer
+ * of the first. */
 struct coap_route {
 	const char *method;
 	const char *path; /* "/.well-known/brski/rv" */

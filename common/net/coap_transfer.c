@@ -27,10 +27,17 @@ static void drop_held(struct coap_transfers *t, struct coap_held *h)
 
 void coap_transfers_clear(struct coap_transfers *t)
 {
-	while (!TAILQ_EMPTY(&t->uploads))
-		drop_upload(t, TAILQ_FIRST(&t->uploads));
-	while (!TAILQ_EMPTY(&t->held))
-		drop_held(t, TAILQ_FIRST(&t->held));
+	struct coap_upload *u, *next_u;
+	struct coap_held *h, *next_h;
+
+	for (u = TAILQ_FIRST(&t->uploads); u; u = next_u) {
+		next_u = TAILQ_NEXT(u, link);
+		drop_upload(t, u);
+	}
+	for (h = TAILQ_FIRST(&t->held); h; h = next_h) {
+		next_h = TAILQ_NEXT(h, link);
+		drop_held(t, h);
+	}
 }
 
 size_t coap_transfers_size(const struct coap_transfers *t)

@@ -35,8 +35,8 @@ struct coap_upload {
 };
 
 struct coap_transfers {
-	TAILQ_HEAD(, coap_upload) uploads;
-	TAILQ_HEAD(, coap_held) held;
+	TAILQ_HEAD(coap_uploads, coap_upload) uploads;
+	TAILQ_HEAD(coap_helds, coap_held) held;
 };
 
 void coap_transfers_init(struct coap_transfers *t);

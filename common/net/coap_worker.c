@@ -64,6 +64,7 @@ static struct coap_peer *choose(struct coap_queue *q, const struct wish *wish, s
 	*count = 0;
 	TAILQ_FOREACH(p, q, queue)
 	{
+		/* cppcheck-suppress uninitvar ; the macro above sets it */
 		if (!fits(p, wish))
 			continue;
 		++*count;

@@ -29,7 +29,7 @@ struct coap_worker {
 	struct dtls_listener *listener;
 	struct tls_server *tls;	    /* that the listener has */
 	struct coap_peer *prospect; /* becomes the next peer */
-	LIST_HEAD(, coap_peer) buckets[COAP_BUCKETS];
+	LIST_HEAD(coap_bucket, coap_peer) buckets[COAP_BUCKETS];
 	uint8_t hash_key[SIPHASH_KEY_LEN];
 	struct coap_queue handshaking; /* oldest first */
 	struct coap_queue open;	       /* longest silent first */

@@ -411,7 +411,6 @@ static void client__provisional__takes_the_same_server_only(void **state)
 static void client__anchored__needs_chain_and_name_or_ra(void **state)
 {
 	struct err e = ERR_INIT;
-	struct cert_list good CERT_LIST_AUTO = CERT_LIST_INIT;
 	static const struct {
 		const char *eku, *host;
 		bool foreign_anchor, fine;
