@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attackers of a CoAPS port (DTLS 1.2 over UDP), for what Python is too slow for:
  *
- *   coaps_abuse hello PORT SECONDS              ClientHellos without a cookie, from everywhere
- *   coaps_abuse garbage PORT SECONDS            datagrams of noise that begin like records
- *   coaps_abuse jpy PORT SECONDS                the same for a join proxy's port: arrays that are
+ *   coaps_abuse hello PORT SECONDS RATE         ClientHellos without a cookie, from everywhere
+ *   coaps_abuse garbage PORT SECONDS RATE       datagrams of noise that begin like records
+ *   coaps_abuse jpy PORT SECONDS RATE           the same for a join proxy's port: arrays that are
  *                                               none, and ClientHellos under headers without end
  *   coaps_abuse half PORT COUNT SPREAD          handshakes left alone when the cookie has returned
  *   coaps_abuse sessions PORT COUNT SPREAD KEY CERTIFICATE
- *                                               associations that say nothing any more
+ *                                               associations that say nothing any more, each with a
+ *                                               certificate of its own from the CA that is named
  *
- * Every stroke comes from a port of its own and, of the last two, from SPREAD addresses of 127/8.
- * The floods print "datagrams answers" at their end. The crowds print a line "ready N" when N stand
- * and wait for the end of their input. */
+ * RATE is datagrams a second; 0: as many as go. Every stroke comes from a port of its own and, of
+ * the last two, from SPREAD addresses of 127/8. The floods print "datagrams answers" at their end.
+ * The crowds print a line "ready N" when N stand and wait for the end of their input. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -124,14 +126,27 @@ static void count_answers(struct victim *v, int fd)
 		v->answers++;
 }
 
-static void flood(struct victim *v, size_t (*make)(unsigned char *), int seconds)
+static long since_us(const struct timespec *start)
 {
-	time_t end = time(NULL) + seconds;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - start->tv_sec) * 1000000 + (now.tv_nsec - start->tv_nsec) / 1000;
+}
+
+static void flood(struct victim *v, size_t (*make)(unsigned char *), int seconds, unsigned rate)
+{
+	struct timespec start;
 	unsigned char octets[DATAGRAM_MAX + 64];
 
 	v->spread = 200;
-	for (unsigned n = 0; time(NULL) < end; n++) {
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (unsigned n = 0; since_us(&start) < seconds * 1000000L; n++) {
+		long ahead_us = rate ? (long)(v->sent * 1000000.0 / rate) - since_us(&start) : 0;
 		int fd = dial(v, n);
+
+		if (ahead_us > 0)
+			usleep((useconds_t)ahead_us);
 
 		for (int i = 0; i < PER_SOCKET; i++)
 			if (send(fd, octets, make(octets), 0) > 0)
@@ -172,14 +187,70 @@ static bool leave_half_open(const struct victim *v, unsigned n)
 	return got > 13 && answer[13] == 2;
 }
 
-static bool leave_idle(const struct victim *v, unsigned n, SSL_CTX *ctx)
+struct ca {
+	SSL_CTX *ctx;
+	EVP_PKEY *key;
+	X509 *certificate;
+};
+
+static void must(bool good)
 {
-	SSL *ssl = SSL_new(ctx);
+	if (!good) {
+		ERR_print_errors_fp(stderr);
+		exit(1);
+	}
+}
+
+static struct ca open_ca(const char *key_path, const char *certificate_path)
+{
+	struct ca ca = {.ctx = SSL_CTX_new(DTLS_client_method())};
+	FILE *key = fopen(key_path, "r"), *certificate = fopen(certificate_path, "r");
+
+	must(key && certificate);
+	ca.key = PEM_read_PrivateKey(key, NULL, NULL, NULL);
+	ca.certificate = PEM_read_X509(certificate, NULL, NULL, NULL);
+	must(ca.key && ca.certificate);
+	fclose(key);
+	fclose(certificate);
+	SSL_CTX_set_options(ca.ctx, SSL_OP_NO_QUERY_MTU);
+	must(SSL_CTX_set_cipher_list(ca.ctx, "ECDHE-ECDSA-AES128-CCM8") == 1);
+	return ca;
+}
+
+/* Another device each time, as far as anybody can see. */
+static void show_new_certificate(SSL *ssl, const struct ca *ca)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	X509_NAME *subject = X509_get_subject_name(x);
+	uint64_t number;
+	char serial[24];
+
+	RAND_bytes((unsigned char *)&number, sizeof(number));
+	snprintf(serial, sizeof(serial), "%016llX", (unsigned long long)number);
+	must(X509_set_version(x, X509_VERSION_3) == 1 &&
+		ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), number) == 1 &&
+		X509_NAME_add_entry_by_txt(subject, "serialNumber", MBSTRING_ASC,
+			(unsigned char *)serial, -1, -1, 0) == 1 &&
+		X509_set_issuer_name(x, X509_get_subject_name(ca->certificate)) == 1 &&
+		X509_gmtime_adj(X509_getm_notBefore(x), -3600) != NULL &&
+		X509_gmtime_adj(X509_getm_notAfter(x), 360000) != NULL &&
+		X509_set_pubkey(x, key) == 1 && X509_sign(x, ca->key, EVP_sha256()) > 0 &&
+		SSL_use_certificate(ssl, x) == 1 && SSL_use_PrivateKey(ssl, key) == 1 &&
+		SSL_add1_chain_cert(ssl, ca->certificate) == 1);
+	X509_free(x);
+	EVP_PKEY_free(key);
+}
+
+static bool leave_idle(const struct victim *v, unsigned n, const struct ca *ca)
+{
+	SSL *ssl = SSL_new(ca->ctx);
 	int fd = dial(v, n);
 	BIO *bio = BIO_new_dgram(fd, BIO_CLOSE);
 	time_t end = time(NULL) + HANDSHAKE_S;
 	bool stands = false;
 
+	show_new_certificate(ssl, ca);
 	BIO_ctrl(bio, BIO_CTRL_DGRAM_SET_CONNECTED, 0, (void *)(uintptr_t)&v->to);
 	SSL_set_bio(ssl, bio, bio);
 	SSL_set_mtu(ssl, 1024);
@@ -193,27 +264,13 @@ static bool leave_idle(const struct victim *v, unsigned n, SSL_CTX *ctx)
 	return stands;
 }
 
-static SSL_CTX *identity(const char *key, const char *certificate)
-{
-	SSL_CTX *ctx = SSL_CTX_new(DTLS_client_method());
-
-	SSL_CTX_set_options(ctx, SSL_OP_NO_QUERY_MTU);
-	if (SSL_CTX_set_cipher_list(ctx, "ECDHE-ECDSA-AES128-CCM8") != 1 ||
-		SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1 ||
-		SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
-		ERR_print_errors_fp(stderr);
-		exit(1);
-	}
-	return ctx;
-}
-
-static void crowd(const struct victim *v, unsigned count, SSL_CTX *ctx)
+static void crowd(const struct victim *v, unsigned count, const struct ca *ca)
 {
 	unsigned stand = 0;
 	char rest[16];
 
 	for (unsigned n = 0; n < count; n++)
-		stand += ctx ? leave_idle(v, n, ctx) : leave_half_open(v, n);
+		stand += ca ? leave_idle(v, n, ca) : leave_half_open(v, n);
 	printf("ready %u\n", stand);
 	fflush(stdout);
 	while (read(STDIN_FILENO, rest, sizeof(rest)) > 0)
@@ -228,23 +285,23 @@ int main(int argc, char **argv)
 		size_t (*make)(unsigned char *);
 	} floods[] = {{"hello", make_hello}, {"garbage", make_garbage}, {"jpy", make_jpy}};
 
-	if (argc < 4)
+	if (argc < 5)
 		return 2;
 	v.to.sin_port = htons((uint16_t)atoi(argv[2]));
 	v.to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++)
 		if (strcmp(argv[1], floods[i].name) == 0) {
-			flood(&v, floods[i].make, atoi(argv[3]));
+			flood(&v, floods[i].make, atoi(argv[3]), (unsigned)atoi(argv[4]));
 			return 0;
 		}
-	if (argc < 5)
-		return 2;
 	v.spread = (unsigned)atoi(argv[4]);
 	if (strcmp(argv[1], "half") == 0)
 		crowd(&v, (unsigned)atoi(argv[3]), NULL);
-	else if (strcmp(argv[1], "sessions") == 0 && argc == 7)
-		crowd(&v, (unsigned)atoi(argv[3]), identity(argv[5], argv[6]));
-	else
+	else if (strcmp(argv[1], "sessions") == 0 && argc == 7) {
+		struct ca ca = open_ca(argv[5], argv[6]);
+
+		crowd(&v, (unsigned)atoi(argv[3]), &ca);
+	} else
 		return 2;
 	return 0;
 }

@@ -133,9 +133,9 @@ class Attacker(threading.Thread):
             self.target.first.set()
 
 
-def join_in_time(site, device, limit_s=JOIN_MAX_S):
+def join_in_time(make_pledge, device, limit_s=JOIN_MAX_S):
     """The real pledge, from its start to its certificate."""
-    pledge = site.pledge(device, changes={"retry": {"attempts": 3}})
+    pledge = make_pledge(device, changes={"retry": {"attempts": 3}})
     began = time.monotonic()
     done = pledge.join()
     took = time.monotonic() - began
@@ -173,10 +173,11 @@ def make_devices(site, count=40):
 
 
 class Siege:
-    """For the tests of one module, one siege after the other."""
+    """For the tests of one module, one siege after the other. make_pledge: the good one's maker,
+    by default over HTTPS."""
 
-    def __init__(self, site):
-        self.site = site
+    def __init__(self, site, make_pledge=None):
+        self.site, self.make_pledge = site, make_pledge or site.pledge
         self.devices = make_devices(site)
         identity = self.device().identity
         self.targets = [Target(site.registrar, identity), Target(site.masa, identity)]
@@ -188,7 +189,7 @@ class Siege:
         return self.devices.pop()
 
     def lay(self, attack, joins=2, growth_max_kb=GROWTH_MAX_KB, attackers=1, ready_s=20,
-            targets=None):
+            targets=None, limit_s=JOIN_MAX_S):
         """Run the attack, by default on both daemons, while `joins` pledges join one by one."""
         targets = targets or self.targets
         devices = [self.device() for _ in range(joins)]
@@ -206,7 +207,8 @@ class Siege:
             for t in targets:
                 assert t.first.wait(ready_s * SLOWER), "the attack did not begin"
             while devices or any(t.gathering for t in targets):
-                join_in_time(self.site, devices.pop() if devices else self.device())
+                join_in_time(self.make_pledge, devices.pop() if devices else self.device(),
+                             limit_s)
                 for thread in threads:
                     if thread.failure:
                         raise thread.failure
@@ -234,4 +236,4 @@ class Siege:
         if MEASURED:
             pids = [d.popen.pid for d in self.daemons]
             harness.wait_until(lambda: are_idle(pids), "both daemons idle again")
-        join_in_time(self.site, self.device())
+        join_in_time(self.make_pledge, self.device())
