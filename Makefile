@@ -248,8 +248,10 @@ lint:
 lint-built:
 	@scripts/lint
 
-bench: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor $(HEAP_LIB)
+bench:
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor $(HEAP_LIB) \
+		$(BUILD)/tools/coaps_abuse
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
 # with 100,000 known devices against 1,000; adds its figure to bench.json
 .PHONY: bench-scale

@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bench_coaps import coaps  # noqa: E402
 from bench_pledge import pledge  # noqa: E402
 from bench_scaling import scaling  # noqa: E402
 from bench_site import Site  # noqa: E402
@@ -52,6 +53,7 @@ def main():
         rss_peak_mb = site.registrar_status("VmHWM") / 1024
     threads = scaling(BUILD)
     device = pledge(BUILD)
+    constrained = coaps(BUILD)
     top = results[32]
     figures = {
         "registrar_cpu_us": top["registrar_cpu_us"],
@@ -76,6 +78,7 @@ def main():
         "idle_cpu_pct": round(idle_cpu_pct, 3),
         **threads,
         **device,
+        **constrained,
     }
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as out:
         json.dump(figures, out, indent=1)

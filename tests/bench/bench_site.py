@@ -20,15 +20,16 @@ def free_port():
 class Site:
     """with Site(build, devices=N) as site: site.load(clients, count, first)
 
-    coaps: the registrar serves constrained devices too, on coaps_port."""
+    coaps: the registrar serves constrained devices too, on coaps_port. more_cacerts: PEM."""
 
-    def __init__(self, build, devices, workers=0, level="warning", coaps=False):
+    def __init__(self, build, devices, workers=0, level="warning", coaps=False, more_cacerts=""):
         self.build = os.path.abspath(build)
         self.devices = devices
         self.workers, self.level = workers, level
         self.dir = tempfile.mkdtemp(prefix="brski-bench-")
         self.port, self.masa_port = free_port(), free_port()
         self.coaps_port = free_port() if coaps else None
+        self.more_cacerts = more_cacerts
         self.running = []
 
     def path(self, *parts):
@@ -62,6 +63,8 @@ class Site:
             self.tool("brski-certs", "masa", "--ca", self.path("maker"), "--out", self.path("masa"))
             self.tool("brski-certs", "domain", "--out", self.path("domain"))
             self.tool("brski-certs", "registrar", "--ca", self.path("domain"), "--out", self.path("site"))
+            with open(self.path("domain", "root.crt"), encoding="ascii") as root:
+                self.write("chain.crt", root.read() + self.more_cacerts)
             self.write("masa.conf", f"""[server]
 listen = 127.0.0.1:{self.masa_port}
 workers = {self.workers}
@@ -89,7 +92,7 @@ certificate = site/registrar.crt
 [ca]
 key = domain/issuing.key
 certificate = domain/issuing.crt
-chain = domain/root.crt
+chain = chain.crt
 [store]
 path = registrar.db
 [admin]
