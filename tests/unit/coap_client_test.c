@@ -312,7 +312,7 @@ static int64_t wait_for_repeat(struct world *w)
 
 /* ---- requests ---- */
 
-/* req: C-19, C-03, R-01 */
+/* req: C-19, C-03, R-01, R-24 */
 static void coap_client_begin__small_request__is_one_confirmable_message(void **state)
 {
 	BUF_AUTO struct buf path = BUF_INIT(100);
@@ -333,6 +333,7 @@ static void coap_client_begin__small_request__is_one_confirmable_message(void **
 	assert_int_equal(accept, 836);
 	assert_null(coap_message_find(&m, COAP_OPT_BLOCK1, 0));
 	assert_null(coap_message_find(&m, COAP_OPT_REQUEST_TAG, 0));
+	assert_null(coap_message_find(&m, COAP_OPT_URI_PATH_ABBREV, 0));
 	assert_true(bytes_equal(m.payload, bytes_of(w->sent, 100)));
 	assert_int_equal(coap_message_bad_option(&m, true), 0);
 }
