@@ -80,10 +80,11 @@ void share_ready(struct share *s, struct share_item *item)
 void share_forget(struct share *s, struct share_item *item)
 {
 	struct share_flow *flow = item->flow;
-	struct share_item **at = &flow->first;
+	struct share_item **at;
 
 	if (!item->ready)
-		return;
+		return; /* it may not even have a neighbour yet */
+	at = &flow->first;
 	while (*at != item)
 		at = &(*at)->next;
 	*at = item->next;

@@ -397,7 +397,7 @@ def test_proxy_reads_no_key_of_the_device(cell, site, gateway):
     tracer = harness.run("sh", "-c", "command -v strace || true").stdout.strip()
     if not tracer:
         pytest.skip("no strace here")
-    proxy = proxies.Proxy(cell, gateway, {"coap": "off"})
+    proxy = proxies.Proxy(cell, gateway, {"coap": "off"}, env={"ASAN_OPTIONS": "detect_leaks=0"})
     proxy.argv = [tracer, "-D", "-f", "-e", "trace=openat,open", "-o", str(cell / "trace"), *proxy.argv]
     with harness.running(proxy):
         joins_through(site, proxy.port("circuit"))

@@ -313,6 +313,7 @@ def test_header_of_an_earlier_start_opens_nothing(cell, gateway):
 
 @req("J-19", "J-14")
 def test_stateless_proxy_keeps_nothing_about_who_floods(cell, gateway):
+    room_kb = 600 if harness.BUILD.name == "build" else 50_000  # sanitizers keep what was freed
     with Udp(timeout=0.2) as registrar, proxy_to(cell, gateway, "jpy", registrar.port, datagrams=50) \
             as (proxy, port):
         def memory():
@@ -332,7 +333,7 @@ def test_stateless_proxy_keeps_nothing_about_who_floods(cell, gateway):
         while registrar.take()[0] is not None:
             taken += 1
         assert taken <= 50 * 2 + 50 * 6  # what was saved up, and some seconds of it
-        assert memory() - before < 600 and descriptors() == open_before
+        assert memory() - before < room_kb and descriptors() == open_before
 
 
 # -- which way, to whom

@@ -132,6 +132,8 @@ static void share_forget__item_in_the_middle__is_not_asked_any_more(void **state
 	share_forget(&x.share, &x.sources[2].item);
 	share_forget(&x.share, &x.sources[4].item);
 	share_forget(&x.share, &x.sources[4].item);
+	x.sources[8].item.flow = NULL;
+	share_forget(&x.share, &x.sources[8].item); /* never had anything */
 	share_forget(&x.share, &x.sources[0].item);
 	share_forget_flow(&x.share, &x.flows[0]);
 	loop_run(x.loop);
