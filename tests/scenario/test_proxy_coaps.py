@@ -161,7 +161,7 @@ def test_restart_of_the_proxy_in_the_middle_of_a_join(cell, site, gateway, mode)
     proxy = proxies.Proxy(cell, gateway, {"registrars": registrars(site, mode), "coaps_port": port,
                                            "mappings_per_neighbour": 8})
     pledge = pledge_for(site, port, changes={
-        "retry": {"attempts": 20}, "coaps": {"connect_timeout": "2s", "deadline": "4s"}})
+        "retry": {"attempts": 20, "timeout": "3s"}, "coaps": {"connect_timeout": "2s", "deadline": "4s"}})
     with harness.running(proxy):
         pledge.start()
         pledge.wait_log("voucher: requested|connect:")
