@@ -135,7 +135,7 @@ def test_voucher_arrives_without_the_masas_certificates_and_otherwise_untouched(
     assert reply.payload == cose.stripped(sent) != sent
 
 
-@req("O-06", "Y-12", "Y-16", "Y-17", "A-01", "O-08", "R-05")
+@req("O-06", "Y-12", "Y-16", "Y-17", "A-01", "O-08", "R-05", "K-05")
 def test_the_request_to_the_masa_is_what_the_drafts_say(site):
     device = site.device()
     with site.constrained_peer(device) as pledge:

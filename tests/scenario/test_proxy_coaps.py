@@ -107,7 +107,7 @@ def proxy_to(cell, gateway, scheme, port, name="proxy", **options):
 
 # -- joining
 
-@req("J-01", "J-02", "J-03", "J-17")
+@req("J-01", "J-02", "J-03", "J-17", "R-21")
 def test_device_joins_through_the_proxy(site, proxy, mode):
     pledge = joins_through(site, proxy.port(mode))
     assert pledge.command("status").returncode == 0
@@ -338,7 +338,7 @@ def test_stateless_proxy_keeps_nothing_about_who_floods(cell, gateway):
 
 # -- which way, to whom
 
-@req("J-01")
+@req("J-01", "R8995-JP-005")
 @pytest.mark.parametrize("coap, given, relays", [
     ("auto", ("coaps", "jpy"), ["stateless"]),
     ("auto", ("coaps",), ["stateful"]),
