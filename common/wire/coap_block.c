@@ -125,8 +125,7 @@ enum coap_body_state coap_body_add(
 		return drop(b, COAP_BODY_TOO_LARGE);
 	if (!block)
 		return append(b, &whole, m->payload);
-	if (!b->begun || offset > b->octets.len || !same_format(b, m) ||
-		!has_its_length(block, m->payload.len))
+	if (!b->begun || !same_format(b, m) || !has_its_length(block, m->payload.len))
 		return drop(b, COAP_BODY_GAP);
 	if (offset == b->octets.len)
 		return append(b, block, m->payload);
