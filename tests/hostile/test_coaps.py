@@ -6,7 +6,10 @@ A good device joins meanwhile, over CoAPS as well; every hostile message has its
 flat.
 """
 import contextlib
+import itertools
 import os
+import random
+import socket
 import subprocess
 import time
 
@@ -16,7 +19,7 @@ import pytest
 import harness
 from brski_peer import certs, coap, constrained, cose, dtls, forge
 from ledger import rows
-from siege import GROWTH_MAX_KB, SLOWER, Siege
+from siege import GROWTH_MAX_KB, MEASURED, SLOWER, Siege, memory_kb
 
 req = pytest.mark.req
 
@@ -168,6 +171,68 @@ def test_messages_that_are_none(siege):
     besiege(siege, [strike])
 
 
+def valid_messages(c, target):
+    """What a device says, one of each kind; tokens and IDs are put in when they go out."""
+    def message(code, path, payload=b"", *options):
+        return coap.Message(coap.CON, code, 0, b"tokn", [*coap.path_options(path), *options], payload)
+
+    fields = cose.pvr_fields(target.identity, c.server_der)
+    pvr = cose.sign_request(fields, target.identity)
+    voucher, csr = ((coap.CONTENT_FORMAT, coap.uint(n)) for n in (constrained.VOUCHER, constrained.PKCS10))
+    return [
+        message(coap.GET, CRTS, b"", (coap.ACCEPT, coap.uint(62)), (coap.SIZE2, b"")),
+        message(coap.GET, CRTS, b"", (coap.BLOCK2, coap.block(1, False, 4))),
+        message(coap.GET, "/.well-known/core?rt=brski*"),
+        message(coap.POST, RV, pvr, voucher),
+        message(coap.POST, RV, pvr[:128], voucher, (coap.BLOCK1, coap.block(0, True, 3)),
+                (coap.SIZE1, coap.uint(len(pvr)))),
+        message(coap.POST, RV, pvr[128:], voucher, (coap.BLOCK1, coap.block(1, False, 3))),
+        message(coap.POST, VS, cose.status_report(), (coap.CONTENT_FORMAT, coap.uint(60))),
+        message(coap.POST, SEN, certs.make_csr(target.identity.key, target.identity.cert.subject), csr),
+        message(coap.POST, "/", pvr, (coap.ABBREV, coap.uint(402)), voucher),
+    ]
+
+
+def mutated(octets, dice):
+    """One to four changes of the kinds that readers stumble over."""
+    octets = bytearray(octets)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(octets))
+        kind = dice.randrange(5)
+        if kind == 0:
+            octets[at] ^= 1 << dice.randrange(8)
+        elif kind == 1:
+            octets[at] = dice.choice((0, 1, 0x7F, 0x80, 0xFE, 0xFF, 0xD0, 0xE0, 0xDD, 0x9F))
+        elif kind == 2:
+            del octets[at:at + dice.randint(1, 8)]
+        elif kind == 3:
+            octets[at:at] = octets[at:at + dice.randint(1, 16)]
+        else:
+            octets[at:at] = bytes(dice.randrange(256) for _ in range(dice.randint(1, 4)))
+        if not octets:
+            return b"\x40"
+    return bytes(octets)
+
+
+def test_messages_that_are_almost_right(siege):
+    """On associations that stand; the seed changes with each of them."""
+    seeds = itertools.count(1)
+
+    def strike(c, target):
+        dice = random.Random(next(seeds))
+        templates = valid_messages(c, target)
+        for _ in range(300):
+            message = dice.choice(templates)
+            message.id = dice.randrange(65536)
+            c.say(mutated(message.encode(), dice))
+            c.swallow()
+            if c.link.ended:
+                return
+        answers_still(c)
+
+    besiege(siege, [strike])
+
+
 # -- blocks
 
 def piece(c, num, more, szx, payload, *options, path=RV, content_format=constrained.VOUCHER):
@@ -309,6 +374,34 @@ def test_a_cookie_is_good_for_its_address_only(site, siege):
         assert sum(map(len, raw_answers(one, dtls.client_hello(cookie, sequence=1)))) > 500
         for c in (one, other):
             c.abandon()
+
+
+# -- discovery, which is plain CoAP
+
+def test_noise_at_the_discovery_port(place, acme, domain):
+    """Nothing is said to noise that is longer than the noise; questions have their answer still."""
+    port, dice = harness.free_port(), random.Random(1)
+    registrar = harness.Registrar(place / "announcing", domain, [acme], coaps=True, changes={
+        "coaps": {"discovery": "127.0.0.1", "discovery_port": port}})
+    question = coap.Message(coap.CON, coap.GET, 77, b"q", coap.path_options("/.well-known/core?rt=brski"))
+    with harness.running(registrar), socket.socket(type=socket.SOCK_DGRAM) as s:
+        s.connect(("127.0.0.1", port))
+        s.settimeout(0.3)
+        before = memory_kb(registrar.popen.pid, "VmRSS")
+        for i in range(3000):
+            s.send(mutated(question.encode(), dice) if i % 2 else os.urandom(dice.randrange(1, 1200)))
+        for noise in NO_MESSAGES:
+            s.send(noise)
+
+        def answered():
+            """The noise may have cost the question its place in the socket, or its turn."""
+            s.send(question.encode())
+            with contextlib.suppress(TimeoutError, coap.Malformed):
+                answer = coap.Message.decode(s.recv(2000))
+                return answer.token == question.token and b"brski" in answer.payload
+
+        harness.wait_until(answered, "an answer to a question")
+        assert not MEASURED or memory_kb(registrar.popen.pid, "VmRSS") - before < 4096
 
 
 # -- floods and crowds

@@ -299,6 +299,12 @@ class Client:
             if left <= 0 or not self._catch(left):
                 return None
 
+    def swallow(self):
+        """Read all that has come, and keep none of it."""
+        while self._catch(0):
+            pass
+        self.link.inbox.clear()
+
     def exchange(self, message, timeout=None, retransmit=True):
         """Send a request until its answer is there: the message with its token, or a reset."""
         message.id = message.id or self.next_id()
