@@ -74,12 +74,14 @@ static bool read_path(const struct coap_server_config *config, const struct coap
 
 	if (coap_message_find(m, COAP_OPT_URI_PATH_ABBREV, 0))
 		return read_abbrev(config, m, v);
-	if (!coap_message_path(m, &path, &e))
-		return e.kind == ERR_INPUT
-			       ? refuse(v, COAP_BAD_REQUEST, "malformed path")
-			       : refuse(v, COAP_NOT_FOUND, "there is nothing at this address");
-	expand(config, buf_str(&path), v);
-	return true;
+	if (coap_message_path(m, &path, &e)) {
+		expand(config, buf_str(&path), v);
+		return true;
+	}
+	if (e.kind == ERR_NO_MEMORY)
+		return refuse(v, COAP_UNAVAILABLE, "no memory");
+	return e.kind == ERR_INPUT ? refuse(v, COAP_BAD_REQUEST, "malformed path")
+				   : refuse(v, COAP_NOT_FOUND, "there is nothing at this address");
 }
 
 /* Handlers get the query as HTTP would have it; what would need escaping no client of ours sends.

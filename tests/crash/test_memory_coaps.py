@@ -43,22 +43,16 @@ class Case:
         self.peer = None
 
     def ask(self, what):
-        try:
-            self.peer = self.peer or self.connect()
-            reply = Reply(what(self.peer))
-        except (coap.Silence, dtls.Failed, OSError) as e:
-            self.close()
-            raise Closed(str(e)) from e
-        if reply.status >= 400:
-            self.hear_the_end()
-        return reply
-
-    def hear_the_end(self):
-        """Who could not write an answer ends the association behind it."""
-        try:
-            self.peer.client.receive(0.1)
-        except coap.Silence:
-            self.close()
+        """As a device does: an association that has ended meanwhile is replaced once."""
+        for last in (False, True):
+            try:
+                self.peer = self.peer or self.connect()
+                return Reply(what(self.peer))
+            except (coap.Silence, dtls.Failed, OSError) as e:
+                ended = self.peer and self.peer.client.link.ended
+                self.close()
+                if last or not ended:
+                    raise Closed(str(e)) from e
 
 
 class Rig(RegistrarRig):
