@@ -94,8 +94,15 @@ static void on_message(void *arg, struct bytes octets)
 		coap_exchanges_receive(p, octets);
 }
 
-const struct dtls_events coap_peer_events = {
-	.transmit = transmit, .established = on_established, .receive = on_message};
+static bool welcome(void *arg)
+{
+	return coap_worker_welcome(arg);
+}
+
+const struct dtls_events coap_peer_events = {.welcome = welcome,
+	.transmit = transmit,
+	.established = on_established,
+	.receive = on_message};
 
 /* ---- Turns ---------------------------------------------------------------------------------- */
 
@@ -298,8 +305,7 @@ void coap_peer_free(struct coap_peer *p)
 		dtls_close(p->dtls);
 	loop_timer_clear(&p->timer);
 	dtls_free(p->dtls);
-	if (p->entered)
-		coap_worker_leave(p);
+	coap_worker_leave(p);
 	peer_ref_drop(p->ref);
 	free(p);
 }

@@ -42,6 +42,7 @@ struct coap_peer {
 	size_t held;			   /* octets in memory at the end of its last turn */
 	uint8_t source[HTTP_SOURCE_LEN];   /* whose share of the limit it uses */
 	uint8_t identity[HTTP_SOURCE_LEN]; /* of the digest of its certificate */
+	bool counted;			   /* as one of its source's */
 	bool entered;			   /* in the worker's table */
 	bool established;		   /* in its queue of those */
 	bool identified;

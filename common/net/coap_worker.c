@@ -15,8 +15,8 @@
 #define DATAGRAM_MAX	   65536
 #define RECEIVES_PER_TURN  64 /* so that a flood leaves time for timers and answers */
 #define SHED_TOLD_EVERY_MS 1000
-/* Of the handshakes a worker may have, one source's part: behind it its own oldest goes first. */
-#define SOURCE_SHARE 4
+#define SOURCE_SHARE	   4 /* of the handshakes a worker may have: a fourth is one source's part */
+#define SILENT_MS	   4000 /* without a datagram: two repetitions of the peer's got lost */
 
 static const struct coap_limits *limits_of(const struct coap_worker *w)
 {
@@ -110,16 +110,6 @@ static bool shed_one(struct coap_worker *w, const struct wish *wish, const char 
 	return shed(w, young_count > open_count ? young : open, why);
 }
 
-static bool shed_handshake(struct coap_worker *w, const uint8_t *source)
-{
-	const struct wish same = {.source = source}, anyone = {.source = NULL};
-	size_t same_count, count;
-	struct coap_peer *own = choose(&w->handshaking, &same, &same_count);
-	struct coap_peer *oldest = choose(&w->handshaking, &anyone, &count);
-
-	return shed(w, own && same_count > count / SOURCE_SHARE ? own : oldest, "handshakes");
-}
-
 /* A worker's part of what the server may have. */
 static size_t share(const struct coap_worker *w, size_t max)
 {
@@ -138,17 +128,60 @@ static bool enter_source(struct coap_worker *w, const uint8_t *source)
 		       http_sources_enter(sources, source));
 }
 
+static size_t count_of_source(struct coap_worker *w, const uint8_t *source)
+{
+	const struct wish same = {.source = source};
+	size_t count;
+
+	choose(&w->handshaking, &same, &count);
+	return count;
+}
+
+/* Whose handshake is given up for one more of this source? The oldest that nothing has been heard
+ * of lately; of its own kind only, when its source has its part already; or the oldest of such a
+ * crowd. Nobody's, when all are busy: after a power cut a whole site comes at once, and who is told
+ * nothing comes again a second later, while a handshake that is cut off has cost its signature. */
+static struct coap_peer *handshake_to_go(struct coap_worker *w, const uint8_t *source, size_t max)
+{
+	bool crowd = count_of_source(w, source) > max / SOURCE_SHARE;
+	const struct wish wish = {.source = crowd ? source : NULL};
+	int64_t lately = clock_mono_ms() - SILENT_MS;
+	struct coap_peer *p;
+
+	TAILQ_FOREACH(p, &w->handshaking, queue)
+	{
+		/* cppcheck-suppress uninitvar ; the macro above sets it */
+		if (fits(p, &wish) && p->alive_ms < lately)
+			return p;
+	}
+	TAILQ_FOREACH(p, &w->handshaking, queue)
+	{
+		if (!crowd && count_of_source(w, p->source) > max / SOURCE_SHARE)
+			return p;
+	}
+	return NULL;
+}
+
 /* Is there room for one more, now or because another one goes? The walk of a queue costs some ten
  * microseconds, a handshake some thousand. */
 static bool make_room(struct coap_worker *w, const uint8_t *source)
 {
 	const struct wish anyone = {.source = NULL};
+	size_t max = share(w, limits_of(w)->handshakes_max);
 
-	if (w->handshake_count >= share(w, limits_of(w)->handshakes_max) &&
-		!shed_handshake(w, source))
+	if (w->handshake_count >= max && !shed(w, handshake_to_go(w, source, max), "handshakes"))
 		return false;
 	return w->session_count < share(w, limits_of(w)->sessions_max) ||
 	       shed_one(w, &anyone, "sessions");
+}
+
+bool coap_worker_welcome(struct coap_peer *p)
+{
+	struct coap_worker *w = p->worker;
+
+	http_source_of(&p->path.peer.sa, p->source);
+	p->counted = make_room(w, p->source) && enter_source(w, p->source);
+	return p->counted;
 }
 
 bool coap_worker_identify(struct coap_peer *p, struct err *e)
@@ -230,13 +263,16 @@ void coap_worker_leave(struct coap_peer *p)
 	struct coap_worker *w = p->worker;
 	struct coap_server *s = w->server;
 
+	if (p->counted)
+		http_sources_leave(s->sources, p->source);
+	if (!p->entered)
+		return;
 	LIST_REMOVE(p, bucket);
 	TAILQ_REMOVE(queue_of(p), p, queue);
 	if (!p->established)
 		w->handshake_count--;
 	if (p->identified)
 		http_sources_leave(s->identities, p->identity);
-	http_sources_leave(s->sources, p->source);
 	w->held -= p->held;
 	w->session_count--;
 	atomic_fetch_sub(&s->sessions, 1);
@@ -296,25 +332,21 @@ static void refresh_tls(struct coap_worker *w)
 	w->tls = tls;
 }
 
-/* The prospect has shown its cookie: it is a peer now, and who had its place before is not. */
-static void admit(struct coap_worker *w, struct coap_peer *p, struct coap_peer *before)
+/* The prospect is a peer now, and who had its place before is not. */
+static void admit(struct coap_worker *w)
 {
+	struct coap_peer *p = w->prospect, *before = find(w, p);
+
 	if (before)
 		coap_peer_supersede(before);
 	w->prospect = NULL;
-	http_source_of(&p->path.peer.sa, p->source);
 	coap_peer_begin(p);
-	if (!make_room(w, p->source) || !enter_source(w, p->source)) {
-		log_event(w->server->config.log, LOG_LEVEL_WARNING, "connection-refused", NULL,
-			"peer", p->ref->peer.address, "reason", "too many sessions", NULL);
-		coap_peer_free(p);
-		return;
-	}
 	enter(w, p);
 	coap_peer_settle(p);
 }
 
-static void greet(struct coap_worker *w, struct bytes content, struct coap_peer *before)
+/* A handshake begins, or goes wrong at once, or there is no more than a cookie to give. */
+static void greet(struct coap_worker *w, struct bytes content)
 {
 	struct coap_peer *p = w->prospect;
 	struct err e = ERR_INIT;
@@ -324,9 +356,14 @@ static void greet(struct coap_worker *w, struct bytes content, struct coap_peer 
 	refresh_tls(w);
 	p->dtls = dtls_listener_receive(
 		w->listener, bytes_of(p->key, p->key_len), content, &coap_peer_events, p, &e);
-	if (p->dtls)
-		admit(w, p, before);
-	else if (e.kind != ERR_NONE)
+	if (p->dtls) {
+		admit(w);
+		return;
+	}
+	if (p->counted)
+		http_sources_leave(w->server->sources, p->source);
+	p->counted = false;
+	if (e.kind != ERR_NONE)
 		log_err(w->server->config.log, "handshake-failed", NULL, &e);
 }
 
@@ -339,7 +376,7 @@ static void take(struct coap_socket *socket, struct bytes content)
 		return;
 	known = find(w, w->prospect);
 	if (!known || dtls_is_other_hello(known->dtls, content))
-		greet(w, content, known);
+		greet(w, content);
 	else
 		coap_peer_feed(known, content);
 }

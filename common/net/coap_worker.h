@@ -70,6 +70,8 @@ void coap_worker_drain(void *worker);
 void coap_worker_clear(struct coap_worker *w);
 
 /* ---- for peers ---- */
+/* Its cookie is good: is there room for it? Others may be ended for it. */
+bool coap_worker_welcome(struct coap_peer *p);
 bool coap_worker_send(struct coap_peer *p, struct bytes datagram);
 /* A datagram has come from it. */
 void coap_worker_alive(struct coap_peer *p);

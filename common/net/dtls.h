@@ -25,6 +25,9 @@ struct tls_server *dtls_server_new(const struct identity *id, struct err *e) MUS
 
 struct dtls;
 struct dtls_events {
+	/* Server: this one has a good cookie. false: not now, nothing is answered, nothing is lost:
+	 * the peer comes again in a moment. NULL: always welcome. */
+	bool (*welcome)(void *arg);
 	/* One datagram for the peer. false: could not be sent; it counts as lost. */
 	bool (*transmit)(void *arg, struct bytes datagram);
 	void (*established)(void *arg);			    /* once */

@@ -175,7 +175,8 @@ struct dtls *dtls_listener_receive(struct dtls_listener *l, struct bytes peer_ke
 	l->next->events = events;
 	l->next->arg = arg;
 	l->next->in = datagram;
-	if (nobody && DTLSv1_listen(l->next->ssl, nobody) == 1)
+	if (nobody && DTLSv1_listen(l->next->ssl, nobody) == 1 &&
+		(!events->welcome || events->welcome(arg)))
 		d = begin(l, e);
 	else
 		l->next->in = bytes_of(NULL, 0);

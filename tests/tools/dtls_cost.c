@@ -57,7 +57,7 @@ static void receive(void *arg, struct bytes b)
 {
 }
 
-static const struct dtls_events events = {transmit, established, receive};
+static const struct dtls_events events = {NULL, transmit, established, receive};
 
 static X509 *make_cert(EVP_PKEY *key, const char *cn, X509 *issuer, EVP_PKEY *issuer_key)
 {

@@ -345,11 +345,17 @@ FIXTURE void mote_start(
 	assert_non_null(m->d);
 }
 
+/* Repeats what is lost. */
 FIXTURE bool mote_finish(struct mote *m)
 {
-	while (!m->established && !m->over)
-		if (!motes_receive(&m, 1, PATIENCE_MS))
-			return false;
+	int64_t deadline = clock_mono_ms() + PATIENCE_MS;
+
+	while (!m->established && !m->over && clock_mono_ms() < deadline) {
+		int64_t wait = dtls_timeout_ms(m->d);
+
+		if (!motes_receive(&m, 1, wait >= 0 ? wait : PATIENCE_MS) && !m->over)
+			m->over = !dtls_on_timeout(m->d, &m->why);
+	}
 	return m->established;
 }
 

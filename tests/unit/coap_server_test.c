@@ -597,6 +597,33 @@ static void limits__memory__longest_silent_holder_goes(void **state)
 	mote_close(&modest);
 }
 
+/* More at once than there may be: all get in, one after the other. */
+static void limits__handshakes__who_comes_in_a_crowd_comes_again(void **state)
+{
+	const struct dtls_client_config config = {.identity = &fx.device, .retransmit_ms = 30};
+	struct mote m[12];
+
+	restart(&(struct coap_limits){.handshakes_max = 2});
+	for (size_t i = 0; i < 12; i++) {
+		mote_start(&m[i], udp_connect(coap_server_port(fx.server)), NULL, &config);
+		m[i].own_fd = true;
+	}
+	for (int round = 0; round < 2; round++) /* as far as the server's first flight, or not */
+		for (size_t i = 0; i < 12; i++) {
+			struct mote *one = &m[i];
+
+			motes_receive(&one, 1, 20);
+		}
+	assert_in_range(coap_server_sessions(fx.server), 1, 2);
+	for (size_t i = 0; i < 12; i++)
+		if (!mote_finish(&m[i]) && !m[i].over)
+			fail_msg("the %zuth does not come through", i);
+	for (size_t i = 0; i < 12; i++) {
+		assert_int_equal(mote_ask(&m[i], GET("/now")), COAP_CONTENT);
+		mote_close(&m[i]);
+	}
+}
+
 static void limits__one_certificate__makes_room_among_itself(void **state)
 {
 	struct mote m[5];
@@ -786,6 +813,7 @@ int main(void)
 		T(limits__sessions__longest_silent_goes),
 		T(limits__memory__longest_silent_holder_goes),
 		T(listen__any_address__answers_from_the_one_asked),
+		T(limits__handshakes__who_comes_in_a_crowd_comes_again),
 		T(limits__one_certificate__makes_room_among_itself),
 		T(handshake__never_finished__is_forgotten),
 		T(session__silent_for_long__is_closed),

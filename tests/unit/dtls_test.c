@@ -311,6 +311,33 @@ static void cookie__of_another_peer__begins_nothing(void **state)
 	assert_true(fx.server.out.count >= 1); /* a flight */
 }
 
+static bool no_room(void *arg)
+{
+	return false;
+}
+
+static void cookie__good_but_no_room__begins_nothing_yet(void **state)
+{
+	static const struct dtls_events full = {.welcome = no_room, .transmit = end_transmit};
+	struct err e = ERR_INIT;
+	struct parcel *p;
+
+	start_client();
+	assert_false(arrives_from("peer-1"));
+	p = link_take(&fx.server.out);
+	end_feed(&fx.client, bytes_of(p->octets, p->len));
+	free(p);
+	p = fx.client.out.parcels[0];
+	for (int i = 0; i < 3; i++) {
+		assert_null(dtls_listener_receive(
+			fx.listener, PEER_KEY, bytes_of(p->octets, p->len), &full, &fx.server, &e));
+		assert_int_equal(e.kind, ERR_NONE);
+		assert_int_equal(fx.server.out.count, 0);
+	}
+	carry(fx.listener, &fx.server, &fx.client);
+	assert_true(fx.client.established && fx.server.established);
+}
+
 static void cookie__turned_bit__begins_nothing(void **state)
 {
 	struct parcel *p;
@@ -654,6 +681,7 @@ int main(void)
 		T(server_new__key_that_no_suite_takes__is_refused),
 		T(listener__new_identity__serves_new_associations_only),
 		T(cookie__of_another_peer__begins_nothing),
+		T(cookie__good_but_no_room__begins_nothing_yet),
 		T(cookie__turned_bit__begins_nothing),
 		T(listener__anything_but_a_hello__is_ignored),
 		T(listener__flood_of_hellos__leaves_nothing),
