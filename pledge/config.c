@@ -32,9 +32,14 @@ static const struct config_option options[] = {
 		"Key to make for the site's certificate, unless the registrar asks for another."},
 	{"device", "key_source", CONFIG_CHOICE, AT(key_source), "own", 0, 0, key_sources,
 		"Who makes that key: the device, or over CoAPS the registrar for one that cannot."},
-	{"registrars", "urls", CONFIG_WORDS, AT(urls), NULL, 0, 0, NULL,
+	{"registrars", "urls", CONFIG_WORDS, AT(urls), "", 0, 0, NULL,
 		"Registrars, https://host:port or coaps://host:port separated by blanks, tried in "
 		"this order."},
+	{"registrars", "discover", CONFIG_WORDS, AT(discover), "", 0, 0, NULL,
+		"Interfaces, or addresses, where join proxies are asked for by CoAP; all: each "
+		"interface. Unset: none."},
+	{"registrars", "discovery_port", CONFIG_INT, AT(discovery_port), "5683", 1, 65535, NULL,
+		"UDP port where they are asked."},
 	{"retry", "attempts", CONFIG_INT, AT(attempts), "0", 0, 1000000, NULL,
 		"Rounds over the list of registrars; 0 never gives up."},
 	{"retry", "backoff_min", CONFIG_DURATION, AT(backoff_min_s), "2s", 1, 3600, NULL,

@@ -16,7 +16,8 @@ struct pledge_config {
 	char *idevid_key, *idevid_certificate, *masa_anchors, *state_dir;
 	bool trusted_clock;
 	int key_type; /* enum key_type */
-	char *urls;
+	char *urls, *discover;
+	int64_t discovery_port;
 	int64_t attempts; /* 0: forever */
 	int64_t backoff_min_s, backoff_max_s, pending_max_s;
 	int64_t connect_timeout_s, timeout_s, retry_after_max_s;

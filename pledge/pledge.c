@@ -27,7 +27,7 @@ static bool add_registrar(struct pledge *p, const char *url, struct err *e)
 /* "https://a:1 coaps://b:2" into registrars. */
 static bool parse_registrars(struct pledge *p, struct err *e)
 {
-	FREE_AUTO char *words = str_dup(p->config.urls, e);
+	FREE_AUTO char *words = str_dup(p->config.urls ? p->config.urls : "", e);
 	char *rest = NULL;
 
 	if (!words)
@@ -35,12 +35,15 @@ static bool parse_registrars(struct pledge *p, struct err *e)
 	for (char *w = strtok_r(words, " \t\r\n,", &rest); w; w = strtok_r(NULL, " \t\r\n,", &rest))
 		if (!add_registrar(p, w, e))
 			return err_prefix(e, "[registrars] urls");
-	return p->registrar_count > 0 || err_set(e, ERR_INPUT, "[registrars] urls: none given");
+	p->discovers = p->config.discover != NULL;
+	return p->registrar_count > 0 || p->discovers ||
+	       err_set(e, ERR_INPUT, "[registrars] urls: none given, and discover is unset");
 }
 
 bool pledge_set_registrar(struct pledge *p, const char *url, struct err *e)
 {
 	p->registrar_count = 0;
+	p->discovers = false;
 	return add_registrar(p, url, e);
 }
 

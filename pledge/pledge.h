@@ -18,6 +18,7 @@ struct pledge {
 	struct pledge_config config;
 	struct uri registrars[REGISTRARS_MAX]; /* from config.urls */
 	size_t registrar_count;
+	bool discovers; /* others are asked for on the link */
 	struct identity idevid;
 	char *serial_number; /* of the IDevID */
 	struct anchors *masa_anchors;

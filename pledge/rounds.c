@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pledge/rounds.h"
 
+#include "pledge/find.h"
 #include "pledge/retry.h"
 
 struct round_result {
@@ -24,22 +25,55 @@ static enum outcome run_one(
 	return o;
 }
 
+static bool is_over(const struct round_result *result)
+{
+	return result->outcome == OUTCOME_DONE || result->outcome == OUTCOME_LOCAL;
+}
+
+static void try_each(const struct rounds *r, const struct uri *registrars, size_t count,
+	struct round_result *result)
+{
+	for (size_t i = 0; i < count && !is_over(result); i++) {
+		struct err e = ERR_INIT;
+		enum outcome o = run_one(r, &registrars[i], &result->retry_after_s, &e);
+
+		if (o == OUTCOME_DONE || o == OUTCOME_LOCAL || result->outcome == OUTCOME_NONE ||
+			outcome_worse(result->outcome, o) != result->outcome) {
+			result->outcome = o;
+			result->why = e;
+		}
+	}
+}
+
+/* Those that are known were in vain. */
+static void try_found(const struct rounds *r, struct round_result *result)
+{
+	const struct pledge *p = r->pledge;
+	struct uri found[FOUND_MAX];
+	struct err e = ERR_INIT;
+	size_t count;
+
+	if (!find_registrars(
+		    p->config.discover, (uint16_t)p->config.discovery_port, found, &count, &e))
+		log_err(&p->log, "discovery", NULL, &e);
+	pledge_say(p, "discovery: %zu place%s to join at", count, count == 1 ? "" : "s");
+	try_each(r, found, count, result);
+	if (result->outcome != OUTCOME_NONE)
+		return;
+	result->outcome = OUTCOME_UNREACHABLE;
+	if (e.kind == ERR_NONE)
+		err_set(&e, ERR_RETRY_LATER, "discovery: nobody answered");
+	result->why = e;
+}
+
 static struct round_result run_round(const struct rounds *r)
 {
 	struct round_result result = {.outcome = OUTCOME_NONE, .why = ERR_INIT};
 	const struct pledge *p = r->pledge;
 
-	for (size_t i = 0; i < p->registrar_count; i++) {
-		struct err e = ERR_INIT;
-		enum outcome o = run_one(r, &p->registrars[i], &result.retry_after_s, &e);
-
-		if (o == OUTCOME_DONE || o == OUTCOME_LOCAL)
-			return (struct round_result){.outcome = o, .why = e};
-		if (outcome_worse(result.outcome, o) != result.outcome || i == 0) {
-			result.outcome = o;
-			result.why = e;
-		}
-	}
+	try_each(r, p->registrars, p->registrar_count, &result);
+	if (p->discovers && !is_over(&result))
+		try_found(r, &result);
 	return result;
 }
 
@@ -63,7 +97,7 @@ enum outcome rounds_run(const struct rounds *r, struct err *e)
 		bool last = r->attempts && (int64_t)round + 1 >= r->attempts;
 
 		*e = result.why;
-		if (result.outcome == OUTCOME_DONE || result.outcome == OUTCOME_LOCAL || last)
+		if (is_over(&result) || last)
 			return result.outcome;
 		rest(r, round, result.retry_after_s);
 	}
