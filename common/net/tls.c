@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/pki/ossl.h"
+#include "common/pki/ossl_provider.h"
 
 /* TLS 1.2 only; the suites of 1.3 are all AEAD with ephemeral keys. The same list satisfies the
  * black list of HTTP/2, so one context serves both protocols. */
@@ -122,7 +123,7 @@ struct tls_server *tls_server_of(SSL_CTX *ctx, struct err *e)
 struct tls_server *tls_server_new(
 	const struct identity *id, bool request_client_cert, struct err *e)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = SSL_CTX_new_ex(ossl_provider_handshake_ctx(), NULL, TLS_server_method());
 
 	if (!ctx) {
 		ossl_fail(e, ERR_NO_MEMORY, "TLS: context");

@@ -284,37 +284,30 @@ static X509 *parse_x509(const struct cert *c)
 /* OpenSSL makes sense of it, or nobody does. */
 static bool read_by_openssl(struct cert *c, struct err *e)
 {
-	X509 *x509 = atomic_load(&c->x509);
+	X509 *x509 = parse_x509(c);
 
-	if (!x509) {
-		x509 = parse_x509(c);
-		atomic_store(&c->x509, x509);
-	}
+	atomic_store(&c->x509, x509);
 	return x509 ? read_facts(c, x509, e) : ossl_fail(e, ERR_INPUT, "not a certificate");
 }
 
 /* ---- life ---- */
 
-/* Takes der (malloc'd) and x509, both also when it fails. x509 NULL: there is none yet. */
-static struct cert *build(uint8_t *der, size_t der_len, X509 *x509, struct err *e)
+/* Takes der (malloc'd), also when it fails. */
+static struct cert *build(uint8_t *der, size_t der_len, struct err *e)
 {
 	CERT_AUTO struct cert *c = mem_new(sizeof(*c), e);
 	struct cert *done;
 
 	if (!c) {
 		free(der);
-		X509_free(x509);
 		return NULL;
 	}
 	atomic_init(&c->refs, 1);
-	atomic_init(&c->x509, x509);
 	c->der = der;
 	c->der_len = der_len;
 	ossl_begin();
 	if (!read_structure(c, e) || !digest_sha256(cert_der(c), c->sha256, e))
 		return NULL;
-	if (x509)
-		take_key(c, x509);
 	if (!cert_plain_read(c) && !read_by_openssl(c, e))
 		return NULL;
 	done = c;
@@ -334,7 +327,7 @@ struct cert *cert_parse(struct bytes der, struct err *e)
 	copy = (uint8_t *)str_dup_n(der.data, der.len, e);
 	if (!copy)
 		return NULL;
-	c = build(copy, der.len, NULL, e);
+	c = build(copy, der.len, e);
 	if (!c)
 		err_prefix(e, "certificate");
 	return c;
@@ -342,26 +335,9 @@ struct cert *cert_parse(struct bytes der, struct err *e)
 
 struct cert *cert_from_x509(X509 *x, struct err *e)
 {
-	uint8_t *der, *p;
-	int len = i2d_X509(x, NULL);
-	struct cert *c;
+	BUF_AUTO struct buf der = BUF_INIT(CERT_DER_MAX);
 
-	if (len <= 0 || len > CERT_DER_MAX) {
-		ossl_fail(e, len > 0 ? ERR_TOO_LARGE : ERR_INPUT, "certificate of %d octets", len);
-		return NULL;
-	}
-	p = der = mem_new((size_t)len, e);
-	if (!der)
-		return NULL;
-	if (i2d_X509(x, &p) != len || !X509_up_ref(x)) {
-		ossl_fail(e, ERR_NO_MEMORY, "certificate");
-		free(der);
-		return NULL;
-	}
-	c = build(der, (size_t)len, x, e);
-	if (!c)
-		err_prefix(e, "certificate");
-	return c;
+	return ossl_x509_der(x, &der, e) ? cert_parse(buf_bytes(&der), e) : NULL;
 }
 
 struct cert *cert_ref(struct cert *c)

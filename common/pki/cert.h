@@ -31,7 +31,7 @@ struct cert; /* opaque; accessors below return borrowed views that live as long 
  * that are none, a public key of an unknown kind. ERR_TOO_LARGE, ERR_NO_MEMORY. Weak keys and old
  * signature algorithms parse: whoever verifies refuses them. RFC 5280 §4.1. */
 struct cert *cert_parse(struct bytes der, struct err *e) MUST_CHECK;
-/* Take a reference to an X509 OpenSSL already parsed (a TLS peer's). */
+/* The certificate that OpenSSL parsed already (a TLS peer's), read anew from its octets. */
 struct cert *cert_from_x509(X509 *x, struct err *e) MUST_CHECK;
 struct cert *cert_ref(struct cert *c);
 void cert_free(struct cert *c); /* drop one reference; NULL is fine */

@@ -83,21 +83,7 @@ struct cert *cert_cache_get(struct cert_cache *cache, struct bytes der, struct e
 
 struct cert *cert_cache_get_x509(struct cert_cache *cache, X509 *x, struct err *e)
 {
-	uint8_t key[SHA256_LEN];
-	unsigned len = sizeof(key);
-	struct cert *c;
+	BUF_AUTO struct buf der = BUF_INIT(CERT_DER_MAX);
 
-	if (!cache)
-		return cert_from_x509(x, e);
-	if (!X509_digest(x, EVP_sha256(), key, &len)) {
-		ossl_fail(e, ERR_NO_MEMORY, "certificate digest");
-		return NULL;
-	}
-	c = look_up(cache, key);
-	if (c)
-		return c;
-	c = cert_from_x509(x, e);
-	if (c)
-		remember(cache, key, c);
-	return c;
+	return ossl_x509_der(x, &der, e) ? cert_cache_get(cache, buf_bytes(&der), e) : NULL;
 }

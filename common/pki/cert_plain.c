@@ -76,8 +76,7 @@ static bool read_key(struct cert *c)
 
 	if (c->spki.len < sizeof(head) || memcmp(c->spki.data, head, sizeof(head)) != 0)
 		return false;
-	if (!c->key)
-		c->key = key_parse_spki(c->spki, &ignored);
+	c->key = key_parse_spki(c->spki, &ignored);
 	return c->key != NULL;
 }
 

@@ -343,25 +343,10 @@ static bool sign(X509 *x, const struct issue_request *r, struct err *e)
 	return lint_check(x, issuer, r->profile, e);
 }
 
-static struct cert *parse_again(X509 *x, struct err *e)
-{
-	uint8_t *der = NULL;
-	int len = i2d_X509(x, &der);
-	struct cert *c;
-
-	if (len <= 0) {
-		ossl_fail(e, ERR_NO_MEMORY, "certificate");
-		return NULL;
-	}
-	c = cert_parse(bytes_of(der, (size_t)len), e);
-	OPENSSL_free(der);
-	return c;
-}
-
 /* What leaves is what was verified: the octets, read back, under the issuer's certificate. */
 static struct cert *read_back(X509 *x, const struct issue_request *r, struct err *e)
 {
-	struct cert *c = parse_again(x, e);
+	struct cert *c = cert_from_x509(x, e);
 	const struct cert *issuer = r->issuer ? r->issuer->cert : c;
 
 	if (c && !cert_signed_by(c, issuer, e)) {

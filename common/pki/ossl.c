@@ -119,3 +119,14 @@ bool ossl_take_bio(BIO *bio, struct buf *out, struct err *e)
 
 	return buf_append(out, data, len > 0 ? (size_t)len : 0, e);
 }
+
+bool ossl_x509_der(X509 *x, struct buf *out, struct err *e)
+{
+	uint8_t *der = NULL;
+	int len = i2d_X509(x, &der);
+	bool ok = len > 0 ? buf_append(out, der, (size_t)len, e)
+			  : ossl_fail(e, ERR_INPUT, "certificate cannot be encoded");
+
+	OPENSSL_free(der);
+	return ok;
+}

@@ -29,6 +29,9 @@ enum err_kind ossl_verdict(enum err_kind kind);
 /* Append what a memory BIO holds. */
 bool ossl_take_bio(BIO *bio, struct buf *out, struct err *e) MUST_CHECK;
 
+/* Append the DER of a certificate that OpenSSL parsed. */
+bool ossl_x509_der(X509 *x, struct buf *out, struct err *e) MUST_CHECK;
+
 /* Cleanup attributes, e.g. `OSSL_AUTO(X509) X509 *x = NULL;` */
 #define OSSL_AUTO(type) __attribute__((cleanup(ossl_unref_##type)))
 #define OSSL_UNREF(type)                                                                           \

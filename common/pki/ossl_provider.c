@@ -7,6 +7,9 @@
  * (signature_key_acceptable()), and of ciphers only those of TLS. What is left out cannot be
  * loaded, which is how it is refused: DSA, X448, SM2, keys for RSA-PSS only, MSBLOB, PVK.
  *
+ * TLS handshakes have a library context of their own with only what they need: finding a decoder
+ * takes time in proportion to all that there is, three times in an onboarding.
+ *
  * The default provider proper lives in a library context of its own, ours answers from it. Where a
  * system's openssl.cnf activates further providers, they stay beside it. */
 #include "common/pki/ossl_provider.h"
@@ -58,24 +61,80 @@ static const struct wanted wanted_ciphers[] = {
 	{"AES-128-CBC", NULL, NULL},
 };
 
+static const struct wanted handshake_decoders[] = {
+	{"EC", "der", "SubjectPublicKeyInfo"},
+	{"RSA", "der", "SubjectPublicKeyInfo"},
+	{"ED25519", "der", "SubjectPublicKeyInfo"},
+};
+
+static const struct wanted handshake_digests[] = {
+	{"SHA2-256", NULL, NULL}, {"SHA2-384", NULL, NULL}, {"SHA2-512", NULL, NULL},
+	{"SHA1", NULL,
+		NULL}, /* libssl names certificates by it, and believes no signature with it */
+};
+
+static const struct wanted handshake_macs[] = {{"HMAC", NULL, NULL}};
+
+static const struct wanted handshake_kdfs[] = {
+	{"TLS13-KDF", NULL, NULL},
+	{"HKDF", NULL, NULL},
+	{"TLS1-PRF", NULL, NULL},
+};
+
+static const struct wanted handshake_exchanges[] = {{"X25519", NULL, NULL}, {"ECDH", NULL, NULL}};
+
+static const struct wanted handshake_signatures[] = {
+	{"ECDSA", NULL, NULL}, {"RSA", NULL, NULL}, {"ED25519", NULL, NULL},
+	{"HMAC", NULL, NULL}, /* of the Finished message */
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static const struct {
+struct cut {
 	int operation;
 	const struct wanted *wanted;
 	size_t count;
-} cuts[] = {
+};
+
+static const struct cut general_cuts[] = {
 	{OSSL_OP_KEYMGMT, wanted_keys, COUNT(wanted_keys)},
 	{OSSL_OP_DECODER, wanted_decoders, COUNT(wanted_decoders)},
 	{OSSL_OP_CIPHER, wanted_ciphers, COUNT(wanted_ciphers)},
 };
 
-/* The one piece of file-scope state of this project, written once: OpenSSL's provider functions get
- * no argument of ours, because the default provider's context has to stand there. */
+static const struct cut handshake_cuts[] = {
+	{OSSL_OP_KEYMGMT, wanted_keys, COUNT(wanted_keys)},
+	{OSSL_OP_DECODER, handshake_decoders, COUNT(handshake_decoders)},
+	{OSSL_OP_CIPHER, wanted_ciphers, COUNT(wanted_ciphers)},
+	{OSSL_OP_DIGEST, handshake_digests, COUNT(handshake_digests)},
+	{OSSL_OP_MAC, handshake_macs, COUNT(handshake_macs)},
+	{OSSL_OP_KDF, handshake_kdfs, COUNT(handshake_kdfs)},
+	{OSSL_OP_KEYEXCH, handshake_exchanges, COUNT(handshake_exchanges)},
+	{OSSL_OP_SIGNATURE, handshake_signatures, COUNT(handshake_signatures)},
+};
+
+#define CUTS_MAX COUNT(handshake_cuts)
+
+/* What a provider of ours offers. */
+struct offer {
+	const struct cut *cuts;
+	size_t cut_count;
+	bool nothing_else; /* but random numbers */
+	OSSL_ALGORITHM tables[CUTS_MAX][ALGORITHMS_MAX];
+};
+
+/* The one piece of file-scope state of this file, written once: OpenSSL's provider functions get no
+ * argument of ours, because the default provider's context has to stand there. */
 static struct {
-	OSSL_PROVIDER *original, *ours; /* held until the process ends */
-	OSSL_ALGORITHM tables[COUNT(cuts)][ALGORITHMS_MAX];
-} slim;
+	OSSL_PROVIDER *original, *general, *handshake; /* held until the process ends */
+	OSSL_LIB_CTX *handshake_ctx;
+	struct offer general_offer, handshake_offer;
+} slim = {
+	.general_offer = {.cuts = general_cuts, .cut_count = COUNT(general_cuts)},
+	.handshake_offer = {.cuts = handshake_cuts,
+		.cut_count = COUNT(handshake_cuts),
+		.nothing_else = true},
+};
 
 static bool named(const OSSL_ALGORITHM *a, const char *name)
 {
@@ -107,29 +166,49 @@ static bool fits(const OSSL_ALGORITHM *a, const struct wanted *w)
 }
 
 /* In the order of `wanted`: what is asked for most stands first. */
-static bool cut_down(size_t cut)
+static bool cut_down(const struct cut *cut, OSSL_ALGORITHM table[ALGORITHMS_MAX])
 {
 	int no_cache;
 	const OSSL_ALGORITHM *all =
-		OSSL_PROVIDER_query_operation(slim.original, cuts[cut].operation, &no_cache);
+		OSSL_PROVIDER_query_operation(slim.original, cut->operation, &no_cache);
 	size_t found = 0;
 
-	for (size_t i = 0; all && i < cuts[cut].count; i++)
+	for (size_t i = 0; all && i < cut->count; i++)
 		for (const OSSL_ALGORITHM *a = all; a->algorithm_names; a++)
-			if (fits(a, &cuts[cut].wanted[i]) && found < ALGORITHMS_MAX - 1)
-				slim.tables[cut][found++] = *a;
-	return found >= cuts[cut].count;
+			if (fits(a, &cut->wanted[i]) && found < ALGORITHMS_MAX - 1)
+				table[found++] = *a;
+	return found >= cut->count;
+}
+
+static bool prepare(struct offer *o)
+{
+	for (size_t i = 0; i < o->cut_count; i++)
+		if (!cut_down(&o->cuts[i], o->tables[i]))
+			return false;
+	return true;
 }
 
 /* ---- what OpenSSL calls ---- */
 
-static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache)
+static const OSSL_ALGORITHM *query(const struct offer *o, int operation, int *no_cache)
 {
 	*no_cache = 0;
-	for (size_t i = 0; i < COUNT(cuts); i++)
-		if (cuts[i].operation == operation)
-			return slim.tables[i];
+	for (size_t i = 0; i < o->cut_count; i++)
+		if (o->cuts[i].operation == operation)
+			return o->tables[i];
+	if (o->nothing_else && operation != OSSL_OP_RAND)
+		return NULL;
 	return OSSL_PROVIDER_query_operation(slim.original, operation, no_cache);
+}
+
+static const OSSL_ALGORITHM *query_general(void *context, int operation, int *no_cache)
+{
+	return query(&slim.general_offer, operation, no_cache);
+}
+
+static const OSSL_ALGORITHM *query_handshake(void *context, int operation, int *no_cache)
+{
+	return query(&slim.handshake_offer, operation, no_cache);
 }
 
 static int capabilities(void *context, const char *what, OSSL_CALLBACK *each, void *arg)
@@ -153,17 +232,17 @@ static int get_params(void *context, OSSL_PARAM params[])
 		id, (void (*)(void))function                                                       \
 	}
 
-static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-	void **context)
-{
-	static const OSSL_DISPATCH functions[] = {
-		ENTRY(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query),
-		ENTRY(OSSL_FUNC_PROVIDER_GET_CAPABILITIES, capabilities),
-		ENTRY(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, gettable_params),
-		ENTRY(OSSL_FUNC_PROVIDER_GET_PARAMS, get_params),
-		{0, NULL},
-	};
+/* What is the same in both. */
+#define COMMON_FUNCTIONS                                                                           \
+	ENTRY(OSSL_FUNC_PROVIDER_GET_CAPABILITIES, capabilities),                                  \
+		ENTRY(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, gettable_params),                        \
+		ENTRY(OSSL_FUNC_PROVIDER_GET_PARAMS, get_params),                                  \
+	{                                                                                          \
+		0, NULL                                                                            \
+	}
 
+static int start(const OSSL_DISPATCH *functions, const OSSL_DISPATCH **out, void **context)
+{
 	if (!slim.original)
 		return 0;
 	*out = functions;
@@ -171,31 +250,58 @@ static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OS
 	return 1;
 }
 
-static bool wrap(OSSL_LIB_CTX *own)
+static int start_general(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
+	const OSSL_DISPATCH **out, void **context)
+{
+	static const OSSL_DISPATCH functions[] = {
+		ENTRY(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_general), COMMON_FUNCTIONS};
+
+	return start(functions, out, context);
+}
+
+static int start_handshake(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
+	const OSSL_DISPATCH **out, void **context)
+{
+	static const OSSL_DISPATCH functions[] = {
+		ENTRY(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_handshake), COMMON_FUNCTIONS};
+
+	return start(functions, out, context);
+}
+
+static bool wrap(OSSL_LIB_CTX *own, OSSL_LIB_CTX *handshake_ctx)
 {
 	slim.original = own ? OSSL_PROVIDER_load(own, "default") : NULL;
-	if (!slim.original)
+	if (!slim.original || !handshake_ctx || !prepare(&slim.general_offer) ||
+		!prepare(&slim.handshake_offer))
 		return false;
-	for (size_t i = 0; i < COUNT(cuts); i++)
-		if (!cut_down(i))
-			return false;
-	if (OSSL_PROVIDER_add_builtin(NULL, "brski", start) != 1)
+	if (OSSL_PROVIDER_add_builtin(handshake_ctx, "brski-handshake", start_handshake) != 1 ||
+		OSSL_PROVIDER_add_builtin(NULL, "brski", start_general) != 1)
 		return false;
-	slim.ours = OSSL_PROVIDER_load(NULL, "brski");
-	return slim.ours != NULL;
+	slim.handshake = OSSL_PROVIDER_load(handshake_ctx, "brski-handshake");
+	slim.general = slim.handshake ? OSSL_PROVIDER_load(NULL, "brski") : NULL;
+	return slim.general != NULL;
 }
 
 bool ossl_provider_install(struct err *e)
 {
-	OSSL_LIB_CTX *own;
+	OSSL_LIB_CTX *own, *handshake_ctx;
 
 	if (slim.original)
 		return true;
 	own = OSSL_LIB_CTX_new();
-	if (wrap(own))
+	handshake_ctx = OSSL_LIB_CTX_new();
+	if (wrap(own, handshake_ctx)) {
+		slim.handshake_ctx = handshake_ctx;
 		return true;
+	}
 	ossl_fail(e, ERR_NO_MEMORY, "OpenSSL does not accept our provider");
 	slim.original = NULL;
+	OSSL_LIB_CTX_free(handshake_ctx);
 	OSSL_LIB_CTX_free(own);
 	return false;
+}
+
+OSSL_LIB_CTX *ossl_provider_handshake_ctx(void)
+{
+	return slim.handshake_ctx;
 }

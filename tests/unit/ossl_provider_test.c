@@ -185,7 +185,9 @@ static int accept_any(X509_STORE_CTX *store, void *arg)
 
 static SSL *endpoint(const SSL_METHOD *method, const struct pair *own, int version)
 {
-	SSL_CTX *ctx = SSL_CTX_new(method);
+	/* servers have a context of their own; clients, libcurl's, the default one */
+	OSSL_LIB_CTX *lib = method == TLS_server_method() ? ossl_provider_handshake_ctx() : NULL;
+	SSL_CTX *ctx = SSL_CTX_new_ex(lib, NULL, method);
 	SSL *ssl;
 
 	assert_int_equal(SSL_CTX_use_certificate(ctx, cert_x509(own->leaf)), 1);
@@ -251,6 +253,39 @@ static void tls__keys_of_every_type_at_both_ends__agree(void **state)
 		}
 }
 
+/* What tls.c offers, one by one; the CBC suite is one that a MASA may have besides. */
+static void tls__every_group_and_suite__agrees(void **state)
+{
+	static const char *const groups[] = {"X25519", "P-384", "P-521", "P-256"};
+	static const char *const suites[][2] = {{"TLS_AES_128_GCM_SHA256", NULL},
+		{"TLS_AES_256_GCM_SHA384", NULL}, {"TLS_CHACHA20_POLY1305_SHA256", NULL},
+		{NULL, "ECDHE-ECDSA-AES128-GCM-SHA256"}, {NULL, "ECDHE-ECDSA-AES256-GCM-SHA384"},
+		{NULL, "ECDHE-ECDSA-CHACHA20-POLY1305"}, {NULL, "ECDHE-ECDSA-AES128-SHA256"}};
+	struct pair p;
+
+	make_pair(KEY_EC_P256, &p);
+	for (size_t i = 0; i < 4 * 7; i++) {
+		const char *const *suite = suites[i % 7];
+		int version = suite[0] ? TLS1_3_VERSION : TLS1_2_VERSION;
+		SSL *s = endpoint(TLS_server_method(), &p, version);
+		SSL *c = endpoint(TLS_client_method(), &p, version);
+		char list[32]; /* with TLS 1.2 the certificate's curve has to be among them */
+
+		snprintf(list, sizeof(list), "%s%s", groups[i / 7], suite[0] ? "" : ":P-256");
+		assert_int_equal(SSL_set1_groups_list(c, list), 1);
+		assert_int_equal(suite[0] ? SSL_set_ciphersuites(c, suite[0])
+					  : SSL_set_cipher_list(c, suite[1]),
+			1);
+		shake_hands(s, c);
+		assert_sees(s, &p);
+		assert_sees(c, &p);
+		SSL_free(s);
+		SSL_free(c);
+		ERR_clear_error();
+	}
+	free_pair(&p);
+}
+
 static void ossl_provider_install__twice__changes_nothing(void **state)
 {
 	struct err e = ERR_INIT;
@@ -274,6 +309,7 @@ int main(void)
 		cmocka_unit_test(key_parse_pem__ed448__is_refused),
 		cmocka_unit_test(chain_verify__keys_of_every_type__holds),
 		cmocka_unit_test(tls__keys_of_every_type_at_both_ends__agree),
+		cmocka_unit_test(tls__every_group_and_suite__agrees),
 		cmocka_unit_test(ossl_provider_install__twice__changes_nothing),
 	};
 
