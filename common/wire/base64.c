@@ -193,6 +193,31 @@ static bool take_char(
 	return d->used < sizeof(d->chunk) || flush(d, out, e);
 }
 
+/* Whole groups of the standard alphabet, as many as stand there at once: of a long text nearly all.
+ * Whatever is not one is left for take_char() to judge. How many characters were used. */
+static size_t take_groups(struct decoder *d, struct bytes in)
+{
+	size_t i = 0;
+
+	for (; in.len - i >= 4 && d->used < sizeof(d->chunk); i += 4) {
+		uint32_t bits = 0;
+		uint8_t odd = 0;
+
+		for (size_t k = 0; k < 4; k++) {
+			uint8_t value = (uint8_t)(value_plus_1[in.data[i + k]] - 1);
+
+			odd |= value;
+			bits = bits << 6 | (value & 0x3f);
+		}
+		if (odd > 0x3f)
+			break;
+		d->chunk[d->used++] = (uint8_t)(bits >> 16);
+		d->chunk[d->used++] = (uint8_t)(bits >> 8);
+		d->chunk[d->used++] = (uint8_t)bits;
+	}
+	return i;
+}
+
 /* The last group, if it is a partial one: one octet of two characters or two of three. */
 static bool finish(struct decoder *d, const struct dialect *how, struct buf *out, struct err *e)
 {
@@ -219,6 +244,12 @@ static bool decode(struct bytes in, const struct dialect *how, struct buf *out, 
 	size_t before = out->len;
 	bool ok = true;
 	for (size_t i = 0; ok && i < in.len; i++) {
+		if (d.chars == 0 && d.pads == 0) {
+			i += take_groups(&d, bytes_of(in.data + i, in.len - i));
+			ok = d.used < sizeof(d.chunk) || flush(&d, out, e);
+			if (!ok || i == in.len)
+				break;
+		}
 		uint8_t c = in.data[i];
 		if (how->spaces && is_space(c))
 			continue;

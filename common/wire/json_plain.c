@@ -28,9 +28,10 @@ static bool take(struct reader *r, char c)
 	return true;
 }
 
+/* Anything below is a control character (RFC 8259 §7), anything above is not ASCII. */
 static bool is_plain(char c)
 {
-	return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+	return (unsigned char)(c - ' ') <= '~' - ' ' && c != '"' && c != '\\';
 }
 
 static bool take_string(struct reader *r, const char **text, size_t *len)
