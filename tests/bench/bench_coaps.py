@@ -2,7 +2,7 @@
 """The constrained side in the bench: what a registrar spends on an onboarding over CoAPS, how long
 4 KiB take each way, and what an association holds of its memory.
 
-The devices are the second opinion's (tests/python), which are slow enough that the registrar is
+The devices are the second opinion's (interop/brski_peer), which are slow enough that the registrar is
 never at its end: what is measured is its CPU time, and that of the HTTPS side in the same minute.
 """
 import concurrent.futures
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "interop"))
 from bench_site import Site  # noqa: E402
 from brski_peer import certs, constrained, forge  # noqa: E402
 
