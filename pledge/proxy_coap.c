@@ -11,10 +11,12 @@
 #include "common/net/coap_discovery.h"
 #include "pledge/proxy_upstream.h"
 
-#define UPLINKS_MAX  16
-#define LOOK_MS	     40000  /* between looks, so that a registrar that is gone */
-#define FORGET_MS    100000 /* is offered for less than 120 s (row DISC-JP-004) */
-#define LOOK_SOON_MS 5000   /* while there is none: doubles up to LOOK_MS */
+#define UPLINKS_MAX 16
+/* Between looks, each of which takes 4 s more: a registrar that is gone is missed by the second one
+ * and not offered any more after less than 120 s (row DISC-JP-004). */
+#define LOOK_MS	     30000
+#define FORGET_MS    65000
+#define LOOK_SOON_MS 5000 /* while there is none: doubles up to LOOK_MS */
 
 struct served {
 	struct address registrar;
