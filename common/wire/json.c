@@ -97,6 +97,8 @@ bool json_format(const json_t *value, struct buf *out, struct err *e)
 	struct sink s = {.out = out, .e = e};
 	size_t before = out->len;
 	int rc;
+	if (json_format_plain(value, out))
+		return true;
 	starved = false;
 	rc = json_dump_callback(value, write_some, &s, JSON_COMPACT | JSON_ENCODE_ANY);
 	/* Jansson does not look at what became of a member's name */

@@ -118,3 +118,58 @@ json_t *json_parse_plain(struct bytes text)
 	json_decref(value);
 	return NULL;
 }
+
+/* ---- writing ---- */
+
+static bool put_string(const char *text, size_t len, struct buf *out, struct err *e)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!is_plain(text[i]))
+			return false;
+	return buf_append(out, "\"", 1, e) && buf_append(out, text, len, e) &&
+	       buf_append(out, "\"", 1, e);
+}
+
+static bool put_value(json_t *value, unsigned depth, struct buf *out, struct err *e);
+
+static bool put_object(json_t *object, unsigned depth, struct buf *out, struct err *e)
+{
+	const char *before = "{", *name;
+	json_t *value;
+
+	if (depth == DEPTH_MAX || json_object_size(object) == 0)
+		return false;
+	json_object_foreach(object, name, value)
+	{
+		if (!buf_append_str(out, before, e) || !put_string(name, strlen(name), out, e) ||
+			!buf_append(out, ":", 1, e) || !put_value(value, depth + 1, out, e))
+			return false;
+		before = ",";
+	}
+	return buf_append(out, "}", 1, e);
+}
+
+static bool put_value(json_t *value, unsigned depth, struct buf *out, struct err *e)
+{
+	if (json_is_object(value))
+		return put_object(value, depth, out, e);
+	if (json_is_string(value))
+		return put_string(json_string_value(value), json_string_length(value), out, e);
+	if (json_is_boolean(value))
+		return buf_append_str(out, json_is_true(value) ? "true" : "false", e);
+	return false;
+}
+
+bool json_format_plain(const json_t *value, struct buf *out)
+{
+	size_t before = out->len;
+	struct err ignored = ERR_INIT;
+	bool ok = put_value((json_t *)(uintptr_t)value, 0, out, &ignored);
+
+	if (ok)
+		return true;
+	out->len = before;
+	if (out->data)
+		out->data[before] = '\0';
+	return false;
+}

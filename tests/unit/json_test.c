@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -119,6 +120,26 @@ static void json_parse_plain__anything_else__is_left_to_jansson(void **state)
 	assert_null(json_parse_plain(bytes_of("{}", 1)));
 }
 
+static void json_format_plain__is_what_jansson_writes_or_nothing(void **state)
+{
+	static const char *const texts[] = {"{\"a\":{\"b\":\"c d~\",\"e\":false}}", "{\"\":true}",
+		"{\"a\":\"\"}", "{\"z\":\"1\",\"a\":\"/\"}", "{}", "{\"a\":{}}", "{\"a\":[]}",
+		"{\"a\":1}", "{\"a\":null}", "{\"a\":\"\\n\"}", "{\"a\":\"\\\"\"}",
+		"{\"\\\\\":\"a\"}", "{\"a\":\"\xc3\xa4\"}", "{\"a\":\"\x7f\"}"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		BUF_AUTO struct buf out = BUF_INIT(100), none = BUF_INIT(3);
+		json_t *JSON_AUTO value = json_loads(texts[i], 0, NULL);
+		char *reference = json_dumps(value, JSON_COMPACT);
+
+		assert_int_equal(json_format_plain(value, &out), i < 4);
+		assert_string_equal(buf_str(&out), i < 4 ? reference : "");
+		assert_false(json_format_plain(value, &none));
+		assert_int_equal(none.len, 0);
+		free(reference);
+	}
+}
+
 static void json_get_string__absent_is_null_and_another_type_is_refused(void **state)
 {
 	struct err e = ERR_INIT;
@@ -162,6 +183,7 @@ int main(void)
 		cmocka_unit_test(json_parse_object__brackets_inside_strings__do_not_count),
 		cmocka_unit_test(json_parse_plain__what_it_takes_is_what_jansson_reads),
 		cmocka_unit_test(json_parse_plain__anything_else__is_left_to_jansson),
+		cmocka_unit_test(json_format_plain__is_what_jansson_writes_or_nothing),
 		cmocka_unit_test(json_get_string__absent_is_null_and_another_type_is_refused),
 		cmocka_unit_test(json_format__members__keep_their_order_without_blanks),
 		cmocka_unit_test(json_format__beyond_the_maximum__leaves_the_buffer_as_it_was),
