@@ -436,7 +436,7 @@ def test_assertion_is_judged_by_policy(cell, device, registrar, policy, said, go
         refuses(cell, device, registrar, changes=changes)
 
 
-@req("R8995-PLG-040")
+@req("R8995-PLG-040", "Y-20")
 @pytest.mark.parametrize("said, good", [(False, True), (None, True), (True, False)])
 def test_demanded_revocation_check_that_cannot_be_made_is_a_failure(cell, device, registrar, said, good):
     registrar.lie = replaced(domain_cert_revocation_checks=said)

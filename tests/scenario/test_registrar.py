@@ -459,7 +459,7 @@ def test_critical_masa_url_is_refused(fake_site, fake_masa, cell, acme):
     assert not fake_masa.requests
 
 
-@req("R8995-REG-022")
+@req("R8995-REG-022", "A-02")
 def test_masa_with_a_certificate_for_another_name_never_gets_the_request(fake_site, acme, place):
     from brski_peer.masa import FakeMasa
     out = place / "misnamed"
@@ -472,7 +472,7 @@ def test_masa_with_a_certificate_for_another_name_never_gets_the_request(fake_si
         assert not masa.requests
 
 
-@req("R8995-REG-022")
+@req("R8995-REG-022", "A-02")
 def test_masa_under_another_anchor_never_gets_the_request(fake_site, acme, stranger):
     from brski_peer.masa import FakeMasa
     masa_dir = stranger.directory / "masa"
@@ -484,7 +484,7 @@ def test_masa_under_another_anchor_never_gets_the_request(fake_site, acme, stran
         assert not masa.requests
 
 
-@req("R8995-REG-022")
+@req("R8995-REG-022", "A-02")
 def test_the_masa_is_called_by_its_name(fake_site, fake_masa):
     fake_masa.server_names.clear()
     with fake_site.peer(fake_site.device(masa_url=f"localhost:{fake_masa.port}")) as pledge:
@@ -949,7 +949,7 @@ def test_history_found_bad_after_the_voucher_stops_est(policies, fake_masa):
         harness.wait_until(lambda: pledge.enroll()[0].status == 403, "EST refused")
 
 
-@req("R8995-REG-024", "R8995-REG-052")
+@req("R8995-REG-024", "R8995-REG-052", "A-03")
 def test_masa_is_shown_a_certificate_and_a_password_where_configured(lab, cell, acme, stranger, domain):
     from brski_peer.masa import FakeMasa
     from places import Site

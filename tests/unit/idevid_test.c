@@ -208,7 +208,7 @@ static void idevid_masa_uri__critical_malformed_or_absent__is_refused(void **sta
 
 /* ---- idevid-issuer ---- */
 
-/* req: R8995-REG-029 */
+/* req: R8995-REG-029, Y-12 */
 static void idevid_issuer__with_aki__is_the_whole_tlv(void **state)
 {
 	CERT_AUTO struct cert *c = idevid_with(NULL, NULL);
@@ -229,7 +229,7 @@ static void idevid_issuer__with_aki__is_the_whole_tlv(void **state)
 	assert_false(idevid_issuer_matches(c, tlv));
 }
 
-/* req: R8995-REG-029 */
+/* req: R8995-REG-029, Y-13 */
 static void idevid_issuer__without_aki__is_made_of_the_own_key(void **state)
 {
 	struct recipe r = {

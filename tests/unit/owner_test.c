@@ -403,7 +403,7 @@ static void issue_decide__assertion__is_what_was_verified(void **state)
 	voucher_clear(&m.v);
 }
 
-/* req: R8995-MASA-024, R8995-MASA-039 */
+/* req: R8995-MASA-024, R8995-MASA-039, A-08 */
 static void issue_decide__nonceless__expires_with_the_first_of_its_certificates(void **state)
 {
 	struct fixture *f = *state;
@@ -437,6 +437,7 @@ static void issue_decide__nonceless__expires_with_the_first_of_its_certificates(
 	identity_clear(&brief);
 }
 
+/* req: Y-14 */
 static void issue_decide__namesakes__names_the_issuer(void **state)
 {
 	struct fixture *f = *state;
