@@ -60,10 +60,12 @@ static void transmit(struct coap_exchange *ex, struct coap_message *m)
 	ex->ack_due_ms = ex->late_due_ms = INT64_MAX;
 	address(ex, m);
 	buf_wipe(&ex->answer);
-	if (coap_message_format(m, &ex->answer, &e))
+	if (coap_message_format(m, &ex->answer, &e)) {
 		coap_peer_send(ex->peer, buf_bytes(&ex->answer));
-	else
+	} else {
+		buf_wipe(&ex->answer); /* half a message must not answer a duplicate */
 		log_err(coap_peer_config(ex->peer)->log, "reply-dropped", NULL, &e);
+	}
 	if (!is_worth_keeping(ex))
 		coap_exchange_free(ex);
 }

@@ -132,7 +132,8 @@ static bool set_up(struct dtls *d, SSL_CTX *ctx, size_t mtu, struct err *e)
 	BIO_set_data(bio, d);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(d->ssl, bio, bio);
-	SSL_set_app_data(d->ssl, d);
+	if (SSL_set_app_data(d->ssl, d) != 1)
+		return ossl_fail(e, ERR_NO_MEMORY, "DTLS: association");
 	DTLS_set_timer_cb(d->ssl, next_timeout_us);
 	return SSL_set_mtu(d->ssl, (long)fit_mtu(mtu)) > 0 || ossl_fail(e, ERR_BUG, "DTLS: MTU");
 }
