@@ -15,8 +15,7 @@
 #define DATAGRAM_MAX	   65536
 #define RECEIVES_PER_TURN  64 /* so that a flood leaves time for timers and answers */
 #define SHED_TOLD_EVERY_MS 1000
-#define SOURCE_SHARE	   4 /* of the handshakes a worker may have: a fourth is one source's part */
-#define SILENT_MS	   4000 /* without a datagram: two repetitions of the peer's got lost */
+#define SILENT_MS	   1500 /* without a datagram: a peer repeats after 1000 */
 
 static const struct coap_limits *limits_of(const struct coap_worker *w)
 {
@@ -137,39 +136,52 @@ static size_t count_of_source(struct coap_worker *w, const uint8_t *source)
 	return count;
 }
 
-/* Whose handshake is given up for one more of this source? The oldest that nothing has been heard
- * of lately; of its own kind only, when its source has its part already; or the oldest of such a
- * crowd. Nobody's, when all are busy: after a power cut a whole site comes at once, and who is told
- * nothing comes again a second later, while a handshake that is cut off has cost its signature. */
-static struct coap_peer *handshake_to_go(struct coap_worker *w, const uint8_t *source, size_t max)
+/* The oldest of the source that has the most of them, when it has at least `more`. */
+static struct coap_peer *of_largest_crowd(struct coap_worker *w, size_t more)
 {
-	bool crowd = count_of_source(w, source) > max / SOURCE_SHARE;
-	const struct wish wish = {.source = crowd ? source : NULL};
-	int64_t lately = clock_mono_ms() - SILENT_MS;
-	struct coap_peer *p;
+	struct coap_peer *p, *found = NULL;
+	size_t most = more ? more - 1 : 0;
 
 	TAILQ_FOREACH(p, &w->handshaking, queue)
 	{
 		/* cppcheck-suppress uninitvar ; the macro above sets it */
-		if (fits(p, &wish) && p->alive_ms < lately)
-			return p;
+		size_t count = count_of_source(w, p->source);
+
+		if (count <= most)
+			continue;
+		most = count;
+		found = p;
 	}
+	return found;
+}
+
+/* Whose handshake is given up for one more of this source? That of a source which has clearly more
+ * of them, else the oldest that nothing has been heard of lately. Nobody's, when all are busy:
+ * after a power cut a whole site comes at once, and who is told nothing comes again a second later,
+ * while a handshake that is cut off has cost its signature. */
+static struct coap_peer *handshake_to_go(struct coap_worker *w, const uint8_t *source)
+{
+	struct coap_peer *p = of_largest_crowd(w, count_of_source(w, source) + 2);
+	int64_t lately = clock_mono_ms() - SILENT_MS;
+
+	if (p)
+		return p;
 	TAILQ_FOREACH(p, &w->handshaking, queue)
 	{
-		if (!crowd && count_of_source(w, p->source) > max / SOURCE_SHARE)
+		if (p->alive_ms < lately)
 			return p;
 	}
 	return NULL;
 }
 
-/* Is there room for one more, now or because another one goes? The walk of a queue costs some ten
- * microseconds, a handshake some thousand. */
+/* Is there room for one more, now or because another one goes? Asked after the cookie was good only,
+ * and at a limit it costs less than the handshake that follows. */
 static bool make_room(struct coap_worker *w, const uint8_t *source)
 {
 	const struct wish anyone = {.source = NULL};
 	size_t max = share(w, limits_of(w)->handshakes_max);
 
-	if (w->handshake_count >= max && !shed(w, handshake_to_go(w, source, max), "handshakes"))
+	if (w->handshake_count >= max && !shed(w, handshake_to_go(w, source), "handshakes"))
 		return false;
 	return w->session_count < share(w, limits_of(w)->sessions_max) ||
 	       shed_one(w, &anyone, "sessions");
