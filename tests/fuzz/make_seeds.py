@@ -423,6 +423,17 @@ def make_multipart_core():
         b"\x9f\x00\x5f\x41x\xff\xff", b"\x9f\x00\xff", b"\x82\x00\x5f\x41x\x41y\xff", b"\x82\x00\x40\x00", b"", b"\x82\x19\x01\x1f\x59\xff\xff", b"\x82\x00\xf8"])
 
 
+def make_est_reply():
+    keys = {kind: openssl("pkcs8", "-topk8", "-nocrypt", "-outform", "DER", "-in", str(HERE / f"pki/{kind}.key")) for kind in ("device", "masa")}
+    key = keys["device"]
+    chain = seq(oid("1.2.840.113549.1.7.2"), tlv(0xa0, seq(integer(1), set_of(b""), seq(oid("1.2.840.113549.1.7.1")), tlv(0xa0, MAKER_ROOT + SITE_ROOT), set_of(b""))))
+    parts = [[287, DEVICE], [287, DEVICE, 287, MAKER_ROOT], [287, b"x"], [284, key], [], [287], [287, DEVICE] * 17]
+    with_key = [[284, key, 287, DEVICE], [287, DEVICE, 284, key], [284, key, 281, chain], [284, key], [287, DEVICE], [284, key, 284, key, 287, DEVICE], [280, key, 287, DEVICE], [284, key[:-1], 287, DEVICE],
+                [284, key + b"x", 287, DEVICE], [284, b"", 287, DEVICE], [284, key[:-64] + keys["masa"][-64:], 287, DEVICE], [284, key, 287, DEVICE, 287, MAKER_ROOT, 287, SITE_ROOT, 287, DEVICE], [284, key, 281, b""]]
+    seeds("est_reply", [b"\x00" + chain, b"\x40" + chain, b"\x40" + base64.b64encode(chain), b"\x00" + base64.b64encode(chain), b"\x01" + DEVICE, b"\x41" + base64.b64encode(DEVICE), b"\x01" + DEVICE + b"x", b"\x01", b"", b"\x03x",
+                        b"\x40!", b"\x80x", b"\x82", b"\x02x"] + [b"\x02" + cbor2.dumps(p) for p in parts] + [b"\x82" + cbor2.dumps(p) for p in with_key])
+
+
 def make_status_report_cbor():
     reports = [{"version": 1, "status": True}, {"version": 1, "status": False, "reason": "x", "reason-context": {"a": [1, None, True, b"b"], 0: "n", "m": {"o": 1.5}}},
                {"version": 2, "status": True, "new": 1, "newer": {}}, {"version": 1, "status": True, "new": 1}, {"version": 0, "status": True}, {"version": 2**33, "status": True},
@@ -847,6 +858,7 @@ def make_pledge_state():
     out += [b"\2" + x.encode() for x in (good, good + cacerts, cacerts, "", good[:200], pem("CERTIFICATE", MASA))]
     out += [b"\3" + x.encode() for x in (cacerts, cacerts * 2, "", "x", "# comment\n" + cacerts)]
     out += [b"\4" + x for x in (key, other, b"", b"x", key[:100])] + [b"\5" + x for x in (key, other, b"", b"x", key[:100])]
+    out += [b"\1registrar coaps://b\n" + x for x in (b"cacerts-asked 1796000000\ncacerts-etag AQIDBAUGBwg=\n", b"cacerts-asked x\ncacerts-etag AQIDBAUGBwgJ\n", b"cacerts-etag !\n", b"cacerts-etag \n")]
     seeds("pledge_state", out)
 
 
@@ -941,7 +953,9 @@ def make_texts():
         "https://a.example", "https://a.example:8443/x?y=1", "https://[2001:db8::1]:1/", "https://192.0.2.1/", "HTTPS://A.EXAMPLE/%41", "http://a", "https://u@a/", "https://a/#f", "https://",
         "https://a:0/", "https://a:65536/", "https://a:/", "https://a b/", "https://[::1", "https://[x]/", "https://" + "a" * 300, "https://a/" + "x" * 600, "a.example:1", "[::1]:2", "[::1]", "a",
         "https://a/b\n/c", "https://a/b\nhttps://c/d", "https://a/b\n//c", "https://a\nx", "https://a?x", "a=1&b=2&a=3", "b=%41&a=%4a%zz", "a=%00", "a=%4", "https://a/\nhttp://b/", "https://a/\n", "https://a..b/",
-        "https://-a/", "https://a_b/", "https://a:1a/", "https://1.2.3.999/", "a+b=c&a", "%61=1", "https://a/\t", "https://a\\b/", "https://a/\x7f"])
+        "https://-a/", "https://a_b/", "https://a:1a/", "https://1.2.3.999/", "a+b=c&a", "%61=1", "https://a/\t", "https://a\\b/", "https://a/\x7f",
+        "coaps://a.example", "coaps://[fe80::1%25eth0]:5", "https://[fe80::1%25e-t.h_0~]/x", "coaps://[fe80::1%eth0]", "coaps://[fe80::1%25]", "coaps://[fe80::1%25e!]", "coaps://[fe80::1%25sixteen-letters-]", "coaps://[2001:db8::1%25e]",
+        "coap://a", "coaps:/a"])
     seeds("datetime", [
         "2026-11-30T00:00:00Z", "2026-11-30t00:00:00.123456+01:30", "2026-02-29T00:00:00Z", "2024-02-29T23:59:60Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-23:59", "2026-11-30T00:00:00", "2026-11-30 00:00:00Z",
         "2026-13-01T00:00:00Z", "2026-11-30T24:00:00Z", "2026-11-30T00:00:00.Z", "2026-11-30T00:00:00Zx", "0001-01-01T00:00:00Z", "120", "-1", "99999999999999999999", "120\nSun, 29 Nov 2026 10:00:00 GMT",
@@ -958,7 +972,7 @@ def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
                  make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_core_link, make_jpy, make_pledge_state,
                  make_coap_message, make_coap_block, make_coap_client,
-                 make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_status_report_cbor,
+                 make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_est_reply, make_status_report_cbor,
                  make_texts):
         make()
 

@@ -120,6 +120,18 @@ static void check_enrolment(const struct state *s)
 	FUZZ_REQUIRE(ok || e.kind == ERR_STORE);
 }
 
+/* What a proxy asks for, without the lock. */
+static void check_peek(const struct world *w)
+{
+	char registrar[STATE_URL_MAX];
+	struct err e = ERR_INIT;
+	bool enrolled;
+	bool ok = state_peek(w->dir, &enrolled, registrar, &e);
+
+	fuzz_check_promises(ok, &e);
+	FUZZ_REQUIRE(!ok || enrolled);
+}
+
 /* A damaged key is replaced; it never ends the attempt. */
 static void check_next_key(struct state *s)
 {
@@ -146,7 +158,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_next_key(s);
 	else
 		check_enrolment(s);
-	state_close(s);
+	check_peek(w);
+	state_unref(&s);
 	put_back(w, which);
 	return 0;
 }

@@ -43,6 +43,7 @@ PARSERS = {
     "csv": {"common/wire/csv.c": None},
     "datetime": {"common/wire/datetime.c": None},
     "enroll": {"registrar/subject.c": None, "registrar/enroll_rules.c": r"client|refuse|expired|ldevid|idevid|allowed"},
+    "est_reply": {"pledge/est_reply.c": None},
     "http1": {"common/net/http1.c": r"http1_take_body|http1_started", "common/net/http1_head.c": None},
     "http1_reply": {"common/net/http1_reply.c": None},
     "http2": {"common/net/http2.c": r"http2_expired|http2_wants_input|http2_is_busy",
@@ -56,7 +57,7 @@ PARSERS = {
     "multipart_core": {"common/wire/multipart_core.c": None},
     "media_type": {"common/wire/media_type.c": None},
     "pkcs7_certs": {"common/pki/pkcs7_certs.c": None},
-    "pledge_state": {"pledge/state.c": r"csr|install|reset|report_done|write_|sync_dir|turn_current|"
+    "pledge_state": {"pledge/state.c": r"csr|install|reset|report_done|write_|sync_dir|turn_current|put_next_key|update_cacerts|"
                                        r"make_next_dir|state_drop|remove_enrolled|current_path|is_enrolled"},
     "registrar_request": {"registrar/admit.c": r"admit_media|admit_device|admit_reserve|admit_recall|"
                                                r"touch|same_request|notice|pending|format"},

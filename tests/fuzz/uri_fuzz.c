@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* https URIs from certificates, headers and configuration: what is accepted is a host, a port and a
+/* URIs from certificates, headers and configuration: what is accepted is a host, a port and a
  * path and nothing else, and reads the same when it is written again. Two lines: the second is a
  * Location to resolve against the first. */
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static void check_uri(const struct uri *u)
 	FUZZ_REQUIRE(!u->path[0] || u->path[0] == '/' || u->path[0] == '?');
 	FUZZ_REQUIRE(!strpbrk(u->path, " #\r\n\t"));
 	FUZZ_REQUIRE(uri_format(u, &text, &e));
-	FUZZ_REQUIRE(uri_parse(buf_str(&text), &again, &e));
+	FUZZ_REQUIRE(uri_parse_server(buf_str(&text), &again, &e));
 	FUZZ_REQUIRE(uri_same_origin(u, &again) && strcmp(u->path, again.path) == 0);
 	FUZZ_REQUIRE(u->host_is_ip == again.host_is_ip && u->host_is_ipv6 == again.host_is_ipv6);
 }
@@ -55,6 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_uri(&u);
 	if (ok && location && uri_resolve(&u, location, &resolved, &ignored))
 		check_uri(&resolved);
+	if (uri_parse_server(text, &u, &ignored))
+		check_uri(&u);
 	if (uri_parse_authority(text, &u, &ignored))
 		check_uri(&u);
 	read_percent(text);

@@ -54,7 +54,8 @@ static void check_accepted(const struct accept_input *in, const struct accepted 
 {
 	const struct voucher *v = &a->voucher.fields;
 
-	FUZZ_REQUIRE(v->kind == VOUCHER && a->pinned && a->voucher.signer);
+	FUZZ_REQUIRE(v->kind == VOUCHER && a->voucher.signer && a->path.count > 0);
+	FUZZ_REQUIRE(pin_leaf(v, a->form)->len > 0 && (a->form == PIN_CERT) == (a->pinned != NULL));
 	FUZZ_REQUIRE(strcmp(v->serial_number, SERIAL) == 0);
 	FUZZ_REQUIRE(!v->nonce || voucher_nonce_equal(v->nonce, FUZZ_NONCE));
 	FUZZ_REQUIRE(
@@ -80,6 +81,7 @@ static bool accept(struct bytes octets, const struct policy *p)
 		.idevid = site->device.cert,
 		.serial_number = SERIAL,
 		.nonce = FUZZ_NONCE,
+		.asked_with = PIN_CERT,
 		.server_chain = &world()->server_chain,
 		.now_unix_s = p->now,
 		.nonceless = p->nonceless,
