@@ -261,7 +261,7 @@ static bool read_sign1(struct bytes octets, bool with_certs, struct cert_cache *
 	struct cose *out, struct err *e)
 {
 	struct header_reader h = {.out = out, .cache = cache, .with_certs = with_certs};
-	struct cose_elements el;
+	struct cose_elements el = {.tagged = false};
 
 	if (!cose_elements_read(octets, &el, e))
 		return false;

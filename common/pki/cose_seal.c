@@ -123,7 +123,7 @@ static bool keep_pairs(struct cbor_reader pairs, struct buf *kept, size_t *count
 static bool strip(struct bytes octets, struct buf *made, struct err *e)
 {
 	BUF_AUTO struct buf kept = BUF_INIT(COSE_MAX);
-	struct cose_elements el;
+	struct cose_elements el = {.tagged = false};
 	struct cbor_reader pairs, map;
 	size_t before, count, had;
 
