@@ -64,6 +64,7 @@ static void transmit(struct coap_exchange *ex, struct coap_message *m)
 		coap_peer_send(ex->peer, buf_bytes(&ex->answer));
 	} else {
 		buf_wipe(&ex->answer); /* half a message must not answer a duplicate */
+		ex->repeat_due_ms = INT64_MAX;
 		log_err(coap_peer_config(ex->peer)->log, "reply-dropped", NULL, &e);
 	}
 	if (!is_worth_keeping(ex))

@@ -150,7 +150,7 @@ static struct coap_peer *of_largest_crowd(struct coap_worker *w, size_t more)
 		if (count <= most)
 			continue;
 		most = count;
-		found = p;
+		found = p; /* cppcheck-suppress uninitvar */
 	}
 	return found;
 }
@@ -174,8 +174,8 @@ static struct coap_peer *handshake_to_go(struct coap_worker *w, const uint8_t *s
 	return NULL;
 }
 
-/* Is there room for one more, now or because another one goes? Asked after the cookie was good only,
- * and at a limit it costs less than the handshake that follows. */
+/* Is there room for one more, now or because another one goes? Asked after the cookie was good
+ * only, and at a limit it costs less than the handshake that follows. */
 static bool make_room(struct coap_worker *w, const uint8_t *source)
 {
 	const struct wish anyone = {.source = NULL};
