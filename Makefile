@@ -218,6 +218,13 @@ check-slow:
 slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests --slow -- $(FOLDERS)
 
+# the conformance suite on our own programs; REPORT=dir keeps what it saw, ARGS for its options
+.PHONY: conformance
+conformance:
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance ours --strict $(if $(REPORT),--report $(REPORT)) $(ARGS)
+
 unit: all $(UNIT_BIN)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN)
 

@@ -463,11 +463,12 @@ class Server:
     drop: function of (datagram, "in" | "out"), true: lost
     """
 
-    def __init__(self, identity, port=0, szx=5, mtu=1024, ciphers=dtls.CIPHERS, cookies=True):
+    def __init__(self, identity, port=0, szx=5, mtu=1024, ciphers=dtls.CIPHERS, cookies=True,
+                 host="127.0.0.1"):
         self.context = dtls.Context(identity, server=True, ciphers=ciphers, cookies=cookies)
         self.szx, self.mtu = szx, mtu
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", port))
+        self.socket.bind((host, port))
         self.port = self.socket.getsockname()[1]
         self.associations, self.candidates = {}, {}
         self.requests, self.messages = [], []
@@ -475,6 +476,7 @@ class Server:
         self.connections, self.later = 0, []
         self.ended = []           # why associations are over
         self.drop = lambda _datagram, _way: False
+        self.observer = lambda request, answer: None  # told of all
         self.ids = itertools.count(1)
         self.failure = None
         self.changed, self.stopping = threading.Condition(), threading.Event()
@@ -630,6 +632,7 @@ class Server:
             self.requests.append(request)
             self.changed.notify_all()
         answer = self.handle(request)
+        self.observer(request, answer)
         if answer is None or answer.silent:
             return None
         association.downloads[key] = answer

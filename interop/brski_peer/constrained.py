@@ -28,9 +28,10 @@ class Pledge:
     """One association with one identity. abbreviated: Uri-Path-Abbrev in place of paths; roots:
     other ones than /.well-known. More goes to coap.Client()."""
 
-    def __init__(self, port, identity, abbreviated=False, roots=(BRSKI, EST), **more):
+    def __init__(self, port, identity, abbreviated=False, roots=(BRSKI, EST),
+                 connect=coap.Client, **more):
         self.identity, self.abbreviated, self.roots = identity, abbreviated, roots
-        self.client = coap.Client(port, identity, **more)
+        self.client = connect(port, identity, **more)
         self.nonce = None
 
     def __enter__(self):

@@ -44,11 +44,12 @@ class Pledge:
     """One connection with one identity. exchange: the X-Request-Id, made up when not given."""
 
     def __init__(self, port, identity, tls=None, sni=None, exchange=None, context=None,
-                 timeout=20):
+                 timeout=20, host="127.0.0.1", connect=Connection):
         self.identity = identity
         self.exchange = exchange or uuid.uuid4().hex
         args = {"certificate": identity.cert_path, "key": identity.key_path} if identity else {}
-        self.connection = Connection(port, tls=tls, sni=sni, context=context, timeout=timeout, **args)
+        self.connection = connect(port, host=host, tls=tls, sni=sni, context=context,
+                                  timeout=timeout, **args)
         self.nonce = None
 
     def __enter__(self):

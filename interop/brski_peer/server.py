@@ -4,6 +4,7 @@
 An answer is an Answer, or None to close without a word. Each connection has a number, so that a
 test can tell whether two requests came over the same one.
 """
+import ctypes
 import socket
 import ssl
 import threading
@@ -21,6 +22,7 @@ class Request:
     peer_der: bytes  # the client's certificate, None without one
     tls: str
     at: float
+    peer_chain: list = field(default_factory=list)  # all the certificates the client sent, in DER
 
     def header(self, name):
         for key, value in self.headers:
@@ -55,10 +57,33 @@ def text(status, sentence, **more):
     return Answer(status, sentence.encode(), "text/plain; charset=utf-8", **more)
 
 
-class Server:
-    """handle(request) decides. client_anchors (PEM files) make it ask for a client certificate."""
+_Judge = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_accept_anybody = _Judge(lambda _store, _arg: 1)
 
-    def __init__(self, certificate, key, port=0, client_anchors=(), tls=None):
+
+def ask_anybody(context):
+    """Have a server context ask for a client certificate and take whichever comes: Python's module can
+    only ask for one that it verifies itself. The OpenSSL object is the first field of Python's."""
+    context.verify_mode = ssl.CERT_OPTIONAL
+    ssl_ctx = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
+    judge = ctypes.CDLL("libssl.so.3").SSL_CTX_set_cert_verify_callback
+    judge.restype, judge.argtypes = None, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    judge(ssl_ctx, ctypes.cast(_accept_anybody, ctypes.c_void_p), None)
+
+
+def chain_of(tls):
+    """All certificates the peer of a TLS socket sent, its own first, in DER."""
+    sent = tls._sslobj.get_unverified_chain() or []
+    return [ssl.PEM_cert_to_DER_cert(c.public_bytes()) for c in sent]
+
+
+class Server:
+    """handle(request) decides. client_anchors (PEM files) make it ask for a client certificate that
+    they lead to; any_client, for a certificate of anybody. observer(request, answer) is told of all.
+    """
+
+    def __init__(self, certificate, key, port=0, client_anchors=(), tls=None, host="127.0.0.1",
+                 any_client=False):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(str(certificate), str(key))
         if tls:
@@ -68,9 +93,12 @@ class Server:
             self.context.verify_mode = ssl.CERT_OPTIONAL
             for anchor in client_anchors:
                 self.context.load_verify_locations(str(anchor))
+        if any_client:
+            ask_anybody(self.context)
+        self.observer = lambda request, answer: None
         self.server_names = []  # the SNI of every handshake, None when it was absent
         self.context.sni_callback = lambda _s, name, _c: self.server_names.append(name)
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.listener = socket.create_server((host, port), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.requests = []
         self.connections = 0
@@ -167,11 +195,13 @@ class Server:
         if any(k.lower() == "expect" for k, _ in headers):
             tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         request = Request(method, path, headers, reader.take(length), number,
-                          tls.getpeercert(binary_form=True), tls.version(), time.monotonic())
+                          tls.getpeercert(binary_form=True), tls.version(), time.monotonic(),
+                          chain_of(tls))
         with self.changed:
             self.requests.append(request)
             self.changed.notify_all()
         answer = self.handle(request)
+        self.observer(request, answer)
         if answer is None:
             return False
         if answer.delay and self.stopping.wait(answer.delay):

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The requirements: catalogue.tsv, a row each.
+
+    id  role  level  reference  profile  about  observable
+
+observable: "yes", or the reason why nobody can see it from outside.
+"""
+import csv
+import dataclasses
+import pathlib
+
+FILE = pathlib.Path(__file__).with_name("catalogue.tsv")
+ROLES = ("all", "registrar", "masa", "pledge", "proxy", "cloud", "agent")
+MUST_WORDS = ("MUST", "MUST NOT", "MUST(i)", "stated")
+SHOULD_WORDS = ("SHOULD", "SHOULD NOT", "SHOULD/MUST", "SHOULD/MUST NOT")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    id: str
+    role: str        # who has to fulfil it; "all": whoever makes or reads such a message
+    level: str
+    reference: str
+    profile: str
+    about: str
+    observable: str
+
+    @property
+    def visible(self):
+        return self.observable == "yes"
+
+    @property
+    def strength(self):
+        """MUST, SHOULD, or MAY for everything that binds nobody."""
+        if self.level in MUST_WORDS:
+            return "MUST"
+        return "SHOULD" if self.level in SHOULD_WORDS else "MAY"
+
+
+def read():
+    """id → Row, in the order of the file."""
+    with open(FILE, newline="", encoding="utf-8") as f:
+        rows = [Row(**line) for line in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    return {row.id: row for row in rows}
+
+
+def covered(checks):
+    """row ID → the checks that show it."""
+    found = {}
+    for check in checks:
+        for row in check.rows:
+            found.setdefault(row, []).append(check)
+    return found
+
+
+def count(rows, checks):
+    """[(role, strength, visible rows, rows with a check)], for what is printed and stands in the
+    README."""
+    shown = covered(checks)
+    table = []
+    for role in ROLES:
+        for strength in ("MUST", "SHOULD", "MAY"):
+            of_these = [r for r in rows.values() if r.role == role and r.strength == strength and r.visible]
+            if of_these:
+                table.append((role, strength, len(of_these), sum(r.id in shown for r in of_these)))
+    return table

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: interop/brski-conformance."""
+import argparse
+import pathlib
+import sys
+import tempfile
+
+from . import catalogue, report, runner
+from .core import PROFILES, ROLES, Broken
+from .lab import Lab
+from .target import read_target
+
+OURS = pathlib.Path(__file__).resolve().parents[1] / "targets"
+USAGE = """\
+brski-conformance registrar|masa|pledge|… TARGET   test an implementation: TARGET is a target file, an
+                                                    address (https://host:port), or left out: ours
+brski-conformance ours                              ours, every role there is a target file for
+brski-conformance lab --lab DIR                     make the suite's manufacturers and domains in DIR
+brski-conformance selftest                          test the suite on its own roles and their mutants
+brski-conformance --list                            what is covered by which check, and what is not, and why
+
+Exit codes: 0 nothing failed, 1 something failed, 2 the run could not be made.
+The last line is 'N passed, N failed, N skipped'.
+"""
+
+
+def arguments(argv):
+    p = argparse.ArgumentParser(prog="brski-conformance", usage=USAGE, add_help=True)
+    p.add_argument("what", nargs="?", choices=[*ROLES, "ours", "lab", "selftest"])
+    p.add_argument("target", nargs="?", help="a target file or an address")
+    p.add_argument("--profile", action="append", choices=PROFILES, default=[],
+                   help="only checks of this profile; may be given several times")
+    p.add_argument("-k", dest="pattern", metavar="REGEX", help="only checks whose id or rows match")
+    p.add_argument("--strict", action="store_true", help="a SHOULD that is not fulfilled fails")
+    p.add_argument("--report", metavar="DIR", help="leave results, evidence and logs there")
+    p.add_argument("--compare", metavar="DIR", help="say what changed since the run reported there")
+    p.add_argument("--lab", metavar="DIR", help="the suite's keys and certificates; made when missing")
+    p.add_argument("--list", action="store_true", help="list coverage; with -v every check")
+    p.add_argument("-v", "--verbose", action="store_true", help="show every message as it happens")
+    p.add_argument("--exact", action="store_true",
+                   help="selftest: a mutant must fail no check but those that name it")
+    return p, p.parse_args(argv)
+
+
+def main(argv=None):
+    parser, options = arguments(argv)
+    try:
+        if options.list:
+            return list_coverage(options)
+        if options.what == "lab":
+            return make_lab(options)
+        if options.what == "selftest":
+            from . import selftest
+            return selftest.main(options)
+        if options.what:
+            return test(options)
+    except (Broken, OSError) as e:
+        print(f"brski-conformance: {e}", file=sys.stderr)
+        return runner.UNUSABLE
+    parser.print_usage(sys.stderr)
+    return runner.UNUSABLE
+
+
+# -- coverage
+
+def list_coverage(options):
+    checks = runner.choose(options.what, options.profile, options.pattern)
+    rows, shown = catalogue.read(), catalogue.covered(checks)
+    for row in rows.values():
+        if options.what not in (None, "ours", row.role) or options.profile and row.profile not in options.profile:
+            continue
+        names = " ".join(c.id for c in shown.get(row.id, []))
+        missing = "NO CHECK" if row.visible else f"not observable: {row.observable}"
+        print(f"{row.id:15} {row.role:9} {row.level:10} {row.profile:9} {names or missing}")
+        if options.verbose:
+            print(f"{'':15} {row.reference}: {row.about}")
+    print()
+    print(coverage_table(rows, checks))
+    return 0
+
+
+def coverage_table(rows, checks):
+    """By role and level, as it stands in the README."""
+    lines = ["| Role | Level | Rows that can be seen from outside | With a check |", "|---|---|---|---|"]
+    lines += [f"| {role} | {level} | {visible} | {with_check} |"
+              for role, level, visible, with_check in catalogue.count(rows, checks)]
+    return "\n".join(lines)
+
+
+# -- runs
+
+def make_lab(options):
+    lab = Lab(options.lab or "brski-lab")
+    print(f"{lab.directory}: the manufacturer's root is {lab.maker.file('root.crt')}")
+    return 0
+
+
+def test(options):
+    with tempfile.TemporaryDirectory(prefix="brski-conformance-") as scratch:
+        folder = pathlib.Path(options.report or scratch)
+        lab = Lab(options.lab or folder / "lab")
+        if options.what == "ours":
+            roles = [r for r in ROLES if (OURS / f"{r}.toml").exists()]
+        else:
+            roles = [options.what]
+        results = []
+        for role in roles:
+            target = read_target(options.target or OURS / f"{role}.toml")
+            results += test_role(role, target, lab, folder, options, len(roles) > 1)
+        print(runner.summary(results, options.strict))
+        return runner.FAILED if runner.counts(results, options.strict)[1] else runner.PASSED
+
+
+def test_role(role, target, lab, folder, options, several):
+    """One target; its report goes into a folder of its own when there are several."""
+    folder = folder / role if several else folder
+    if role not in runner.TRIALS:
+        raise Broken(f"there are no checks of the role {role} yet")
+    chosen = runner.choose(role, options.profile, options.pattern)
+    print(f"{role}: {target.name}, {len(chosen)} checks", flush=True)
+
+    def tell(result):
+        if options.verbose:
+            print(report.exchange_text(result))
+        if options.verbose or result.verdict not in ("passed", "skipped") or sys.stdout.isatty():
+            print(runner.line(result), flush=True)
+    with runner.Session(role, target, lab, folder / "target") as session:
+        results = runner.run(session, chosen, tell)
+    for fault in session.faults:
+        print(f"{fault}", file=sys.stderr)
+    if options.report:
+        report.write(folder, results, {"target": target.name, "role": role, "profiles": options.profile or "all"})
+    if options.compare:
+        old = pathlib.Path(options.compare)
+        for sentence in report.compare(old / role if several else old, results):
+            print(sentence)
+    return results
+
+

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses checks, runs them on a target, prints a line for each and one with the count."""
+import importlib
+import pathlib
+import pkgutil
+import re
+
+from . import checks as checks_package
+from .core import CHECKS, Broken, Result, Skipped, run_check
+from .trial_masa import MasaTrial
+from .trial_pledge import PledgeTrial
+from .trial_registrar import RegistrarTrial, lying_masa
+
+TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial}
+PASSED, FAILED, UNUSABLE = 0, 1, 2
+
+
+def load_checks():
+    """All checks, in the order of their files."""
+    for module in sorted(m.name for m in pkgutil.iter_modules(checks_package.__path__)):
+        importlib.import_module(f"{checks_package.__name__}.{module}")
+    return CHECKS
+
+
+def choose(role=None, profiles=(), pattern=None):
+    """Those of the role, of any of the profiles, whose id or rows match the regular expression."""
+    found = [c for c in load_checks() if role is None or c.role == role]
+    if profiles:
+        found = [c for c in found if set(c.profiles) & set(profiles)]
+    if pattern:
+        found = [c for c in found
+                 if any(re.search(pattern, text) for text in (c.id, *c.rows, *c.profiles))]
+    return found
+
+
+class Session:
+    """What lives as long as the checks of one role: the target in its configurations, our servers."""
+
+    def __init__(self, role, target, lab, folder):
+        self.role, self.target, self.lab = role, target, lab
+        self.folder = pathlib.Path(folder)
+        self.instances = {}
+        self.masa = None
+
+    def __enter__(self):
+        try:
+            if self.role in ("registrar", "cloud"):
+                self.masa = lying_masa(self).start()
+            self.instance = self.variant("plain")
+        except Exception:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def variant(self, name):
+        """The target in this configuration, started when first asked for."""
+        if not self.target.has_variant(name):
+            raise Skipped(f"the target cannot be started in the configuration {name!r}")
+        if name not in self.instances:
+            self.instances[name] = self.target.begin(self.folder / name, self.lab, name)
+        return self.instances[name]
+
+    @property
+    def masa_url(self):
+        """What IDevIDs say to a registrar under test."""
+        return f"{self.target.suite_host}:{self.masa.port}"
+
+    def close(self):
+        self.faults = [fault for i in reversed(list(self.instances.values())) if (fault := i.stop())]
+        self.instances.clear()
+        if self.masa:
+            self.masa.stop()
+
+    def run(self, check):
+        return run_check(check, TRIALS[check.role](check, self))
+
+
+def run(session, chosen, tell=lambda result: None):
+    """All chosen checks; tell(result) after each. A check of a profile that the target does not
+    have is skipped."""
+    results = []
+    for check in chosen:
+        if set(check.profiles) & session.target.profiles:
+            result = session.run(check)
+        else:
+            result = Result(check, "skipped", f"the target does not have {' or '.join(check.profiles)}")
+        results.append(result)
+        tell(result)
+    return results
+
+
+def line(result):
+    """A line for a terminal, more when something is wrong."""
+    words = {"passed": "    ok", "failed": "FAILED", "warned": "  WARN", "skipped": "  skip",
+             "broken": "BROKEN"}
+    rows = ",".join(result.check.rows)
+    text = f"{words[result.verdict]} {result.check.id} [{rows}] {result.seconds:.2f} s"
+    return text if not result.reason else text + "\n       " + result.reason.strip().replace("\n", "\n       ")
+
+
+def counts(results, strict=False):
+    """(passed, failed, skipped); a SHOULD that is not fulfilled fails when strict."""
+    bad = ("failed", "broken", "warned") if strict else ("failed", "broken")
+    failed = sum(r.verdict in bad for r in results)
+    skipped = sum(r.verdict == "skipped" for r in results)
+    return len(results) - failed - skipped, failed, skipped
+
+
+def summary(results, strict=False):
+    passed, failed, skipped = counts(results, strict)
+    warned = sum(r.verdict == "warned" for r in results)
+    if warned and not strict:
+        print(f"{warned} of those passed with a warning: a SHOULD is not fulfilled (--strict fails them)")
+    return f"{passed} passed, {failed} failed, {skipped} skipped"
+
+
+__all__ = ["Broken", "Session", "choose", "counts", "line", "load_checks", "run", "summary"]

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The implementation under test: where it is, what it trusts, how an admin is played.
+
+A target file (TOML):
+
+    name = "our registrar"
+    role = "registrar"                    # registrar, masa, pledge, proxy or cloud
+    profiles = ["rfc8995", "est"]         # what it means to implement; all of them when left out
+
+    [address]                             # where it listens; {port:NAME} is a free port of the suite's choice
+    https = "127.0.0.1:{port:https}"
+    coaps = "127.0.0.1:{port:coaps}"
+
+    [suite]                               # where the suite's own servers listen, as the target sees them
+    host = "localhost"                    # name or address (in IDevIDs: the MASA; for a pledge: the registrar)
+    bind = "127.0.0.1"
+    masa_port = 0                         # 0: any
+
+    [trust]                               # files the target's own side is known by
+    voucher_anchors = "…/root.crt"        # a MASA: verifies its vouchers
+    domain_ca = "…/domain.crt"            # a registrar: what its vouchers have to pin
+
+    [run]                                 # optional: without it the target is expected to be running
+    start = "python3 start.py {state} …"  # in the foreground; ended with SIGTERM
+    variants = ["known-owner"]            # other configurations {variant} can name; the usual one is "plain"
+
+    [pledge]
+    coaps = true                          # it can join over CoAPS
+
+    [do]                                  # what an admin does, as shell commands; exit code 0 is success
+    approve = "ctl approve {serial}"
+
+Every command may use {state} (a folder of this run), {lab} (the suite's folder of keys and certificates),
+{variant}, {here} (the folder of the target file), {port:NAME}, and what its action is about: see
+docs of each trial. The environment has BUILD as the caller set it.
+"""
+import os
+import pathlib
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+import tomllib
+
+from .core import PROFILES, Broken, Skipped
+
+START_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 10
+COMMAND_TIMEOUT_S = 60
+_PLACE = re.compile(r"\{port:(\w+)\}|\{(\w+)\}")
+_given_ports = set()
+
+
+def free_port():
+    """Free for TCP and for UDP, and not handed out before."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
+
+
+def wait_until(condition, what, timeout=START_TIMEOUT_S):
+    """Poll until condition() is true and return its value; Broken when time is up."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise Broken(f"waited {timeout:g} s in vain for {what}")
+        time.sleep(0.02)
+    return value
+
+
+def read_target(path):
+    """A Target from its file, or from an address: https://host:port or coaps://host:port."""
+    text = str(path)
+    if "://" in text:
+        scheme, rest = text.split("://", 1)
+        return Target({"name": text, "address": {scheme: rest.rstrip("/")}}, pathlib.Path("."))
+    with open(path, "rb") as f:
+        return Target(tomllib.load(f), pathlib.Path(path).resolve().parent)
+
+
+class Target:
+    """What the file says, before anything runs. begin() makes it an Instance."""
+
+    def __init__(self, settings, here):
+        self.settings, self.here = settings, here
+        self.name = settings.get("name", "target")
+        self.role = settings.get("role")
+        self.profiles = set(settings.get("profiles", PROFILES))
+        suite = settings.get("suite", {})
+        self.suite_host = suite.get("host", "localhost")
+        self.suite_bind = suite.get("bind", "127.0.0.1")
+        self.suite_masa_port = suite.get("masa_port", 0)
+        self.variants = settings.get("run", {}).get("variants", [])
+
+    def has_variant(self, variant):
+        return variant == "plain" or variant in self.variants
+
+    def begin(self, folder, lab, variant="plain"):
+        """Start it with everything of this run in folder. Returns the Instance."""
+        instance = Instance(self, folder, lab, variant)
+        instance.start()
+        return instance
+
+
+class Instance:
+    """A target that runs: addresses to talk to, actions to ask of its admin."""
+
+    def __init__(self, target, folder, lab, variant="plain"):
+        self.target, self.lab, self.variant = target, lab, variant
+        self.state = pathlib.Path(folder).resolve()
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.ports = {}
+        self.process = None
+        self.log_path = self.state / "target.log"
+
+    @property
+    def name(self):
+        return self.target.name
+
+    # -- words in commands
+
+    def fill(self, text, **words):
+        known = {"state": self.state, "lab": self.lab.directory, "variant": self.variant,
+                 "here": self.target.here, **words}
+
+        def place(match):
+            port, word = match.groups()
+            if port:
+                return str(self.ports.setdefault(port, None) or self._new_port(port))
+            if word not in known:
+                raise Broken(f"the target file uses {{{word}}}, which means nothing here: {text}")
+            return str(known[word])
+        return _PLACE.sub(place, text)
+
+    def _new_port(self, name):
+        self.ports[name] = free_port()
+        return self.ports[name]
+
+    # -- addresses and files
+
+    def address(self, kind):
+        """(host, port) of "https", "coaps", …; Skipped when the target has none."""
+        text = self.target.settings.get("address", {}).get(kind)
+        if text is None:
+            raise Skipped(f"the target has no {kind} address")
+        host, _, port = self.fill(text).rpartition(":")
+        return host.strip("[]"), int(port.split("/")[0])
+
+    def file(self, name):
+        """A file of [trust]; Skipped when the target file names none."""
+        text = self.target.settings.get("trust", {}).get(name)
+        if text is None:
+            raise Skipped(f"the target file does not say trust.{name}")
+        path = pathlib.Path(self.fill(text))
+        return path if path.is_absolute() else self.target.here / path
+
+    # -- actions
+
+    def can(self, action):
+        return action in self.target.settings.get("do", {})
+
+    def do(self, action, **words):
+        """Play the admin. Skipped when the target file has no such action, Broken when it fails."""
+        code, said = self.attempt(action, **words)
+        if code:
+            raise Broken(f"{action}: exit {code}: {said[-500:]}")
+        return said
+
+    def attempt(self, action, **words):
+        """The same for what may end either way: (exit code, output)."""
+        text = self.target.settings.get("do", {}).get(action)
+        if text is None:
+            raise Skipped(f"the target file has no command for {action!r}")
+        done = self.run(self.fill(text, **{k: shlex.quote(str(v)) for k, v in words.items()}))
+        return done.returncode, done.stdout + done.stderr
+
+    def run(self, command, timeout=COMMAND_TIMEOUT_S):
+        """A shell command to its end; its output goes to the log too."""
+        try:
+            done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=timeout,
+                                  stdin=subprocess.DEVNULL, errors="replace")
+        except subprocess.TimeoutExpired as e:
+            raise Broken(f"{command!r} did not end within {timeout} s") from e
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            log.write(f"$ {command}\n{done.stdout}{done.stderr}exit {done.returncode}\n")
+        return done
+
+    # -- life
+
+    def start(self):
+        command = self.target.settings.get("run", {}).get("start")
+        if command is None:
+            return
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(["/bin/sh", "-c", "exec " + self.fill(command)], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL,
+                                            env=dict(os.environ))
+        wait_until(self._listening, f"{self.name} to listen; its log is {self.log_path}")
+
+    def _listening(self):
+        if self.process.poll() is not None:
+            raise Broken(f"{self.name} ended with {self.process.returncode}: {self.log()[-1500:]}")
+        if "https" not in self.target.settings.get("address", {}):
+            return True
+        try:
+            with socket.create_connection(self.address("https"), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def stop(self):
+        """SIGTERM, then SIGKILL. Says what went wrong, or None."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return f"{self.name} did not end on SIGTERM"
+        return f"{self.name} ended with {code}: {self.log()[-1500:]}" if code else None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

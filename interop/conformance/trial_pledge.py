@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pledge under test: it is started before registrars of ours that lie, or do not."""
+import dataclasses
+import time
+
+from brski_peer import constrained, forge
+from brski_peer.registrar import FakeRegistrar
+
+from .core import Wrong
+from .lab import Device
+from .trial import Trial
+
+EST_STEPS = ("cacerts", "csrattrs", "simpleenroll", "simplereenroll", "enrollstatus",
+             "crts", "att", "sen", "sren", "es")
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What one run of the pledge came to."""
+    joined: bool
+    said: str        # what it wrote
+    seconds: float
+
+
+class PledgeTrial(Trial):
+    """registrar: an honest registrar of ours over HTTPS, made when first asked for; set its `lie`,
+    `on`, `pin`, … before run() (brski_peer.registrar says how). coap_registrar: the same over CoAPS.
+    """
+
+    def __init__(self, subject, session):
+        super().__init__(subject, session)
+        self._registrar = self._coap_registrar = None
+
+    # -- registrars
+
+    @property
+    def registrar(self):
+        if self._registrar is None:
+            self._registrar = self.new_registrar()
+        return self._registrar
+
+    @property
+    def coap_registrar(self):
+        if self._coap_registrar is None:
+            self._coap_registrar = self.new_coap_registrar()
+        return self._coap_registrar
+
+    def new_registrar(self, identity=None, domain=None, **how):
+        """identity: what it shows, the domain's registrar by default. how: tls="1.2", …"""
+        domain = domain or self.lab.domain
+        identity = identity or domain.registrar
+        server = FakeRegistrar(identity.cert_path, identity.key_path, domain.directory,
+                               self.lab.maker.directory, host=self.target.suite_bind, any_client=True,
+                               **how)
+        self.later(server.stop)
+        return self.watch(server.start(), "the registrar")
+
+    def new_coap_registrar(self, identity=None, domain=None, **how):
+        if not self.target.settings.get("pledge", {}).get("coaps"):
+            self.skip("the target file does not say pledge.coaps = true")
+        domain = domain or self.lab.domain
+        server = constrained.FakeRegistrar(identity or domain.registrar, domain.directory,
+                                           self.lab.maker.directory, host=self.target.suite_bind, **how)
+        self.later(server.stop)
+        return self.coap_watch(server.start(), "the registrar")
+
+    # -- devices
+
+    def device(self, masa_url="masa.example", **idevid):
+        """A new device, or the only one where the target file names one in [device]: key,
+        certificate, and masa_key, masa_certificate to sign its vouchers."""
+        fixed = self.target.settings.get("device")
+        if not fixed:
+            return self.lab.device(masa_url, **idevid)
+        if idevid:
+            self.skip("the target's device has an IDevID of its own")
+        key, certificate = (self.instance.fill(fixed[k]) for k in ("key", "certificate"))
+        identity = forge.load(key, certificate)
+        return Device(self.lab.maker, identity, forge.voucher.serial_of(identity.cert))
+
+    # -- running it
+
+    def url(self, registrar):
+        scheme = "coaps" if isinstance(registrar, constrained.FakeRegistrar) else "https"
+        host = "127.0.0.1" if self.target.suite_host == "localhost" else self.target.suite_host
+        return f"{scheme}://{host}:{registrar.port}"
+
+    def run(self, device=None, *registrars, action="join", urls=None):
+        """The device is switched on before these registrars (the trial's own by default) and runs until
+        it has joined or given up. Action "join" of the target file: {serial} {key} {certificate}
+        {anchors} {urls} {device_state}; exit code 0: it has joined."""
+        device = device or self.device()
+        urls = urls or [self.url(r) for r in registrars or [self.registrar]]
+        began = time.monotonic()
+        self.record("admin", action, f"{device.serial} before {' '.join(urls)}")
+        code, said = self.instance.attempt(
+            action, serial=device.serial, key=device.identity.key_path,
+            certificate=device.identity.cert_path, anchors=device.manufacturer.anchors,
+            urls=" ".join(urls), device_state=self.instance.state / "devices" / device.serial)
+        self.record("admin", f"exit {code}", said[-2000:])
+        return Outcome(code == 0, said, time.monotonic() - began)
+
+    # -- judging
+
+    def joins(self, *what, **how):
+        """It must join; returns the Outcome."""
+        outcome = self.run(*what, **how)
+        self.need(outcome.joined, f"the pledge does not join; it says: {outcome.said[-500:]!r}")
+        return outcome
+
+    def refuses_voucher(self, device=None, registrar=None, why="the voucher must be refused"):
+        """The voucher is refused: telemetry says so with a reason, nothing of EST happens."""
+        registrar = registrar or self.registrar
+        outcome = self.run(device, registrar)
+        self.need(not outcome.joined, f"the pledge joins: {why}")
+        self.no_est(registrar, why)
+        step = "vs" if isinstance(registrar, constrained.FakeRegistrar) else "voucher_status"
+        reports = registrar.reports(step)
+        self.need(reports, f"no voucher_status after a voucher that is to be refused: {why}")
+        if reports[0].get("status") is not False:
+            raise Wrong(f"voucher_status says {reports[0].get('status')!r} instead of false: {why}")
+        self.need(str(reports[0].get("reason", "")).strip(), "voucher_status gives no reason")
+        return outcome
+
+    def no_est(self, registrar, why):
+        went_on = [s for s in registrar.steps() if s in EST_STEPS]
+        self.need(not went_on, f"the pledge goes on with {went_on}: {why}")
+
+    def pvr(self, registrar=None):
+        """The first voucher-request a registrar got, read (forge.Read)."""
+        asked = (registrar or self.registrar).seen("requestvoucher")
+        self.need(asked, "the pledge never asked for a voucher")
+        return forge.read(asked[0].body)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registrar under test: pledges of ours in front of it, a MASA of ours behind it."""
+from brski_peer import constrained, forge, masa
+from brski_peer.pledge import CMS_TYPE, Pledge, certs_of
+
+from .core import Wrong
+from .lab import Device
+from .trial import Trial
+
+
+class RegistrarTrial(Trial):
+    """masa: our MASA, honest when the check begins (brski_peer.masa says how it lies)."""
+
+    def __init__(self, subject, session):
+        super().__init__(subject, session)
+        self.masa = session.masa
+        self.masa.be_honest()
+        self.masa.requests.clear()
+        self.watch(self.masa, "the MASA")
+
+    # -- devices
+
+    def device(self, manufacturer=None, masa_url=None, **idevid):
+        """A new device of our manufacturer, about which no admin has said a word. idevid: changes to
+        its certificate (forge.idevid)."""
+        return self.lab.device(masa_url or self.session.masa_url, manufacturer, **idevid)
+
+    def approved_device(self, **more):
+        """A device that may join: of the manufacturer the target trusts, and admitted by its admin
+        where that takes a command ("admit": {serial} {certificate})."""
+        device = self.device(**more)
+        if self.can("admit"):
+            self.do("admit", serial=device.serial, certificate=device.identity.cert_path)
+        return device
+
+    def held_device(self, **more):
+        """A device of the manufacturer "cautious", whose devices wait for the admin ("approve",
+        "reject": {serial}); skips where the target has no such command."""
+        if not self.can("approve"):
+            self.skip("the target file has no command for 'approve': no device is held there")
+        return self.device(self.lab.cautious, **more)
+
+    def approve(self, device):
+        self.do("approve", serial=device.serial)
+
+    def reject(self, device):
+        self.do("reject", serial=device.serial)
+
+    # -- talking to the target
+
+    def pledge(self, device=None, **how):
+        """Our pledge on a new connection (brski_peer.pledge). device: a Device, an identity, or None
+        for a client without a certificate. how: tls="1.2", sni=…, exchange=…"""
+        host, port = self.instance.address("https")
+        made = Pledge(port, identity_of(device), host=host, connect=self.connect_http, **how)
+        self.record("sent", "TLS handshake", f"as {device_name(device)}; the server shows "
+                    f"{forge.parse(made.registrar_der).subject.rfc4514_string()!r}")
+        return made
+
+    def connect_http(self, port, **how):
+        return self.connect(port, **how)
+
+    def coap_pledge(self, device=None, **how):
+        """Our constrained pledge on a new association (brski_peer.constrained)."""
+        host, port = self.instance.address("coaps")
+        made = constrained.Pledge(port, identity_of(device), host=host, connect=self.coap_connect, **how)
+        self.record("sent", "DTLS handshake", f"as {device_name(device)}")
+        return made
+
+    # -- whole steps, for checks that are about what comes after
+
+    def voucher(self, pledge, *pvr):
+        """The voucher a pledge gets, read; wrong when there is none."""
+        reply = pledge.request_voucher(*pvr)
+        self.status(reply, 200, why="an approved device asks for its voucher")
+        self.need(reply.media_type == CMS_TYPE, f"the voucher comes as {reply.media_type!r}")
+        return forge.read(reply.body)
+
+    def joined(self, pledge, key=None):
+        """The whole road; returns the identity with the site's certificate."""
+        self.voucher(pledge)
+        self.status(pledge.voucher_status(), 200, why="voucher_status")
+        reply, key = pledge.enroll(key)
+        self.status(reply, 200, why="simpleenroll after the voucher")
+        return forge.save(self.lab.folder("ldevids"), pledge.exchange, key, certs_of(reply))
+
+    def coap_joined(self, pledge, key=None):
+        """The same over CoAPS."""
+        for reply in (pledge.request_voucher(), pledge.voucher_status()):
+            if reply.said != "2.04":
+                raise Wrong(f"a device that may join gets {reply}")
+        reply, key = pledge.enroll(key)
+        if reply.said != "2.04":
+            raise Wrong(f"no certificate after the voucher: {reply}")
+        return forge.save(self.lab.folder("ldevids"), pledge.nonce.hex(), key,
+                          constrained.certs_of(reply))
+
+    # -- what the MASA saw
+
+    def asked_of_masa(self, count=1):
+        """The registrar's requests for a voucher, read; wrong when there are not so many."""
+        requests = self.masa.seen("/requestvoucher")
+        self.need(len(requests) == count,
+                  f"the registrar asked the MASA {len(requests)} times for a voucher instead of {count}")
+        return requests
+
+    def rvr(self):
+        """The one request the MASA got, read: fields, signer, certs (forge.Read)."""
+        return forge.read(self.asked_of_masa()[0].body)
+
+    def nothing_asked_of_masa(self, why):
+        self.need(not self.masa.seen("/requestvoucher"), f"the registrar asked the MASA: {why}")
+
+
+def identity_of(device):
+    return device.identity if isinstance(device, Device) else device
+
+
+def device_name(device):
+    if device is None:
+        return "a client without a certificate"
+    return identity_of(device).cert.subject.rfc4514_string()
+
+
+def lying_masa(session):
+    """The MASA that all devices of a run name. It shows a TLS certificate of the manufacturer."""
+    lab, target = session.lab, session.target
+    shown = lab.maker.make_tls(target.suite_host)
+    return masa.FakeMasa(lab.maker.directory, target.suite_masa_port, shown.cert_path, shown.key_path,
+                         host=target.suite_bind, any_client=True)
