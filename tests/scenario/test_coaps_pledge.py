@@ -183,8 +183,15 @@ def test_pinned_root_that_signed_the_certificate_needs_no_crts(cell, device, fla
 
 
 @req("N-02", "N-03")
-def test_pinned_root_above_the_issuer_does_not_end_it(cell, device, registrar):
+@pytest.mark.parametrize("issuer_comes_along", [False, True])
+def test_pinned_root_above_the_issuer_does_not_end_it(cell, device, registrar, issuer_comes_along):
     registrar.pin = registrar.root
+
+    def with_issuer(request):
+        chain = [forge.issue(registrar.ca, request.body), registrar.ca.cert]
+        return Answer("2.04", forge.certs_only(chain), PKCS7_CERTS)
+    if issuer_comes_along:
+        registrar.on["sen"] = with_issuer
     Try(cell, device, registrar).join(expect=JOINED)
     assert registrar.steps() == ["rv", "vs", "sen", "crts", "es"]
 
