@@ -381,6 +381,7 @@ static void enroll_free(struct enroll *n)
 	key_free(n->key);
 	cert_free(n->cert);
 	buf_clear(&n->cert_der);
+	registrar_work_end(n->r);
 	free(n);
 }
 
@@ -429,6 +430,7 @@ static void enroll_start(
 		return;
 	}
 	n->r = r;
+	registrar_work_begin(r);
 	n->setup = registrar_setup_take(r);
 	n->call = c;
 	n->kind = kind;

@@ -68,6 +68,7 @@ static void inquiry_free(struct inquiry *q)
 	registrar_setup_free(q->setup);
 	registrar_face_free(q->face);
 	free(q->exchange);
+	registrar_work_end(q->r);
 	free(q);
 }
 
@@ -177,6 +178,7 @@ bool history_ask(struct registrar *r, struct loop *l, const struct history_quest
 	if (!q)
 		return false;
 	q->r = r;
+	registrar_work_begin(r);
 	q->setup = registrar_setup_ref(w->setup);
 	q->face = registrar_face_ref(w->face);
 	q->loop = l;

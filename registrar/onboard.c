@@ -356,6 +356,7 @@ static void onboard_free(struct onboard *o)
 	signed_voucher_clear(&o->request);
 	buf_clear(&o->registrar_request);
 	buf_clear(&o->voucher);
+	registrar_work_end(o->r);
 	free(o);
 }
 
@@ -433,6 +434,7 @@ void onboard_handle(struct call *c, void *app)
 		return;
 	}
 	o->r = r;
+	registrar_work_begin(r);
 	o->setup = registrar_setup_take(r);
 	o->face = registrar_face_ref(registrar_face_shown(o->setup, call_peer(c)));
 	o->call = c;

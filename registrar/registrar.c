@@ -263,12 +263,21 @@ void registrar_sweep(void *registrar)
 
 /* ---- Stopping ---- */
 
+void registrar_work_begin(struct registrar *r)
+{
+	atomic_fetch_add(&r->running, 1);
+}
+
+void registrar_work_end(struct registrar *r)
+{
+	if (atomic_fetch_sub(&r->running, 1) == 1 && atomic_load(&r->draining) &&
+		!atomic_exchange(&r->drain_reported, true))
+		r->drained(r->drained_arg);
+}
+
 static void on_server_drained(void *arg)
 {
-	struct registrar *r = arg;
-
-	if (atomic_fetch_sub(&r->draining, 1) == 1)
-		r->drained(r->drained_arg);
+	registrar_work_end(arg);
 }
 
 void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
@@ -276,7 +285,8 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	r->drained = drained;
 	r->drained_arg = arg;
 	log_event(&r->log, LOG_LEVEL_INFO, "draining", NULL, NULL);
-	atomic_store(&r->draining, 1 + (r->admin != NULL) + (r->coap != NULL));
+	atomic_fetch_add(&r->running, 1 + (r->admin != NULL) + (r->coap != NULL));
+	atomic_store(&r->draining, true);
 	if (r->admin)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
 	if (r->coap)

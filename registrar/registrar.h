@@ -46,7 +46,8 @@ struct registrar {
 	size_t responder_count;
 	struct loop_timer sweep;
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
-	_Atomic int draining;	       /* servers that are not yet empty */
+	_Atomic int running;	       /* works, and when draining servers that are not yet empty */
+	_Atomic bool draining, drain_reported;
 	void (*drained)(void *arg);
 	void *drained_arg;
 	int64_t started_at;
@@ -65,6 +66,9 @@ struct registrar_setup *registrar_setup_take(struct registrar *r);
 bool registrar_reload(struct registrar *r);
 /* For daemon_watch(). */
 bool registrar_moves(void *registrar);
+/* Something begins that a drain has to wait for, whether or not its client does. Any thread. */
+void registrar_work_begin(struct registrar *r);
+void registrar_work_end(struct registrar *r);
 /* Stop accepting, finish what runs; drained(arg) is called once when that is done. Any thread. */
 void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg);
 /* After the loops have stopped; also what registrar_open() or _start() left behind. */

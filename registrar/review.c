@@ -29,6 +29,7 @@ static void review_end(struct review *v, const struct history_verdict *verdict, 
 	free(v->serial);
 	free(v->exchange);
 	free(v->subject);
+	registrar_work_end(v->r);
 	free(v);
 }
 
@@ -85,6 +86,7 @@ static struct review *review_new(struct registrar *r, struct loop *l, const stru
 	if (!v)
 		return NULL;
 	v->r = r;
+	registrar_work_begin(r);
 	v->loop = l;
 	v->done = done;
 	v->arg = arg;

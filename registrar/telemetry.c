@@ -32,6 +32,7 @@ static void report_free(struct report *p)
 	registrar_setup_free(p->setup);
 	client_clear(&p->client);
 	status_report_clear(&p->status);
+	registrar_work_end(p->r);
 	free(p);
 }
 
@@ -144,6 +145,7 @@ static void handle(struct call *c, struct registrar *r, bool of_voucher)
 		return;
 	}
 	p->r = r;
+	registrar_work_begin(r);
 	p->setup = registrar_setup_take(r);
 	p->call = c;
 	p->of_voucher = of_voucher;

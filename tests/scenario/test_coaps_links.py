@@ -14,7 +14,9 @@ import pytest
 import harness
 from brski_peer import coap, constrained, forge
 from brski_peer.certs import new_key
+from brski_peer.pledge import CMS_TYPE
 from ledger import rows
+from places import Site
 from udp_relay import DOWN, UP, Relay
 
 req = pytest.mark.req
@@ -270,6 +272,34 @@ def test_a_lost_answer_to_a_voucher_request_asks_the_masa_once(site):
     assert len(site.masa.audit(device.serial)) == 1
 
 
+@pytest.mark.parametrize("carrier", ["coaps", "https"])
+def test_what_a_vanished_device_asked_for_is_finished_before_the_end(place, acme, domain, fake_masa,
+                                                                     carrier):
+    """The MASA is about to write down that it issued a voucher: so does a registrar that is told
+    to stop meanwhile, for the device to fetch later."""
+    fake_masa.delay = 1
+    registrar = harness.Registrar(place / f"registrar-{carrier}", domain, [acme], coaps=True)
+    site = Site(place, acme, domain, fake_masa, registrar)
+    device = site.device()
+    with harness.running(registrar):
+        if carrier == "coaps":
+            with site.constrained_peer(device) as peer:
+                path = coap.path_options("/.well-known/brski/rv")
+                kind = (coap.CONTENT_FORMAT, coap.uint(constrained.VOUCHER))
+                peer.client.send(coap.Message(coap.CON, coap.POST, 1, b"t", [*path, kind], peer.pvr()))
+                fake_masa.wait_seen("/requestvoucher")
+        else:
+            with site.peer(device) as peer:
+                peer.connection.send(peer.connection.request_octets(
+                    "POST", "/.well-known/brski/requestvoucher", peer.pvr(), CMS_TYPE))
+                fake_masa.wait_seen("/requestvoucher")
+        assert registrar.stop() == 0
+    assert registrar.lines("event=stopped drain=complete")
+    (voucher,), = rows(registrar.directory / "registrar.db",
+                       "SELECT voucher FROM device WHERE serial = ?", device.serial)
+    assert voucher
+
+
 # -- long datagrams
 
 @req("B-09", "D-09")
@@ -285,7 +315,7 @@ def test_a_link_of_600_octets(place, acme, domain, coaps_site):
     registrar = harness.Registrar(place / "registrar-600", domain, [acme], coaps=True,
                                   changes={"coaps": {"mtu": 600}})
     with harness.running(registrar):
-        site = type(coaps_site)(place, acme, domain, coaps_site.masa, registrar)
+        site = Site(place, acme, domain, coaps_site.masa, registrar)
         attempt, = go_all(site, [{"mtu": 600}], {"coaps": {"mtu": 600}})
         all_joined([attempt])
         assert attempt.link.count["too long"] == 0
