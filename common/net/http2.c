@@ -221,7 +221,9 @@ static bool make_session(struct http2_conn *h2)
 {
 	nghttp2_session_callbacks *cb = make_callbacks();
 	nghttp2_option *option = make_options();
-	bool made = cb && option && nghttp2_session_server_new2(&h2->session, cb, h2, option) == 0;
+	nghttp2_mem memory = http2_memory_for(&h2->memory);
+	bool made = cb && option &&
+		    nghttp2_session_server_new3(&h2->session, cb, h2, option, &memory) == 0;
 
 	nghttp2_session_callbacks_del(cb);
 	nghttp2_option_del(option);

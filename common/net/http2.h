@@ -6,6 +6,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "common/net/http2_memory.h"
 #include "common/net/http_conn.h"
 #include "common/net/http_route.h"
 
@@ -19,6 +20,7 @@ struct http2_conn {
 	struct conn *conn;
 	size_t bodies; /* octets of them, of all streams */
 	nghttp2_session *session;
+	struct http2_memory memory;
 	struct http2_stream *streams;
 	bool ending;	     /* GOAWAY has been submitted */
 	bool warned;	     /* the peer, that the end is near */

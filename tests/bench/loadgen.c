@@ -10,7 +10,8 @@
  *   loadgen --port P --ca DIR --clients N --count N --first N --pids REGISTRAR,MASA
  *           [--enroll] [--idle N] [--serials]
  * --enroll lets every device enrol once more afterwards, on a connection of its own: what one costs
- * the registrar. --idle then opens N connections that do nothing: what one holds of its memory.
+ * the registrar. --idle then opens N connections that do nothing: what one holds of its memory, and
+ * the same with HTTP/2.
  * --patient dials again, for a while, where no connection is to be had, and where the server said
  * that an answer is the last on its connection: as a device lives through a restart. A request that
  * gets no answer is a failure still. --pause N lets a client start an onboarding every N ms at
@@ -44,14 +45,15 @@
 #include "common/pki/pkcs7_certs.h"
 #include "common/wire/base64.h"
 
-#define CLIENTS_MAX   64
-#define COUNT_MAX     20000
-#define REPLY_MAX     65536
-#define PENDING_TRIES 50 /* 202 answers followed before a device counts as failed */
-#define IO_TIMEOUT_S  20
-#define PATIENCE_MS   20000 /* as long as a restart may take */
-#define REDIAL_MS     20
-#define IDLE_MAX      1000 /* the server's limit per source address is a little higher */
+#define CLIENTS_MAX    64
+#define COUNT_MAX      20000
+#define REPLY_MAX      65536
+#define PENDING_TRIES  50 /* 202 answers followed before a device counts as failed */
+#define IO_TIMEOUT_S   20
+#define PATIENCE_MS    20000 /* as long as a restart may take */
+#define REDIAL_MS      20
+#define IDLE_SETTLE_US 200000
+#define IDLE_MAX       1000 /* the server's limit per source address is a little higher */
 
 struct device {
 	char serial[32];
@@ -65,6 +67,7 @@ struct bench {
 	size_t clients, count;
 	bool enroll_again; /* the second phase runs */
 	bool patient;
+	bool h2; /* offer HTTP/2 */
 	double pause_ms;
 	atomic_size_t redials;
 	struct device *devices;
@@ -134,6 +137,8 @@ static bool dial_once(
 	for (size_t i = 0; i < id->chain.count; i++)
 		SSL_CTX_add1_chain_cert(c->ctx, cert_x509(id->chain.items[i]));
 	SSL_CTX_set1_groups_list(c->ctx, "X25519");
+	if (b->h2 && SSL_CTX_set_alpn_protos(c->ctx, (const unsigned char *)"\2h2", 3) != 0)
+		return err_set(e, ERR_BUG, "ALPN");
 	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
 	if (!dial_tcp(c, b->port, e))
 		return false;
@@ -527,22 +532,51 @@ static long rss_kb(long pid)
 	return kb;
 }
 
-static bool run_idle(struct bench *b, size_t count, long registrar_pid, struct err *e)
+/* The beginning of HTTP/2 (RFC 9113 §3.4): preface, settings, and an answer to the server's. */
+static bool start_h2(struct connection *c, struct err *e)
+{
+	static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+	static const char acknowledged[] = "\0\0\0\4\1\0\0\0\0";
+
+	return (SSL_write(c->ssl, hello, sizeof(hello) - 1) > 0 && read_more(c, e) &&
+		       SSL_write(c->ssl, acknowledged, sizeof(acknowledged) - 1) > 0) ||
+	       err_set(e, ERR_PEER, "HTTP/2");
+}
+
+/* What memory that was used before can hold is filled by a first half: the second one counts. */
+static bool run_idle(
+	struct bench *b, size_t count, long registrar_pid, const char *figure, struct err *e)
 {
 	struct connection *open = calloc(count, sizeof(*open));
-	long before = rss_kb(registrar_pid), after;
+	long half = 0, all;
 	bool ok = open != NULL;
 	size_t n = 0;
 
-	for (; ok && n < count; n++)
-		ok = dial(&open[n], b, &b->devices[n % b->count].idevid, e);
-	after = rss_kb(registrar_pid);
+	for (; ok && n < count; n++) {
+		if (n == count / 2)
+			half = rss_kb(registrar_pid);
+		ok = dial(&open[n], b, &b->devices[n % b->count].idevid, e) &&
+		     (!b->h2 || start_h2(&open[n], e));
+	}
+	usleep(IDLE_SETTLE_US);
+	all = rss_kb(registrar_pid);
 	for (size_t i = 0; i < n; i++)
 		hang_up(&open[i]);
 	free(open);
 	if (ok)
-		printf(", \"rss_idle_conn_kb\": %.1f", (double)(after - before) / (double)count);
+		printf(", \"%s\": %.1f", figure,
+			(double)(all - half) / (double)(count - count / 2));
 	return ok;
+}
+
+/* HTTP/1.1 as a pledge speaks it, then HTTP/2; half as many at first, so that the memory they leave
+ * behind is gone when the second half of the others is counted. */
+static bool run_idles(struct bench *b, size_t count, long registrar_pid, struct err *e)
+{
+	if (!run_idle(b, count / 2, registrar_pid, "rss_idle_conn_kb", e))
+		return false;
+	b->h2 = true;
+	return run_idle(b, count, registrar_pid, "rss_idle_h2_conn_kb", e);
 }
 
 struct arguments {
@@ -655,7 +689,7 @@ int main(int argc, char **argv)
 	}
 	ok = a.serials_only || (prepare(&b, &a, &e) && run(&b, a.pids[0], a.pids[1]) &&
 				       (!a.enroll || run_enroll(&b, a.pids[0])) &&
-				       (!a.idle || run_idle(&b, (size_t)a.idle, a.pids[0], &e)));
+				       (!a.idle || run_idles(&b, (size_t)a.idle, a.pids[0], &e)));
 	if (ok && !a.serials_only)
 		puts("}");
 	if (!ok)
