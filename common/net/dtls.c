@@ -26,7 +26,6 @@
 /* The layout of a record with a ClientHello (RFC 6347 §4.1, §4.2.2). */
 #define RECORD_HEAD	 13
 #define RECORD_EPOCH_AT	 3
-#define RECORD_LENGTH_AT 11
 #define RECORD_HANDSHAKE 22
 #define HANDSHAKE_HEAD	 12
 #define CLIENT_HELLO	 1
@@ -164,30 +163,6 @@ void dtls_free(struct dtls *d)
 
 /* ---- Datagrams in --------------------------------------------------------------------------- */
 
-/* Nobody speaks before the other end's Finished has come, so what is of the next epoch before is a
- * Finished, or not worth keeping. */
-static bool is_welcome(struct dtls *d, const uint8_t *record)
-{
-	if (d->established || get16(record + RECORD_EPOCH_AT) == 0)
-		return true;
-	return record[0] == RECORD_HANDSHAKE && d->early_records++ < DTLS_EARLY_RECORDS_MAX;
-}
-
-/* How much of the datagram OpenSSL gets to see: whole records, up to the first unwelcome one. */
-static size_t admit(struct dtls *d, struct bytes in)
-{
-	size_t at = 0;
-
-	while (in.len - at > RECORD_HEAD) {
-		size_t len = RECORD_HEAD + get16(in.data + at + RECORD_LENGTH_AT);
-
-		if (len > in.len - at || !is_welcome(d, in.data + at))
-			break;
-		at += len;
-	}
-	return at;
-}
-
 /* What OpenSSL says when it cannot go on. */
 static bool outcome(struct dtls *d, int rc, const char *what, struct err *e)
 {
@@ -256,14 +231,13 @@ static void end(struct dtls *d)
 
 bool dtls_feed(struct dtls *d, struct bytes datagram, struct err *e)
 {
-	size_t len = admit(d, datagram);
 	bool ok;
 
-	if (len == 0 && !d->over)
-		return true;
+	if (datagram.len == 0 && !d->over)
+		return true; /* a read of nothing would be an end */
 	if (!begin(d, e))
 		return false;
-	d->in = bytes_of(datagram.data, len);
+	d->in = datagram;
 	ok = dtls_advance(d, e);
 	d->in = bytes_of(NULL, 0);
 	end(d);

@@ -14,11 +14,6 @@
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-CCM:ECDHE-ECDSA-AES128-CCM8"
 #define DTLS_GROUPS "X25519:P-256:P-384" /* X25519 costs 98 µs where P-256 costs 158 µs */
 
-/* Records of the next epoch that may come before the handshake is over: the other end's Finished,
- * once in each of its flights, perhaps repeated. OpenSSL keeps every one, whatever it holds, in a
- * buffer of 17 kB and up to a hundred of them, and anybody with a cookie can send them. */
-#define DTLS_EARLY_RECORDS_MAX 12
-
 struct dtls_client; /* dtls_client.c */
 
 struct dtls {
@@ -28,7 +23,6 @@ struct dtls {
 	void *arg;
 	struct bytes in; /* the datagram that is being fed; data NULL: none */
 	unsigned retransmit_ms;
-	unsigned early_records;
 	bool established;
 	bool over;
 	struct tls_server *tls;		/* of a server's */

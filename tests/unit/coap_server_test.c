@@ -457,8 +457,8 @@ static void join_proxy__two_devices_behind_one_socket__are_two(void **state)
 	char of_a[600];
 
 	assert_int_not_equal(coap_server_jpy_port(fx.server), coap_server_port(fx.server));
-	mote_start(&a, fd, "header of a", &config);
-	mote_start(&b, fd, "b", &config);
+	mote_start(&a, fd, "device a", &config);
+	mote_start(&b, fd, "device b", &config);
 	send(fd, "", 0, 0);
 	send(fd, "rubbish", 7, 0);
 	send(fd, "\x81\x41x", 3, 0);
