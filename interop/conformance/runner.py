@@ -7,6 +7,7 @@ import re
 
 from . import checks as checks_package
 from .core import CHECKS, Broken, Result, Skipped, run_check
+from .trial import PATIENCE_S
 from .trial_masa import MasaTrial
 from .trial_pledge import PledgeTrial
 from .trial_registrar import RegistrarTrial, lying_masa
@@ -41,6 +42,7 @@ class Session:
         self.folder = pathlib.Path(folder)
         self.instances = {}
         self.masa = None
+        self.patience = PATIENCE_S
 
     def __enter__(self):
         try:

@@ -13,7 +13,8 @@ from . import shown
 from .core import Broken, TrialBase, Wrong
 
 POLL_S = 0.02
-PATIENCE_S = 15
+PATIENCE_S = 15      # for what the target does in its own time
+CLOSE_SHARE = 1 / 3  # of that, for the end of a connection
 
 
 class Trial(TrialBase):
@@ -75,8 +76,9 @@ class Trial(TrialBase):
         if got != wanted:
             raise Wrong(f"{what} is {brief(got)} instead of {brief(wanted)}")
 
-    def wait(self, condition, why, timeout=PATIENCE_S):
+    def wait(self, condition, why, timeout=None):
         """Poll for what the target does in its own time. why: what is wrong when it does not."""
+        timeout = timeout or self.session.patience
         deadline = time.monotonic() + timeout
         while not (value := condition()):
             if time.monotonic() > deadline:
@@ -146,6 +148,7 @@ class Trial(TrialBase):
 class RecordedConnection(wire.Connection):
     def __init__(self, trial, port, **how):
         self.trial = trial
+        how["timeout"] = min(how.get("timeout", PATIENCE_S), trial.session.patience)
         try:
             super().__init__(port, **how)
         except wire.Closed as e:
@@ -153,6 +156,9 @@ class RecordedConnection(wire.Connection):
             raise
         except ConnectionRefusedError as e:
             raise Broken(f"nobody listens on port {port}") from e
+
+    def ended_by_peer(self, timeout=None):
+        return super().ended_by_peer(timeout or self.trial.session.patience * CLOSE_SHARE)
 
     def send(self, octets):
         self.trial.record("sent", *shown.http_octets(octets), octets)
