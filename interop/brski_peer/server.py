@@ -4,6 +4,7 @@
 An answer is an Answer, or None to close without a word. Each connection has a number, so that a
 test can tell whether two requests came over the same one.
 """
+import contextlib
 import ctypes
 import socket
 import ssl
@@ -106,6 +107,7 @@ class Server:
         self.changed = threading.Condition()
         self.stopping = threading.Event()
         self.threads = []
+        self.open = set()  # sockets of connections
 
     # -- life
 
@@ -115,6 +117,9 @@ class Server:
 
     def stop(self):
         self.stopping.set()
+        for each in [self.listener, *list(self.open)]:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for it
         self.listener.close()
         for thread in self.threads:
             thread.join(timeout=5)
@@ -174,6 +179,7 @@ class Server:
             self.handshake_errors.append(str(e))
             raw.close()
             return
+        self.open.add(tls)
         reader = Reader(tls, self.stopping)
         with tls:
             try:
@@ -181,6 +187,8 @@ class Server:
                     pass
             except (ssl.SSLError, OSError, EOFError):
                 pass
+            finally:
+                self.open.discard(tls)
 
     def _one(self, tls, reader, number):
         method, path, _ = reader.line().split(" ", 2)

@@ -4,11 +4,12 @@
 1. Its own pledge joins through its own registrar and MASA.
 2. Each check passes on the reference of its role.
 3. Each check fails when the rule it names as its mutant is switched off there.
-4. With --exact: no other check fails then, except those that name the same mutant, or say with
-   `also` that they meet it. Only checks that met the rule on the honest reference can.
+4. With --exact: no other check fails then, except those that name the same mutant. Only checks that
+   met the rule on the honest reference can, so only those are run.
 """
 import pathlib
 import tempfile
+import time
 
 from . import runner
 from .core import MUST
@@ -46,7 +47,7 @@ class Selftest:
     def __init__(self, lab, folder, pattern=None, exact=False):
         self.lab, self.folder, self.pattern, self.exact = lab, folder, pattern, exact
         self.proven, self.faults, self.unproven = 0, [], []
-        self.met, self.runs = {}, 0
+        self.met, self.runs, self.slow = {}, 0, []
 
     def role(self, role):
         chosen = runner.choose(role, pattern=self.pattern)
@@ -64,10 +65,12 @@ class Selftest:
         rules = session.target.rules
         rules.off, rules.met = set(off), set()
         self.runs += 1
+        began = time.monotonic()
         try:
             return session.run(check)
         finally:
             rules.off = set()
+            self.slow.append((time.monotonic() - began, check.id, sorted(off)))
 
     def passes(self, session, check):
         result = self.run(session, check)
@@ -112,6 +115,9 @@ def main(options):
             test.role(role)
         for fault in test.faults:
             print(f"FAILED {fault}")
-        print(f"{test.runs} runs")
+        if options.verbose:
+            for seconds, name, off in sorted(test.slow, reverse=True)[:20]:
+                print(f"{seconds:6.2f} s {name} without {off}")
+        print(f"{test.runs} runs, {sum(s for s, *_ in test.slow):.1f} s")
         print(f"{test.proven + (not wrong)} passed, {len(test.faults)} failed, 0 skipped")
         return runner.FAILED if test.faults else runner.PASSED

@@ -6,7 +6,6 @@ import time
 from brski_peer import constrained, forge
 from brski_peer.registrar import FakeRegistrar
 
-from .core import Wrong
 from .lab import Device
 from .trial import Trial
 
@@ -109,17 +108,15 @@ class PledgeTrial(Trial):
         return outcome
 
     def refuses_voucher(self, device=None, registrar=None, why="the voucher must be refused"):
-        """The voucher is refused: telemetry says so with a reason, nothing of EST happens."""
+        """The voucher is refused: the pledge does not join, nothing of EST happens, and if it reports
+        on the voucher it does not call it good. (That it reports at all is a check of its own.)"""
         registrar = registrar or self.registrar
         outcome = self.run(device, registrar)
         self.need(not outcome.joined, f"the pledge joins: {why}")
         self.no_est(registrar, why)
         step = "vs" if isinstance(registrar, constrained.FakeRegistrar) else "voucher_status"
-        reports = registrar.reports(step)
-        self.need(reports, f"no voucher_status after a voucher that is to be refused: {why}")
-        if reports[0].get("status") is not False:
-            raise Wrong(f"voucher_status says {reports[0].get('status')!r} instead of false: {why}")
-        self.need(str(reports[0].get("reason", "")).strip(), "voucher_status gives no reason")
+        said = [r.get("status") for r in registrar.reports(step)]
+        self.need(True not in said, f"voucher_status says the voucher is good: {why}")
         return outcome
 
     def no_est(self, registrar, why):

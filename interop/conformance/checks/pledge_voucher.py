@@ -3,6 +3,7 @@
 import base64
 
 from brski_peer import forge, voucher
+from brski_peer.server import text
 
 from ..core import MUST, SHOULD, check
 
@@ -43,7 +44,7 @@ def request_has_the_serial_number_of_the_idevid(t):
 def nonces_differ_from_attempt_to_attempt(t):
     """Two attempts to join have two nonces, of 8 octets at least."""
     device = t.device()
-    t.registrar.lie = lambda fields: {**fields, "serial-number": "ANOTHER"}
+    t.registrar.on["requestvoucher"] = lambda _request: text(404, "Not now.")
     for _ in range(2):
         t.run(device)
     nonces = [forge.read(r.body).fields.get("nonce") for r in t.registrar.seen("requestvoucher")]
@@ -100,10 +101,20 @@ def voucher_that_pins_another_domain_is_refused(t):
     t.refuses_voucher(why="it pins the neighbour's CA")
 
 
-@check("R8995-PLG-043", "R8995-PLG-045", level=MUST, role="pledge", profiles=RFC8995, mutant="reports on the voucher")
+@check("R8995-PLG-043", "R8995-PLG-045", level=MUST, role="pledge", profiles=RFC8995, mutant="sends voucher_status true")
 def good_voucher_is_reported(t):
     """voucher_status with version 1 and status true follows a good voucher."""
     t.joins()
     reports = t.registrar.reports("voucher_status")
     t.equal(len(reports), 1, "the number of voucher_status reports")
     t.equal((reports[0].get("version"), reports[0].get("status")), (1, True), "version and status")
+
+
+@check("R8995-PLG-044", level=MUST, role="pledge", profiles=RFC8995, mutant="sends voucher_status false")
+def refused_voucher_is_reported_with_a_reason(t):
+    """voucher_status with status false and a reason follows a voucher that is refused."""
+    t.registrar.lie = lambda fields: {**fields, "serial-number": "ANOTHER"}
+    t.run()
+    reports = t.registrar.reports("voucher_status")
+    t.equal([r.get("status") for r in reports], [False], "the status reports")
+    t.need(str(reports[0].get("reason", "")).strip(), "voucher_status gives no reason")

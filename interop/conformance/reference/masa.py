@@ -121,7 +121,7 @@ class ReferenceMasa(Role, Server):
             self.may_have_nonceless(rvr, serial)
         fields = self.voucher_for(rvr, pvr, serial)
         if self.rule("logs each voucher"):
-            self.log.setdefault(serial, []).append(self.event(fields))
+            self.log.setdefault(serial, []).append(self.event(rvr, fields))
         return Answer(200, forge.sign_voucher(fields, self.signer), CMS_TYPE)
 
     def may_have_nonceless(self, rvr, serial):
@@ -151,10 +151,10 @@ class ReferenceMasa(Role, Server):
     # -- the audit log
 
     @staticmethod
-    def event(fields):
-        pin = base64.b64decode(fields["pinned-domain-cert"])
-        return {"date": fields["created-on"], "domainID": forge.domain_id(pin),
-                "nonce": fields.get("nonce"), "assertion": fields["assertion"]}
+    def event(rvr, fields):
+        pin = forge.lowest_ca(rvr.certs, rvr.signer)
+        return {"date": fields["created-on"], "domainID": forge.domain_id(forge.der(pin)),
+                "nonce": rvr.fields.get("nonce"), "assertion": fields["assertion"]}
 
     def request_audit_log(self, request):
         rvr = self.registrars_request(request)

@@ -70,7 +70,9 @@ class Attempt:
     def connect(self, identity=None):
         how = {}
         if not self.rule("takes any certificate until the voucher"):
-            how["context"] = ssl.create_default_context()
+            root = self.pledge.lab.domain.file("root.crt")  # as if it had joined there before
+            how["context"] = ssl.create_default_context(cafile=str(root))
+            how["context"].check_hostname = False
         return Pledge(self.port, identity or self.identity, host=self.host, timeout=TIMEOUT_S, **how)
 
     # -- the voucher
@@ -104,7 +106,7 @@ class Attempt:
         self.report(p, "voucher_status", True)
 
     def report(self, p, step, status, **more):
-        if self.rule("reports on the voucher") or step != "voucher_status":
+        if self.rule(f"sends {step} {str(status).lower()}"):
             p.report(step, {"version": 1, "status": status, **more})
 
     def judge(self, octets, asked):

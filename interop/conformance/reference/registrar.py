@@ -203,7 +203,7 @@ class ReferenceRegistrar(Role, Server):
     def handed_on(self, octets):
         if self.rule("hands the voucher on untouched"):
             return octets
-        return octets + b"\0"
+        return cms.to_ber(octets)  # the same for most readers
 
     # -- telemetry, and what follows from it
 
