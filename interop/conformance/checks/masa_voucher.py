@@ -128,3 +128,13 @@ def unknown_media_type_is_415(t):
     """A body of a type the MASA does not know is refused cleanly: 415, or 406."""
     with t.registrar() as r:
         t.refused(r.ask(b"hello", content_type="text/plain"), 415, 406)
+
+
+@check("A-01", "O-09", level=MUST, role="masa", profiles=("cbrski",),
+       mutant="answers in the form of the request")
+def cose_request_gets_a_cose_voucher(t):
+    """A request in COSE gets a voucher in COSE, which brings its signer's chain along."""
+    cose_type = "application/voucher+cose"
+    device = t.device()
+    with t.registrar() as r:
+        t.cose_voucher(r.ask(r.cose_rvr(device), content_type=cose_type, accept=cose_type))

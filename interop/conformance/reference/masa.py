@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """An honest and strict MASA over HTTPS (RFC 8995 §5.5, §5.6, §5.8)."""
-import base64
 import json
 
-from brski_peer import cms, forge, voucher
+from brski_peer import forge, voucher
 from brski_peer.server import Answer, Server
 
 from ..trial_masa import leads_to
+from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
 from .rules import Refused, Role, answered
 
-CMS_TYPE = "application/voucher-cms+json"
-COSE_TYPE = "application/voucher+cose"
 BASE = "/.well-known/brski/"
 CMC_RA = "1.3.6.1.5.5.7.3.28"
-IGNORED = ("pinned-domain-cert", "last-renewal-date", "domain-cert-revocation-checks")
 
 
 class ReferenceMasa(Role, Server):
     """variant known-owner: vouchers for the owner of a device only, nonceless ones too."""
+    profiles = ("rfc8995", "8366bis", "cbrski")
     variants = ("known-owner",)
 
     def __init__(self, lab, folder, rules, variant="plain", masa_url=None):
@@ -53,76 +51,74 @@ class ReferenceMasa(Role, Server):
         if request.method != "POST" and self.rule("answers POST only"):
             raise Refused(405, "POST only.", headers=[("Allow", "POST")])
         kind = (request.header("content-type") or "").split(";")[0].strip().lower()
-        self.refuse("knows the media types it reads", kind != CMS_TYPE, 415, f"{kind} is not read here.")
-        return handler(request)
+        self.refuse("knows the media types it reads", kind not in FORMS, 415, f"{kind} is not read here.")
+        return handler(FORMS.get(kind, CmsForm), request)
 
     # -- what comes
 
-    def read(self, octets, what):
-        """A signed message whose signature holds; nothing in it is judged. With the rule that
+    def read(self, form, octets, what, hints=()):
+        """A signed request whose signature holds; nothing in it is judged. With the rule that
         verifies this signature off, as it stands."""
         try:
-            box = cms.parse(octets)
-            top, fields = voucher.decode(box.payload)
-        except Exception as e:
-            raise Refused(400, f"The {what} cannot be read.") from e
-        try:
-            signer = box.verify()
-        except Exception as e:
-            self.refuse(f"verifies the {what}'s signature", True, 403, f"The {what}'s signature does not hold.")
-            signer = box.signer()
-            if signer is None:
-                raise Refused(403, f"The {what} names no signer.") from e
-        if top != voucher.REQUEST:
+            message = form.read(octets, hints)
+        except Unreadable as e:
+            raise Refused(400, f"The {what}'s request cannot be read.") from e
+        if message.signer is None:
+            self.refuse(f"verifies the {what}'s signature", True, 403,
+                        f"The {what}'s signature does not hold.")
+            message.signer = form.named_signer(octets, hints)
+        if message.signer is None:
+            raise Refused(403, f"The {what} names no signer.")
+        if message.container != REQUEST:
             raise Refused(400, "That is no voucher-request.")
-        return forge.Read(top, fields, signer, box.certs, box.content_type, 3, box.payload)
+        return message
 
-    def registrars_request(self, request):
+    def registrars_request(self, form, request):
         """The request of a registrar whose signature holds up to the top of the chain it brought."""
-        rvr = self.read(request.body, "registrar")
+        rvr = self.read(form, request.body, "registrar")
         self.refuse("takes requests of registration authorities only",
                     CMC_RA not in forge.ekus(rvr.signer), 403, "The signer is no registration authority.")
         return rvr
 
-    def pledges_request(self, rvr, serial):
+    def pledges_request(self, form, rvr, serial):
         """The request inside, proven to be the device's own; None without one."""
         prior = rvr.fields.get("prior-signed-voucher-request")
         if prior is None:
             return None
-        pvr = self.read(base64.b64decode(prior), "pledge")
-        root = self.lab.maker.root
+        pvr = self.read(form, form.octets(prior), "pledge", rvr.certs)
         self.refuse("takes requests of its own devices only",
-                    not leads_to(pvr.signer, pvr.certs, [root]), 403, "That is no device of ours.")
+                    not leads_to(pvr.signer, [*pvr.certs, *rvr.certs], [self.lab.maker.root]), 403,
+                    "That is no device of ours.")
         self.refuse("compares the serial-number with the device's certificate",
                     voucher.serial_of(pvr.signer) != serial, 403, "The serial-number is another device's.")
         self.refuse("compares both nonces", rvr.fields.get("nonce") != pvr.fields.get("nonce"), 403,
                     "The nonces differ.")
-        self.refuse("wants the pledge's request to name the registrar", not self.near(pvr, rvr), 403,
+        self.refuse("wants the pledge's request to name the registrar", not self.near(form, pvr, rvr), 403,
                     "The pledge has seen another registrar.")
         return pvr
 
     @staticmethod
-    def near(pvr, rvr):
-        """Is the key that the pledge saw one of the registrar's chain?"""
-        seen = base64.b64decode(pvr.fields.get("proximity-registrar-cert") or "")
-        try:
-            return forge.spki(forge.parse(seen)) in {forge.spki(c) for c in rvr.certs}
-        except ValueError:
-            return False
+    def near(form, pvr, rvr):
+        """Is what the pledge saw of the registrar's chain?"""
+        named = proximity(form, pvr.fields)
+        return bool(named) and any(names_certificate(*named[0], cert) for cert in rvr.certs)
 
     # -- what goes
 
-    def request_voucher(self, request):
-        rvr = self.registrars_request(request)
+    def request_voucher(self, form, request):
+        rvr = self.registrars_request(form, request)
         serial = rvr.fields.get("serial-number")
-        pvr = self.pledges_request(rvr, serial)
+        pvr = self.pledges_request(form, rvr, serial)
         self.refuse("knows its devices", serial not in self.inventory, 404, "No such device.")
         if pvr is None:
             self.may_have_nonceless(rvr, serial)
-        fields = self.voucher_for(rvr, pvr, serial)
+        fields = self.voucher_for(form, rvr, pvr, serial)
         if self.rule("logs each voucher"):
-            self.log.setdefault(serial, []).append(self.event(rvr, fields))
-        return Answer(200, forge.sign_voucher(fields, self.signer), CMS_TYPE)
+            self.log.setdefault(serial, []).append(self.event(form, rvr, fields))
+        kind = form.media_type
+        if form is not CmsForm and not self.rule("answers in the form of the request"):
+            kind = CmsForm.media_type
+        return Answer(200, form.sign_voucher(fields, self.signer), kind)
 
     def may_have_nonceless(self, rvr, serial):
         """Without a pledge's request, only the owner's registrar may ask."""
@@ -132,7 +128,7 @@ class ReferenceMasa(Role, Server):
         self.refuse("gives nonceless vouchers to the owner only", not known, 403,
                     "Without a nonce, the owner only.")
 
-    def voucher_for(self, rvr, pvr, serial):
+    def voucher_for(self, form, rvr, pvr, serial):
         asked = rvr.fields
         pin = forge.lowest_ca(rvr.certs, rvr.signer)
         if not self.rule("pins a certificate of the registrar's chain"):
@@ -140,24 +136,25 @@ class ReferenceMasa(Role, Server):
         proven = "proximity" if self.rule("says proximity when it is proven") else "logged"
         nonce = asked.get("nonce")
         if nonce and not self.rule("copies the nonce"):
-            nonce = voucher.new_nonce()
+            nonce = form.new_nonce()
         copied = serial if self.rule("copies the serial-number") else serial + "0"
         fields = {"created-on": voucher.timestamp(), "assertion": proven if pvr else "logged",
                   "serial-number": copied, "nonce": nonce,
-                  "pinned-domain-cert": forge.b64(forge.der(pin)),
+                  "pinned-domain-cert": form.leaf(forge.der(pin)),
                   "expires-on": None if nonce else voucher.timestamp(seconds=1200)}
         return {name: value for name, value in fields.items() if value is not None}
 
     # -- the audit log
 
     @staticmethod
-    def event(rvr, fields):
-        pin = forge.lowest_ca(rvr.certs, rvr.signer)
+    def event(form, rvr, fields):
+        pin, nonce = forge.lowest_ca(rvr.certs, rvr.signer), rvr.fields.get("nonce")
         return {"date": fields["created-on"], "domainID": forge.domain_id(forge.der(pin)),
-                "nonce": rvr.fields.get("nonce"), "assertion": fields["assertion"]}
+                "nonce": forge.b64(nonce) if isinstance(nonce, bytes) else nonce,
+                "assertion": fields["assertion"]}
 
-    def request_audit_log(self, request):
-        rvr = self.registrars_request(request)
+    def request_audit_log(self, form, request):
+        rvr = self.registrars_request(form, request)
         own = forge.domain_id(forge.der(forge.lowest_ca(rvr.certs, rvr.signer)))
         events = self.log.get(rvr.fields.get("serial-number"), [])
         self.refuse("shows the log to former owners only", all(e["domainID"] != own for e in events), 404,
