@@ -39,7 +39,11 @@ const struct cert_list *anchors_certs(const struct anchors *a);
  *
  * A positive verdict for a leaf is remembered with its path and used again as long as the time
  * asked about lies within all validity periods of that path, so repeated calls cost a look-up. It
- * stays right whatever intermediates come with the leaf later. Refusals are never remembered. */
+ * stays right whatever intermediates come with the leaf later. Refusals are never remembered.
+ *
+ * The path above a leaf is remembered, too. Another leaf below it that is plain (cert_is_plain())
+ * is judged without OpenSSL: its signature, time, names and key identifiers; all others by OpenSSL.
+ */
 bool chain_verify(struct anchors *a, struct cert *leaf, const struct cert_list *untrusted,
 	int64_t now_unix_s, struct cert_list *path, struct err *e) MUST_CHECK;
 

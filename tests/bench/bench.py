@@ -4,7 +4,7 @@
 run. Prints a table and writes build/bench.json. Figures are CPU time, counts and ratios; the two
 latency figures are wall-clock and only as good as the machine is quiet.
 
-    BENCH_COUNT=N   onboardings of the 32-client run (default 2000)
+    BENCH_COUNT=N   onboardings of the 32-client run (default 10000)
 """
 import json
 import os
@@ -19,7 +19,7 @@ from bench_scaling import scaling  # noqa: E402
 from bench_site import Site  # noqa: E402
 
 BUILD = os.environ.get("BUILD", "build")
-COUNT_C32 = int(os.environ.get("BENCH_COUNT", "2000"))
+COUNT_C32 = int(os.environ.get("BENCH_COUNT", "10000"))
 RUNS = ((1, 300), (8, 800), (32, COUNT_C32))  # clients, onboardings
 PRIMITIVES = (("x25519_keygen", "X25519, new key"), ("x25519_derive", "X25519, agreement"),
               ("p256_sign", "P-256, sign"), ("p256_verify", "P-256, verify"))
