@@ -230,7 +230,9 @@ class Client:
 
     def _catch(self, timeout):
         """One datagram into the link. False: none came."""
-        if not select.select([self.socket], [], [], max(0, timeout))[0]:
+        arrived = select.poll()  # select() knows a thousand descriptors only
+        arrived.register(self.socket, select.POLLIN)
+        if not arrived.poll(max(0, timeout) * 1000):
             return False
         try:
             datagram = self.socket.recv(65536)

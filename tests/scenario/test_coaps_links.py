@@ -278,7 +278,7 @@ def test_what_a_vanished_device_asked_for_is_finished_before_the_end(place, acme
     """The MASA is about to write down that it issued a voucher: so does a registrar that is told
     to stop meanwhile, for the device to fetch later."""
     fake_masa.delay = 1
-    registrar = harness.Registrar(place / f"registrar-{carrier}", domain, [acme], coaps=True)
+    registrar = harness.Registrar(place / f"vanished-{carrier}", domain, [acme], coaps=True)
     site = Site(place, acme, domain, fake_masa, registrar)
     device = site.device()
     with harness.running(registrar):
