@@ -440,6 +440,7 @@ class Answer:
     silent: bool = False      # no answer at all, not even an ACK
     delay: float = 0          # before a piggybacked answer
     etag: bytes = None        # of every block; "changing": another one for each block
+    close: bool = False       # close_notify after a piggybacked answer
 
 
 class _Association:
@@ -602,10 +603,14 @@ class Server:
         if before is not None:
             association.send(before)
             return
+        self.close_after = False
         answer = self._answer_block(association, message)
         if answer is None:
             return
         self._deliver(association, message, *answer)
+        if self.close_after:
+            association.transmit(association.link.close())
+            self.associations.pop(association.address, None)
 
     def _answer_block(self, association, message):
         """(message, separate, delay); None: silence."""
@@ -638,6 +643,7 @@ class Server:
         if answer is None or answer.silent:
             return None
         association.downloads[key] = answer
+        self.close_after = answer.close
         return self._slice(association, answer, part2 or (0, False, self.szx), options)
 
     def _slice(self, association, answer, part, options):

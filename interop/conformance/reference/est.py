@@ -50,34 +50,49 @@ class Est:
                     "The request is not signed with its key.")
         return der, csr
 
-    def issued(self, der, **changes):
-        cert = forge.issue(self.registrar.domain.issuing, der, **changes)
+    def issued(self, der):
+        cert = forge.issue(self.registrar.domain.issuing, der)
         certs = [cert] if self.rule("sends the new certificate alone") else [
             cert, self.registrar.domain.issuing.cert]
         return Answer(200, est_body(forge.certs_only(certs)), CERTS_TYPE)
 
     def simpleenroll(self, request):
-        client = self.registrar.client(request)
-        self.refuse("enrols after the voucher only", not client.trusted, 403,
-                    "First a voucher and a history without fault.")
+        self.may_enrol(request)
         der, csr = self.request_in(request)
-        idevid = forge.parse(request.peer_der)
-        self.refuse("issues for the device's own subject only", csr.subject != idevid.subject, 403,
-                    "The subject is not yours.")
+        self.judge_first(request, csr)
         return self.issued(der)
 
     def simplereenroll(self, request):
+        self.may_renew(request)
+        der, csr = self.request_in(request)
+        self.judge_renewal(request, csr)
+        return self.issued(der)
+
+    # -- what holds over CoAPS as well
+
+    def may_enrol(self, request):
+        client = self.registrar.client(request)
+        self.refuse("enrols after the voucher only", not client.trusted, 403,
+                    "First a voucher and a history without fault.")
+
+    def judge_first(self, request, csr):
+        idevid = forge.parse(request.peer_der)
+        self.refuse("issues for the device's own subject only", csr.subject != idevid.subject, 403,
+                    "The subject is not yours.")
+
+    def may_renew(self, request):
         if not request.peer_der:
             raise Refused(403, "Show a certificate.")
         domain = self.registrar.domain
         ldevid = forge.parse(request.peer_der)
         ours = leads_to(ldevid, [domain.issuing.cert], [domain.root])
         self.refuse("renews its own certificates only", not ours, 403, "That is no certificate of ours.")
-        der, csr = self.request_in(request)
+
+    def judge_renewal(self, request, csr):
+        ldevid = forge.parse(request.peer_der)
         self.refuse("keeps subject and names in a renewal",
                     csr.subject != ldevid.subject or names(csr) != names(ldevid), 403,
                     "Subject and alternative names stay as they are.")
-        return self.issued(der)
 
 
 def names(holder):

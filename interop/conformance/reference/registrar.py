@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An honest and strict registrar over HTTPS: vouchers and telemetry here (RFC 8995 §5.2 to §5.8), EST in
 est.py."""
-import base64
 import json
 import ssl
 
@@ -11,9 +10,10 @@ from brski_peer.server import Answer, Server
 from ..lab import Domain
 from ..trial_masa import leads_to
 from .est import Est
+from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
+from .registrar_coap import CoapSide
 from .rules import Refused, Role, answered
 
-CMS_TYPE = "application/voucher-cms+json"
 BRSKI = "/.well-known/brski/"
 EST = "/.well-known/est/"
 IGNORED = ("pinned-domain-cert", "last-renewal-date", "domain-cert-revocation-checks")
@@ -24,6 +24,7 @@ class Client:
     """What a registrar remembers of a device, by its certificate."""
 
     def __init__(self):
+        self.form = None      # CMS or COSE
         self.pvr = None       # of the voucher it asked for last
         self.voucher = None   # the answer to that
         self.rvr = None       # what the MASA was asked
@@ -31,6 +32,8 @@ class Client:
 
 
 class ReferenceRegistrar(Role, Server):
+    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps")
+
     def __init__(self, lab, folder, rules, variant="plain"):
         Role.__init__(self, lab, folder, rules, variant)
         self.domain = Domain(folder / "domain")
@@ -40,16 +43,19 @@ class ReferenceRegistrar(Role, Server):
         self.clients = {}       # certificate → Client
         self.approved, self.rejected = set(), set()
         self.est = Est(self)
-        self.addresses = {"https": ("127.0.0.1", self.port)}
+        self.coap = CoapSide(self)
+        self.addresses = {"https": ("127.0.0.1", self.port), "coaps": ("127.0.0.1", self.coap.port)}
         self.files = {"domain_ca": self.domain.file("issuing.crt"),
                       "domain_root": self.domain.file("root.crt")}
         self.actions = {"approve": lambda serial: self.approved.add(serial),
                         "reject": lambda serial: self.rejected.add(serial)}
 
     def start(self):
+        self.coap.start()
         return Server.start(self)
 
     def stop(self):
+        self.coap.stop()
         Server.stop(self)
 
     # -- HTTP
@@ -83,57 +89,56 @@ class ReferenceRegistrar(Role, Server):
     # -- vouchers
 
     def request_voucher(self, request):
-        client = self.client(request)
         kind = (request.header("content-type") or "").split(";")[0].strip().lower()
-        self.refuse("knows the media types it reads", kind != CMS_TYPE, 415, f"{kind} is not read here.")
-        pvr = self.read(request)
-        self.judge(pvr, forge.parse(request.peer_der))
-        if self.waits(request, client):
+        client = self.client(request)
+        self.refuse("knows the media types it reads", kind not in FORMS, 415, f"{kind} is not read here.")
+        form = FORMS.get(kind, CmsForm)
+        octets = self.voucher_for(form, request, client)
+        if octets is None:
             return Answer(202, headers=[("Retry-After", "1")])
+        return Answer(200, octets, form.media_type)
+
+    def voucher_for(self, form, request, client):
+        """The voucher for a request, however it came; None: the admin has not decided yet."""
+        pvr = self.read(form, request)
+        self.judge(form, pvr, forge.parse(request.peer_der))
+        if self.waits(request, client):
+            return None
         if client.pvr != request.body or client.voucher is None:
-            client.rvr = self.own_request(request, pvr)
-            client.voucher = self.ask_masa(request, client.rvr)
+            client.form, client.rvr = form, self.own_request(form, request, pvr)
+            client.voucher = self.ask_masa(form, request, client.rvr)
             client.pvr = request.body
         client.trusted = True
-        return Answer(200, self.handed_on(client.voucher), CMS_TYPE)
+        return self.handed_on(form, client.voucher)
 
-    def read(self, request):
+    def read(self, form, request):
         """The pledge's request, its signature verified, nothing else."""
+        shown = [forge.parse(request.peer_der)]
         try:
-            box = cms.parse(request.body)
-            top, fields = voucher.decode(box.payload)
-        except Exception as e:
+            message = form.read(request.body, shown)
+        except Unreadable as e:
             raise Refused(400, "That cannot be read.") from e
-        if top != voucher.REQUEST:
+        if message.container != REQUEST:
             raise Refused(400, "That is no voucher-request.")
-        try:
-            signer = box.verify([forge.parse(request.peer_der)])
-        except Exception as e:
+        if message.signer is None:
             self.refuse("verifies the pledge's signature", True, 403, "The signature does not hold.")
-            signer = box.signer() or forge.parse(request.peer_der)
-            if signer is None:
-                raise Refused(403, "There is no signer.") from e
-        return forge.Read(top, fields, signer, box.certs, box.content_type, 3, box.payload)
+            message.signer = form.named_signer(request.body, shown)
+        return message
 
-    def judge(self, pvr, idevid):
+    def judge(self, form, pvr, idevid):
         """Everything that can be said of a request without asking anybody."""
         self.refuse("takes a request signed by the device that asks only", pvr.signer != idevid, 403,
                     "Another device signed this.")
         self.refuse("takes the serial-number of the IDevID only",
                     pvr.fields.get("serial-number") != voucher.serial_of(idevid), 403,
                     "The serial-number is not that of your certificate.")
-        self.refuse("takes only its own certificate as proximity", not self.names_us(pvr), 401,
+        named = proximity(form, pvr.fields)
+        names_us = bool(named) and names_certificate(*named[0], self.identity.cert)
+        self.refuse("takes only its own certificate as proximity", not names_us, 401,
                     "You have seen another registrar.", close=True)
         has_ignored = any(name in pvr.fields for name in IGNORED)
         if has_ignored and not self.rule("passes over leaves a pledge has no business with"):
             raise Refused(400, "A request has no such leaf.")
-
-    def names_us(self, pvr):
-        named = pvr.fields.get("proximity-registrar-cert") or ""
-        try:
-            return base64.b64decode(named, validate=True) == self.identity.der
-        except ValueError:
-            return False
 
     def waits(self, request, client):
         """Devices of the cautious manufacturer wait for the admin."""
@@ -149,15 +154,15 @@ class ReferenceRegistrar(Role, Server):
 
     # -- towards the MASA
 
-    def own_request(self, request, pvr):
+    def own_request(self, form, request, pvr):
         """The signed request to the MASA around the pledge's."""
-        fields = forge.rvr_fields(request.body, forge.parse(request.peer_der))
+        fields = form.rvr_fields(request.body, forge.parse(request.peer_der))
         if not self.rule("puts the pledge's request into its own"):
             fields.pop("prior-signed-voucher-request")
         if not self.rule("copies the nonce"):
-            fields["nonce"] = voucher.new_nonce()
+            fields["nonce"] = form.new_nonce()
         if not self.rule("leaves proximity-registrar-cert out of its own request"):
-            fields["proximity-registrar-cert"] = pvr.fields["proximity-registrar-cert"]
+            fields["proximity-registrar-cert"] = form.leaf(self.identity.der)
         if not self.rule("names the issuer of the IDevID"):
             fields.pop("idevid-issuer")
         if not self.rule("dates its request"):
@@ -165,7 +170,7 @@ class ReferenceRegistrar(Role, Server):
         signer = self.identity
         if not self.rule("signs with a certificate for registration authorities"):
             signer = self.domain.registrar_identity(eku=[forge.certs.SERVER_AUTH])
-        return forge.sign_request(fields, signer, certs=signer.chain(with_root=True))
+        return form.sign_rvr(fields, signer, request.peer_chain)
 
     def masa_address(self, idevid):
         """(host, port, base path) of the extension in an IDevID."""
@@ -187,11 +192,12 @@ class ReferenceRegistrar(Role, Server):
         except (wire.Closed, OSError) as e:
             raise Refused(503, "The manufacturer cannot be reached.") from e
 
-    def ask_masa(self, request, rvr):
+    def ask_masa(self, form, request, rvr):
         connection, base = self.masa(forge.parse(request.peer_der))
         with connection:
             try:
-                reply = connection.post(base + "/requestvoucher", rvr, CMS_TYPE, [("Accept", CMS_TYPE)])
+                reply = connection.post(base + "/requestvoucher", rvr, form.media_type,
+                                        [("Accept", form.media_type)])
             except (wire.Closed, OSError, ValueError, AssertionError) as e:
                 raise Refused(502, "The manufacturer answers strangely.") from e
         if reply.status in RELAYED:
@@ -200,8 +206,8 @@ class ReferenceRegistrar(Role, Server):
             raise Refused(502, "The manufacturer fails.")
         return reply.body
 
-    def handed_on(self, octets):
-        if self.rule("hands the voucher on untouched"):
+    def handed_on(self, form, octets):
+        if form is not CmsForm or self.rule("hands the voucher on untouched"):
             return octets
         return cms.to_ber(octets)  # the same for most readers
 
@@ -217,17 +223,19 @@ class ReferenceRegistrar(Role, Server):
             raise Refused(400, "That is no report.") from e
 
     def voucher_status(self, request):
-        client = self.client(request)
-        self.report(request)
+        self.reported(request, self.client(request), self.report(request))
+        return Answer(200)
+
+    def reported(self, request, client, _report):
+        """A report on the voucher came, however: what there is to do after it."""
         if client.rvr and self.rule("asks for the audit log after the report"):
             self.history(request, client)
-        return Answer(200)
 
     def history(self, request, client):
         """The device's audit log: a domain that is not ours ends the trust."""
         connection, base = self.masa(forge.parse(request.peer_der))
         with connection:
-            reply = connection.post(base + "/requestauditlog", client.rvr, CMS_TYPE,
+            reply = connection.post(base + "/requestauditlog", client.rvr, client.form.media_type,
                                     [("Accept", "application/json")])
         own = forge.domain_id(forge.der(self.domain.issuing.cert))
         events = json.loads(reply.body).get("events", []) if reply.status == 200 else []
