@@ -10,6 +10,15 @@ static void require_within(struct bytes part, struct bytes whole)
 					  part.data + part.len <= whole.data + whole.len));
 }
 
+/* Where it does not fit, nothing of it stays. */
+static void write_into_too_little(const struct jpy *m, size_t room)
+{
+	BUF_AUTO struct buf out = BUF_INIT(room);
+	struct err e = ERR_INIT;
+
+	FUZZ_REQUIRE(!jpy_format(m, &out, &e) && e.kind != ERR_NONE && out.len == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	BUF_AUTO struct buf out = BUF_INIT(JPY_CONTENT_MAX + JPY_HEADER_MAX + JPY_FRAMING_MAX);
@@ -24,6 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	require_within(m.content, bytes_of(data, len));
 	FUZZ_REQUIRE(jpy_format(&m, &out, &e));
 	FUZZ_REQUIRE(out.len <= len + JPY_FRAMING_MAX);
+	write_into_too_little(&m, m.content.len);
+	if (len > JPY_HEADER_MAX)
+		write_into_too_little(&(struct jpy){.header = bytes_of(data, len)}, 2 * len);
 	FUZZ_REQUIRE(jpy_parse(buf_bytes(&out), &again, &e));
 	FUZZ_REQUIRE(bytes_equal(m.header, again.header) && bytes_equal(m.content, again.content));
 	return 0;
