@@ -75,7 +75,7 @@ def ask_anybody(context):
 def chain_of(tls):
     """All certificates the peer of a TLS socket sent, its own first, in DER."""
     sent = tls._sslobj.get_unverified_chain() or []
-    return [ssl.PEM_cert_to_DER_cert(c.public_bytes()) for c in sent]
+    return [ssl.PEM_cert_to_DER_cert(c.public_bytes()) for c in sent if c]
 
 
 class Server:

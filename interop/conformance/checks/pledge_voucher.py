@@ -3,7 +3,8 @@
 import base64
 
 from brski_peer import forge, voucher
-from brski_peer.server import text
+from brski_peer.registrar import CMS_TYPE
+from brski_peer.server import Answer, text
 
 from ..core import MUST, SHOULD, check
 
@@ -113,7 +114,7 @@ def good_voucher_is_reported(t):
 @check("R8995-PLG-044", level=MUST, role="pledge", profiles=RFC8995, mutant="sends voucher_status false")
 def refused_voucher_is_reported_with_a_reason(t):
     """voucher_status with status false and a reason follows a voucher that is refused."""
-    t.registrar.lie = lambda fields: {**fields, "serial-number": "ANOTHER"}
+    t.registrar.on["requestvoucher"] = lambda _request: Answer(200, b"no voucher", CMS_TYPE)
     t.run()
     reports = t.registrar.reports("voucher_status")
     t.equal([r.get("status") for r in reports], [False], "the status reports")

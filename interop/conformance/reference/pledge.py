@@ -9,20 +9,16 @@ from brski_peer.pledge import CMS_TYPE, Pledge, certs_of, est_body
 from brski_peer.server import chain_of
 
 from ..trial_masa import leads_to
+from .pledge_coap import FAILURES, BadVoucher, CoapAttempt, Failed
 from .rules import Role
 
 TIMEOUT_S = 5
 
 
-class BadVoucher(Exception):
-    """The voucher is refused; the text goes into the report."""
-
-
-class Failed(Exception):
-    """The attempt ends here."""
-
-
 class ReferencePledge(Role):
+    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps")
+    options = {"pledge": {"coaps": True}}
+
     def __init__(self, lab, folder, rules, variant="plain"):
         super().__init__(lab, folder, rules, variant)
         self.actions = {"join": self.join}
@@ -35,11 +31,12 @@ class ReferencePledge(Role):
             return 0, "already enrolled"
         said = []
         for url in urls.split():
+            kind = CoapAttempt if url.startswith("coaps:") else Attempt
             try:
-                attempt = Attempt(self, forge.load(key, certificate), forge.load_certs(anchors), url)
+                attempt = kind(self, forge.load(key, certificate), forge.load_certs(anchors), url)
                 self.enrolled[str(device_state)] = attempt.run()
                 return 0, "joined"
-            except (Failed, BadVoucher, wire.Closed, OSError, ValueError, AssertionError) as e:
+            except (Failed, BadVoucher, wire.Closed, AssertionError, *FAILURES) as e:
                 said.append(f"{url}: {type(e).__name__}: {e}")
         return 1, "\n".join(said)
 
@@ -73,6 +70,7 @@ class Attempt:
             root = self.pledge.lab.domain.file("root.crt")  # as if it had joined there before
             how["context"] = ssl.create_default_context(cafile=str(root))
             how["context"].check_hostname = False
+            how["context"].load_cert_chain(self.identity.cert_path, self.identity.key_path)
         return Pledge(self.port, identity or self.identity, host=self.host, timeout=TIMEOUT_S, **how)
 
     # -- the voucher
