@@ -16,6 +16,7 @@
 #define RECEIVES_PER_TURN  64 /* so that a flood leaves time for timers and answers */
 #define SHED_TOLD_EVERY_MS 1000
 #define SILENT_MS	   1500 /* without a datagram: a peer repeats after 1000 */
+#define AGED_MS		   4000 /* that a handshake takes which lost a flight twice, and some */
 
 static const struct coap_limits *limits_of(const struct coap_worker *w)
 {
@@ -156,22 +157,24 @@ static struct coap_peer *of_largest_crowd(struct coap_worker *w, size_t more)
 }
 
 /* Whose handshake is given up for one more of this source? That of a source which has clearly more
- * of them, else the oldest that nothing has been heard of lately. Nobody's, when all are busy:
- * after a power cut a whole site comes at once, and who is told nothing comes again a second later,
- * while a handshake that is cut off has cost its signature. */
+ * of them, else the oldest that nothing has been heard of lately, else the oldest if it should have
+ * been over by now: anybody can be heard of without going on. Nobody's, when all are busy: after a
+ * power cut a whole site comes at once, and who is told nothing comes again a second later, while a
+ * handshake that is cut off has cost its signature. */
 static struct coap_peer *handshake_to_go(struct coap_worker *w, const uint8_t *source)
 {
 	struct coap_peer *p = of_largest_crowd(w, count_of_source(w, source) + 2);
-	int64_t lately = clock_mono_ms() - SILENT_MS;
+	int64_t now = clock_mono_ms();
 
 	if (p)
 		return p;
 	TAILQ_FOREACH(p, &w->handshaking, queue)
 	{
-		if (p->alive_ms < lately)
+		if (p->alive_ms < now - SILENT_MS)
 			return p;
 	}
-	return NULL;
+	p = TAILQ_FIRST(&w->handshaking);
+	return p && p->begun_ms < now - AGED_MS ? p : NULL;
 }
 
 /* Is there room for one more, now or because another one goes? Asked after the cookie was good

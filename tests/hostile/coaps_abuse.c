@@ -6,13 +6,15 @@
  *   coaps_abuse jpy PORT SECONDS RATE           the same for a join proxy's port: arrays that are
  *                                               none, and ClientHellos under headers without end
  *   coaps_abuse half PORT COUNT SPREAD          handshakes left alone when the cookie has returned
+ *   coaps_abuse clinging PORT COUNT SPREAD      the same, and each says something worthless every
+ *                                               half a second, so as not to seem left alone
  *   coaps_abuse sessions PORT COUNT SPREAD KEY CERTIFICATE
  *                                               associations that say nothing any more, each with a
  *                                               certificate of its own from the CA that is named
  *
  * RATE is datagrams a second; 0: as many as go. Every stroke comes from a port of its own and, of
- * the last two, from SPREAD addresses of 127/8. The floods print "datagrams answers" at their end.
- * The crowds print a line "ready N" when N stand and wait for the end of their input. */
+ * the last three, from SPREAD addresses of 127/8. The floods print "datagrams answers" at their
+ * end. The crowds print a line "ready N" when N stand and wait for the end of their input. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
@@ -157,8 +159,9 @@ static void flood(struct victim *v, size_t (*make)(unsigned char *), int seconds
 	printf("%lu %lu\n", v->sent, v->answers);
 }
 
-/* ClientHello, HelloVerifyRequest, ClientHello with the cookie, and not a word more. */
-static bool leave_half_open(const struct victim *v, unsigned n)
+/* ClientHello, HelloVerifyRequest, ClientHello with the cookie, and not a word more. The socket, -1
+ * when there was no answer. */
+static int begin_handshake(const struct victim *v, unsigned n)
 {
 	unsigned char hello[DATAGRAM_MAX], answer[2048];
 	size_t len = make_hello(hello), cookie;
@@ -170,7 +173,7 @@ static bool leave_half_open(const struct victim *v, unsigned n)
 	cookie = got > COOKIE_LEN_AT ? answer[COOKIE_LEN_AT] : 0;
 	if (got < COOKIE_LEN_AT + 1 + (ssize_t)cookie || answer[13] != HELLO_VERIFY) {
 		close(fd);
-		return false;
+		return -1;
 	}
 	/* the cookie stands after the random and an empty session ID; three lengths grow by it */
 	memmove(hello + RANDOM_AT + 34 + cookie, hello + RANDOM_AT + 34, len - RANDOM_AT - 34);
@@ -183,8 +186,55 @@ static bool leave_half_open(const struct victim *v, unsigned n)
 	hello[24] = (unsigned char)(hello[24] + cookie);
 	send(fd, hello, len + cookie, 0);
 	got = recv(fd, answer, sizeof(answer), 0);
+	if (got > 13 && answer[13] == 2)
+		return fd;
 	close(fd);
-	return got > 13 && answer[13] == 2;
+	return -1;
+}
+
+static bool leave_half_open(const struct victim *v, unsigned n)
+{
+	int fd = begin_handshake(v, n);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A record that comes too early to be looked at: enough to be heard of. */
+static void chatter(const int *fds, unsigned count)
+{
+	static const unsigned char record[] = {0x17, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0};
+
+	for (unsigned i = 0; i < count; i++)
+		send(fds[i], record, sizeof(record), MSG_DONTWAIT);
+}
+
+/* As many as get in, and again when some were ended; until the end of the input. */
+static void cling(const struct victim *v, unsigned count)
+{
+	int *fds = calloc(count, sizeof(*fds));
+	struct pollfd end = {.fd = STDIN_FILENO, .events = POLLIN};
+	struct timespec told;
+	unsigned held = 0, n = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &told);
+	while (fds && poll(&end, 1, held < count ? 0 : 100) == 0) {
+		int fd = held < count ? begin_handshake(v, n++) : -1;
+
+		if (fd >= 0)
+			fds[held++] = fd;
+		if (held == count || n == count) {
+			printf("ready %u\n", held);
+			fflush(stdout);
+			n = count + 1;
+		}
+		if (since_us(&told) < 500000)
+			continue;
+		chatter(fds, held);
+		clock_gettime(CLOCK_MONOTONIC, &told);
+	}
+	free(fds);
 }
 
 struct ca {
@@ -295,7 +345,9 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	v.spread = (unsigned)atoi(argv[4]);
-	if (strcmp(argv[1], "half") == 0)
+	if (strcmp(argv[1], "clinging") == 0)
+		cling(&v, (unsigned)atoi(argv[3]));
+	else if (strcmp(argv[1], "half") == 0)
 		crowd(&v, (unsigned)atoi(argv[3]), NULL);
 	else if (strcmp(argv[1], "sessions") == 0 && argc == 7) {
 		struct ca ca = open_ca(argv[5], argv[6]);

@@ -482,6 +482,20 @@ def test_1000_half_open_handshakes(siege):
     crowd(siege, "half", 1000, 20)
 
 
+def test_half_open_handshakes_that_are_never_silent(siege):
+    """From the address that good devices come from; none of them goes on, all of them are heard of."""
+    def attack(target):
+        argv = [ATTACKER, "clinging", str(target.daemon.coaps_port), "600", "1"]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+            p.stdout.readline()
+            target.struck()
+            while target.going():
+                target.rest(0.1)
+            p.stdin.close()
+
+    lay(siege, attack, limit_s=FLOODED_S, growth_max_kb=GROWTH_MAX_KB + 600 * ASSOCIATION_KB)
+
+
 def test_1100_idle_associations_from_one_address(siege):
     crowd(siege, "sessions", 1100, 1)
 
