@@ -65,10 +65,36 @@ bool address_is_link_local(const struct address *a)
 	return a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a->v6.sin6_addr);
 }
 
+/* The same for an IPv4 address and for one mapped into IPv6, which the kernel takes for it. */
+static struct in6_addr in_ipv6(const struct address *a)
+{
+	uint8_t key[ADDRESS_KEY_LEN];
+	struct in6_addr out;
+
+	address_key(a, key);
+	memcpy(&out, key, sizeof(out));
+	return out;
+}
+
 bool address_is_wildcard(const struct address *a)
 {
-	return a->sa.sa_family == AF_INET ? a->v4.sin_addr.s_addr == INADDR_ANY
-					  : IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
+	struct in6_addr i = in_ipv6(a);
+
+	return IN6_IS_ADDR_UNSPECIFIED(&i) || (IN6_IS_ADDR_V4MAPPED(&i) && i.s6_addr[12] == 0);
+}
+
+bool address_is_loopback(const struct address *a)
+{
+	struct in6_addr i = in_ipv6(a);
+
+	return IN6_IS_ADDR_LOOPBACK(&i) || (IN6_IS_ADDR_V4MAPPED(&i) && i.s6_addr[12] == 127);
+}
+
+bool address_is_multicast(const struct address *a)
+{
+	struct in6_addr i = in_ipv6(a);
+
+	return IN6_IS_ADDR_MULTICAST(&i) || (IN6_IS_ADDR_V4MAPPED(&i) && i.s6_addr[12] >= 224);
 }
 
 void address_key(const struct address *a, uint8_t out[ADDRESS_KEY_LEN])

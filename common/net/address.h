@@ -34,7 +34,9 @@ uint16_t address_port(const struct address *a);
 void address_set_port(struct address *a, uint16_t port);
 bool address_equal(const struct address *a, const struct address *b); /* port included */
 bool address_is_link_local(const struct address *a);
-bool address_is_wildcard(const struct address *a);
+bool address_is_wildcard(const struct address *a); /* all of 0.0.0.0/8 */
+bool address_is_loopback(const struct address *a);
+bool address_is_multicast(const struct address *a); /* IPv4's reserved ones and broadcast, too */
 /* Who it is, whatever the port: an IPv4 address is one mapped into IPv6. */
 void address_key(const struct address *a, uint8_t out[ADDRESS_KEY_LEN]);
 /* "192.0.2.1:5684", "[fe80::1%eth0]:5684". Returns out. */

@@ -114,6 +114,14 @@ struct answer {
 	struct coap_message message;
 };
 
+/* Anybody can answer, and a proxy passes on what comes from devices: not to this machine's own
+ * services, nor to many at once. Who is on this machine may say so. */
+static bool leads_astray(const struct answer *a, const struct address *to)
+{
+	return address_is_wildcard(to) || address_is_multicast(to) ||
+	       (address_is_loopback(to) && !address_is_loopback(&a->from));
+}
+
 /* Where a link leads. A link-local address is one on the interface the answer came by. */
 static bool place_of(const struct coap_query *q, const struct answer *a, const struct core_link *l,
 	struct address *out)
@@ -139,7 +147,7 @@ static bool place_of(const struct coap_query *q, const struct answer *a, const s
 		return false;
 	if (address_is_link_local(out))
 		out->v6.sin6_scope_id = a->interface;
-	return !address_is_wildcard(out);
+	return !leads_astray(a, out);
 }
 
 static void keep(struct coap_query *q, const struct answer *a, const struct address *at)

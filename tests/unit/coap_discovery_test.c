@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -367,12 +369,12 @@ static void on_question(evutil_socket_t fd, short what, void *arg)
 	assert_true(sendto(fd, octets.data, octets.len, 0, &from.sa, from.len) > 0);
 }
 
-static size_t lie(enum coap_find find, struct liar *l)
+static size_t lie_at(const char *literal, enum coap_find find, struct liar *l)
 {
 	struct err e = ERR_INIT;
 	struct scene s = {.loop = loop_new(&e)};
 
-	assert_true(address_parse("127.0.0.1", 0, &s.at, &e));
+	assert_true(address_parse(literal, 0, &s.at, &e));
 	l->fd = socket(AF_INET, SOCK_DGRAM, 0);
 	assert_int_equal(bind(l->fd, &s.at.sa, s.at.len), 0);
 	assert_true(address_of_socket(l->fd, &s.at, &e));
@@ -383,6 +385,46 @@ static size_t lie(enum coap_find find, struct liar *l)
 	close(l->fd);
 	loop_free(s.loop);
 	return s.count;
+}
+
+static size_t lie(enum coap_find find, struct liar *l)
+{
+	return lie_at("127.0.0.1", find, l);
+}
+
+/* An address of this machine that others can reach, too; false: it has none. */
+static bool find_outer_address(char out[INET_ADDRSTRLEN])
+{
+	struct ifaddrs *all, *i;
+	bool found = false;
+
+	assert_int_equal(getifaddrs(&all), 0);
+	for (i = all; i && !found; i = i->ifa_next) {
+		const struct sockaddr_in *v4 = (const void *)i->ifa_addr;
+
+		found = v4 && v4->sin_family == AF_INET && (i->ifa_flags & IFF_UP) &&
+			!(i->ifa_flags & IFF_LOOPBACK) &&
+			inet_ntop(AF_INET, &v4->sin_addr, out, INET_ADDRSTRLEN);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+static void query__stranger_names_this_machines_own_services__is_passed_over(void **state)
+{
+	static const char *const lies[] = {"<jpy://127.0.0.53:53>;rt=brski.rjp",
+		"<jpy://[::1]:53>;rt=brski.rjp", "<jpy://[::ffff:127.0.0.1]:53>;rt=brski.rjp"};
+	char here[INET_ADDRSTRLEN];
+
+	if (!find_outer_address(here))
+		skip();
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		struct liar l = {.code = COAP_CONTENT, .payload = lies[i]};
+
+		assert_int_equal(lie_at(here, COAP_FIND_JPY, &l), 0);
+		/* who is here may mean it */
+		assert_int_equal(lie(COAP_FIND_JPY, &l), 1);
+	}
 }
 
 /* req: X-03 X-04 X-06 J-11 */
@@ -398,6 +440,16 @@ static void query__answer_that_is_none__is_passed_over(void **state)
 		{COAP_FIND_JPY, {.code = COAP_CONTENT, .payload = "<jpy://[::2]>;rt=brski.rjp"}, 0},
 		{COAP_FIND_JPY, {.code = COAP_CONTENT, .payload = "<jpy://[::]:9>;rt=brski.rjp"},
 			0},
+		{COAP_FIND_JPY,
+			{.code = COAP_CONTENT,
+				.payload = "<jpy://[::ffff:0.0.0.0]:9>;rt=brski.rjp"},
+			0},
+		{COAP_FIND_JPY,
+			{.code = COAP_CONTENT, .payload = "<jpy://[ff02::1]:9>;rt=brski.rjp"}, 0},
+		{COAP_FIND_COAPS,
+			{.code = COAP_CONTENT, .payload = "<coaps://224.0.1.187>;rt=brski"}, 0},
+		{COAP_FIND_COAPS,
+			{.code = COAP_CONTENT, .payload = "<coaps://255.255.255.255>;rt=brski"}, 0},
 		{COAP_FIND_JPY,
 			{.code = COAP_CONTENT, .payload = "<jpy://a.example:9>;rt=brski.rjp"}, 0},
 		{COAP_FIND_JPY,
@@ -478,6 +530,7 @@ int main(void)
 		cmocka_unit_test(responder__garbage__is_met_with_silence_or_reset),
 		cmocka_unit_test(responder__one_asks_without_end__is_answered_within_its_part),
 		cmocka_unit_test(query__answer_that_is_none__is_passed_over),
+		cmocka_unit_test(query__stranger_names_this_machines_own_services__is_passed_over),
 		cmocka_unit_test(query__more_links_than_candidates__keeps_the_first),
 		cmocka_unit_test(responder__wildcard_or_no_address__is_refused),
 	};
