@@ -24,7 +24,7 @@ static void load_pledge(const char *path, struct err *e)
 	bool ok = config_load(path, &pledge_config_schema, &c, e);
 
 	fuzz_check_promises(ok, e);
-	FUZZ_REQUIRE(!ok || (c.idevid_key && c.urls)); /* what is required is there */
+	FUZZ_REQUIRE(!ok || (c.idevid_key && c.masa_anchors)); /* what is required is there */
 	config_clear(&pledge_config_schema, &c);
 }
 
