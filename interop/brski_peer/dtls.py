@@ -37,6 +37,7 @@ _CTX_judge = _function(_ssl, "SSL_CTX_set_cert_verify_callback", None, c_void_p,
 _CTX_options = _function(_ssl, "SSL_CTX_set_options", ctypes.c_uint64, c_void_p, ctypes.c_uint64)
 _CTX_cookie_make = _function(_ssl, "SSL_CTX_set_cookie_generate_cb", None, c_void_p, c_void_p)
 _CTX_cookie_check = _function(_ssl, "SSL_CTX_set_cookie_verify_cb", None, c_void_p, c_void_p)
+_CTX_keylog = _function(_ssl, "SSL_CTX_set_keylog_callback", None, c_void_p, c_void_p)
 _CTX_fragment = _function(_ssl, "SSL_CTX_set_tlsext_max_fragment_length", c_int, c_void_p, c_ubyte)
 _CTX_ctrl = _function(_ssl, "SSL_CTX_ctrl", c_long, c_void_p, c_int, c_long, c_void_p)
 _new = _function(_ssl, "SSL_new", c_void_p, c_void_p)
@@ -83,8 +84,16 @@ CCM8 = "ECDHE-ECDSA-AES128-CCM8"
 _Judge = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
 _MakeCookie = ctypes.CFUNCTYPE(c_int, c_void_p, ctypes.POINTER(c_ubyte), ctypes.POINTER(c_uint))
 _CheckCookie = ctypes.CFUNCTYPE(c_int, c_void_p, ctypes.POINTER(c_ubyte), c_uint)
+_KeyLog = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)
 _accept_anybody = _Judge(lambda _store, _arg: 1)
 _secret = os.urandom(32)
+
+
+@_KeyLog
+def _log_keys(_ssl_object, line):
+    if os.environ.get("SSLKEYLOGFILE"):
+        with open(os.environ["SSLKEYLOGFILE"], "ab") as log:
+            log.write(line + b"\n")
 
 
 class Failed(Exception):
@@ -121,6 +130,7 @@ class Context:
         self.ctx = _CTX_new(_DTLS_server_method() if server else _DTLS_client_method())
         _CTX_ctrl(self.ctx, _CTRL_SET_MIN_PROTO, _DTLS12, None)
         _CTX_options(self.ctx, _OP_NO_QUERY_MTU)
+        _CTX_keylog(self.ctx, ctypes.cast(_log_keys, c_void_p))
         self._must(_CTX_ciphers(self.ctx, ciphers.encode()))
         if identity:
             self._must(_CTX_chain(self.ctx, str(identity.cert_path).encode()))

@@ -12,6 +12,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from .wire import log_keys
+
 
 @dataclass
 class Request:
@@ -87,6 +89,7 @@ class Server:
                  any_client=False):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(str(certificate), str(key))
+        log_keys(self.context)
         if tls:
             version = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[tls]
             self.context.minimum_version = self.context.maximum_version = version

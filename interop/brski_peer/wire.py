@@ -3,6 +3,7 @@
 
 A client that can send what no library would send, and a reply read exactly once.
 """
+import os
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -35,11 +36,18 @@ class Reply:
         return self.body.decode("utf-8", "replace")
 
 
+def log_keys(context):
+    """Where SSLKEYLOGFILE names a file, the keys go there, for who reads a capture."""
+    if os.environ.get("SSLKEYLOGFILE"):
+        context.keylog_filename = os.environ["SSLKEYLOGFILE"]
+
+
 def client_context(certificate=None, key=None, tls=None):
     """A context that accepts any server. tls: "1.2" or "1.3" holds it to that version."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    log_keys(context)
     if tls:
         version = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[tls]
         context.minimum_version = context.maximum_version = version

@@ -88,6 +88,8 @@ class Result:
     reason: str = ""
     seconds: float = 0
     seen: list = dataclasses.field(default_factory=list)
+    logs: dict = dataclasses.field(default_factory=dict)  # what the target wrote meanwhile, by place
+    flaky: bool = False  # it failed, and passed when it was run again
 
 
 class TrialBase:
@@ -110,7 +112,7 @@ class TrialBase:
         if reply.status not in wanted:
             meant = " or ".join(str(w) for w in wanted)
             raise Wrong(f"the answer is {reply.status} instead of {meant}"
-                        f"{': ' + why if why else ''}; it says: {reply.text[:200]!r}")
+                        f"{': ' + why if why else ''}; it says: {said(reply)}")
 
     def skip(self, why):
         raise Skipped(why)
@@ -127,6 +129,12 @@ class TrialBase:
     def close(self):
         while self.cleanups:
             self.cleanups.pop()()
+
+
+def said(reply):
+    """The words of an answer, for a sentence; its size when it is not made of words."""
+    readable = all(c.isprintable() or c in "\r\n\t" for c in reply.text)
+    return repr(reply.text[:200]) if readable else f"{len(reply.text)} characters that are no text"
 
 
 def run_check(subject, trial):

@@ -125,7 +125,7 @@ def test_role(role, target, lab, folder, options, several):
         if options.verbose or result.verdict not in ("passed", "skipped") or sys.stdout.isatty():
             print(runner.line(result), flush=True)
     with runner.Session(role, target, lab, folder / "target") as session:
-        results = runner.run(session, chosen, tell)
+        results = runner.run(session, chosen, tell, options.report and folder)
     for fault in session.faults:
         print(f"{fault}", file=sys.stderr)
     if options.report:

@@ -4,7 +4,8 @@
     results.json     every check: rows, verdict, reason, seconds, the messages
     junit.xml        the same for build servers
     report.html      one page without anything from elsewhere, requirement by requirement
-    exchanges/       one text file for each check: all messages, decoded
+    exchanges/       one text file for each check: all messages, decoded, and what the target logged meanwhile
+    captures/        of checks that failed: what went over the wire when they were run again, and the keys
     timings.csv      seconds of each check
 """
 import csv
@@ -17,6 +18,7 @@ import xml.etree.ElementTree as ET
 from . import catalogue
 
 SHOWN_OCTETS = 64 * 1024  # of one message, in hexadecimal in results.json
+LOG_SHOWN = 8000          # characters of a log on the page
 SLOWER_BY = 2.0           # times as long as before is worth a word,
 SLOWER_S = 0.2            # when it is this much more at least
 
@@ -40,7 +42,7 @@ def result_object(result):
     check = result.check
     return {"id": check.id, "rows": list(check.rows), "level": check.level, "role": check.role,
             "profiles": list(check.profiles), "about": check.about, "verdict": result.verdict,
-            "reason": result.reason, "seconds": round(result.seconds, 3),
+            "reason": result.reason, "flaky": result.flaky, "seconds": round(result.seconds, 3),
             "messages": [{"at": round(s.at, 3), "direction": s.direction, "what": s.what,
                           "shown": s.shown,
                           "octets": s.octets[:SHOWN_OCTETS].hex() if s.octets else None}
@@ -54,6 +56,7 @@ def exchange_text(result):
              f"verdict: {result.verdict}\n{result.reason}\n"]
     for seen in result.seen:
         parts.append(f"--- {seen.at:.3f} s  {seen.direction}: {seen.what}\n{seen.shown}\n")
+    parts += [f"--- log of the target ({place})\n{said}" for place, said in result.logs.items() if said]
     return "\n".join(parts)
 
 
@@ -154,6 +157,9 @@ def one(result):
     messages = "".join(
         f"<details><summary><span class=small>{s.at:.3f} s</span> {esc(s.direction)}: {esc(s.what)}</summary>"
         f"<pre>{esc(s.shown) or '(nothing)'}</pre></details>" for s in result.seen)
+    messages += "".join(
+        f"<details><summary>log of the target ({esc(place)})</summary><pre>{esc(said[-LOG_SHOWN:])}</pre></details>"
+        for place, said in result.logs.items() if said and result.verdict != "passed")
     is_open = " open" if result.verdict in ("failed", "broken") else ""
     return (f'<details class="{result.verdict}"{is_open}><summary><b>{result.verdict}</b> '
             f"{esc(check.name.replace('_', ' '))} <span class=small>{result.seconds:.2f} s</span></summary>"
@@ -175,6 +181,8 @@ def compare(folder, results):
     said = []
     for result in results:
         old = before.pop(result.check.id, None)
+        if result.flaky:
+            said.append(f"flaky: {result.check.id} failed, and passed when run again")
         if old is None:
             said.append(f"new: {result.check.id} {result.verdict}")
         elif old["verdict"] != result.verdict:

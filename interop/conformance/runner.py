@@ -6,6 +6,7 @@ import pkgutil
 import re
 
 from . import checks as checks_package
+from . import evidence
 from .core import CHECKS, Broken, Result, Skipped, run_check
 from .trial import PATIENCE_S
 from .trial_masa import MasaTrial
@@ -77,16 +78,26 @@ class Session:
             self.masa.stop()
 
     def run(self, check):
-        return run_check(check, TRIALS[check.role](check, self))
+        marks = {name: len(i.log()) for name, i in self.instances.items()}
+        result = run_check(check, TRIALS[check.role](check, self))
+        result.logs = {name: i.log()[marks.get(name, 0):] for name, i in self.instances.items()}
+        return result
+
+    def ports(self):
+        """Every port of the target's and of ours that is known."""
+        own = [self.masa.port] if self.masa else []
+        return own + [int(p) for i in self.instances.values() for p in i.ports.values()]
 
 
-def run(session, chosen, tell=lambda result: None):
+def run(session, chosen, tell=lambda result: None, folder=None):
     """All chosen checks; tell(result) after each. A check of a profile that the target does not
-    have is skipped."""
+    have is skipped. With a folder, what fails is run again there, with a capture where possible."""
     results = []
     for check in chosen:
         if set(check.profiles) & session.target.profiles:
             result = session.run(check)
+            if folder and result.verdict in ("failed", "warned"):
+                evidence.run_again(session, result, pathlib.Path(folder))
         else:
             result = Result(check, "skipped", f"the target does not have {' or '.join(check.profiles)}")
         results.append(result)

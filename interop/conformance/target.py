@@ -27,6 +27,12 @@ A target file (TOML):
     [pledge]
     coaps = true                          # it can join over CoAPS
 
+    [device]                              # a pledge whose IDevID the suite cannot choose
+    key = "idevid.key"
+    certificate = "idevid.crt"
+    masa_key = "signer.key"               # what its vouchers are signed with
+    masa_certificate = "signer.crt"
+
     [do]                                  # what an admin does, as shell commands; exit code 0 is success
     approve = "ctl approve {serial}"
 

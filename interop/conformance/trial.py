@@ -10,7 +10,7 @@ import time
 from brski_peer import coap, wire
 
 from . import shown
-from .core import Broken, TrialBase, Wrong
+from .core import Broken, TrialBase, Wrong, said
 
 POLL_S = 0.02
 PATIENCE_S = 15      # for what the target does in its own time
@@ -52,14 +52,14 @@ class Trial(TrialBase):
             self.status(reply, *wanted, why=why)
         elif not 400 <= reply.status < 500:
             raise Wrong(f"the answer is {reply.status} instead of a 4xx{': ' + why if why else ''}; "
-                        f"it says: {reply.text[:200]!r}")
+                        f"it says: {said(reply)}")
         return reply
 
     def coap_refused(self, reply, *wanted, why=""):
         """The same over CoAP; codes as text: "4.03"."""
         if wanted and reply.said not in wanted or not wanted and not reply.said.startswith("4."):
             raise Wrong(f"the answer is {reply.said} instead of {' or '.join(wanted) or '4.xx'}"
-                        f"{': ' + why if why else ''}; it says: {reply.text[:200]!r}")
+                        f"{': ' + why if why else ''}; it says: {said(reply)}")
         return reply
 
     def json(self, reply):

@@ -52,7 +52,7 @@ class PledgeTrial(Trial):
                                self.lab.maker.directory, host=self.target.suite_bind, any_client=True,
                                **how)
         self.later(server.stop)
-        return self.watch(server.start(), "the registrar")
+        return self.watch(self.with_signer(server).start(), "the registrar")
 
     def new_coap_registrar(self, identity=None, domain=None, **how):
         if not self.target.settings.get("pledge", {}).get("coaps"):
@@ -61,7 +61,15 @@ class PledgeTrial(Trial):
         server = constrained.FakeRegistrar(identity or domain.registrar, domain.directory,
                                            self.lab.maker.directory, host=self.target.suite_bind, **how)
         self.later(server.stop)
-        return self.coap_watch(server.start(), "the registrar")
+        return self.coap_watch(self.with_signer(server).start(), "the registrar")
+
+    def with_signer(self, server):
+        """A device that is not the lab's has a MASA of its own too: [device] masa_key, masa_certificate."""
+        fixed = self.target.settings.get("device")
+        if fixed:
+            server.signer = forge.load(*(self.instance.fill(fixed[k])
+                                         for k in ("masa_key", "masa_certificate")))
+        return server
 
     # -- devices
 
