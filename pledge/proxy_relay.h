@@ -5,6 +5,8 @@
 #ifndef PLEDGE_PROXY_RELAY_H
 #define PLEDGE_PROXY_RELAY_H
 
+#include <sys/queue.h>
+
 #include "common/base/fair_rate.h"
 #include "common/base/log.h"
 #include "common/net/address.h"
@@ -19,11 +21,11 @@
 
 /* What the relays of a place have in common. */
 struct place_share {
-	struct fair_rate rate; /* datagrams from neighbours (row J-19) */
-	size_t mappings;       /* of all stateful relays (row J-05) */
-	int64_t relayed_ms;    /* when the last went either way */
-	uint64_t dropped;      /* since it was told */
-			       /* since it was told */
+	struct fair_rate rate;			   /* datagrams from neighbours (row J-19) */
+	LIST_HEAD(mapping_list, mapping) mappings; /* of all stateful relays (row J-05) */
+	size_t mapping_count;
+	int64_t relayed_ms; /* when the last went either way */
+	uint64_t dropped;   /* since it was told */
 	int64_t told_ms;
 };
 

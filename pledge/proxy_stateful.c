@@ -2,7 +2,9 @@
 /* The stateful way (draft-ietf-anima-constrained-join-proxy §4.3): each neighbour gets a UDP socket
  * of its own towards the registrar, whose CoAPS port sees one source port for each (row J-03). Such
  * a mapping ends some seconds after the last datagram in either direction (row J-04). There are few
- * of them (row J-05), so that what was never more than one datagram makes room for somebody new. */
+ * of them (row J-05), so that one whose device has not shown that it receives there makes room for
+ * somebody new: until a device has returned the cookie it gets less from a registrar than it said
+ * (RFC 6347 §4.2.1), whatever it says and however often, and then more. */
 #include <errno.h>
 #include <time.h> /* before the next, which needs it */
 
@@ -16,18 +18,20 @@
 #include "common/base/clock.h"
 #include "pledge/proxy_relay.h"
 
-#define BUCKETS	    64
-#define FIRST_ALONE 2000 /* ms: an honest client answers the cookie sooner, or repeats itself */
+#define BUCKETS	 64
+#define TRIAL_MS 2000 /* an honest client returns the cookie sooner, or repeats itself */
 
 struct mapping {
-	struct mapping *next;
+	struct mapping *next;	    /* in its bucket */
+	LIST_ENTRY(mapping) beside; /* at its place */
 	struct join_port *port;
 	struct address device;
 	int fd;
 	struct event *readable;
 	struct loop_timer expiry;
 	int64_t born_ms, used_ms;
-	unsigned sent; /* datagrams of the device's, as far as it matters */
+	uint64_t said, heard; /* octets of the device's, and to it */
+	bool is_there;	      /* it has heard more than it said */
 };
 
 struct stateful {
@@ -68,7 +72,8 @@ static void end_mapping(struct mapping *m, const char *why)
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
-	c->shares[m->port->place].mappings--;
+	LIST_REMOVE(m, beside);
+	c->shares[m->port->place].mapping_count--;
 	log_event(c->log, LOG_LEVEL_INFO, "mapping-ended", NULL, "peer",
 		address_format(&m->device, peer), "reason", why, NULL);
 	event_free(m->readable);
@@ -140,6 +145,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			relay_drop(m->port, &m->device, "too long");
 		else if (n > 0) {
 			m->used_ms = clock_mono_ms();
+			m->heard += (size_t)n;
+			m->is_there = m->is_there || m->heard > m->said;
 			relay_send(m->port, &m->device, bytes_of(room, (size_t)n));
 		}
 	}
@@ -147,46 +154,49 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- From a neighbour ----------------------------------------------------------------------- */
 
-struct census {
-	size_t of_neighbour;
-	struct mapping *oldest_alone; /* at this place */
-};
-
-static struct census count(
-	struct stateful *s, const struct join_port *p, const struct address *device)
+/* Of this neighbour, to this registrar. */
+static size_t count(const struct join_port *p, const struct address *device)
 {
 	uint8_t key[ADDRESS_KEY_LEN], other[ADDRESS_KEY_LEN];
-	struct census c = {0};
-	int64_t now = clock_mono_ms();
+	const struct mapping *m;
+	size_t n = 0;
 
 	address_key(device, key);
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct mapping *m = s->buckets[i]; m; m = m->next) {
-			address_key(&m->device, other);
-			if (m->port != p)
-				continue;
-			c.of_neighbour += memcmp(key, other, sizeof(key)) == 0;
-			if (m->sent == 1 && now - m->born_ms >= FIRST_ALONE &&
-				(!c.oldest_alone || m->born_ms < c.oldest_alone->born_ms))
-				c.oldest_alone = m;
-		}
-	return c;
+	LIST_FOREACH(m, &p->relay->config.shares[p->place].mappings, beside)
+	{
+		address_key(&m->device, other);
+		n += m->port == p && memcmp(key, other, sizeof(key)) == 0;
+	}
+	return n;
+}
+
+/* The oldest of a place whose device may not be there; NULL: there is none. */
+static struct mapping *oldest_on_trial(const struct place_share *share)
+{
+	int64_t since = clock_mono_ms() - TRIAL_MS;
+	struct mapping *m, *found = NULL;
+
+	LIST_FOREACH(m, &share->mappings, beside)
+	if (!m->is_there && m->born_ms <= since)
+		found = m; /* the newest come first */
+	return found;
 }
 
 /* NULL: there is room for one more. */
-static const char *make_room(
-	struct stateful *s, const struct join_port *p, const struct address *device)
+static const char *make_room(const struct join_port *p, const struct address *device)
 {
-	const struct relay_config *c = &s->relay->config;
-	struct census seen = count(s, p, device);
+	const struct relay_config *c = &p->relay->config;
+	const struct place_share *share = &c->shares[p->place];
+	struct mapping *victim;
 
-	if (seen.of_neighbour >= c->per_neighbour_max)
+	if (count(p, device) >= c->per_neighbour_max)
 		return "too many mappings of this neighbour";
-	if (c->shares[p->place].mappings < c->mappings_max)
+	if (share->mapping_count < c->mappings_max)
 		return NULL;
-	if (!seen.oldest_alone)
+	victim = oldest_on_trial(share);
+	if (!victim)
 		return "too many mappings of all";
-	end_mapping(seen.oldest_alone, "made room");
+	end_mapping(victim, "made room");
 	return NULL;
 }
 
@@ -213,6 +223,7 @@ static struct mapping *new_mapping(
 {
 	struct mapping *m = mem_new(sizeof(*m), e);
 	struct mapping **bucket = bucket_of(s, device);
+	struct place_share *share = &s->relay->config.shares[p->place];
 	char peer[ADDRESS_TEXT_MAX];
 
 	if (!m)
@@ -232,7 +243,8 @@ static struct mapping *new_mapping(
 	}
 	m->next = *bucket;
 	*bucket = m;
-	s->relay->config.shares[p->place].mappings++;
+	share->mapping_count++;
+	LIST_INSERT_HEAD(&share->mappings, m, beside);
 	loop_timer_arm(&m->expiry, s->relay->config.expiry_ms);
 	log_event(s->relay->config.log, LOG_LEVEL_INFO, "mapping-made", NULL, "peer",
 		address_format(device, peer), NULL);
@@ -246,7 +258,7 @@ static void receive(struct join_port *p, const struct address *from, struct byte
 	struct err e = ERR_INIT;
 
 	if (!m) {
-		const char *full = make_room(s, p, from);
+		const char *full = make_room(p, from);
 
 		if (full) {
 			relay_drop(p, from, full);
@@ -261,7 +273,7 @@ static void receive(struct join_port *p, const struct address *from, struct byte
 		return;
 	}
 	m->used_ms = clock_mono_ms();
-	m->sent += m->sent < 2;
+	m->said += datagram.len;
 	if (send(m->fd, datagram.data, datagram.len, MSG_NOSIGNAL) < 0)
 		tell_error(m);
 }

@@ -224,11 +224,12 @@ def test_mappings_of_a_neighbour_and_of_all_are_bounded(cell, gateway):
             proxy_to(cell, gateway, "coaps", registrar.port, mappings=3) as (proxy, port):
         def reaches(source):
             u = held.enter_context(Udp(source))
-            for octets in (b"one", b"two"):  # a mapping with two datagrams is in earnest
-                u.send(port, octets)
-                if registrar.take(0.3)[0] != octets:
-                    return False
-            return True
+            u.send(port, b"hello")
+            octets, at = registrar.take(0.3)
+            if octets != b"hello":
+                return False
+            registrar.send(at, b"more than was said")
+            return u.take()[0] == b"more than was said"
 
         assert reaches(FLOODER) and reaches(FLOODER)
         assert not reaches(FLOODER)
@@ -238,17 +239,39 @@ def test_mappings_of_a_neighbour_and_of_all_are_bounded(cell, gateway):
 
 
 @req("J-05")
-def test_single_datagrams_make_room_for_whoever_is_in_earnest(cell, gateway):
+@pytest.mark.parametrize("answered", [False, True])
+def test_who_does_not_show_that_it_is_there_makes_room(cell, gateway, answered):
+    """However much it says, and though the registrar asks it to say it again."""
     with contextlib.ExitStack() as held, Udp() as registrar, \
             proxy_to(cell, gateway, "coaps", registrar.port, mappings=3) as (proxy, port):
         for source in (FLOODER, FLOODER, OTHER):
-            held.enter_context(Udp(source)).send(port, b"once")
-            assert registrar.take()[0] == b"once"
+            u = held.enter_context(Udp(source))
+            for _ in range(3):
+                u.send(port, b"nobody")
+                octets, at = registrar.take()
+                assert octets == b"nobody"
+                if answered:
+                    registrar.send(at, b"who?")
         time.sleep(2.1)
         with Udp("127.0.0.5") as u:
             u.send(port, b"honest")
             assert registrar.take()[0] == b"honest"
         proxy.wait_log('event=mapping-ended .*reason="made room"')
+
+
+@req("J-05")
+def test_mappings_to_one_registrar_make_room_for_another(cell, gateway):
+    with contextlib.ExitStack() as held, Udp() as one, Udp() as other:
+        options = {"registrars": f"coaps://127.0.0.1:{one.port} coaps://127.0.0.1:{other.port}",
+                   "mappings": 3}
+        proxy, = held.enter_context(harness.running(proxies.Proxy(cell, gateway, options)))
+        first, second = proxy.ports("stateful")
+        for source in (FLOODER, FLOODER, OTHER):
+            held.enter_context(Udp(source)).send(first, b"once")
+            assert one.take()[0] == b"once"
+        time.sleep(2.1)
+        held.enter_context(Udp("127.0.0.5")).send(second, b"honest")
+        assert other.take()[0] == b"honest"
 
 
 # -- stateless
