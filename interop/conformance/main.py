@@ -97,8 +97,8 @@ def make_lab(options):
 
 def test(options):
     with tempfile.TemporaryDirectory(prefix="brski-conformance-") as scratch:
-        folder = pathlib.Path(options.report or scratch)
-        lab = Lab(options.lab or folder / "lab")
+        scratch = pathlib.Path(scratch)
+        lab = Lab(options.lab or scratch / "lab")
         if options.what == "ours":
             roles = [r for r in ROLES if (OURS / f"{r}.toml").exists()]
         else:
@@ -106,14 +106,14 @@ def test(options):
         results = []
         for role in roles:
             target = read_target(options.target or OURS / f"{role}.toml")
-            results += test_role(role, target, lab, folder, options, len(roles) > 1)
+            results += test_role(role, target, lab, scratch, options, len(roles) > 1)
         print(runner.summary(results, options.strict))
         return runner.FAILED if runner.counts(results, options.strict)[1] else runner.PASSED
 
 
-def test_role(role, target, lab, folder, options, several):
-    """One target; its report goes into a folder of its own when there are several."""
-    folder = folder / role if several else folder
+def test_role(role, target, lab, scratch, options, several):
+    """One target. With several, each has a folder of its own in the report."""
+    folder = pathlib.Path(options.report, role if several else "") if options.report else None
     if role not in runner.TRIALS:
         raise Broken(f"there are no checks of the role {role} yet")
     chosen = runner.choose(role, options.profile, options.pattern)
@@ -124,16 +124,15 @@ def test_role(role, target, lab, folder, options, several):
             print(report.exchange_text(result))
         if options.verbose or result.verdict not in ("passed", "skipped") or sys.stdout.isatty():
             print(runner.line(result), flush=True)
-    with runner.Session(role, target, lab, folder / "target") as session:
-        results = runner.run(session, chosen, tell, options.report and folder)
+    with runner.Session(role, target, lab, scratch / role) as session:
+        results = runner.run(session, chosen, tell, folder)
+        if folder:
+            report.logs(folder / "logs", session.instances)
     for fault in session.faults:
         print(f"{fault}", file=sys.stderr)
-    if options.report:
+    if folder:
         report.write(folder, results, {"target": target.name, "role": role, "profiles": options.profile or "all"})
     if options.compare:
-        old = pathlib.Path(options.compare)
-        for sentence in report.compare(old / role if several else old, results):
+        for sentence in report.compare(pathlib.Path(options.compare, role if several else ""), results):
             print(sentence)
     return results
-
-

@@ -6,6 +6,7 @@
     report.html      one page without anything from elsewhere, requirement by requirement
     exchanges/       one text file for each check: all messages, decoded, and what the target logged meanwhile
     captures/        of checks that failed: what went over the wire when they were run again, and the keys
+    logs/            all that the target wrote, when the suite started it
     timings.csv      seconds of each check
 """
 import csv
@@ -58,6 +59,14 @@ def exchange_text(result):
         parts.append(f"--- {seen.at:.3f} s  {seen.direction}: {seen.what}\n{seen.shown}\n")
     parts += [f"--- log of the target ({place})\n{said}" for place, said in result.logs.items() if said]
     return "\n".join(parts)
+
+
+def logs(folder, instances):
+    """What the target wrote, in each of its configurations."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, instance in instances.items():
+        if said := instance.log():
+            (folder / f"{name}.log").write_text(said, encoding="utf-8")
 
 
 def exchanges(folder, results):
