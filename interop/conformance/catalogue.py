@@ -11,8 +11,8 @@ import pathlib
 
 FILE = pathlib.Path(__file__).with_name("catalogue.tsv")
 ROLES = ("all", "registrar", "masa", "pledge", "proxy", "cloud", "agent")
-MUST_WORDS = ("MUST", "MUST NOT", "MUST(i)", "stated")
-SHOULD_WORDS = ("SHOULD", "SHOULD NOT", "SHOULD/MUST", "SHOULD/MUST NOT")
+STRENGTHS = {"MUST": "MUST", "MUST NOT": "MUST", "MUST(i)": "MUST", "stated": "MUST",
+             "SHOULD": "SHOULD", "SHOULD NOT": "SHOULD"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +31,8 @@ class Row:
 
     @property
     def strength(self):
-        """MUST, SHOULD, or MAY for everything that binds nobody."""
-        if self.level in MUST_WORDS:
-            return "MUST"
-        return "SHOULD" if self.level in SHOULD_WORDS else "MAY"
+        """MUST, SHOULD, or MAY for what binds nobody; of a row with several parts, the first's."""
+        return STRENGTHS.get(self.level.split("/")[0], "MAY")
 
 
 def read():
