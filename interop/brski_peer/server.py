@@ -103,6 +103,7 @@ class Server:
         self.server_names = []  # the SNI of every handshake, None when it was absent
         self.context.sni_callback = lambda _s, name, _c: self.server_names.append(name)
         self.listener = socket.create_server((host, port), backlog=64)
+        self.listener.settimeout(0.1)
         self.port = self.listener.getsockname()[1]
         self.requests = []
         self.connections = 0
@@ -138,7 +139,6 @@ class Server:
         thread.start()
 
     def _accept(self):
-        self.listener.settimeout(0.1)
         while not self.stopping.is_set():
             try:
                 raw, _ = self.listener.accept()

@@ -155,8 +155,9 @@ def by_requirement(results):
 def requirement(row_id, results, rows):
     row = rows.get(row_id)
     about = f"{row.level}, {row.reference}: {row.about}" if row else ""
-    return (f'<section class="{" ".join(sorted({r.verdict for r in results})) if len({r.verdict for r in results}) == 1 else ""}">'
-            f"<h3>{esc(row_id)} <span class=small>{esc(about)}</span></h3>"
+    verdicts = {r.verdict for r in results}
+    hides_with = verdicts.pop() if len(verdicts) == 1 else ""
+    return (f'<section class="{hides_with}"><h3>{esc(row_id)} <span class=small>{esc(about)}</span></h3>'
             + "".join(one(r) for r in results) + "</section>")
 
 

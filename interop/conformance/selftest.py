@@ -7,6 +7,8 @@
 4. With --exact: no other check fails then, except those that name the same mutant. Only checks that
    met the rule on the honest reference can, so only those are run.
 """
+import multiprocessing
+import os
 import pathlib
 import tempfile
 import time
@@ -42,82 +44,90 @@ def join_among_themselves(lab, folder, scheme):
 
 
 class Selftest:
-    """faults: sentences about the suite. met: check id → the rules it met on the honest reference."""
+    """A share of the checks: each nth one. faults: sentences about the suite."""
 
-    def __init__(self, lab, folder, pattern=None, exact=False):
-        self.lab, self.folder, self.pattern, self.exact = lab, folder, pattern, exact
-        self.proven, self.faults, self.unproven = 0, [], []
-        self.met, self.runs, self.slow = {}, 0, []
+    def __init__(self, lab, folder, pattern=None, exact=False, share=(0, 1)):
+        self.lab, self.folder, self.pattern, self.exact, self.share = lab, folder, pattern, exact, share
+        self.proven, self.faults, self.times = 0, [], []
 
     def role(self, role):
+        begin, step = self.share
         chosen = runner.choose(role, pattern=self.pattern)
+        mutants = {c.mutant for c in chosen}
         target = ReferenceTarget(role, ROLES[role])
         with runner.Session(role, target, self.lab, self.folder / role) as session:
             session.patience = PATIENCE_S
-            honest = [c for c in chosen if self.passes(session, c)]
-            for check in honest:
-                self.fails_with_its_mutant(session, check)
-            if self.exact:
-                for mutant in sorted({c.mutant for c in honest}):
-                    self.fails_only_there(session, honest, mutant)
+            for check in chosen[begin::step]:
+                self.prove(session, check, mutants)
+        return self
 
-    def run(self, session, check, off=()):
+    def prove(self, session, check, mutants):
+        result, met = self.run(session, check)
+        if result.verdict != "passed":
+            self.fault(check, f"{result.verdict} on the honest reference: {result.reason}")
+        elif check.mutant not in met:
+            self.fault(check, f"the reference never meets the rule {check.mutant!r}")
+        elif self.fails_with_its_mutant(session, check):
+            self.proven += 1
+            if self.exact:
+                self.passes_with_others(session, check, mutants & met - {check.mutant})
+
+    def run(self, session, check, *off):
+        """(result, the rules that mattered)"""
         rules = session.target.rules
         rules.off, rules.met = set(off), set()
-        self.runs += 1
         began = time.monotonic()
         try:
-            return session.run(check)
+            return session.run(check), set(rules.met)
         finally:
             rules.off = set()
-            self.slow.append((time.monotonic() - began, check.id, sorted(off)))
+            self.times.append((time.monotonic() - began, check.id, off))
 
-    def passes(self, session, check):
-        result = self.run(session, check)
-        self.met[check.id] = set(session.target.rules.met)
-        if result.verdict != "passed":
-            self.faults.append(f"{check.id}: {result.verdict} on the honest reference: {result.reason}")
-            return False
-        if check.mutant not in self.met[check.id]:
-            self.faults.append(f"{check.id}: the reference never meets the rule {check.mutant!r}")
-            return False
-        return True
+    def fault(self, check, what):
+        self.faults.append(f"{check.id}: {what}")
 
     def fails_with_its_mutant(self, session, check):
-        result = self.run(session, check, {check.mutant})
+        result, _ = self.run(session, check, check.mutant)
         wanted = "failed" if check.level == MUST else "warned"
         if result.verdict != wanted:
-            self.faults.append(f"{check.id}: {result.verdict} instead of {wanted} without the rule "
-                               f"{check.mutant!r}: {result.reason}")
-        else:
-            self.proven += 1
+            self.fault(check, f"{result.verdict} instead of {wanted} without the rule {check.mutant!r}: "
+                              f"{result.reason}")
+        return result.verdict == wanted
 
-    def fails_only_there(self, session, checks, mutant):
-        for check in checks:
-            if check.mutant == mutant or mutant not in self.met[check.id]:
-                continue
-            result = self.run(session, check, {mutant})
+    def passes_with_others(self, session, check, mutants):
+        for mutant in sorted(mutants):
+            result, _ = self.run(session, check, mutant)
             if result.verdict != "passed":
-                self.faults.append(f"{check.id}: {result.verdict} without the rule {mutant!r}, which is "
-                                   f"another check's: {result.reason.splitlines()[0]}")
+                self.fault(check, f"{result.verdict} without the rule {mutant!r}, which is another check's: "
+                                  f"{result.reason.splitlines()[0]}")
+
+
+def work(share, folder, options):
+    """One process's part; each has a lab of its own."""
+    folder = folder / f"part-{share[0]}"
+    test = Selftest(Lab(folder / "lab"), folder, options.pattern, options.exact, share)
+    for role in [options.target] if options.target else ROLES:
+        test.role(role)
+    return test.proven, test.faults, test.times
 
 
 def main(options):
     with tempfile.TemporaryDirectory(prefix="brski-selftest-") as scratch:
-        folder = pathlib.Path(options.report or scratch)
-        lab = Lab(options.lab or folder / "lab")
-        test = Selftest(lab, folder, options.pattern, options.exact)
+        folder = pathlib.Path(scratch)
+        parts = os.cpu_count() or 1
+        with multiprocessing.get_context("fork").Pool(parts) as pool:
+            done = pool.starmap(work, [((i, parts), folder, options) for i in range(parts)])
+        faults = [fault for _, found, _ in done for fault in found]
+        lab = Lab(folder / "lab")
         wrong = [w for scheme in ("https", "coaps")
                  if (w := join_among_themselves(lab, folder / f"join-{scheme}", scheme))]
-        test.faults += wrong
-        roles = [options.target] if options.target else ROLES
-        for role in roles:
-            test.role(role)
-        for fault in test.faults:
-            print(f"FAILED {fault}")
-        if options.verbose:
-            for seconds, name, off in sorted(test.slow, reverse=True)[:20]:
-                print(f"{seconds:6.2f} s {name} without {off}")
-        print(f"{test.runs} runs, {sum(s for s, *_ in test.slow):.1f} s")
-        print(f"{test.proven + 2 - len(wrong)} passed, {len(test.faults)} failed, 0 skipped")
-        return runner.FAILED if test.faults else runner.PASSED
+    for fault in wrong + faults:
+        print(f"FAILED {fault}")
+    times = sorted((t for _, _, some in done for t in some), reverse=True)
+    if options.verbose:
+        for seconds, name, off in times[:20]:
+            print(f"{seconds:6.2f} s {name}{' without ' + off[0] if off else ''}")
+    print(f"{len(times)} runs")
+    passed = sum(proven for proven, *_ in done) + 2 - len(wrong)
+    print(f"{passed} passed, {len(wrong + faults)} failed, 0 skipped")
+    return runner.FAILED if wrong or faults else runner.PASSED
