@@ -12,6 +12,7 @@
 #include "pledge/proxy_circuit.h"
 #include "pledge/proxy_coap.h"
 #include "pledge/proxy_places.h"
+#include "pledge/proxy_resolver.h"
 #include "pledge/state.h"
 
 #define DRAIN_MS	     10000 /* a join takes seconds; a device that waits for an approval starts anew */
@@ -19,7 +20,8 @@
 #define CONNECT_MS	     5000
 #define OPENS_PER_SECOND     32 /* of all; one neighbour gets a quarter (fair_rate.h) */
 #define PROXY_REGISTRARS_MAX UPSTREAMS_MAX
-#define ENROLLED_MS	     60000 /* how often it looks whether the device still belongs to the site */
+#define ENROLLED_MS                                                                                \
+	60000 /* how often it looks whether the device still belongs to the site, and names up */
 
 struct proxy {
 	const struct pledge_config *config;
@@ -33,6 +35,7 @@ struct proxy {
 	struct daemon *daemon;
 	struct loop *loop;
 	struct upstreams https;
+	struct resolver *resolver;
 	struct circuits *circuits;
 	struct uri own; /* the device's own registrar */
 	struct proxy_coap *coap;
@@ -65,6 +68,8 @@ static void on_enrolled(void *arg)
 		kill(getpid(), SIGTERM);
 		return;
 	}
+	if (p->circuits && resolver_is_needed(p->resolver))
+		resolver_start(p->resolver);
 	loop_timer_arm(&p->enrolled, ENROLLED_MS);
 }
 
@@ -178,7 +183,8 @@ static bool start_circuits(struct proxy *p, struct err *e)
 		at[i] = p->places[i].at;
 		address_set_port(&at[i], (uint16_t)o->https_port);
 	}
-	p->circuits = circuits_new(&c, e);
+	p->resolver = resolver_new(p->loop, p->registrars, p->registrar_count, &p->https, e);
+	p->circuits = p->resolver ? circuits_new(&c, e) : NULL;
 	for (size_t i = 0; p->circuits && i < p->place_count; i++)
 		log_listening(p, "circuit", circuits_address(p->circuits, i), p->https.count);
 	return p->circuits != NULL;
@@ -248,6 +254,7 @@ static void drain(void *arg)
 static void clear(struct proxy *p)
 {
 	circuits_free(p->circuits);
+	resolver_free(p->resolver);
 	proxy_coap_free(p->coap);
 	loop_timer_clear(&p->enrolled);
 	loop_timer_clear(&p->quiet);

@@ -321,6 +321,15 @@ def test_registrar_that_is_away_is_passed_over_and_rests(cell, site, gateway):
         assert len(proxy.lines("event=registrar-away")) <= 1  # once it failed it rests for a minute
 
 
+@req("DISC-JP-003")
+def test_registrar_by_its_name_is_reached_at_the_address_that_works(cell, site, gateway):
+    """localhost is ::1 as well, where nobody listens."""
+    proxy = proxies.Proxy(cell, gateway, {"coap": "off", "registrars":
+                                          f"https://localhost:{site.registrar.port}"})
+    with harness.running(proxy):
+        joins_through(site, proxy.port("circuit"))
+
+
 @req("DISC-JP-005")
 def test_equal_registrars_are_chosen_at_random(cell, gateway):
     with Sink() as one, Sink() as other:

@@ -8,7 +8,9 @@
 
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "pledge/proxy_places.h"
+#include "pledge/proxy_resolver.h"
 #include "pledge/proxy_upstream.h"
 
 static struct upstreams four(void)
@@ -139,6 +141,68 @@ static void places_parse__what_is_no_place__is_refused(void **state)
 	}
 }
 
+static void on_timer(void *arg)
+{
+	loop_stop(arg);
+}
+
+/* Run the loop until the list has changed, or for two seconds. */
+static void wait_for_change(struct loop *l, const struct upstreams *u)
+{
+	struct loop_timer t;
+	struct err e = ERR_INIT;
+	int64_t until = clock_mono_ms() + 2000;
+	size_t before = u->count;
+
+	assert_true(loop_timer_init(&t, l, on_timer, l, &e));
+	while (u->count == before && clock_mono_ms() < until) {
+		loop_timer_arm(&t, 10);
+		loop_run(l);
+	}
+	loop_timer_clear(&t);
+}
+
+/* req: DISC-JP-003 */
+static void resolver__name_looked_up_again__keeps_what_is_known_of_failures(void **state)
+{
+	struct err e = ERR_INIT;
+	struct loop *l = loop_new(&e);
+	struct upstreams u = {.count = 0};
+	struct uri uris[3];
+	struct resolver *r;
+
+	assert_true(uri_parse_upstream("https://localhost:8443", &uris[0], &e));
+	assert_true(uri_parse_upstream("jpy://192.0.2.9:1", &uris[1], &e));
+	assert_true(uri_parse_upstream("https://192.0.2.1:8443", &uris[2], &e));
+	assert_true(upstreams_resolve(&u, &uris[2], &e));
+	upstreams_failed(&u, &u.list[0].at, 77);
+	r = resolver_new(l, uris, 3, &u, &e);
+	assert_true(resolver_is_needed(r));
+	resolver_start(r);
+	resolver_start(r); /* is at work already */
+	wait_for_change(l, &u);
+	assert_in_range(u.count, 2, 3); /* localhost has one address or two */
+	assert_int_equal(u.list[0].failed_ms, 0);
+	assert_int_equal(u.list[u.count - 1].failed_ms, 77);
+	resolver_start(r);
+	resolver_free(r);
+	loop_free(l);
+}
+
+static void resolver__addresses_alone__is_not_needed(void **state)
+{
+	struct err e = ERR_INIT;
+	struct upstreams u = {.count = 0};
+	struct uri uris[2];
+	struct resolver *r;
+
+	assert_true(uri_parse_upstream("https://192.0.2.1:8443", &uris[0], &e));
+	assert_true(uri_parse_upstream("coaps://registrar.example", &uris[1], &e));
+	r = resolver_new(NULL, uris, 2, &u, &e);
+	assert_false(resolver_is_needed(r));
+	resolver_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +211,8 @@ int main(void)
 		cmocka_unit_test(upstreams_pick__none_works__takes_the_one_that_failed_longest_ago),
 		cmocka_unit_test(upstreams_add__more_than_there_is_room_for__are_left_out),
 		cmocka_unit_test(uri_parse_upstream__each_scheme__has_its_port),
+		cmocka_unit_test(resolver__name_looked_up_again__keeps_what_is_known_of_failures),
+		cmocka_unit_test(resolver__addresses_alone__is_not_needed),
 		cmocka_unit_test(places_parse__addresses__are_taken_one_by_one),
 		cmocka_unit_test(places_parse__what_is_no_place__is_refused),
 	};
