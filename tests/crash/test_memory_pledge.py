@@ -12,7 +12,7 @@ import pytest
 import fault
 import harness
 from brski_peer import forge
-from conftest import Site
+from places import Site
 
 STRIDE_IN_CHECK = 1999  # in make check every so many-th; make check-all takes each
 AT_ONCE = 4             # pledges side by side: they wait for the servers and the disk, too
