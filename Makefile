@@ -201,7 +201,7 @@ check:
 	@$(MAKE) --no-print-directory -j$(JOBS) check-built
 check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
-check-all: check check-slow sanitize tsan bench
+check-all: check check-slow sanitize tsan bench conformance
 
 # both daemons under ThreadSanitizer at 32 clients with reloads
 .PHONY: tsan

@@ -58,7 +58,8 @@ def count(rows, checks):
     table = []
     for role in ROLES:
         for strength in ("MUST", "SHOULD", "MAY"):
-            of_these = [r for r in rows.values() if r.role == role and r.strength == strength and r.visible]
+            of_these = [r for r in rows.values()
+                        if r.visible and (r.role, r.strength) == (role, strength)]
             if of_these:
                 table.append((role, strength, len(of_these), sum(r.id in shown for r in of_these)))
     return table

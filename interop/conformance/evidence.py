@@ -82,7 +82,8 @@ def _listen(tap, out, ports, done):
             continue
         if not ports or ports & set(ports_of(packet)):
             now = time.time()
-            out.write(struct.pack("<IIII", int(now), int(now % 1 * 1e6), len(packet), len(packet)) + packet)
+            header = int(now), int(now % 1 * 1e6), len(packet), len(packet)
+            out.write(struct.pack("<IIII", *header) + packet)
 
 
 def ports_of(packet):

@@ -130,7 +130,8 @@ class Lab:
         """A new device. idevid: changes to its certificate, as forge.idevid() takes them."""
         manufacturer = manufacturer or self.maker
         serial = serial or self.new_serial()
-        identity = forge.idevid(self.directory / "devices" / self._run, serial, masa_url, manufacturer, **idevid)
+        folder = self.directory / "devices" / self._run
+        identity = forge.idevid(folder, serial, masa_url, manufacturer, **idevid)
         return Device(manufacturer, identity, serial)
 
     def some_certificate(self):

@@ -17,7 +17,7 @@ brski-conformance registrar|masa|pledge|… TARGET   test an implementation: TAR
 brski-conformance ours                              ours, every role there is a target file for
 brski-conformance lab --lab DIR                     make the suite's manufacturers and domains in DIR
 brski-conformance selftest                          test the suite on its own roles and their mutants
-brski-conformance --list                            what is covered by which check, and what is not, and why
+brski-conformance --list                            what is covered by which check, and what is not
 
 Exit codes: 0 nothing failed, 1 something failed, 2 the run could not be made.
 The last line is 'N passed, N failed, N skipped'.
@@ -67,7 +67,9 @@ def list_coverage(options):
     checks = runner.choose(options.what, options.profile, options.pattern)
     rows, shown = catalogue.read(), catalogue.covered(checks)
     for row in rows.values():
-        if options.what not in (None, "ours", row.role) or options.profile and row.profile not in options.profile:
+        if options.what not in (None, "ours", row.role):
+            continue
+        if options.profile and row.profile not in options.profile:
             continue
         names = " ".join(c.id for c in shown.get(row.id, []))
         missing = "NO CHECK" if row.visible else f"not observable: {row.observable}"
@@ -131,7 +133,8 @@ def test_role(role, target, lab, scratch, options, several):
     for fault in session.faults:
         print(f"{fault}", file=sys.stderr)
     if folder:
-        report.write(folder, results, {"target": target.name, "role": role, "profiles": options.profile or "all"})
+        about = {"target": target.name, "role": role, "profiles": options.profile or "all"}
+        report.write(folder, results, about)
     if options.compare:
         for sentence in report.compare(pathlib.Path(options.compare, role if several else ""), results):
             print(sentence)

@@ -4,7 +4,7 @@
     results.json     every check: rows, verdict, reason, seconds, the messages
     junit.xml        the same for build servers
     report.html      one page without anything from elsewhere, requirement by requirement
-    exchanges/       one text file for each check: all messages, decoded, and what the target logged meanwhile
+    exchanges/       one text file for each check: all messages, decoded, and the target's log meanwhile
     captures/        of checks that failed: what went over the wire when they were run again, and the keys
     logs/            all that the target wrote, when the suite started it
     timings.csv      seconds of each check
@@ -36,7 +36,8 @@ def write(folder, results, about):
     (folder / "report.html").write_text(page(results, about), encoding="utf-8")
     exchanges(folder / "exchanges", results)
     with open(folder / "timings.csv", "w", newline="", encoding="utf-8") as f:
-        csv.writer(f).writerows([["check", "seconds"], *([r.check.id, f"{r.seconds:.3f}"] for r in results)])
+        rows = ([r.check.id, f"{r.seconds:.3f}"] for r in results)
+        csv.writer(f).writerows([["check", "seconds"], *rows])
 
 
 def result_object(result):
@@ -165,16 +166,20 @@ def one(result):
     check = result.check
     why = f'<p class="why">{esc(result.reason)}</p>' if result.reason else ""
     messages = "".join(
-        f"<details><summary><span class=small>{s.at:.3f} s</span> {esc(s.direction)}: {esc(s.what)}</summary>"
-        f"<pre>{esc(s.shown) or '(nothing)'}</pre></details>" for s in result.seen)
-    messages += "".join(
-        f"<details><summary>log of the target ({esc(place)})</summary><pre>{esc(said[-LOG_SHOWN:])}</pre></details>"
-        for place, said in result.logs.items() if said and result.verdict != "passed")
+        folded(f"<span class=small>{s.at:.3f} s</span> {esc(s.direction)}: {esc(s.what)}", s.shown)
+        for s in result.seen)
+    if result.verdict != "passed":
+        messages += "".join(folded(f"log of the target ({esc(place)})", said[-LOG_SHOWN:])
+                            for place, said in result.logs.items() if said)
     is_open = " open" if result.verdict in ("failed", "broken") else ""
     return (f'<details class="{result.verdict}"{is_open}><summary><b>{result.verdict}</b> '
             f"{esc(check.name.replace('_', ' '))} <span class=small>{result.seconds:.2f} s</span></summary>"
-            f"<p>{esc(check.about)}</p><p class=small>{esc(', '.join(check.rows))} · {esc(check.level)} · "
-            f"{esc(', '.join(check.profiles))}</p>{why}{messages}</details>")
+            f"<p>{esc(check.about)}</p><p class=small>{esc(check.rows)} · {esc(check.level)} · "
+            f"{esc(check.profiles)}</p>{why}{messages}</details>")
+
+
+def folded(title, text):
+    return f"<details><summary>{title}</summary><pre>{esc(text) or '(nothing)'}</pre></details>"
 
 
 def esc(value):

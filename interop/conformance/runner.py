@@ -4,6 +4,7 @@ import importlib
 import pathlib
 import pkgutil
 import re
+import textwrap
 
 from . import checks as checks_package
 from . import evidence
@@ -111,7 +112,9 @@ def line(result):
              "broken": "BROKEN"}
     rows = ",".join(result.check.rows)
     text = f"{words[result.verdict]} {result.check.id} [{rows}] {result.seconds:.2f} s"
-    return text if not result.reason else text + "\n       " + result.reason.strip().replace("\n", "\n       ")
+    if not result.reason:
+        return text
+    return text + textwrap.indent("\n" + result.reason.strip(), " " * 7)
 
 
 def counts(results, strict=False):

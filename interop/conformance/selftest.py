@@ -98,8 +98,8 @@ class Selftest:
         for mutant in sorted(mutants):
             result, _ = self.run(session, check, mutant)
             if result.verdict != "passed":
-                self.fault(check, f"{result.verdict} without the rule {mutant!r}, which is another check's: "
-                                  f"{result.reason.splitlines()[0]}")
+                self.fault(check, f"{result.verdict} without the rule {mutant!r}, which is another "
+                                  f"check's: {result.reason.splitlines()[0]}")
 
 
 def work(share, folder, options):

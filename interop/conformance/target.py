@@ -7,12 +7,12 @@ A target file (TOML):
     role = "registrar"                    # registrar, masa, pledge, proxy or cloud
     profiles = ["rfc8995", "est"]         # what it means to implement; all of them when left out
 
-    [address]                             # where it listens; {port:NAME} is a free port of the suite's choice
+    [address]                             # where it listens; {port:NAME}: a free port of our choice
     https = "127.0.0.1:{port:https}"
     coaps = "127.0.0.1:{port:coaps}"
 
     [suite]                               # where the suite's own servers listen, as the target sees them
-    host = "localhost"                    # name or address (in IDevIDs: the MASA; for a pledge: the registrar)
+    host = "localhost"                    # name or address in IDevIDs and in URLs for a pledge
     bind = "127.0.0.1"
     masa_port = 0                         # 0: any
 
@@ -22,7 +22,7 @@ A target file (TOML):
 
     [run]                                 # optional: without it the target is expected to be running
     start = "python3 start.py {state} …"  # in the foreground; ended with SIGTERM
-    variants = ["known-owner"]            # other configurations {variant} can name; the usual one is "plain"
+    variants = ["known-owner"]            # other values of {variant}; the usual one is "plain"
 
     [pledge]
     coaps = true                          # it can join over CoAPS

@@ -144,8 +144,8 @@ def leads_to(cert, candidates, anchors):
     for _ in range(8):
         if cert in anchors:
             return True
-        issuer = next((c for c in [*anchors, *candidates] if c.subject == cert.issuer and signed_by(cert, c)),
-                      None)
+        issuer = next((c for c in [*anchors, *candidates]
+                       if c.subject == cert.issuer and signed_by(cert, c)), None)
         if issuer is None or issuer == cert:
             return False
         cert = issuer

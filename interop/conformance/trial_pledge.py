@@ -64,7 +64,7 @@ class PledgeTrial(Trial):
         return self.coap_watch(self.with_signer(server).start(), "the registrar")
 
     def with_signer(self, server):
-        """A device that is not the lab's has a MASA of its own too: [device] masa_key, masa_certificate."""
+        """A device that is not the lab's has a MASA of its own: [device] masa_key, masa_certificate."""
         fixed = self.target.settings.get("device")
         if fixed:
             server.signer = forge.load(*(self.instance.fill(fixed[k])
