@@ -119,22 +119,14 @@ static bool pledge_signed(const struct check_context *c, struct err *e)
 	return false;
 }
 
-static bool add_certs(struct cert_list *to, const struct cert_list *from, struct err *e)
-{
-	for (size_t i = 0; i < from->count; i++)
-		if (!cert_list_contains(to, from->items[i]) &&
-			!cert_list_add(to, from->items[i], e))
-			return false;
-	return true;
-}
-
 /* The manufacturer's own devices, whenever their certificates were to expire: an IDevID is for life
  * (R8995-PLG-062), and whether to let an old one in is the registrar's decision. */
 static bool idevid_is_ours(const struct check_context *c, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list between = CERT_LIST_INIT;
 
-	if (!add_certs(&between, &c->a->pvr.certs, e) || !add_certs(&between, &c->a->rvr.certs, e))
+	if (!cert_list_merge(&between, &c->a->pvr.certs, e) ||
+		!cert_list_merge(&between, &c->a->rvr.certs, e))
 		return false;
 	if (chain_verify(c->by->devices, c->a->pvr.signer, &between, CHAIN_NO_TIME, NULL, e))
 		return true;

@@ -123,14 +123,6 @@ static bool cache_key(const struct cert *signer, const struct cert_list *certs,
 	return digest_sha256(buf_bytes(&all), out, e);
 }
 
-static bool copy_path(struct cert_list *to, const struct cert_list *from, struct err *e)
-{
-	for (size_t i = 0; i < from->count; i++)
-		if (!cert_list_add(to, from->items[i], e))
-			return false;
-	return true;
-}
-
 static bool is_valid_at(const struct cert_list *path, int64_t now)
 {
 	for (size_t i = 0; i < path->count; i++)
@@ -148,7 +140,7 @@ static bool look_up(struct domain_cache *c, const uint8_t *key, int64_t now, str
 
 	pthread_mutex_lock(&c->lock);
 	known = digest_map_get(c->paths, key);
-	ok = known && is_valid_at(known, now) && copy_path(path, known, e);
+	ok = known && is_valid_at(known, now) && cert_list_append(path, known, e);
 	pthread_mutex_unlock(&c->lock);
 	if (!ok)
 		cert_list_clear(path);
@@ -163,7 +155,7 @@ static void remember(struct domain_cache *c, const uint8_t *key, const struct ce
 
 	if (!copy)
 		return;
-	if (!copy_path(copy, path, &ignored)) {
+	if (!cert_list_append(copy, path, &ignored)) {
 		path_free(copy);
 		return;
 	}

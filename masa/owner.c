@@ -106,10 +106,7 @@ static bool add_owner(
 	s->count++;
 	if (!grown[s->count - 1].name || !grown[s->count - 1].anchors)
 		return false;
-	for (size_t i = 0; i < certs.count; i++)
-		if (!cert_list_add(&s->all, certs.items[i], e))
-			return false;
-	return true;
+	return cert_list_append(&s->all, &certs, e);
 }
 
 bool owners_load(struct owners *o, struct store *store, struct err *e)
@@ -260,14 +257,6 @@ static bool owner_holds(
 	return err_tell(e, "This device has no owner on record; the manufacturer can enter one.");
 }
 
-static bool copy_path(struct cert_list *to, const struct cert_list *from, struct err *e)
-{
-	for (size_t i = 0; i < from->count; i++)
-		if (!cert_list_add(to, from->items[i], e))
-			return false;
-	return true;
-}
-
 bool owner_permit(struct owners *o, const struct owner_policy *policy, const struct authentic *a,
 	const struct device_list *found, int64_t now, struct permit *out, struct err *e)
 {
@@ -283,5 +272,5 @@ bool owner_permit(struct owners *o, const struct owner_policy *policy, const str
 		return unknown_device(o, a, now, e);
 	if (nonceless || !a->has_pvr || policy->ownership == OWNERSHIP_KNOWN_OWNER)
 		return owner_holds(o, a, now, out, e);
-	return copy_path(&out->path, &a->domain, e);
+	return cert_list_append(&out->path, &a->domain, e);
 }

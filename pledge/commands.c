@@ -175,9 +175,8 @@ static bool begin_renewal(struct exchange *x, void *arg, struct err *e)
 	x->renews = true;
 	x->cacerts_etag = n->cacerts_etag;
 	x->cacerts_asked_unix_s = n->cacerts_asked_unix_s;
-	for (size_t i = 0; i < n->cacerts.count; i++)
-		if (!cert_list_add(&x->cacerts, n->cacerts.items[i], e))
-			return false;
+	if (!cert_list_append(&x->cacerts, &n->cacerts, e))
+		return false;
 	x->domain_anchors = enroll_anchors(&n->cacerts, n->cacerts.items[0], e);
 	if (x->domain_anchors)
 		x->server_anchors = enroll_anchors(&n->cacerts, n->cacerts.items[0], e);

@@ -70,10 +70,7 @@ static bool install_cacerts(struct exchange *x, const struct cert_list *certs, s
 	anchors_unref(&x->domain_anchors);
 	x->domain_anchors = anchors;
 	cert_list_clear(&x->cacerts);
-	for (size_t i = 0; i < certs->count; i++)
-		if (!cert_list_add(&x->cacerts, certs->items[i], e))
-			return false;
-	return true;
+	return cert_list_append(&x->cacerts, certs, e);
 }
 
 /* Until the site has told its CAs, or when it tells none, the pin is the only anchor
@@ -373,14 +370,6 @@ static struct cert *find_ours(const struct issued_check *in, struct err *e)
 	return NULL;
 }
 
-static bool add_all(struct cert_list *to, const struct cert_list *from, struct err *e)
-{
-	for (size_t i = 0; i < from->count; i++)
-		if (!cert_list_add(to, from->items[i], e))
-			return false;
-	return true;
-}
-
 /* Everything between our certificate and the anchor. */
 static bool take_issuers(const struct cert_list *path, struct cert_list *chain, struct err *e)
 {
@@ -401,7 +390,8 @@ bool enroll_check_issued(
 		return false;
 	if (cert_is_ca(ours))
 		return err_set(e, ERR_PEER, "the certificate is one of a CA");
-	if (!add_all(&untrusted, in->received, e) || !add_all(&untrusted, in->cacerts, e))
+	if (!cert_list_append(&untrusted, in->received, e) ||
+		!cert_list_append(&untrusted, in->cacerts, e))
 		return false;
 	if (!chain_verify(in->anchors, ours, &untrusted, in->now_unix_s, &path, e))
 		return err_prefix(e, "the certificate is not under the site's CA");

@@ -55,14 +55,8 @@ static enum outcome outcome_of_connecting(const struct err *e)
  */
 static bool keep_chain(struct exchange *x, struct err *e)
 {
-	const struct cert_list *shown = session_server_chain(x->session);
-
-	if (x->server_chain.count > 0)
-		return true;
-	for (size_t i = 0; i < shown->count; i++)
-		if (!cert_list_add(&x->server_chain, shown->items[i], e))
-			return false;
-	return true;
+	return x->server_chain.count > 0 ||
+	       cert_list_append(&x->server_chain, session_server_chain(x->session), e);
 }
 
 /* The certificate the server must show: the one it showed before, in this run or before a restart.

@@ -22,14 +22,6 @@ struct ca {
 	struct csrattrs csrattrs;
 };
 
-static bool add_new(struct cert_list *l, const struct cert_list *more, struct err *e)
-{
-	for (size_t i = 0; i < more->count; i++)
-		if (!cert_list_contains(l, more->items[i]) && !cert_list_add(l, more->items[i], e))
-			return false;
-	return true;
-}
-
 static bool load_certs(struct ca *ca, const char *chain_path, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list further = CERT_LIST_INIT;
@@ -37,7 +29,8 @@ static bool load_certs(struct ca *ca, const char *chain_path, struct err *e)
 	if (chain_path && !cert_list_load(chain_path, &further, e))
 		return err_prefix(e, "chain");
 	return cert_list_add(&ca->certs, ca->identity.cert, e) &&
-	       add_new(&ca->certs, &ca->identity.chain, e) && add_new(&ca->certs, &further, e);
+	       cert_list_merge(&ca->certs, &ca->identity.chain, e) &&
+	       cert_list_merge(&ca->certs, &further, e);
 }
 
 static bool check_ca_cert(const struct cert *c, int64_t now, struct err *e)

@@ -35,11 +35,7 @@ bool ca_order(const struct cert_list *certs, struct cert_list *out, size_t *on_p
 		if (!cert_list_add(out, next, e))
 			return false;
 	*on_path = out->count;
-	for (size_t i = 0; i < certs->count; i++)
-		if (!cert_list_contains(out, certs->items[i]) &&
-			!cert_list_add(out, certs->items[i], e))
-			return false;
-	return true;
+	return cert_list_merge(out, certs, e);
 }
 
 bool ca_order_multipart(const struct cert_list *certs, size_t max, struct buf *out, struct err *e)

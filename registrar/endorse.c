@@ -23,21 +23,13 @@ static bool fill(struct voucher *v, const struct endorsement *w, struct err *e)
 		       w->pledge_octets.len, e);
 }
 
-static bool add_all(struct cert_list *out, const struct cert_list *l, struct err *e)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (!cert_list_contains(out, l->items[i]) && !cert_list_add(out, l->items[i], e))
-			return false;
-	return true;
-}
-
 static bool seal(
 	const struct voucher *v, const struct endorsement *w, struct buf *out, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list carried = CERT_LIST_INIT;
 
-	return add_all(&carried, &w->registrar->chain, e) &&
-	       (!w->presented || add_all(&carried, w->presented, e)) &&
+	return cert_list_merge(&carried, &w->registrar->chain, e) &&
+	       (!w->presented || cert_list_merge(&carried, w->presented, e)) &&
 	       w->format->seal(v, w->registrar, &carried, w->now, out, e);
 }
 

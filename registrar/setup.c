@@ -33,12 +33,7 @@ static bool check_certificate(const struct cert *c, int64_t now, struct err *e)
 
 static bool with_chain(const struct identity *id, struct cert_list *out, struct err *e)
 {
-	if (!cert_list_add(out, id->cert, e))
-		return false;
-	for (size_t i = 0; i < id->chain.count; i++)
-		if (!cert_list_add(out, id->chain.items[i], e))
-			return false;
-	return true;
+	return cert_list_add(out, id->cert, e) && cert_list_append(out, &id->chain, e);
 }
 
 /* Devices accept us because we are under what the voucher pins: an end entity without its issuer

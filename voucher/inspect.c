@@ -239,10 +239,7 @@ static bool fill_report(struct inspection *in, struct bytes octets, struct err *
 
 static bool know(struct inspection *in, const struct cert_list *certs, struct err *e)
 {
-	for (size_t i = 0; certs && i < certs->count; i++)
-		if (!cert_list_add(&in->known, certs->items[i], e))
-			return false;
-	return true;
+	return !certs || cert_list_append(&in->known, certs, e);
 }
 
 /* A COSE may carry no certificate at all: then the signer is whom the caller named, or, of a

@@ -201,12 +201,9 @@ static bool cose_voucher_seal(const struct voucher *v, const struct identity *si
 		return false;
 	if (is_a_pledges(v, signer))
 		return cose_seal(buf_bytes(&payload), signer, NULL, out, e);
-	if (!cert_list_add(&bag, signer->cert, e))
-		return false;
-	for (size_t i = 0; extra && i < extra->count; i++)
-		if (!cert_list_add(&bag, extra->items[i], e))
-			return false;
-	return cose_seal(buf_bytes(&payload), signer, &bag, out, e);
+	return cert_list_add(&bag, signer->cert, e) &&
+	       (!extra || cert_list_append(&bag, extra, e)) &&
+	       cose_seal(buf_bytes(&payload), signer, &bag, out, e);
 }
 
 /* ---- the table ---- */

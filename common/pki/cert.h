@@ -97,6 +97,10 @@ struct cert_list {
 void cert_list_clear(struct cert_list *l);
 bool cert_list_add(
 	struct cert_list *l, struct cert *c, struct err *e) MUST_CHECK; /* takes a new ref */
+/* All of more behind what is there, or only those of them that are not there yet. When memory runs
+ * out, some of them. */
+bool cert_list_append(struct cert_list *l, const struct cert_list *more, struct err *e) MUST_CHECK;
+bool cert_list_merge(struct cert_list *l, const struct cert_list *more, struct err *e) MUST_CHECK;
 bool cert_list_contains(const struct cert_list *l, const struct cert *c);
 /* All certificates of a PEM text, in order; at least one. */
 bool cert_list_parse_pem(struct bytes pem, struct cert_list *out, struct err *e) MUST_CHECK;

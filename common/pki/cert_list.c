@@ -31,6 +31,22 @@ bool cert_list_add(struct cert_list *l, struct cert *c, struct err *e)
 	return true;
 }
 
+bool cert_list_append(struct cert_list *l, const struct cert_list *more, struct err *e)
+{
+	for (size_t i = 0; i < more->count; i++)
+		if (!cert_list_add(l, more->items[i], e))
+			return false;
+	return true;
+}
+
+bool cert_list_merge(struct cert_list *l, const struct cert_list *more, struct err *e)
+{
+	for (size_t i = 0; i < more->count; i++)
+		if (!cert_list_contains(l, more->items[i]) && !cert_list_add(l, more->items[i], e))
+			return false;
+	return true;
+}
+
 bool cert_list_contains(const struct cert_list *l, const struct cert *c)
 {
 	for (size_t i = 0; i < l->count; i++)

@@ -101,13 +101,10 @@ const struct cert_list *anchors_certs(const struct anchors *a)
 
 static bool copy_list(const struct cert_list *from, struct cert_list *to, struct err *e)
 {
-	for (size_t i = 0; i < from->count; i++) {
-		if (!cert_list_add(to, from->items[i], e)) {
-			cert_list_clear(to);
-			return false;
-		}
-	}
-	return true;
+	if (cert_list_append(to, from, e))
+		return true;
+	cert_list_clear(to);
+	return false;
 }
 
 /* With the lock held: the verdict that is good for this moment, or NULL. */

@@ -454,6 +454,25 @@ static void cert_list_parse_pem__chain_with_text_and_key_between__reads_all_in_o
 	assert_queue_empty();
 }
 
+static void cert_list_append_and_merge__some_are_there__once_more_or_not(void **state)
+{
+	CERT_LIST_AUTO struct cert_list l = CERT_LIST_INIT, more = CERT_LIST_INIT;
+	struct recipe r = ee_recipe();
+	struct err e = ERR_INIT;
+	CERT_AUTO struct cert *a = fixture_cert(&r);
+	CERT_AUTO struct cert *b = cert_from_x509(ca, &e);
+
+	assert_true(cert_list_add(&l, a, &e));
+	assert_true(cert_list_add(&more, a, &e) && cert_list_add(&more, b, &e));
+	assert_true(cert_list_merge(&l, &more, &e));
+	assert_int_equal(l.count, 2);
+	assert_ptr_equal(l.items[1], b);
+	assert_true(cert_list_append(&l, &more, &e));
+	assert_int_equal(l.count, 4);
+	assert_ptr_equal(l.items[2], a);
+	assert_ptr_equal(l.items[3], b);
+}
+
 static void cert_list_parse_pem__nothing_or_broken__is_refused(void **state)
 {
 	struct recipe r = ee_recipe();
@@ -625,6 +644,7 @@ int main(void)
 		cmocka_unit_test(cert_domain_id__ski_or_fingerprint__as_the_rfc_says),
 		cmocka_unit_test(
 			cert_list_parse_pem__chain_with_text_and_key_between__reads_all_in_order),
+		cmocka_unit_test(cert_list_append_and_merge__some_are_there__once_more_or_not),
 		cmocka_unit_test(cert_list_parse_pem__nothing_or_broken__is_refused),
 		cmocka_unit_test(cert_cache_get__same_octets__gives_the_same_object),
 		cmocka_unit_test(cert_cache_get__no_cache_or_garbage__parses_or_refuses),
