@@ -4,9 +4,9 @@
  *
  * Reading copies nothing and allocates nothing: a reader is a view of what is left, a copy of it is
  * a bookmark. cbor_open() looks at the whole encoding first, so that what is read afterwards is
- *well formed. Every valid encoding is taken (lengths longer than needed, indefinite ones), with
- *these limits, each of them ERR_INPUT or ERR_TOO_LARGE: CBOR_DEPTH_MAX, CBOR_MAP_MAX, no array or
- *map as a key of a map, no NUL in text.
+ * well formed. Every valid encoding is taken (lengths longer than needed, indefinite ones), with
+ * these limits, each of them ERR_INPUT or ERR_TOO_LARGE: CBOR_DEPTH_MAX, CBOR_MAP_MAX, no array or
+ * map as a key of a map, no NUL in text.
  *
  *	struct cbor_reader r, pairs;
  *	if (!cbor_open(octets, &r, e) || !cbor_map(&r, &pairs, NULL, e))
@@ -57,7 +57,6 @@ bool cbor_open(struct bytes octets, struct cbor_reader *out, struct err *e) MUST
 bool cbor_at_end(const struct cbor_reader *r);
 /* The type of the next item, CBOR_END when there is none. */
 enum cbor_type cbor_peek(const struct cbor_reader *r);
-const char *cbor_type_name(enum cbor_type type);
 
 bool cbor_uint(struct cbor_reader *r, uint64_t *out, struct err *e) MUST_CHECK;
 /* Either sign, what fits. */
@@ -65,10 +64,9 @@ bool cbor_int(struct cbor_reader *r, int64_t *out, struct err *e) MUST_CHECK;
 bool cbor_bool(struct cbor_reader *r, bool *out, struct err *e) MUST_CHECK;
 /* The number of the simple value: CBOR_NULL, ... */
 bool cbor_simple(struct cbor_reader *r, uint8_t *out, struct err *e) MUST_CHECK;
-/* A view of the string. One of indefinite length in several pieces has no view and is refused: for
- * formats whose strings are short or one's own. */
+/* A view of the octets. A string of indefinite length in several pieces has no view and is refused:
+ * for formats whose strings are short or one's own. */
 bool cbor_bytes(struct cbor_reader *r, struct bytes *out, struct err *e) MUST_CHECK;
-bool cbor_text(struct cbor_reader *r, struct bytes *out, struct err *e) MUST_CHECK;
 /* Append the string, whatever pieces it is in. Within out's maximum. */
 bool cbor_bytes_copy(struct cbor_reader *r, struct buf *out, struct err *e) MUST_CHECK;
 bool cbor_text_copy(struct cbor_reader *r, struct buf *out, struct err *e) MUST_CHECK;
@@ -82,8 +80,6 @@ bool cbor_map(
 bool cbor_tag(struct cbor_reader *r, uint64_t *out, struct err *e) MUST_CHECK;
 /* Take one item of any type; whole: its octets as they stood, may be NULL. */
 bool cbor_skip(struct cbor_reader *r, struct bytes *whole, struct err *e) MUST_CHECK;
-/* Nothing may be left; `what` names the container in the error. */
-bool cbor_expect_end(const struct cbor_reader *r, const char *what, struct err *e) MUST_CHECK;
 
 /* ---- writing: appends; shortest form, definite lengths (RFC 8949 §4.2.1) ---- */
 
@@ -97,8 +93,6 @@ bool cbor_put_tag(struct buf *out, uint64_t tag, struct err *e) MUST_CHECK;
 /* The head only: count elements or pairs follow. */
 bool cbor_put_array(struct buf *out, size_t count, struct err *e) MUST_CHECK;
 bool cbor_put_map(struct buf *out, size_t count, struct err *e) MUST_CHECK;
-/* Only the head of a byte string of len octets, which the caller appends. */
-bool cbor_put_bytes_head(struct buf *out, size_t len, struct err *e) MUST_CHECK;
 
 /* The keys of one map in the order of a deterministic encoding. One per map, {0} at its start; a
  * key that does not ascend is ERR_BUG. */
@@ -107,7 +101,5 @@ struct cbor_key_order {
 };
 bool cbor_put_key(
 	struct buf *out, struct cbor_key_order *order, int64_t key, struct err *e) MUST_CHECK;
-bool cbor_put_key_text(
-	struct buf *out, struct cbor_key_order *order, const char *key, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing CBOR: the shortest head, definite lengths, and, where a map's keys go through
  * cbor_put_key(), the order of RFC 8949 §4.2.1. */
-#include "common/wire/cbor.h"
+#include "common/wire/cbor_parts.h"
 
 #include <string.h>
 
 #define HEAD_MAX 9
-
-enum {
-	MAJOR_UINT,
-	MAJOR_NEGATIVE,
-	MAJOR_BYTES,
-	MAJOR_TEXT,
-	MAJOR_ARRAY,
-	MAJOR_MAP,
-	MAJOR_TAG,
-	MAJOR_OTHER
-};
 
 static bool put_head(struct buf *out, uint8_t major, uint64_t argument, struct err *e)
 {
 	uint8_t head[HEAD_MAX];
 	size_t octets = 0, power = 0; /* 1, 2, 4 or 8 octets of argument */
 
-	if (argument >= 24) {
+	if (argument >= INFO_ONE_OCTET) {
 		octets = 1;
 		while (octets < 8 && argument >> (8 * octets) != 0) {
 			octets *= 2;
 			power++;
 		}
 	}
-	head[0] = (uint8_t)(major << 5 | (octets ? 24 + power : argument));
+	head[0] = (uint8_t)(major << 5 | (octets ? INFO_ONE_OCTET + power : argument));
 	for (size_t i = 0; i < octets; i++)
 		head[1 + i] = (uint8_t)(argument >> (8 * (octets - 1 - i)));
 	return buf_append(out, head, 1 + octets, e);
@@ -61,11 +50,6 @@ static bool put_string(struct buf *out, uint8_t major, struct bytes value, struc
 bool cbor_put_bytes(struct buf *out, struct bytes value, struct err *e)
 {
 	return put_string(out, MAJOR_BYTES, value, e);
-}
-
-bool cbor_put_bytes_head(struct buf *out, size_t len, struct err *e)
-{
-	return put_head(out, MAJOR_BYTES, len, e);
 }
 
 bool cbor_put_text(struct buf *out, const char *value, struct err *e)
@@ -127,12 +111,4 @@ bool cbor_put_key(struct buf *out, struct cbor_key_order *order, int64_t key, st
 	size_t at = out->len;
 
 	return cbor_put_int(out, key, e) && keep_order(out, order, at, e);
-}
-
-bool cbor_put_key_text(
-	struct buf *out, struct cbor_key_order *order, const char *key, struct err *e)
-{
-	size_t at = out->len;
-
-	return cbor_put_text(out, key, e) && keep_order(out, order, at, e);
 }

@@ -33,7 +33,7 @@ static void copy_string(struct cbor_reader *r, bool text, struct buf *out)
 	struct bytes v;
 
 	FUZZ_REQUIRE(text ? cbor_text_copy(r, &octets, &e) : cbor_bytes_copy(r, &octets, &e));
-	if (text ? cbor_text(&at, &v, &e) : cbor_bytes(&at, &v, &e))
+	if (cbor_bytes(&at, &v, &e))
 		FUZZ_REQUIRE(bytes_equal(v, buf_bytes(&octets)) && at.p == r->p);
 	FUZZ_REQUIRE(!text || strlen(buf_str(&octets)) == octets.len);
 	FUZZ_REQUIRE(text ? cbor_put_text(out, buf_str(&octets), &e)
@@ -78,7 +78,7 @@ static void copy_item(struct cbor_reader *r, struct buf *out)
 {
 	enum cbor_type type = cbor_peek(r);
 
-	FUZZ_REQUIRE(type != CBOR_END && cbor_type_name(type));
+	FUZZ_REQUIRE(type != CBOR_END);
 	if (type == CBOR_UINT || type == CBOR_NEGATIVE)
 		copy_number(r, out);
 	else if (type == CBOR_BYTES || type == CBOR_TEXT)

@@ -60,13 +60,14 @@ static bool mutate_item(const struct surgery *s, struct cbor_reader item, struct
 {
 	enum cbor_type type = cbor_peek(&item);
 	struct err e = ERR_INIT;
+	BUF_AUTO struct buf text = BUF_INIT(OUT_MAX);
 	struct bytes content;
 	int64_t number;
 
 	if (type == CBOR_BYTES && cbor_bytes(&item, &content, &e))
 		return mutate_octets(content, false, out);
-	if (type == CBOR_TEXT && cbor_text(&item, &content, &e))
-		return mutate_octets(content, true, out);
+	if (type == CBOR_TEXT && cbor_text_copy(&item, &text, &e))
+		return mutate_octets(buf_bytes(&text), true, out);
 	if (cbor_int(&item, &number, &e))
 		return cbor_put_int(out, (int64_t)((uint64_t)number + s->seed / 8 % 64 - 32), &e);
 	return something_else(s->seed / 8, out);

@@ -235,6 +235,7 @@ static void cbor_map__definite_or_not__reads_the_same(void **state)
 static void cbor_take__another_type__leaves_the_reader_where_it_was(void **state)
 {
 	struct cbor_reader r = open_good(CBOR(0xd2, 0x84, 0x01, 0x61, 'x', 0xf5, 0xf6));
+	BUF_AUTO struct buf text = BUF_INIT(8);
 	struct cbor_reader inner;
 	struct err e = ERR_INIT;
 	struct bytes whole;
@@ -252,15 +253,15 @@ static void cbor_take__another_type__leaves_the_reader_where_it_was(void **state
 	assert_true(cbor_skip(&inner, &whole, &e));
 	assert_true(bytes_equal(whole, CBOR(0x01)));
 	assert_false(cbor_bytes(&inner, &whole, &e));
-	assert_true(cbor_text(&inner, &whole, &e));
-	assert_true(bytes_equal(whole, CBOR('x')));
+	assert_true(cbor_text_copy(&inner, &text, &e));
+	assert_string_equal(buf_str(&text), "x");
 	assert_true(cbor_bool(&inner, &flag, &e) && flag);
 	assert_false(cbor_bool(&inner, &flag, &e));
 	assert_non_null(strstr(e.text, "no boolean"));
-	assert_false(cbor_expect_end(&inner, "array", &e));
+	assert_false(cbor_at_end(&inner));
 	assert_true(cbor_simple(&inner, &simple, &e));
 	assert_int_equal(simple, CBOR_NULL);
-	assert_true(cbor_expect_end(&inner, "array", &e));
+	assert_true(cbor_at_end(&inner));
 	assert_false(cbor_skip(&inner, NULL, &e));
 }
 
@@ -272,7 +273,6 @@ static void cbor_peek__floats_and_simple_values__are_told_apart(void **state)
 	assert_int_equal(cbor_peek(&r), CBOR_FLOAT);
 	r = open_good(CBOR(0xf8, 0xff));
 	assert_int_equal(cbor_peek(&r), CBOR_SIMPLE);
-	assert_string_equal(cbor_type_name(CBOR_SIMPLE), "simple value");
 }
 
 static void cbor_put__every_width__is_the_shortest(void **state)
@@ -287,11 +287,11 @@ static void cbor_put__every_width__is_the_shortest(void **state)
 		    cbor_put_array(&b, 0, &e) && cbor_put_map(&b, 0, &e) &&
 		    cbor_put_bool(&b, true, &e) && cbor_put_bool(&b, false, &e) &&
 		    cbor_put_null(&b, &e) && cbor_put_text(&b, "a", &e) &&
-		    cbor_put_bytes(&b, CBOR(1), &e) && cbor_put_bytes_head(&b, 300, &e));
+		    cbor_put_bytes(&b, CBOR(1), &e));
 	static const uint8_t expected[] = {0x17, 0x18, 24, 0x18, 255, 0x19, 1, 0, 0x19, 255, 255,
 		0x1a, 0, 1, 0, 0, 0x1b, 0, 0, 0, 1, 0, 0, 0, 0, 0x38, 0x22, 0x3b, 0x7f, 0xff, 0xff,
 		0xff, 0xff, 0xff, 0xff, 0xff, 0xd2, 0x80, 0xa0, 0xf5, 0xf4, 0xf6, 0x61, 'a', 0x41,
-		1, 0x59, 1, 44};
+		1};
 	assert_true(bytes_equal(buf_bytes(&b), bytes_of(expected, sizeof(expected))));
 }
 
@@ -303,10 +303,8 @@ static void cbor_put_key__out_of_order__is_a_bug(void **state)
 	assert_true(cbor_put_key(&b, &order, 2, &e) && cbor_put_null(&b, &e));
 	assert_true(cbor_put_key(&b, &order, 24, &e) && cbor_put_null(&b, &e));
 	assert_true(cbor_put_key(&b, &order, -1, &e) && cbor_put_null(&b, &e));
-	assert_true(cbor_put_key_text(&b, &order, "b", &e) && cbor_put_null(&b, &e));
-	assert_true(cbor_put_key_text(&b, &order, "aa", &e) && cbor_put_null(&b, &e));
 	size_t len = b.len;
-	assert_false(cbor_put_key_text(&b, &order, "aa", &e));
+	assert_false(cbor_put_key(&b, &order, -1, &e));
 	assert_int_equal(e.kind, ERR_BUG);
 	assert_false(cbor_put_key(&b, &order, 1, &e));
 	assert_int_equal(b.len, len);
