@@ -15,7 +15,7 @@ struct coap_block {
 	bool more;
 	uint8_t szx;
 };
-/* false: no such option. ERR_INPUT: szx 7, longer than 3 octets. */
+/* *present says whether there is such an option. ERR_INPUT: szx 7, longer than 3 octets. */
 bool coap_block_read(const struct coap_message *m, uint16_t number, bool *present,
 	struct coap_block *out, struct err *e) MUST_CHECK;
 /* The option's value; the bytes returned borrow from scratch. */
