@@ -211,14 +211,9 @@ static bool answers(const struct core_link *l, const struct coap_message *m)
 {
 	const struct coap_option *o;
 
-	for (size_t i = 0; (o = coap_message_find(m, COAP_OPT_URI_QUERY, i)) != NULL; i++) {
-		const uint8_t *sign = memchr(o->value.data, '=', o->value.len);
-		size_t name = sign ? (size_t)(sign - o->value.data) : o->value.len;
-
-		if (!sign || !core_link_matches(l, bytes_of(o->value.data, name),
-				     bytes_of(sign + 1, o->value.len - name - 1)))
+	for (size_t i = 0; (o = coap_message_find(m, COAP_OPT_URI_QUERY, i)) != NULL; i++)
+		if (!core_link_matches(l, o->value))
 			return false;
-	}
 	return true;
 }
 

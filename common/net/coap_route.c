@@ -234,15 +234,9 @@ static bool matches(const struct coap_message *m, const struct core_link *l)
 {
 	const struct coap_option *o;
 
-	for (size_t n = 0; (o = coap_message_find(m, COAP_OPT_URI_QUERY, n)) != NULL; n++) {
-		const uint8_t *sign = memchr(o->value.data, '=', o->value.len);
-		size_t name_len = sign ? (size_t)(sign - o->value.data) : o->value.len;
-		size_t skip = sign ? name_len + 1 : name_len;
-
-		if (!core_link_matches(l, bytes_of(o->value.data, name_len),
-			    bytes_of(o->value.data + skip, o->value.len - skip)))
+	for (size_t n = 0; (o = coap_message_find(m, COAP_OPT_URI_QUERY, n)) != NULL; n++)
+		if (!core_link_matches(l, o->value))
 			return false;
-	}
 	return true;
 }
 

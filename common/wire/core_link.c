@@ -7,6 +7,7 @@
  */
 #include "common/wire/core_link.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* ---- Characters ----------------------------------------------------------------------------- */
@@ -52,6 +53,33 @@ static struct bytes take_while(struct core_links *r, bool (*is)(uint8_t c))
 static bool is(struct bytes b, const char *word)
 {
 	return bytes_equal(b, bytes_of_str(word));
+}
+
+/* ---- What is kept of a link ----------------------------------------------------------------- */
+
+/* In the order in which they are written. */
+static const struct {
+	const char *name;
+	size_t offset;
+} attributes[] = {
+	{"rt", offsetof(struct core_link, rt)},
+	{"ct", offsetof(struct core_link, ct)},
+	{"brski-jp", offsetof(struct core_link, brski_jp)},
+};
+#define ATTRIBUTES (sizeof(attributes) / sizeof(*attributes))
+
+static const struct bytes *value_at(const struct core_link *l, size_t row)
+{
+	return (const struct bytes *)((const char *)l + attributes[row].offset);
+}
+
+/* NULL for an attribute that is not kept. */
+static const struct bytes *value_of(const struct core_link *l, struct bytes name)
+{
+	for (size_t i = 0; i < ATTRIBUTES; i++)
+		if (is(name, attributes[i].name))
+			return value_at(l, i);
+	return NULL;
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
@@ -107,20 +135,17 @@ static bool take_value(struct core_links *r, struct bytes *out, struct err *e)
 	       err_set(e, ERR_TOO_LARGE, "value of %zu octets", out->len);
 }
 
-/* Where the attribute is kept; NULL: nowhere. */
-static struct bytes *slot(struct core_link *l, struct bytes name)
+/* The first of a name counts; what is not kept is passed over. */
+static void keep(struct core_link *l, struct bytes name, struct bytes value)
 {
-	struct bytes *found = is(name, "rt")	     ? &l->rt
-			      : is(name, "ct")	     ? &l->ct
-			      : is(name, "brski-jp") ? &l->brski_jp
-						     : NULL;
-
-	return found && !found->data ? found : NULL;
+	for (size_t i = 0; i < ATTRIBUTES; i++)
+		if (is(name, attributes[i].name) && !value_at(l, i)->data)
+			*(struct bytes *)((char *)l + attributes[i].offset) = value;
 }
 
 static bool take_attribute(struct core_links *r, struct core_link *out, struct err *e)
 {
-	struct bytes name, value, *kept;
+	struct bytes name, value;
 
 	skip_blanks(r);
 	name = take_while(r, is_name);
@@ -132,9 +157,7 @@ static bool take_attribute(struct core_links *r, struct core_link *out, struct e
 		if (!take_value(r, &value, e))
 			return false;
 	}
-	kept = slot(out, name);
-	if (kept)
-		*kept = value;
+	keep(out, name, value);
 	return true;
 }
 
@@ -198,15 +221,20 @@ bool core_link_has(struct bytes words, struct bytes pattern)
 	return false;
 }
 
-bool core_link_matches(const struct core_link *l, struct bytes name, struct bytes pattern)
+bool core_link_matches(const struct core_link *l, struct bytes query)
 {
+	const uint8_t *sign = query.len ? memchr(query.data, '=', query.len) : NULL;
+	const struct bytes *value;
+	struct bytes name, pattern;
+
+	if (!sign)
+		return false;
+	name = bytes_of(query.data, (size_t)(sign - query.data));
+	pattern = bytes_of(sign + 1, query.len - name.len - 1);
 	if (is(name, "href"))
 		return word_matches(l->target, pattern);
-	if (is(name, "rt"))
-		return core_link_has(l->rt, pattern);
-	if (is(name, "ct"))
-		return core_link_has(l->ct, pattern);
-	return is(name, "brski-jp") && core_link_has(l->brski_jp, pattern);
+	value = value_of(l, name);
+	return value && core_link_has(*value, pattern);
 }
 
 static bool read_port(struct bytes digits, uint16_t *port)
@@ -302,8 +330,11 @@ bool core_link_put(const struct core_link *l, struct buf *out, struct err *e)
 	for (size_t i = 0; i < l->target.len; i++)
 		if (!is_uri(l->target.data[i]))
 			return err_set(e, ERR_BUG, "link-format: target cannot be written");
-	return buf_printf(out, e, "%s<%.*s>", out->len ? "," : "", (int)l->target.len,
-		       l->target.data ? (const char *)l->target.data : "") &&
-	       put_attribute("rt", l->rt, out, e) && put_attribute("ct", l->ct, out, e) &&
-	       put_attribute("brski-jp", l->brski_jp, out, e);
+	if (!buf_printf(out, e, "%s<%.*s>", out->len ? "," : "", (int)l->target.len,
+		    l->target.data ? (const char *)l->target.data : ""))
+		return false;
+	for (size_t i = 0; i < ATTRIBUTES; i++)
+		if (!put_attribute(attributes[i].name, *value_at(l, i), out, e))
+			return false;
+	return true;
 }

@@ -34,9 +34,9 @@ bool core_link_next(
 
 /* Does the list of words have this one? A pattern ends with "*" for what begins like it. */
 bool core_link_has(struct bytes words, struct bytes pattern);
-/* Does the link answer to name=pattern of a query (RFC 6690 §4.1)? Names that are not kept here
- * match nothing. */
-bool core_link_matches(const struct core_link *l, struct bytes name, struct bytes pattern);
+/* Does the link answer to one Uri-Query, "name=pattern" (RFC 6690 §4.1)? Without a pattern, and
+ * for names that are not kept here, none does. */
+bool core_link_matches(const struct core_link *l, struct bytes query);
 /* The port in brski-jp; false: absent, or no port. */
 bool core_link_join_port(const struct core_link *l, uint16_t *port);
 /* "scheme://host[:port][/path]": the host without brackets, *port 0 when none is given. False when

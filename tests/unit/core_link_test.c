@@ -124,7 +124,7 @@ static void core_link_next__attribute_twice__the_first_counts(void **state)
 static void core_link_matches__words_and_patterns__match_as_the_text_says(void **state)
 {
 	struct core_link l;
-#define MATCHES(name, pattern) core_link_matches(&l, bytes_of_str(name), bytes_of_str(pattern))
+#define MATCHES(name, pattern) core_link_matches(&l, bytes_of_str(name "=" pattern))
 
 	assert_true(first_link("</b>;rt=\"brski brski.rv\";ct=\"62 281 287\"", &l));
 	assert_true(MATCHES("rt", "brski"));
@@ -139,6 +139,8 @@ static void core_link_matches__words_and_patterns__match_as_the_text_says(void *
 	assert_true(MATCHES("href", "/b"));
 	assert_false(MATCHES("brski-jp", "*"));
 	assert_false(MATCHES("title", "*"));
+	assert_false(core_link_matches(&l, bytes_of_str("rt")));
+	assert_false(core_link_matches(&l, bytes_of(NULL, 0)));
 	assert_true(first_link("<>;brski-jp=1", &l));
 	assert_true(MATCHES("brski-jp", "*"));
 	assert_false(MATCHES("rt", "*"));
