@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/siphash.h"
+#include "common/net/coap_shed.h"
 #include "common/net/coap_worker.h"
 #include "common/net/http_listen.h"
 
@@ -80,7 +81,7 @@ static void on_established(void *arg)
 	p->ref->peer.constrained = true;
 	p->ref->peer.tls_version = DTLS_1_2;
 	know_binding(p);
-	if (know_certificates(p, &e) && coap_worker_identify(p, &e))
+	if (know_certificates(p, &e) && coap_shed_identify(p, &e))
 		return;
 	p->dead = true;
 	log_lost(p, "connection-refused", &e);
@@ -96,7 +97,7 @@ static void on_message(void *arg, struct bytes octets)
 
 static bool welcome(void *arg)
 {
-	return coap_worker_welcome(arg);
+	return coap_shed_welcome(arg);
 }
 
 const struct dtls_events coap_peer_events = {.welcome = welcome,
@@ -184,8 +185,7 @@ void coap_peer_settle(struct coap_peer *p)
 		return;
 	}
 	arm(p, due_ms, now_ms);
-	coap_worker_account(
-		p, coap_exchanges_size(&p->exchanges)); /* may end others, or this one */
+	coap_shed_account(p, coap_exchanges_size(&p->exchanges)); /* may end others, or this one */
 }
 
 static void on_timer(void *arg)

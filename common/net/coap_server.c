@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CoAPS server as a whole: its limits, its workers, its sockets, its drain. Who becomes a peer
- * is in coap_worker.c, what becomes of one in coap_peer.c, what its messages mean in
- * coap_exchange.c, which resource they are for in coap_route.c. */
+ * is in coap_worker.c, who has to go for it in coap_shed.c, what becomes of one in coap_peer.c,
+ * what its messages mean in coap_exchange.c, which resource they are for in coap_route.c. */
 #include "common/net/coap_server.h"
 
 #include <stdlib.h>

@@ -70,17 +70,9 @@ void coap_worker_drain(void *worker);
 void coap_worker_clear(struct coap_worker *w);
 
 /* ---- for peers ---- */
-/* Its cookie is good: is there room for it? Others may be ended for it. */
-bool coap_worker_welcome(struct coap_peer *p);
 bool coap_worker_send(struct coap_peer *p, struct bytes datagram);
 /* A datagram has come from it. */
 void coap_worker_alive(struct coap_peer *p);
-/* It has shown its certificate: false when too many others show the same and none of them can be
- * ended. */
-bool coap_worker_identify(struct coap_peer *p, struct err *e) MUST_CHECK;
-/* It keeps so many octets in memory now. When all together keep too many, peers are ended, perhaps
- * this one too: the last thing in a turn. */
-void coap_worker_account(struct coap_peer *p, size_t held);
 void coap_worker_leave(struct coap_peer *p);
 int64_t coap_worker_next_id(struct coap_worker *w);
 
