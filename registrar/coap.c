@@ -123,7 +123,7 @@ static bool start_responders(struct registrar *r, struct loop *l, struct err *e)
 bool coap_start(struct registrar *r, struct loop **loops, size_t loop_count, struct err *e)
 {
 	const struct registrar_config *c = &r->setup->config;
-	struct coap_server_config config = {
+	const struct coap_server_config config = {
 		.listen = c->coaps_listen,
 		.jpy_listen = c->jpy_listen,
 		.tls = r->setup->dtls,
@@ -132,14 +132,13 @@ bool coap_start(struct registrar *r, struct loop **loops, size_t loop_count, str
 		.roots = registrar_coap_roots,
 		.root_count = registrar_coap_root_count,
 		.app = r,
-		.limits = coap_limits_default,
+		.limits.mtu = (size_t)c->coaps_mtu,
 		.cache = r->cert_cache,
 		.log = &r->log,
 	};
 
 	if (!c->coaps_listen)
 		return true;
-	config.limits.mtu = (size_t)c->coaps_mtu;
 	r->coap = coap_server_new(&config, loops, loop_count, e);
 	return (r->coap && start_responders(r, loops[0], e)) || err_prefix(e, "[coaps]");
 }

@@ -14,7 +14,7 @@
 /* Connection ids of HTTPS count from 1: no two connections of a process have the same. */
 #define FIRST_CONNECTION_ID (INT64_C(1) << 62)
 
-const struct coap_limits coap_limits_default = {
+static const struct coap_limits defaults = {
 	.handshake_ms =
 		30000, /* on a link that loses every tenth datagram: 1 + 2 + 4 + 8 s and some */
 	.idle_ms = 120000,
@@ -37,25 +37,25 @@ const struct coap_limits coap_limits_default = {
 /* What is not said is the default. */
 static void fill_limits(struct coap_limits *l)
 {
-	const struct coap_limits *d = &coap_limits_default;
+	const struct coap_limits *d = &defaults;
 
-	l->handshake_ms = l->handshake_ms ? l->handshake_ms : d->handshake_ms;
-	l->idle_ms = l->idle_ms ? l->idle_ms : d->idle_ms;
-	l->request_ms = l->request_ms ? l->request_ms : d->request_ms;
-	l->body_ms = l->body_ms ? l->body_ms : d->body_ms;
-	l->ack_ms = l->ack_ms ? l->ack_ms : d->ack_ms;
-	l->late_ms = l->late_ms ? l->late_ms : d->late_ms;
-	l->repeat_ms = l->repeat_ms ? l->repeat_ms : d->repeat_ms;
-	l->drain_grace_ms = l->drain_grace_ms ? l->drain_grace_ms : d->drain_grace_ms;
-	l->sessions_max = l->sessions_max ? l->sessions_max : d->sessions_max;
-	l->sessions_per_source_max = l->sessions_per_source_max ? l->sessions_per_source_max
-								: d->sessions_per_source_max;
-	l->sessions_per_identity_max = l->sessions_per_identity_max ? l->sessions_per_identity_max
-								    : d->sessions_per_identity_max;
-	l->handshakes_max = l->handshakes_max ? l->handshakes_max : d->handshakes_max;
-	l->held_max = l->held_max ? l->held_max : d->held_max;
-	l->mtu = l->mtu ? l->mtu : d->mtu;
-	l->retransmit_ms = l->retransmit_ms ? l->retransmit_ms : d->retransmit_ms;
+#define FILL(field) l->field = l->field ? l->field : d->field
+	FILL(handshake_ms);
+	FILL(idle_ms);
+	FILL(request_ms);
+	FILL(body_ms);
+	FILL(ack_ms);
+	FILL(late_ms);
+	FILL(repeat_ms);
+	FILL(drain_grace_ms);
+	FILL(sessions_max);
+	FILL(sessions_per_source_max);
+	FILL(sessions_per_identity_max);
+	FILL(handshakes_max);
+	FILL(held_max);
+	FILL(mtu);
+	FILL(retransmit_ms);
+#undef FILL
 }
 
 static bool listen_on(

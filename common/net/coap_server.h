@@ -59,7 +59,6 @@ struct coap_limits {
 	size_t mtu;		/* 0: DTLS_MTU_DEFAULT */
 	unsigned retransmit_ms; /* 0: DTLS_RETRANSMIT_MS, of handshakes */
 };
-extern const struct coap_limits coap_limits_default;
 
 struct coap_server_config {
 	const char *listen;	/* "127.0.0.1:5684", "[::]:5684" */

@@ -34,23 +34,21 @@ static void fill_limits(struct http_limits *l)
 {
 	const struct http_limits *d = &http_limits_default;
 
-	l->header_block_max = l->header_block_max ? l->header_block_max : d->header_block_max;
-	l->handshake_ms = l->handshake_ms ? l->handshake_ms : d->handshake_ms;
-	l->header_ms = l->header_ms ? l->header_ms : d->header_ms;
-	l->body_ms = l->body_ms ? l->body_ms : d->body_ms;
-	l->request_ms = l->request_ms ? l->request_ms : d->request_ms;
-	l->idle_ms = l->idle_ms ? l->idle_ms : d->idle_ms;
-	l->write_ms = l->write_ms ? l->write_ms : d->write_ms;
-	l->drain_grace_ms = l->drain_grace_ms ? l->drain_grace_ms : d->drain_grace_ms;
-	l->connections_max = l->connections_max ? l->connections_max : d->connections_max;
-	l->connections_per_source_max = l->connections_per_source_max
-						? l->connections_per_source_max
-						: d->connections_per_source_max;
-	l->connections_per_identity_max = l->connections_per_identity_max
-						  ? l->connections_per_identity_max
-						  : d->connections_per_identity_max;
-	l->held_max = l->held_max ? l->held_max : d->held_max;
-	l->h2_streams_max = l->h2_streams_max ? l->h2_streams_max : d->h2_streams_max;
+#define FILL(field) l->field = l->field ? l->field : d->field
+	FILL(header_block_max);
+	FILL(handshake_ms);
+	FILL(header_ms);
+	FILL(body_ms);
+	FILL(request_ms);
+	FILL(idle_ms);
+	FILL(write_ms);
+	FILL(drain_grace_ms);
+	FILL(connections_max);
+	FILL(connections_per_source_max);
+	FILL(connections_per_identity_max);
+	FILL(held_max);
+	FILL(h2_streams_max);
+#undef FILL
 }
 
 /* The usual soft limit of 1024 descriptors is far below what the server may hold; the hard one is
