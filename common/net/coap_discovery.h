@@ -49,7 +49,7 @@ struct coap_responder_config {
 	const char *address;   /* "127.0.0.1", "fe80::1%eth0": that one, no groups; or NULL */
 	uint16_t port;	       /* 0: COAP_PORT */
 	bool any_port;	       /* whichever is free: for tests */
-	int64_t leisure_ms;    /* 0: the default, see coap_discovery.c */
+	int64_t leisure_ms;    /* 0: the default, see coap_responder.c */
 };
 struct coap_responder;
 /* One socket on one interface or address (exactly one of both is given). Nothing is offered yet.

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The side that answers. One socket takes both what is sent to its address and what is sent to the
- * groups. To multicast it answers only when it has something to say, never with an error and never
- * with RST, and after a random while (RFC 7252 §8.1, §8.2; RFC 6690 §4.1; row X-11). */
+/* The side that answers (coap_discovery.h). One socket takes both what is sent to its address and
+ * what is sent to the groups. To multicast it answers only when it has something to say, never with
+ * an error and never with RST, and after a random while (RFC 7252 §8.1, §8.2; RFC 6690 §4.1; row
+ * X-11). */
 #include "common/net/coap_discovery.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,9 +17,9 @@
 #include "common/base/fair_rate.h"
 #include "common/base/rng.h"
 #include "common/net/address.h"
+#include "common/net/coap_offer.h"
 #include "common/wire/coap_format.h"
 #include "common/wire/coap_message.h"
-#include "common/wire/core_link.h"
 
 #define DATAGRAM_MAX 1280 /* a question is short; what is longer is cut and will not parse */
 #define ANSWER_MAX   1024 /* one message, without blocks */
@@ -189,69 +189,6 @@ static void answer_reset(struct coap_responder *r, const struct question *q)
 		send_message(r, q, &m);
 }
 
-/* ---- What is offered ------------------------------------------------------------------------ */
-
-/* "scheme://[our address]:port/path". A link-local address goes without its zone, which means
- * nothing to others. */
-static bool format_target(const struct question *q, const char *scheme, const struct coap_offer *o,
-	struct buf *out, struct err *e)
-{
-	char host[INET6_ADDRSTRLEN];
-
-	if (q->to.sa.sa_family == AF_INET) {
-		inet_ntop(AF_INET, &q->to.v4.sin_addr, host, sizeof(host));
-		return buf_printf(
-			out, e, "%s://%s:%u%s", scheme, host, o->port, o->path ? o->path : "");
-	}
-	inet_ntop(AF_INET6, &q->to.v6.sin6_addr, host, sizeof(host));
-	return buf_printf(out, e, "%s://[%s]:%u%s", scheme, host, o->port, o->path ? o->path : "");
-}
-
-static bool answers(const struct core_link *l, const struct coap_message *m)
-{
-	const struct coap_option *o;
-
-	for (size_t i = 0; (o = coap_message_find(m, COAP_OPT_URI_QUERY, i)) != NULL; i++)
-		if (!core_link_matches(l, o->value))
-			return false;
-	return true;
-}
-
-static bool put_if_asked(
-	const struct core_link *l, const struct question *q, struct buf *payload, struct err *e)
-{
-	return !answers(l, &q->message) || core_link_put(l, payload, e);
-}
-
-static bool put_offer(
-	const struct question *q, const struct coap_offer *o, struct buf *payload, struct err *e)
-{
-	static const char *const schemes[] = {
-		[COAP_OFFER_JOIN_PORT] = "coaps",
-		[COAP_OFFER_COAPS] = "coaps",
-		[COAP_OFFER_JPY] = "jpy",
-	};
-	static const char *const types[] = {
-		[COAP_OFFER_JOIN_PORT] = "brski.jp",
-		[COAP_OFFER_COAPS] = "brski",
-		[COAP_OFFER_JPY] = "brski.rjp",
-	};
-	BUF_AUTO struct buf target = BUF_INIT(CORE_LINK_VALUE_MAX);
-	struct core_link l = {.rt = bytes_of_str(o->rt ? o->rt : types[o->kind])};
-	char port[6];
-
-	if (!format_target(q, schemes[o->kind], o, &target, e))
-		return false;
-	l.target = buf_bytes(&target);
-	if (!put_if_asked(&l, q, payload, e))
-		return false;
-	if (o->kind != COAP_OFFER_JOIN_PORT)
-		return true;
-	snprintf(port, sizeof(port), "%u", o->port);
-	l = (struct core_link){.target = bytes_of("", 0), .brski_jp = bytes_of_str(port)};
-	return put_if_asked(&l, q, payload, e);
-}
-
 static void answer_links(struct coap_responder *r, const struct question *q)
 {
 	BUF_AUTO struct buf payload = BUF_INIT(ANSWER_MAX);
@@ -259,11 +196,10 @@ static void answer_links(struct coap_responder *r, const struct question *q)
 	struct coap_message m;
 	uint8_t number[4];
 
-	for (size_t i = 0; i < r->offer_count; i++)
-		if (!put_offer(q, &r->offers[i], &payload, &e)) {
-			log_err(r->log, "discovery-not-sent", NULL, &e);
-			return;
-		}
+	if (!coap_offers_put(r->offers, r->offer_count, &q->to, &q->message, &payload, &e)) {
+		log_err(r->log, "discovery-not-sent", NULL, &e);
+		return;
+	}
 	if (q->multicast && payload.len == 0)
 		return;
 	begin_answer(r, q, COAP_CONTENT, &m);
