@@ -3,14 +3,12 @@
  * message answers which (§4.5, §5.3.2), and the blocks of requests (RFC 7959 §2.3, §2.9) and
  * answers (§2.4). Every message has a token of its own, so that a late answer to an earlier block
  * cannot pass for one to the present. */
-#include "common/net/coap_client.h"
+#include "common/net/coap_client_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/rng.h"
-#include "common/net/coap_path.h"
-#include "common/wire/coap_block.h"
 #include "common/wire/coap_format.h"
 
 /* A message is repeated after 2 s at first (§4.8), then as RFC 6298 §2 says from what was measured,
@@ -20,49 +18,8 @@
 #define REPEAT_MIN_MS	1000
 #define REPEAT_MAX_MS	8000
 
-#define TOKEN_LEN     2
-#define TAG_LEN	      2
 #define RESTARTS_MAX  3	   /* of one transfer: the peer may forget blocks, not every time */
-#define SEEN_MAX      8	   /* answers acknowledged and perhaps repeated by the peer */
 #define UNBLOCKED_MAX 1024 /* octets of a body in one message (RFC 7252 §4.6) */
-
-enum state { IDLE, UPLOADING, DOWNLOADING, DONE };
-
-struct coap_client {
-	size_t plaintext_max;
-	coap_transmit *transmit;
-	void *arg;
-
-	enum state state;
-	struct coap_request rq;
-	struct err failure; /* DONE without an answer */
-	unsigned restarts;
-
-	/* the body on its way out */
-	bool in_blocks;
-	uint8_t szx; /* of both directions, never growing */
-	size_t offset;
-	uint8_t tag[TAG_LEN];
-
-	/* the answer on its way in */
-	struct coap_body body;
-	uint8_t code;
-	uint8_t etag[COAP_ETAG_MAX];
-	size_t etag_len;
-	bool has_max_age;
-	uint32_t max_age_s;
-
-	/* the message on its way */
-	uint16_t id, token;
-	struct buf message;
-	bool acknowledged;
-	unsigned sent; /* times */
-	int64_t sent_ms, due_ms, pause_ms;
-	int64_t srtt_ms, rttvar_ms; /* 0: not measured yet */
-
-	uint16_t seen[SEEN_MAX];
-	size_t seen_count;
-};
 
 struct coap_client *coap_client_new(
 	size_t plaintext_max, coap_transmit *transmit, void *arg, struct err *e)
@@ -97,7 +54,7 @@ void coap_client_free(struct coap_client *c)
 static void fail(struct coap_client *c, const struct err *why)
 {
 	c->failure = *why;
-	c->state = DONE;
+	c->state = COAP_CLIENT_DONE;
 	coap_body_clear(&c->body);
 }
 
@@ -141,7 +98,7 @@ static void measure(struct coap_client *c, int64_t now_ms)
 
 static bool is_waiting(const struct coap_client *c)
 {
-	return c->state == UPLOADING || c->state == DOWNLOADING;
+	return c->state == COAP_CLIENT_UPLOADING || c->state == COAP_CLIENT_DOWNLOADING;
 }
 
 static void send_again(struct coap_client *c, int64_t now_ms)
@@ -165,98 +122,13 @@ void coap_client_on_timeout(struct coap_client *c, int64_t now_ms)
 		send_again(c, now_ms);
 }
 
-/* ---- Writing requests ----------------------------------------------------------------------- */
-
-/* Values of options, alive until their message is formatted. */
-struct values {
-	uint8_t format[4], accept[4], block1[4], block2[4], size1[4], token[TOKEN_LEN];
-};
-
-static bool put_uint(
-	struct coap_message *m, uint16_t number, uint32_t value, uint8_t scratch[4], struct err *e)
-{
-	return coap_message_add(m, number, coap_uint(value, scratch), e);
-}
-
-static bool put_block(struct coap_message *m, uint16_t number, const struct coap_block *b,
-	uint8_t scratch[4], struct err *e)
-{
-	return coap_message_add(m, number, coap_block_value(b, scratch), e);
-}
-
-/* What all messages of a request have: the server knows by it that they belong together. */
-static bool put_common(
-	const struct coap_client *c, struct coap_message *m, struct values *v, struct err *e)
-{
-	return coap_path_add(c->rq.path, m, e) &&
-	       (c->rq.content_format == COAP_FORMAT_NONE ||
-		       put_uint(m, COAP_OPT_CONTENT_FORMAT, c->rq.content_format, v->format, e)) &&
-	       (c->rq.accept == COAP_FORMAT_NONE ||
-		       put_uint(m, COAP_OPT_ACCEPT, c->rq.accept, v->accept, e)) &&
-	       (!c->in_blocks ||
-		       coap_message_add(m, COAP_OPT_REQUEST_TAG, bytes_of(c->tag, TAG_LEN), e));
-}
-
-static size_t part_len(const struct coap_client *c)
-{
-	size_t rest = c->rq.body.len - c->offset;
-
-	return c->in_blocks && rest > COAP_BLOCK_OCTETS(c->szx) ? COAP_BLOCK_OCTETS(c->szx) : rest;
-}
-
-static bool has_more_to_send(const struct coap_client *c)
-{
-	return c->offset + part_len(c) < c->rq.body.len;
-}
-
-/* The size of the answer's blocks is said beforehand where the largest would not fit (B-12). */
-static bool put_upload(
-	const struct coap_client *c, struct coap_message *m, struct values *v, struct err *e)
-{
-	struct coap_block part = {
-		(uint32_t)(c->offset >> (c->szx + 4)), has_more_to_send(c), c->szx};
-	struct coap_block answer = {0, false, c->szx};
-
-	m->payload = bytes_of(c->rq.body.data + c->offset, part_len(c));
-	if (c->rq.etag.len > 0 && !coap_message_add(m, COAP_OPT_ETAG, c->rq.etag, e))
-		return false;
-	if (c->in_blocks && !put_block(m, COAP_OPT_BLOCK1, &part, v->block1, e))
-		return false;
-	if (c->in_blocks && c->offset == 0 &&
-		!put_uint(m, COAP_OPT_SIZE1, (uint32_t)c->rq.body.len, v->size1, e))
-		return false;
-	return part.more || c->szx == COAP_SZX_MAX ||
-	       put_block(m, COAP_OPT_BLOCK2, &answer, v->block2, e);
-}
-
-static bool put_download(
-	const struct coap_client *c, struct coap_message *m, struct values *v, struct err *e)
-{
-	struct coap_block next = {(uint32_t)(c->body.octets.len >> (c->szx + 4)), false, c->szx};
-
-	return put_block(m, COAP_OPT_BLOCK2, &next, v->block2, e);
-}
-
-static bool format_next(struct coap_client *c, struct err *e)
-{
-	struct coap_message m = {.type = COAP_CON,
-		.code = c->rq.code,
-		.id = c->id,
-		.token = {(uint8_t)(c->token >> 8), (uint8_t)c->token},
-		.token_len = TOKEN_LEN};
-	struct values v;
-
-	buf_clear(&c->message);
-	return put_common(c, &m, &v, e) &&
-	       (c->state == DOWNLOADING ? put_download : put_upload)(c, &m, &v, e) &&
-	       coap_message_format(&m, &c->message, e);
-}
+/* ---- Sending requests ----------------------------------------------------------------------- */
 
 static bool send_next(struct coap_client *c, int64_t now_ms, struct err *e)
 {
 	c->id++;
 	c->token++;
-	if (!format_next(c, e))
+	if (!coap_client_format(c, e))
 		return false;
 	c->acknowledged = false;
 	c->sent = 0;
@@ -277,7 +149,7 @@ static void go_on(struct coap_client *c, int64_t now_ms)
 /* From the first block, as another transfer. */
 static void start_over(struct coap_client *c, int64_t now_ms)
 {
-	c->state = UPLOADING;
+	c->state = COAP_CLIENT_UPLOADING;
 	c->offset = 0;
 	c->tag[0]++;
 	coap_body_clear(&c->body);
@@ -289,24 +161,6 @@ static bool may_start_over(struct coap_client *c)
 	return c->restarts++ < RESTARTS_MAX;
 }
 
-/* Octets before a block, all options as long as they can become. */
-static bool head_len(struct coap_client *c, size_t *len, struct err *e)
-{
-	static const struct coap_block longest = {0xfffff, true, 0};
-	struct coap_message m = {.code = c->rq.code, .token_len = TOKEN_LEN};
-	struct values v;
-
-	buf_clear(&c->message);
-	c->in_blocks = true;
-	if (!put_common(c, &m, &v, e) || !put_block(&m, COAP_OPT_BLOCK1, &longest, v.block1, e) ||
-		!put_block(&m, COAP_OPT_BLOCK2, &longest, v.block2, e) ||
-		!put_uint(&m, COAP_OPT_SIZE1, UINT32_MAX, v.size1, e) ||
-		!coap_message_format(&m, &c->message, e))
-		return false;
-	*len = c->message.len + 1; /* the payload marker */
-	return true;
-}
-
 bool coap_client_begin(
 	struct coap_client *c, const struct coap_request *rq, int64_t now_ms, struct err *e)
 {
@@ -315,22 +169,22 @@ bool coap_client_begin(
 
 	if (is_waiting(c))
 		return err_set(e, ERR_BUG, "a request is on its way already");
-	c->state = IDLE;
+	c->state = COAP_CLIENT_IDLE;
 	c->rq = *rq;
 	c->restarts = 0;
 	c->offset = 0;
 	c->tag[1]++;
 	coap_body_clear(&c->body);
 	coap_body_init(&c->body, rq->reply_max);
-	if (!head_len(c, &head, e))
+	if (!coap_client_head_len(c, &head, e))
 		return false;
 	fits = coap_block_szx_for(c->plaintext_max, head);
 	c->szx = fits < c->szx ? fits : c->szx;
 	c->in_blocks = rq->body.len > UNBLOCKED_MAX || head + rq->body.len > c->plaintext_max;
-	c->state = UPLOADING;
+	c->state = COAP_CLIENT_UPLOADING;
 	if (send_next(c, now_ms, e))
 		return true;
-	c->state = IDLE;
+	c->state = COAP_CLIENT_IDLE;
 	return false;
 }
 
@@ -346,12 +200,12 @@ static void lower(struct coap_client *c, uint8_t szx)
 static void on_continue(
 	struct coap_client *c, bool has_block1, const struct coap_block *block1, int64_t now_ms)
 {
-	if (!has_more_to_send(c) || !has_block1 ||
+	if (!coap_client_has_more(c) || !has_block1 ||
 		block1->num != (uint32_t)(c->offset >> (c->szx + 4))) {
 		fail_with(c, "it asks to go on with something else");
 		return;
 	}
-	c->offset += part_len(c);
+	c->offset += coap_client_part_len(c);
 	lower(c, block1->szx);
 	go_on(c, now_ms);
 }
@@ -388,10 +242,10 @@ static void add_to_answer(struct coap_client *c, const struct coap_message *m,
 {
 	switch (coap_body_add(&c->body, block, m)) {
 	case COAP_BODY_COMPLETE:
-		c->state = DONE;
+		c->state = COAP_CLIENT_DONE;
 		break;
 	case COAP_BODY_MORE:
-		c->state = DOWNLOADING;
+		c->state = COAP_CLIENT_DOWNLOADING;
 		lower(c, block->szx);
 		go_on(c, now_ms);
 		break;
@@ -450,7 +304,7 @@ static void on_upload_answer(struct coap_client *c, const struct coap_message *m
 		c->in_blocks = true;
 		lower(c, block1->szx);
 		start_over(c, now_ms);
-	} else if (COAP_CODE_CLASS(m->code) == 2 && has_more_to_send(c)) {
+	} else if (COAP_CODE_CLASS(m->code) == 2 && coap_client_has_more(c)) {
 		fail_with(c, "it came before the whole request had gone");
 	} else {
 		on_first_block(c, m, block2, now_ms);
@@ -468,7 +322,7 @@ static void on_answer(struct coap_client *c, const struct coap_message *m, int64
 	else if (!coap_block_read(m, COAP_OPT_BLOCK1, &has1, &block1, &e) ||
 		 !coap_block_read(m, COAP_OPT_BLOCK2, &has2, &block2, &e))
 		fail_with(c, "a block option that none is");
-	else if (c->state == DOWNLOADING)
+	else if (c->state == COAP_CLIENT_DOWNLOADING)
 		on_further_block(c, m, has2 ? &block2 : NULL, now_ms);
 	else
 		on_upload_answer(c, m, has1, &block1, has2 ? &block2 : NULL, now_ms);
@@ -488,7 +342,7 @@ static void reply_empty(struct coap_client *c, enum coap_type type, uint16_t id)
 
 static bool was_seen(const struct coap_client *c, uint16_t id)
 {
-	for (size_t i = 0; i < c->seen_count && i < SEEN_MAX; i++)
+	for (size_t i = 0; i < c->seen_count && i < COAP_CLIENT_SEEN_MAX; i++)
 		if (c->seen[i] == id)
 			return true;
 	return false;
@@ -508,9 +362,9 @@ static void on_empty(struct coap_client *c, const struct coap_message *m, int64_
 
 static bool answers_ours(const struct coap_client *c, const struct coap_message *m)
 {
-	return is_waiting(c) && COAP_CODE_CLASS(m->code) >= 2 && m->token_len == TOKEN_LEN &&
-	       m->token[0] == (uint8_t)(c->token >> 8) && m->token[1] == (uint8_t)c->token &&
-	       (m->type != COAP_ACK || m->id == c->id);
+	return is_waiting(c) && COAP_CODE_CLASS(m->code) >= 2 &&
+	       m->token_len == COAP_CLIENT_TOKEN_LEN && m->token[0] == (uint8_t)(c->token >> 8) &&
+	       m->token[1] == (uint8_t)c->token && (m->type != COAP_ACK || m->id == c->id);
 }
 
 /* An answer that was taken before is acknowledged again; the first acknowledgement was lost. */
@@ -534,7 +388,7 @@ void coap_client_receive(struct coap_client *c, struct bytes message, int64_t no
 		on_stray(c, &m);
 	} else {
 		if (m.type == COAP_CON) {
-			c->seen[c->seen_count++ % SEEN_MAX] = m.id;
+			c->seen[c->seen_count++ % COAP_CLIENT_SEEN_MAX] = m.id;
 			reply_empty(c, COAP_ACK, m.id);
 		}
 		measure(c, now_ms);
@@ -544,15 +398,15 @@ void coap_client_receive(struct coap_client *c, struct bytes message, int64_t no
 
 bool coap_client_is_done(const struct coap_client *c)
 {
-	return c->state == DONE;
+	return c->state == COAP_CLIENT_DONE;
 }
 
 bool coap_client_take(struct coap_client *c, struct coap_answer *out, struct err *e)
 {
 	memset(out, 0, sizeof(*out));
-	if (c->state != DONE)
+	if (c->state != COAP_CLIENT_DONE)
 		return err_set(e, ERR_BUG, "there is no answer yet");
-	c->state = IDLE;
+	c->state = COAP_CLIENT_IDLE;
 	if (c->failure.kind != ERR_NONE) {
 		*e = c->failure;
 		c->failure = (struct err)ERR_INIT;

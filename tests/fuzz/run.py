@@ -31,7 +31,7 @@ PARSERS = {
     "cose": {"common/pki/cose.c": r"cose_open|cose_verify_own", "common/pki/cose_alg.c": r"of_key|from_der|take_integer",
              "common/pki/cose_seal.c": r"seal|^sign$|put_|choose_certs"},
     "coap_block": {"common/wire/coap_block.c": None},
-    "coap_client": {"common/net/coap_client.c": None},
+    "coap_client": {"common/net/coap_client.c": None, "common/net/coap_client_request.c": None},
     "coap_message": {"common/wire/coap_message.c": None,
                      "common/wire/coap_format.c": r"coap_code_from_status"},
     "config": {"common/run/config.c": r"describe", "common/run/config_value.c": r"describe|config_value_format"},
