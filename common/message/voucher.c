@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The JSON of vouchers and voucher-requests, driven by one table of leaves (RFC 8366 §5.3; RFC 8995
- * §3.4; rfc8366bis §5; JSON as of RFC 7951). A leaf that does not belong to the kind of message is
- * an unknown member: ignored unread, as the clause asks of pinned-domain-cert, last-renewal-date
- * and domain-cert-revocation-checks in a request (R8995-REG-054, R8995-MASA-040).
- */
+ * §3.4; rfc8366bis §5; JSON as of RFC 7951). */
 #include "common/message/voucher_leaves.h"
 
 #include <stdlib.h>

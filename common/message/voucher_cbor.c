@@ -13,10 +13,10 @@
 #include "common/wire/cbor.h"
 #include "common/wire/datetime.h"
 
-#define TAG_SID	  47 /* an absolute SID (RFC 9254 §3.2) */
-#define KEY_MAX	  64 /* octets of a name; the longest leaf has 39 */
-#define TEXT_MAX  4096
-#define DELTA_MAX 22 /* the last leaf of a request */
+#define TAG_SID	  47   /* an absolute SID (RFC 9254 §3.2) */
+#define KEY_MAX	  64   /* octets of a name; the longest leaf has 39 */
+#define TEXT_MAX  4096 /* no text of a voucher is longer */
+#define DELTA_MAX 22   /* the last leaf of a request */
 
 /* Leaves of the modules that this project does not keep. */
 static const struct {
@@ -52,18 +52,11 @@ const char *voucher_sid_name(enum voucher_kind kind, uint64_t sid)
 
 /* ---- reading ---- */
 
-/* A text with a NUL behind; what is longer than TEXT_MAX is none of a voucher's. */
-static bool take_string(struct cbor_reader *r, struct buf *out, struct err *e)
-{
-	buf_init(out, TEXT_MAX);
-	return cbor_text_copy(r, out, e);
-}
-
 static bool parse_text(struct cbor_reader *r, char **out, struct err *e)
 {
 	BUF_AUTO struct buf text = BUF_INIT(TEXT_MAX);
 
-	if (!take_string(r, &text, e))
+	if (!cbor_text_copy(r, &text, e))
 		return false;
 	*out = str_dup(buf_str(&text), e);
 	return *out != NULL;
@@ -75,7 +68,8 @@ static bool parse_date(
 	BUF_AUTO struct buf text = BUF_INIT(TEXT_MAX);
 	bool *has = (void *)((char *)v + l->has_offset);
 
-	*has = take_string(r, &text, e) && datetime_parse(buf_str(&text), voucher_leaf_at(l, v), e);
+	*has = cbor_text_copy(r, &text, e) &&
+	       datetime_parse(buf_str(&text), voucher_leaf_at(l, v), e);
 	return *has;
 }
 

@@ -14,7 +14,7 @@ enum voucher_leaf_type {
 	LEAF_NONCE,	/* JSON: the string as it stood; CBOR: octets, kept as their base64 */
 	LEAF_FLAG,	/* boolean */
 	LEAF_BINARY,	/* octets */
-	LEAF_ISSUER,	/* octets */
+	LEAF_ISSUER,	/* octets; in a JSON request also what is no base64, as it stood */
 	LEAF_CERT,	/* octets: exactly one DER element */
 };
 
