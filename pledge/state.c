@@ -284,7 +284,7 @@ static bool get_number(const struct buf *text, const char *name, int64_t *out)
 /* Both are of use when they are there, and no harm when not. */
 static void get_cacerts_version(const struct buf *info, struct enrolment *out)
 {
-	BUF_AUTO struct buf etag = BUF_INIT(STATE_ETAG_MAX);
+	BUF_AUTO struct buf etag = BUF_INIT(COAP_ETAG_MAX);
 	struct err ignored = ERR_INIT;
 
 	if (!get_number(info, "cacerts-asked", &out->cacerts_asked_unix_s))

@@ -16,14 +16,14 @@
 
 #include "common/message/voucher.h"
 #include "common/pki/identity.h"
+#include "common/wire/coap_message.h"
 #include "common/wire/uri.h"
 
-#define STATE_URL_MAX  1024
-#define STATE_ETAG_MAX 8
+#define STATE_URL_MAX 1024
 
 /* Which version of the CA certificates we have, as the server calls it; len 0: it did not say. */
 struct etag {
-	uint8_t octets[STATE_ETAG_MAX];
+	uint8_t octets[COAP_ETAG_MAX];
 	size_t len;
 };
 

@@ -6,7 +6,7 @@
 #ifndef NET_COAP_CLIENT_H
 #define NET_COAP_CLIENT_H
 
-#include "common/base/buf.h"
+#include "common/wire/coap_message.h"
 
 struct coap_request {
 	uint8_t code;			 /* COAP_GET, COAP_POST */
@@ -16,8 +16,8 @@ struct coap_request {
 	struct bytes etag; /* of what we have: 2.03 instead of the same again; empty: none */
 	size_t reply_max;
 };
-#define COAP_ETAG_MAX 8 /* RFC 7252 §5.10.6 */
-struct coap_answer {	/* owned by the caller: buf_clear(&body) */
+
+struct coap_answer { /* owned by the caller: buf_clear(&body) */
 	uint8_t code;
 	uint32_t format; /* COAP_FORMAT_NONE: not said */
 	bool has_max_age;

@@ -250,7 +250,7 @@ static void read_etags(struct coap_exchange *ex, const struct coap_message *m)
 		o = coap_message_find(m, COAP_OPT_ETAG, n);
 		if (!o)
 			return;
-		if (o->value.len > COAP_ETAG_LEN)
+		if (o->value.len > COAP_ETAG_MAX)
 			continue; /* elective: what is malformed does not stand there */
 		memcpy(ex->etags[ex->etag_count].octets, o->value.data, o->value.len);
 		ex->etags[ex->etag_count++].len = o->value.len;

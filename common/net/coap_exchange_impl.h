@@ -13,7 +13,7 @@
 #define COAP_DIAGNOSTIC_MAX    100 /* octets for the peer; the reason is in our log */
 
 struct coap_etag {
-	uint8_t octets[COAP_ETAG_LEN];
+	uint8_t octets[COAP_ETAG_MAX];
 	size_t len;
 };
 

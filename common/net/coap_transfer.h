@@ -10,9 +10,9 @@
 #include "common/pki/digest.h"
 #include "common/wire/coap_block.h"
 
-#define COAP_UPLOADS_MAX 2 /* of one peer at a time; the oldest goes */
-#define COAP_HELD_MAX	 4 /* answers; a client may fetch two in turns (row B-06) */
-#define COAP_ETAG_LEN	 8 /* RFC 7252 §5.10.6 */
+#define COAP_UPLOADS_MAX 2	       /* of one peer at a time; the oldest goes */
+#define COAP_HELD_MAX	 4	       /* answers; a client may fetch two in turns (row B-06) */
+#define COAP_ETAG_LEN	 COAP_ETAG_MAX /* of our own */
 
 /* An answer larger than a block, kept until the peer has had the time to fetch it all, so that all
  * its blocks are of one body. */

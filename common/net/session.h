@@ -9,6 +9,7 @@
 
 #include "common/pki/chain.h"
 #include "common/pki/identity.h"
+#include "common/wire/coap_message.h"
 #include "common/wire/uri.h"
 
 struct session_config {
@@ -22,8 +23,6 @@ struct session_config {
 	const char *exchange; /* X-Request-Id; not sent over CoAP */
 	size_t mtu;	      /* coaps: octets of a datagram; 0: default */
 };
-
-#define SESSION_ETAG_MAX 8 /* RFC 7252 §5.10.6 */
 
 struct session_request {
 	const char *method;		   /* "GET", "POST" */
@@ -41,7 +40,7 @@ struct session_reply { /* owned by the caller: session_reply_clear() */
 	char location[1024];
 	char retry_after[64];
 	char date[64];
-	uint8_t etag[SESSION_ETAG_MAX];
+	uint8_t etag[COAP_ETAG_MAX];
 	size_t etag_len; /* 0: none (https: always) */
 };
 void session_reply_clear(struct session_reply *r);

@@ -8,6 +8,7 @@
 #include "common/base/buf.h"
 
 #define COAP_TOKEN_MAX	   8
+#define COAP_ETAG_MAX	   8	 /* RFC 7252 §5.10.6 */
 #define COAP_OPTIONS_MAX   32	 /* of one message: a path of ten segments and all we know */
 #define COAP_MESSAGE_MAX   16384 /* one datagram of a DTLS record */
 #define COAP_CODE(c, dd)   ((uint8_t)((c) << 5 | (dd)))
