@@ -306,11 +306,22 @@ static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
 	onboard_resume(o, &rejected);
 }
 
+/* A claim that was open is settled with the voucher: the configuration changed meanwhile. */
+static void on_voucher_kept(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct onboard *o = arg;
+
+	if (changed && changed[0] == 1)
+		atomic_fetch_sub(&o->r->pending_claims, 1);
+	on_outcome(arg, changed, e);
+}
+
 static enum step_result record_outcome(struct onboard *o, struct err *e)
 {
 	const struct request_record record = onboard_record(o);
-	const struct records_writer w = {o->r->store, call_loop(o->call), on_outcome, o};
 	bool refused = o->verdict.state == HISTORY_REFUSED;
+	const struct records_writer w = {
+		o->r->store, call_loop(o->call), refused ? on_outcome : on_voucher_kept, o};
 	const struct journal_entry entry = {
 		.at = o->now,
 		.exchange = call_exchange(o->call),

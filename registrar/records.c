@@ -252,6 +252,8 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 {
 	struct transaction t = {.count = 0};
 
+	ADD(&t, SETTLE_CLAIM, false, store_text(r->device.manufacturer),
+		store_text(r->device.serial));
 	add_device(&t, r);
 	ADD(&t, KEEP_VOUCHER, true, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
 		digest_value(r->registrar_sha256), STORE_I(r->at), STORE_I(r->at),

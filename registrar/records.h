@@ -108,7 +108,9 @@ bool records_hold(const struct records_writer *w, const struct request_record *r
 /* It was still there. */
 bool records_touch(const struct records_writer *w, struct device_key key, int64_t at,
 	struct err *e) MUST_CHECK;
-/* A voucher is about to be delivered. registrar_request has len 0 when nobody needs it again. */
+/* A voucher is about to be delivered. registrar_request has len 0 when nobody needs it again.
+ * changed[0] is 1 when a claim was open still: the configuration lets the device in by now, and
+ * nobody has to decide any more. */
 bool records_keep_voucher(const struct records_writer *w, const struct request_record *r,
 	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
 	enum history_state history, const struct journal_entry *j, struct err *e) MUST_CHECK;

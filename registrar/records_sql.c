@@ -108,6 +108,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"registrar_request = NULL "
 		"WHERE manufacturer = $5 AND serial = $6 AND claim <= 1",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
+	[SETTLE_CLAIM] = "UPDATE device SET claim = 0 "
+			 "WHERE manufacturer = $1 AND serial = $2 AND claim = 1",
 	[KEEP_VOUCHER] =
 		"UPDATE device SET state = 1, idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "

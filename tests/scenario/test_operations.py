@@ -112,6 +112,25 @@ def test_reload_while_a_device_waits_for_approval(cell, acme, domain):
         assert pledge.wait() == 0, pledge.log()
 
 
+@pytest.mark.parametrize("lets_in", ["all", "serials"])
+def test_reload_that_lets_in_a_device_that_waits(cell, acme, domain, lets_in):
+    """The claim is settled: the device gets its voucher and its certificate, and nobody is asked to
+    decide about it any more."""
+    c = Cell(cell, acme, domain, {f"manufacturer {acme.name}": {"admit": "hold"}})
+    with harness.running(c.masa, c.registrar):
+        device = c.site.device()
+        pledge = c.site.pledge(device, changes={"retry": {"attempts": 20}}).start()
+        harness.wait_until(lambda: c.registrar.claims("pending"), "a pending claim")
+        (c.directory / "serials.txt").write_text(device.serial + "\n")
+        rewrite(c.registrar.config, "admit = hold", {
+            "all": "admit = all",
+            "serials": f"admit = hold\nserials = {c.directory / 'serials.txt'}"}[lets_in])
+        reload(c.registrar)
+        assert pledge.wait() == 0, pledge.log()
+        assert not c.registrar.claims("pending")
+        assert "claims_pending         0" in c.registrar.ctl("status").stdout
+
+
 @pytest.mark.parametrize("spoil, says", [
     (lambda c: (c.identity / "registrar.crt").write_text("no certificate"), "registrar.crt"),
     (lambda c: (c.identity / "registrar.key").unlink(), "registrar.key"),

@@ -330,6 +330,33 @@ static void records_issue__for_a_device_rejected_meanwhile__is_a_conflict(void *
 	assert_false(c.found);
 }
 
+/* the configuration was changed to let it in while it waited */
+static void records_keep_voucher__of_a_pending_device__settles_the_claim(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int64_t pending = -1;
+
+	hold(f, NOW);
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(f->changed[0], 1);
+	assert_int_equal(read_device(f).claim, CLAIM_NONE);
+	assert_true(records_count_pending(f->store, &pending, &e));
+	assert_int_equal(pending, 0);
+	keep_voucher(f, "again", "");
+	assert_int_equal(f->changed[0], 0);
+}
+
+static void records_keep_voucher__of_an_approved_device__keeps_the_approval(void **state)
+{
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+}
+
 static void records_keep_voucher__for_a_device_rejected_meanwhile__is_a_conflict(void **state)
 {
 	struct fixture *f = *state;
@@ -468,6 +495,8 @@ int main(void)
 		T(records_issue__a_certificate__is_found_by_digest_and_by_request),
 		T(records_issue__the_same_request_within_the_hour__is_a_conflict),
 		T(records_issue__for_a_device_rejected_meanwhile__is_a_conflict),
+		T(records_keep_voucher__of_a_pending_device__settles_the_claim),
+		T(records_keep_voucher__of_an_approved_device__keeps_the_approval),
 		T(records_keep_voucher__for_a_device_rejected_meanwhile__is_a_conflict),
 		T(records_issue__for_a_device_nobody_knows__is_a_conflict),
 		T(records_sweep__old_claims__go_and_rejected_ones_stay),
