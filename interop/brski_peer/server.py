@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from .wire import log_keys
+from .wire import channel_binding, log_keys
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Request:
     tls: str
     at: float
     peer_chain: list = field(default_factory=list)  # all the certificates the client sent, in DER
+    binding: bytes = None  # what a channel binding to this connection has to say
 
     def header(self, name):
         for key, value in self.headers:
@@ -171,13 +172,17 @@ class Server:
     def handle(self, request):
         raise NotImplementedError
 
+    def tls_context(self):
+        """For the next handshake."""
+        return self.context
+
     # -- one connection
 
     def _serve(self, raw, number):
         raw.settimeout(30)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            tls = self.context.wrap_socket(raw, server_side=True)
+            tls = self.tls_context().wrap_socket(raw, server_side=True)
         except (ssl.SSLError, OSError) as e:
             self.handshake_errors.append(str(e))
             raw.close()
@@ -207,7 +212,7 @@ class Server:
             tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         request = Request(method, path, headers, reader.take(length), number,
                           tls.getpeercert(binary_form=True), tls.version(), time.monotonic(),
-                          chain_of(tls))
+                          chain_of(tls), channel_binding(tls))
         with self.changed:
             self.requests.append(request)
             self.changed.notify_all()

@@ -6,6 +6,7 @@ from brski_peer.pledge import CMS_TYPE, Pledge, certs_of
 from .core import Wrong
 from .lab import Device
 from .trial import Trial
+from .trial_masa import leads_to
 
 
 class RegistrarTrial(Trial):
@@ -57,6 +58,29 @@ class RegistrarTrial(Trial):
                     f"{forge.parse(made.registrar_der).subject.rfc4514_string()!r}")
         return made
 
+    def does_not_join(self, identity, why):
+        """Whoever this is gets no voucher: an error status, or the end of the connection. None: a client
+        without a certificate, with the request of a device that may join."""
+        device = identity or self.approved_device()
+        with self.hangs_up_or() as ended:
+            with self.pledge(identity) as p:
+                p.identity = identity_of(device)
+                reply = p.request_voucher()
+        if not ended:
+            self.refused(reply, why=why)
+        self.nothing_asked_of_masa(why)
+
+    def taken(self, why, cms=None, **changes):
+        """A request with these changes brings its voucher."""
+        with self.pledge(self.approved_device()) as p:
+            self.status(p.request_voucher(p.pvr(cms=cms, **changes)), 200, why=why)
+
+    def not_taken(self, why, cms=None, **changes):
+        """A request with these changes is refused, and no MASA is asked."""
+        with self.pledge(self.approved_device()) as p:
+            self.refused(p.request_voucher(p.pvr(cms=cms, **changes)), why=why)
+        self.nothing_asked_of_masa(why)
+
     def connect_http(self, port, **how):
         return self.connect(port, **how)
 
@@ -107,6 +131,31 @@ class RegistrarTrial(Trial):
     def rvr(self):
         """The one request the MASA got, read: fields, signer, certs (forge.Read)."""
         return forge.read(self.asked_of_masa()[0].body)
+
+    def log_asked(self):
+        """The registrar's request for the device's history, which it makes in its own time."""
+        return self.wait(lambda: self.masa.seen("/requestauditlog"), "nobody asks for the device's history")[0]
+
+    def further_masa(self, identity):
+        """Another MASA of the manufacturer, under this TLS identity; has a url. Ends with the trial."""
+        folder = self.lab.folder("masas")
+        name = f"masa-{self.lab.new_serial()}"
+        cert, key = (folder / f"{name}{end}" for end in (".crt", ".key"))
+        identity.write(folder, name)
+        made = masa.FakeMasa(self.lab.maker.directory, certificate=cert, key=key, host=self.target.suite_bind,
+                             any_client=True).start()
+        self.later(made.stop)
+        made.url = f"{self.target.suite_host}:{made.port}"
+        return self.watch(made, "another MASA")
+
+    def domain_root(self):
+        """The root of the target's domain: what its request to the MASA holds, or its target file says."""
+        return forge.load_certs(self.instance.file("domain_root"))[0]
+
+    @staticmethod
+    def leads_to(cert, candidates, anchor):
+        """Is there a chain of signatures from the certificate to the anchor?"""
+        return leads_to(cert, candidates, [anchor])
 
     def nothing_asked_of_masa(self, why):
         self.need(not self.masa.seen("/requestvoucher"), f"the registrar asked the MASA: {why}")

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An honest and strict registrar over HTTPS: vouchers and telemetry here (RFC 8995 §5.2 to §5.8), EST in
-est.py."""
+"""An honest and strict registrar over HTTPS: vouchers and telemetry here (RFC 8995 §5.2 to §5.8), what
+pledges may send in pledge_rules.py, the MASA in masa_leg.py, EST in est.py."""
 import json
-import ssl
 
-from brski_peer import cms, forge, voucher, wire
+from brski_peer import cms, forge, voucher
 from brski_peer.server import Answer, Server
 
 from ..lab import Domain
 from ..trial_masa import leads_to
+from . import pledge_rules
 from .est import Est
 from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
+from .masa_leg import BRSKI, MasaLeg
 from .registrar_coap import CoapSide
 from .rules import Refused, Role, answered
+from .tls import Shown
 
-BRSKI = "/.well-known/brski/"
 EST = "/.well-known/est/"
 IGNORED = ("pinned-domain-cert", "last-renewal-date", "domain-cert-revocation-checks")
-RELAYED = (401, 403, 404, 406, 415)  # of the MASA: the pledge gets the same
 
 
 class Client:
@@ -29,9 +29,11 @@ class Client:
         self.voucher = None   # the answer to that
         self.rvr = None       # what the MASA was asked
         self.trusted = False  # EST is open to it
+        self.bad = False      # its history is not to be forgiven
 
 
-class ReferenceRegistrar(Role, Server):
+class ReferenceRegistrar(Role, MasaLeg, Server):
+    variants = ("asking", "older-devices")
     profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps")
 
     def __init__(self, lab, folder, rules, variant="plain"):
@@ -39,7 +41,7 @@ class ReferenceRegistrar(Role, Server):
         self.domain = Domain(folder / "domain")
         shown = self.domain.registrar
         Server.__init__(self, shown.cert_path, shown.key_path, any_client=True)
-        self.identity = shown
+        self.identity, self.shown = shown, Shown(self.domain, rules)
         self.clients = {}       # certificate → Client
         self.approved, self.rejected = set(), set()
         self.est = Est(self)
@@ -60,15 +62,22 @@ class ReferenceRegistrar(Role, Server):
 
     # -- HTTP
 
+    def tls_context(self):
+        return self.shown.context()
+
     def handle(self, request):
-        return answered(self.route, request)
+        answer = answered(self.route, request)
+        if answer.status >= 400 and not self.rule("says why it refuses"):
+            answer.body = b""
+        return answer
 
     def route(self, request):
         routes = {BRSKI + "requestvoucher": ("POST", self.request_voucher),
                   BRSKI + "voucher_status": ("POST", self.voucher_status),
                   BRSKI + "enrollstatus": ("POST", self.enrollstatus), **self.est.routes()}
         if request.path not in routes:
-            raise Refused(404, "There is nothing here.")
+            self.refuse("has nothing at other paths", True, 404, "There is nothing here.")
+            return Answer(200)
         method, handler = routes[request.path]
         self.refuse(f"answers {method} only", request.method != method, 405, f"{method} only.",
                     headers=[("Allow", method)])
@@ -79,12 +88,21 @@ class ReferenceRegistrar(Role, Server):
     def client(self, request):
         """What is remembered of the device with an IDevID of a manufacturer that is trusted."""
         if not request.peer_der:
-            raise Refused(403, "Show a certificate.")
+            self.refuse("asks devices for a certificate", True, 403, "Show a certificate.")
+            self.guess(request)
         chain = [forge.parse(der) for der in request.peer_chain]
         roots = [self.lab.maker.root, self.lab.cautious.root]
         self.refuse("knows its manufacturers", not leads_to(forge.parse(request.peer_der), chain, roots),
                     403, "This device's manufacturer is not trusted here.")
+        pledge_rules.idevid(self, forge.parse(request.peer_der))
         return self.clients.setdefault(request.peer_der, Client())
+
+    @staticmethod
+    def guess(request):
+        """A mutant's: whoever signed it will have sent it."""
+        box = cms.parse(request.body)
+        request.peer_der = forge.der(box.signer())
+        request.peer_chain = [request.peer_der, *map(forge.der, box.certs)]
 
     # -- vouchers
 
@@ -92,7 +110,10 @@ class ReferenceRegistrar(Role, Server):
         kind = (request.header("content-type") or "").split(";")[0].strip().lower()
         client = self.client(request)
         self.refuse("knows the media types it reads", kind not in FORMS, 415, f"{kind} is not read here.")
+        pledge_rules.headers(self, request)
         form = FORMS.get(kind, CmsForm)
+        if form is CmsForm:
+            request.body = pledge_rules.container(self, request.body)
         octets = self.voucher_for(form, request, client)
         if octets is None:
             return Answer(202, headers=[("Retry-After", "1")])
@@ -104,9 +125,13 @@ class ReferenceRegistrar(Role, Server):
         self.judge(form, pvr, forge.parse(request.peer_der))
         if self.waits(request, client):
             return None
+        if client.bad:
+            self.refuse("says 406 to a bad history", True, 406, "Your history forbids it.")
+            raise Refused(403, "No.")
         if client.pvr != request.body or client.voucher is None:
             client.form, client.rvr = form, self.own_request(form, request, pvr)
             client.voucher = self.ask_masa(form, request, client.rvr)
+            self.looked_at(form, request, client.voucher)
             client.pvr = request.body
         client.trusted = True
         return self.handed_on(form, client.voucher)
@@ -118,11 +143,15 @@ class ReferenceRegistrar(Role, Server):
             message = form.read(request.body, shown)
         except Unreadable as e:
             raise Refused(400, "That cannot be read.") from e
-        if message.container != REQUEST:
-            raise Refused(400, "That is no voucher-request.")
+        self.refuse("wants a voucher-request", message.container != REQUEST, 400, "That is no voucher-request.")
+        if form is CmsForm:
+            pledge_rules.own_type(self, request.body)
         if message.signer is None:
-            self.refuse("verifies the pledge's signature", True, 403, "The signature does not hold.")
-            message.signer = form.named_signer(request.body, shown)
+            rule = "verifies the pledge's signature"
+            if form is CmsForm:
+                rule = pledge_rules.broken_signature(request.body, shown)
+            self.refuse(rule, True, 403, "The signature does not hold.")
+            message.signer = shown[0] if rule == "wants a signer" else form.named_signer(request.body, shown)
         return message
 
     def judge(self, form, pvr, idevid):
@@ -130,20 +159,31 @@ class ReferenceRegistrar(Role, Server):
         self.refuse("takes a request signed by the device that asks only", pvr.signer != idevid, 403,
                     "Another device signed this.")
         self.refuse("takes the serial-number of the IDevID only",
-                    pvr.fields.get("serial-number") != voucher.serial_of(idevid), 403,
+                    pvr.fields.get("serial-number") != pledge_rules.serial_of(self, idevid), 403,
                     "The serial-number is not that of your certificate.")
-        named = proximity(form, pvr.fields)
-        names_us = bool(named) and names_certificate(*named[0], self.identity.cert)
+        fields = pvr.fields
+        if form is CmsForm:
+            pledge_rules.members(self, fields)
+            pledge_rules.assertion(self, fields)
+            fields = pledge_rules.proximity_form(self, fields)
+        named = proximity(form, fields)
+        names_us = bool(named) and self.is_us(named[-1])
+        contradicts = names_us and not self.is_us(named[0])
+        self.refuse("considers the hash of the key before the certificate", contradicts, 401,
+                    "You have seen another key.", close=True)
         self.refuse("takes only its own certificate as proximity", not names_us, 401,
                     "You have seen another registrar.", close=True)
         has_ignored = any(name in pvr.fields for name in IGNORED)
         if has_ignored and not self.rule("passes over leaves a pledge has no business with"):
             raise Refused(400, "A request has no such leaf.")
 
+    def is_us(self, named):
+        return any(names_certificate(*named, forge.parse(der)) for der in self.shown.ders)
+
     def waits(self, request, client):
         """Devices of the cautious manufacturer wait for the admin."""
         idevid = forge.parse(request.peer_der)
-        serial = voucher.serial_of(idevid)
+        serial = pledge_rules.serial_of(self, idevid)
         if serial in self.rejected:
             self.refuse("turns rejected devices away", True, 404, "This device is not wanted here.")
         if idevid.issuer != self.lab.cautious.issuing.cert.subject:
@@ -157,6 +197,7 @@ class ReferenceRegistrar(Role, Server):
     def own_request(self, form, request, pvr):
         """The signed request to the MASA around the pledge's."""
         fields = form.rvr_fields(request.body, forge.parse(request.peer_der))
+        fields["serial-number"] = pledge_rules.serial_of(self, forge.parse(request.peer_der))
         if not self.rule("puts the pledge's request into its own"):
             fields.pop("prior-signed-voucher-request")
         if not self.rule("copies the nonce"):
@@ -167,44 +208,26 @@ class ReferenceRegistrar(Role, Server):
             fields.pop("idevid-issuer")
         if not self.rule("dates its request"):
             fields["created-on"] = voucher.timestamp(seconds=-7200)
+        if not self.rule("carries the assertion on"):
+            fields.pop("assertion", None)
         signer = self.identity
         if not self.rule("signs with a certificate for registration authorities"):
             signer = self.domain.registrar_identity(eku=[forge.certs.SERVER_AUTH])
-        return form.sign_rvr(fields, signer, request.peer_chain)
+        if form is not CmsForm:
+            return form.sign_rvr(fields, signer, request.peer_chain)
+        return self.signed_request(fields, signer)
 
-    def masa_address(self, idevid):
-        """(host, port, base path) of the extension in an IDevID."""
-        value = forge.extension(idevid, forge.certs.MASA_URL_OID).value
-        text = forge.certs.asn1.IA5String.load(value).native
-        authority, _, path = text.removeprefix("https://").partition("/")
-        host, _, port = authority.partition(":")
-        return host, int(port or 443), f"/{path}".rstrip("/") or BRSKI.rstrip("/")
-
-    def masa(self, idevid):
-        """(connection, base path)"""
-        host, port, base = self.masa_address(idevid)
-        context = ssl.create_default_context(cafile=str(self.lab.maker.file("root.crt")))
-        context.load_cert_chain(self.identity.cert_path, self.identity.key_path)
-        if not self.rule("authenticates the MASA"):
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        try:
-            return wire.Connection(port, host, context=context, sni=host, timeout=5), base
-        except (wire.Closed, OSError) as e:
-            raise Refused(503, "The manufacturer cannot be reached.") from e
-
-    def ask_masa(self, form, request, rvr):
-        connection, base = self.masa(forge.parse(request.peer_der))
-        with connection:
-            try:
-                reply = connection.post(base + "/requestvoucher", rvr, form.media_type,
-                                        [("Accept", form.media_type)])
-            except (wire.Closed, OSError, ValueError, AssertionError) as e:
-                raise Refused(502, "The manufacturer answers strangely.") from e
-        if reply.status in RELAYED:
-            raise Refused(reply.status, "The manufacturer refuses.")
-        if reply.status != 200:
-            raise Refused(502, "The manufacturer fails.")
-        return reply.body
+    def signed_request(self, fields, signer):
+        """Its own request in CMS."""
+        if not self.rule("signs with the key it shows"):
+            signer = self.lab.other_domain.registrar
+        chain = signer.chain(with_root=True)
+        if not self.rule("sends its chain to the MASA"):
+            chain = chain[:1]
+        if not self.rule("sends nothing but its chain"):
+            chain = [*chain, self.lab.other_domain.root]
+        kind = cms.JSON_VOUCHER if self.rule("signs under the type of vouchers") else cms.ID_DATA
+        return forge.sign_request(fields, signer, certs=chain, content_type=kind)
 
     def handed_on(self, form, octets):
         if form is not CmsForm or self.rule("hands the voucher on untouched"):
@@ -216,14 +239,15 @@ class ReferenceRegistrar(Role, Server):
     def report(self, request):
         try:
             said = json.loads(request.body)
-            if not isinstance(said, dict):
+            if not isinstance(said, dict) or said["version"] != 1 and not self.rule("takes reports of later versions"):
                 raise ValueError
             return said
-        except ValueError as e:
+        except (KeyError, ValueError) as e:
             raise Refused(400, "That is no report.") from e
 
     def voucher_status(self, request):
-        self.reported(request, self.client(request), self.report(request))
+        said = self.report(request)
+        self.reported(request, self.client(request), said)
         return Answer(200)
 
     def reported(self, request, client, _report):
@@ -231,19 +255,8 @@ class ReferenceRegistrar(Role, Server):
         if client.rvr and self.rule("asks for the audit log after the report"):
             self.history(request, client)
 
-    def history(self, request, client):
-        """The device's audit log: a domain that is not ours ends the trust."""
-        connection, base = self.masa(forge.parse(request.peer_der))
-        with connection:
-            reply = connection.post(base + "/requestauditlog", client.rvr, client.form.media_type,
-                                    [("Accept", "application/json")])
-        own = forge.domain_id(forge.der(self.domain.issuing.cert))
-        events = json.loads(reply.body).get("events", []) if reply.status == 200 else []
-        if any(e.get("domainID") != own for e in events) and self.rule("judges the history"):
-            client.trusted = False
-
     def enrollstatus(self, request):
         if not request.peer_der:
             raise Refused(403, "Show a certificate.")
         self.report(request)
-        return Answer(200)
+        return Answer(200 if self.rule("answers enrollstatus") else 500)
