@@ -44,8 +44,8 @@ def issuing_point(uri=None, **flags):
 class CrlServer:
     """files: path → DER octets, or a function of the handler that answers itself. Others are 404."""
 
-    def __init__(self):
-        self.files, self.requests = {}, []
+    def __init__(self, bind="127.0.0.1", host="127.0.0.1"):
+        self.files, self.requests, self.host = {}, [], host
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -66,7 +66,7 @@ class CrlServer:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((bind, 0), Handler)
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 
@@ -79,4 +79,4 @@ class CrlServer:
         self.server.server_close()
 
     def uri(self, path):
-        return f"http://127.0.0.1:{self.server.server_port}{path}"
+        return f"http://{self.host}:{self.server.server_port}{path}"

@@ -112,6 +112,14 @@ class Device:
         return forge.aki_tlv(self.identity.cert)
 
 
+class Issuer:
+    """A CA that makes devices, no more."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.anchors = directory / "issuing.crt"
+
+
 class Lab:
     def __init__(self, directory):
         self.directory = pathlib.Path(directory).resolve()
@@ -133,6 +141,15 @@ class Lab:
         folder = self.directory / "devices" / self._run
         identity = forge.idevid(folder, serial, masa_url, manufacturer, **idevid)
         return Device(manufacturer, identity, serial)
+
+    def twin_issuer(self):
+        """A second issuing CA below the manufacturer's root, to make devices with."""
+        twin = Issuer(self.maker.file("twin"))
+        if not twin.directory.exists():
+            root = forge.load(self.maker.file("root.key"), self.maker.file("root.crt"))
+            made = certs.make_ca("Maker Twin", root, path_length=0)
+            made.write(twin.directory, "issuing", with_root=True)
+        return twin
 
     def some_certificate(self):
         """A registrar's certificate that has nothing to do with any party of a test."""

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A MASA under test: registrars of ours ask it about devices that its manufacturer is told of."""
-from brski_peer import certs, cms, cose, forge, voucher
+import datetime
+import ssl
+
+from brski_peer import certs, cms, cose, crl, forge, voucher, wire
 from brski_peer.masa import CMS_TYPE, COSE_TYPE
 
 from .trial import Trial
@@ -47,6 +50,30 @@ class MasaTrial(Trial):
             how = {"certificate": identity.cert_path, "key": identity.key_path, **how}
         host, port = self.instance.address("https")
         return Registrar(self, identity, self.connect(port, host=host, tls=tls, **how))
+
+    def listed_registrar(self, revoked):
+        """A registrar whose certificate points to a revocation list that is served from here."""
+        server = crl.CrlServer(self.target.suite_bind, self.target.suite_host)
+        server.__enter__()
+        self.later(lambda: server.__exit__(None, None, None))
+        identity = self.lab.domain.registrar_identity(extensions=[crl.points(server.uri("/list"))])
+        gone = [identity.cert.serial_number] if revoked else []
+        server.files["/list"] = crl.make_crl(self.lab.domain.issuing, gone)
+        return identity
+
+    @staticmethod
+    def soon(**delta):
+        """As certificates are given their end."""
+        return datetime.datetime.utcnow().replace(microsecond=0) + datetime.timedelta(**delta)
+
+    @staticmethod
+    def old_tls():
+        """A client's context that knows TLS 1.1 and nothing later."""
+        context = wire.client_context()
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        return context
 
     # -- judging
 

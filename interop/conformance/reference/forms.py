@@ -46,9 +46,28 @@ class CmsForm:
         return Message(container, fields, signer, box.certs, octets)
 
     @staticmethod
+    def flaw(octets):
+        """The rule of containers that this one breaks, whatever its signature; None."""
+        try:
+            box = cms.parse(octets)
+            if box.payload is None:
+                return "wants the content inside"
+            if not box.infos:
+                return "wants a signer"
+            bare = box.attributes() is None and box.content_type != cms.ID_DATA
+            return "wants signed attributes" if bare else None
+        except Exception:
+            return None
+
+    @staticmethod
     def named_signer(octets, hints=()):
         """The certificate it names as its signer, whether the signature holds or not."""
-        return cms.parse(octets).signer(hints)
+        box = cms.parse(octets)
+        return box.signer(hints) if box.infos else next(c for c in box.certs if not forge.is_ca(c))
+
+    @staticmethod
+    def is_plain_data(octets):
+        return cms.parse(octets).content_type == cms.ID_DATA
 
     @staticmethod
     def octets(leaf):
@@ -77,6 +96,14 @@ class CmsForm:
 
 class CoseForm:
     media_type = "application/voucher+cose"
+
+    @staticmethod
+    def flaw(_octets):
+        return None
+
+    @staticmethod
+    def is_plain_data(_octets):
+        return False
 
     @staticmethod
     def read(octets, hints=()):

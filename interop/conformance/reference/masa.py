@@ -2,32 +2,43 @@
 """An honest and strict MASA over HTTPS (RFC 8995 §5.5, §5.6, §5.8)."""
 import json
 
-from brski_peer import forge, voucher
+from brski_peer import forge
 from brski_peer.server import Answer, Server
 
 from ..trial_masa import leads_to
+from . import masa_chain
 from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
+from .masa_voucher import Vouchers, octets_of_nonce
+from .old_tls import OldTls
 from .rules import Refused, Role, answered
 
 BASE = "/.well-known/brski/"
-CMC_RA = "1.3.6.1.5.5.7.3.28"
+KNOWN_LEAVES = {"created-on", "serial-number", "nonce", "assertion", "idevid-issuer", "expires-on",
+                "prior-signed-voucher-request", "proximity-registrar-cert", "pinned-domain-cert",
+                "domain-cert-revocation-checks", "last-renewal-date"}
+REQUESTS_OF_ONE = 10  # in the variant limited
 
 
-class ReferenceMasa(Role, Server):
-    """variant known-owner: vouchers for the owner of a device only, nonceless ones too."""
+class ReferenceMasa(Role, OldTls, Server):
+    """Variants: known-owner, vouchers for the owner of a device only, nonceless ones too; promising,
+    the same with a promise of renewals; limited, which serves few requests of each registrar."""
     profiles = ("rfc8995", "8366bis", "cbrski")
-    variants = ("known-owner",)
+    variants = ("known-owner", "promising", "limited")
 
     def __init__(self, lab, folder, rules, variant="plain", masa_url=None):
         Role.__init__(self, lab, folder, rules, variant)
         shown = lab.maker.make_tls("localhost")
         Server.__init__(self, shown.cert_path, shown.key_path, any_client=True)
-        self.signer = lab.maker.signer
+        self.identity_files = shown.cert_path, shown.key_path
+        self.vouchers = Vouchers(self)
         self.inventory = {}   # serial → domain that owns it, or None
+        self.issuers = {}     # serial → idevid-issuers of several devices that have it, in base64
         self.log = {}         # serial → events
+        self.asked = {}       # registrar → number of requests
         self.addresses = {"https": ("localhost", self.port)}
         self.files = {"voucher_anchors": lab.maker.file("root.crt")}
-        self.actions = {"import": self.learn, "import_owned": self.learn}
+        self.actions = {"import": self.learn, "import_owned": self.learn,
+                        "import_issuer": self.learn_issuer}
 
     def start(self):
         return Server.start(self)
@@ -38,46 +49,93 @@ class ReferenceMasa(Role, Server):
     def learn(self, serial, owner=None, **_more):
         self.inventory[serial] = owner
 
+    def learn_issuer(self, serial, idevid_issuer, **_more):
+        self.inventory[serial] = None
+        self.issuers.setdefault(serial, []).append(idevid_issuer)
+
     # -- HTTP
 
     def handle(self, request):
-        return answered(self.route, request)
+        answer = answered(self.route, request)
+        if 400 <= answer.status < 500 and not self.rule("says why in plain text"):
+            answer.body, answer.content_type = b"", None
+        if request.path.endswith("requestauditlog") and len(self.requests_on(request.connection)) > 1 \
+                and not self.rule("keeps connections open"):
+            return None
+        return answer
+
+    def requests_on(self, connection):
+        return [r for r in self.seen() if r.connection == connection]
 
     def route(self, request):
         handler = {BASE + "requestvoucher": self.request_voucher,
                    BASE + "requestauditlog": self.request_audit_log}.get(request.path)
         if handler is None:
             raise Refused(404, "There is nothing here.")
-        if request.method != "POST" and self.rule("answers POST only"):
-            raise Refused(405, "POST only.", headers=[("Allow", "POST")])
-        kind = (request.header("content-type") or "").split(";")[0].strip().lower()
+        if request.method != "POST":
+            if self.rule("answers POST only"):
+                raise Refused(405, "POST only.", headers=[("Allow", "POST")])
+            return Answer(200)
+        sent = request.header("content-type") or ""
+        kind = sent.split(";")[0].strip().lower()
+        if kind != sent and not self.rule("compares media types as such"):
+            kind = sent
         self.refuse("knows the media types it reads", kind not in FORMS, 415, f"{kind} is not read here.")
         return handler(FORMS.get(kind, CmsForm), request)
+
+    def form_of_answer(self, form, request):
+        """By what the registrar accepts."""
+        accept = request.header("accept")
+        if accept in (None, "*/*"):
+            if not self.rule("answers in the form of the request when there is no preference"):
+                raise Refused(406, "Say what you take.")
+            return form
+        wanted = [part.split(";")[0].strip().lower() for part in accept.split(",")]
+        self.refuse("refuses what it cannot answer in", not {*wanted, "*/*"} - {"*/*"} & {*FORMS}, 406,
+                    f"There is no {accept} here.")
+        return form
 
     # -- what comes
 
     def read(self, form, octets, what, hints=()):
         """A signed request whose signature holds; nothing in it is judged. With the rule that
         verifies this signature off, as it stands."""
+        flaw = form.flaw(octets)
+        if flaw:
+            self.refuse(flaw, True, 403, f"The {what}'s request is not signed as it should be.")
         try:
             message = form.read(octets, hints)
         except Unreadable as e:
+            if flaw:
+                raise ValueError("what was not looked at breaks") from e
             raise Refused(400, f"The {what}'s request cannot be read.") from e
+        if form.is_plain_data(octets) and not self.rule("reads the older content type"):
+            raise Refused(400, "That is plain data.")
         if message.signer is None:
-            self.refuse(f"verifies the {what}'s signature", True, 403,
-                        f"The {what}'s signature does not hold.")
+            if not flaw:
+                self.refuse(f"verifies the {what}'s signature", True, 403,
+                            f"The {what}'s signature does not hold.")
             message.signer = form.named_signer(octets, hints)
         if message.signer is None:
             raise Refused(403, f"The {what} names no signer.")
-        if message.container != REQUEST:
-            raise Refused(400, "That is no voucher-request.")
+        self.refuse("wants the name of a request", message.container != REQUEST, 400,
+                    "That is no voucher-request.")
         return message
 
     def registrars_request(self, form, request):
         """The request of a registrar whose signature holds up to the top of the chain it brought."""
         rvr = self.read(form, request.body, "registrar")
-        self.refuse("takes requests of registration authorities only",
-                    CMC_RA not in forge.ekus(rvr.signer), 403, "The signer is no registration authority.")
+        masa_chain.judge(self, rvr)
+        if not set(rvr.fields) <= KNOWN_LEAVES and not self.rule("passes over what it does not know"):
+            raise Refused(400, "What is that?")
+        created = rvr.fields.get("created-on")
+        odd = isinstance(created, str) and len(created) != len("2026-01-01T00:00:00Z")
+        if odd and not self.rule("reads every form of a time"):
+            raise Refused(400, "What time is that?")
+        nonce = rvr.fields.get("nonce")
+        self.refuse("wants a nonce of 8 to 32 octets",
+                    nonce is not None and not 8 <= len(octets_of_nonce(nonce)) <= 32, 400,
+                    "A nonce has 8 to 32 octets.")
         return rvr
 
     def pledges_request(self, form, rvr, serial):
@@ -90,73 +148,84 @@ class ReferenceMasa(Role, Server):
                     not leads_to(pvr.signer, [*pvr.certs, *rvr.certs], [self.lab.maker.root]), 403,
                     "That is no device of ours.")
         self.refuse("compares the serial-number with the device's certificate",
-                    voucher.serial_of(pvr.signer) != serial, 403, "The serial-number is another device's.")
+                    forge.voucher.serial_of(pvr.signer) != serial, 403,
+                    "The serial-number is another device's.")
         self.refuse("compares both nonces", rvr.fields.get("nonce") != pvr.fields.get("nonce"), 403,
                     "The nonces differ.")
-        self.refuse("wants the pledge's request to name the registrar", not self.near(form, pvr, rvr), 403,
-                    "The pledge has seen another registrar.")
+        self.near(form, pvr, rvr)
         return pvr
 
-    @staticmethod
-    def near(form, pvr, rvr):
+    def near(self, form, pvr, rvr):
         """Is what the pledge saw of the registrar's chain?"""
         named = proximity(form, pvr.fields)
-        return bool(named) and any(names_certificate(*named[0], cert) for cert in rvr.certs)
+        if not named:
+            raise Refused(403, "The pledge has seen nobody.")
+        fits = [any(names_certificate(*name, cert) for cert in rvr.certs) for name in named]
+        rule = "wants the pledge's request to name the registrar"
+        if fits[-1] and not fits[0]:
+            rule = "takes the first name of the registrar in order"
+        self.refuse(rule, not fits[0], 403, "The pledge has seen another registrar.")
 
     # -- what goes
 
     def request_voucher(self, form, request):
+        self.not_too_often(request)
+        self.form_of_answer(form, request)
         rvr = self.registrars_request(form, request)
         serial = rvr.fields.get("serial-number")
         pvr = self.pledges_request(form, rvr, serial)
         self.refuse("knows its devices", serial not in self.inventory, 404, "No such device.")
-        if pvr is None:
-            self.may_have_nonceless(rvr, serial)
-        fields = self.voucher_for(form, rvr, pvr, serial)
-        if self.rule("logs each voucher"):
-            self.log.setdefault(serial, []).append(self.event(form, rvr, fields))
+        self.is_for(rvr, pvr, serial)
+        octets, event = self.vouchers.make(form, rvr, pvr, serial)
+        if self.rule("logs each voucher") and (pvr or self.rule("logs vouchers without a nonce")):
+            self.log.setdefault(serial, []).append(event)
         kind = form.media_type
         if form is not CmsForm and not self.rule("answers in the form of the request"):
             kind = CmsForm.media_type
-        return Answer(200, form.sign_voucher(fields, self.signer), kind)
+        return Answer(200, octets, kind)
 
-    def may_have_nonceless(self, rvr, serial):
-        """Without a pledge's request, only the owner's registrar may ask."""
+    def not_too_often(self, request):
+        self.asked[request.peer_der] = self.asked.get(request.peer_der, 0) + 1
+        self.refuse("limits each registrar",
+                    self.variant == "limited" and self.asked[request.peer_der] > REQUESTS_OF_ONE, 429,
+                    "Later.", headers=[("Retry-After", "60")])
+
+    def is_for(self, rvr, pvr, serial):
+        """Without a pledge's request only the owner's registrar may ask; where owners are known, only
+        it in any case."""
         owner = self.inventory.get(serial)
         domain = {d.directory.name: d for d in (self.lab.domain, self.lab.other_domain)}.get(owner)
         known = domain is not None and leads_to(rvr.signer, rvr.certs, [domain.root])
-        self.refuse("gives nonceless vouchers to the owner only", not known, 403,
+        self.refuse("gives nonceless vouchers to the owner only", pvr is None and not known, 403,
                     "Without a nonce, the owner only.")
-
-    def voucher_for(self, form, rvr, pvr, serial):
-        asked = rvr.fields
-        pin = forge.lowest_ca(rvr.certs, rvr.signer)
-        if not self.rule("pins a certificate of the registrar's chain"):
-            pin = self.lab.other_domain.root
-        proven = "proximity" if self.rule("says proximity when it is proven") else "logged"
-        nonce = asked.get("nonce")
-        if nonce and not self.rule("copies the nonce"):
-            nonce = form.new_nonce()
-        copied = serial if self.rule("copies the serial-number") else serial + "0"
-        fields = {"created-on": voucher.timestamp(), "assertion": proven if pvr else "logged",
-                  "serial-number": copied, "nonce": nonce,
-                  "pinned-domain-cert": form.leaf(forge.der(pin)),
-                  "expires-on": None if nonce else voucher.timestamp(seconds=1200)}
-        return {name: value for name, value in fields.items() if value is not None}
+        self.refuse("serves the owner only", pvr is not None and owner is not None and not known, 403,
+                    "The device is somebody else's.")
 
     # -- the audit log
 
-    @staticmethod
-    def event(form, rvr, fields):
-        pin, nonce = forge.lowest_ca(rvr.certs, rvr.signer), rvr.fields.get("nonce")
-        return {"date": fields["created-on"], "domainID": forge.domain_id(forge.der(pin)),
-                "nonce": forge.b64(nonce) if isinstance(nonce, bytes) else nonce,
-                "assertion": fields["assertion"]}
-
     def request_audit_log(self, form, request):
-        rvr = self.registrars_request(form, request)
-        own = forge.domain_id(forge.der(forge.lowest_ca(rvr.certs, rvr.signer)))
-        events = self.log.get(rvr.fields.get("serial-number"), [])
-        self.refuse("shows the log to former owners only", all(e["domainID"] != own for e in events), 404,
+        broken = form.read(request.body).signer is None if form is CmsForm else False
+        self.refuse("verifies who asks for the log", broken, 403, "The registrar's signature does not hold.")
+        rvr = form.read(request.body) if broken else self.registrars_request(form, request)
+        serial = rvr.fields.get("serial-number")
+        if serial not in self.inventory:
+            self.refuse("has no log of unknown devices", True, 404, "Nothing is known of that device.")
+            return self.log_answer([])
+        events = self.log.get(serial, [])
+        self.may_see(rvr, form, request, events)
+        if len(events) > 2 and not self.rule("counts what the log leaves out"):
+            events = events[-1:]
+        return self.log_answer(events)
+
+    def may_see(self, rvr, form, request, events):
+        signer = rvr.signer or form.named_signer(request.body)
+        own = {self.vouchers.domain_id(c) for c in [signer, *rvr.certs]}
+        mine = [e["domainID"] in own for e in events]
+        if any(mine) and not mine[-1] and not self.rule("remembers former owners"):
+            raise Refused(404, "You have sold it.")
+        self.refuse("shows the log to former owners only", bool(mine) and not any(mine), 404,
                     "Nothing is known of that device.")
-        return Answer(200, json.dumps({"version": 1, "events": events}).encode(), "application/json")
+
+    def log_answer(self, events):
+        version = 1 if self.rule("writes the log as specified") else "1"
+        return Answer(200, json.dumps({"version": version, "events": events}).encode(), "application/json")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vouchers of the reference MASA, and their entries in its log (RFC 8995 §5.6, §5.8.1)."""
+import base64
+import datetime
+
+from brski_peer import cms, forge, voucher
+
+from .forms import CmsForm
+
+NONCELESS_S = 1200
+PROMISE_S = 30 * 86400
+FOREIGN = ("pinned-domain-cert", "last-renewal-date", "domain-cert-revocation-checks")
+
+
+def octets_of_nonce(nonce):
+    """base64 of either alphabet, padded or not; octets as they are."""
+    if isinstance(nonce, bytes):
+        return nonce
+    return base64.urlsafe_b64decode(nonce.rstrip("=").replace("+", "-").replace("/", "_")
+                                    + "=" * (-len(nonce.rstrip("=")) % 4))
+
+
+class Vouchers:
+    def __init__(self, masa):
+        self.masa, self.rule, self.signer = masa, masa.rule, masa.lab.maker.signer
+
+    def make(self, form, rvr, pvr, serial):
+        """(the signed voucher, its event in the log)"""
+        pin = self.pin(rvr)
+        fields = {**self.leaves(form, rvr, pvr, serial, pin), **self.too_much(form, rvr, pvr)}
+        kept = {name: value for name, value in fields.items() if value is not None}
+        nonce = rvr.fields.get("nonce")
+        event = {"date": kept.get("created-on") or voucher.timestamp(), "domainID": self.domain_id(pin),
+                 "nonce": forge.b64(nonce) if isinstance(nonce, bytes) else nonce,
+                 "assertion": kept["assertion"]}
+        return self.signed(form, kept), event
+
+    def pin(self, rvr):
+        if not self.rule("pins a certificate of the registrar's chain"):
+            return self.masa.lab.other_domain.root
+        return forge.lowest_ca(rvr.certs, rvr.signer)
+
+    def leaves(self, form, rvr, pvr, serial, pin):
+        created = voucher.timestamp()
+        if not self.rule("writes times with their zone"):
+            created = created[:-1]
+        if not self.rule("fills in what a voucher has to have"):
+            created = None
+        return {"created-on": created, "assertion": self.assertion(rvr, pvr),
+                "serial-number": serial if self.rule("copies the serial-number") else serial + "0",
+                "nonce": self.nonce(form, rvr), "pinned-domain-cert": self.certificate(form, pin),
+                "idevid-issuer": self.issuer(form, pvr, serial), **self.end(rvr, pvr)}
+
+    def assertion(self, rvr, pvr):
+        if rvr.fields.get("assertion") not in (None, "proximity") \
+                and not self.rule("passes over the registrar's assertion"):
+            return rvr.fields["assertion"]
+        return "proximity" if pvr and self.rule("says proximity when it is proven") else "logged"
+
+    def nonce(self, form, rvr):
+        nonce = rvr.fields.get("nonce")
+        if nonce is None:
+            return None
+        if not self.rule("copies the nonce"):
+            return form.new_nonce()
+        odd = isinstance(nonce, str) and nonce != voucher.b64(octets_of_nonce(nonce))
+        if odd and not self.rule("leaves the nonce as it is written"):
+            return voucher.b64(octets_of_nonce(nonce))
+        return nonce
+
+    def certificate(self, form, pin):
+        leaf = form.leaf(forge.der(pin))
+        if form is CmsForm and not self.rule("writes binary leaves in base64 on one line"):
+            return base64.encodebytes(forge.der(pin)).decode()
+        return leaf
+
+    def issuer(self, form, pvr, serial):
+        """For devices that share their serial-number."""
+        known = self.masa.issuers.get(serial, [])
+        if not pvr or len(known) < 2:
+            return None
+        if not self.rule("tells devices apart by their issuer"):
+            return known[0]
+        return form.leaf(forge.aki_tlv(pvr.signer))
+
+    def end(self, rvr, pvr):
+        if pvr is not None:
+            bounded = self.rule("leaves an end out of vouchers with a nonce")
+            return {} if bounded else {"expires-on": voucher.timestamp(seconds=NONCELESS_S)}
+        if not self.rule("ends vouchers without a nonce"):
+            return {}
+        now = datetime.datetime.utcnow()
+        last = min(now + datetime.timedelta(seconds=NONCELESS_S), rvr.signer.not_valid_after)
+        if last == rvr.signer.not_valid_after and not self.rule("ends vouchers before the certificate they pin"):
+            last = now + datetime.timedelta(seconds=NONCELESS_S)
+        promised = self.masa.variant == "promising" and self.rule("promises renewals")
+        return {"expires-on": voucher.timestamp(last),
+                "last-renewal-date": voucher.timestamp(seconds=PROMISE_S) if promised else None}
+
+    def too_much(self, form, rvr, pvr):
+        """What the mutants put in."""
+        more = {}
+        if any(name in rvr.fields for name in FOREIGN) \
+                and not self.rule("passes over leaves a request has no business with"):
+            more.update({name: rvr.fields[name] for name in FOREIGN if name in rvr.fields})
+        if pvr and not self.rule("keeps the request out of the voucher"):
+            more["prior-signed-voucher-request"] = form.leaf(pvr.octets)
+        return more
+
+    def signed(self, form, fields):
+        if form is not CmsForm:
+            return form.sign_voucher(fields, self.signer)
+        how = {}
+        if not self.rule("names the type of its content"):
+            how["content_type"] = cms.ID_DATA
+        if not self.rule("sends its chain along"):
+            how["certs"] = [self.signer.cert]
+        octets = forge.sign_voucher(fields, self.signer, **how)
+        return octets if self.rule("writes DER") else cms.to_ber(octets)
+
+    def domain_id(self, cert):
+        """Of the certificate that is pinned."""
+        right = forge.domain_id(forge.der(cert))
+        name = ("takes the key identifier as domainID" if forge.ski(cert)
+                else "takes the SHA-256 of the key without a key identifier")
+        return right if self.rule(name) else forge.b64(b"domain-id")
