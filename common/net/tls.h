@@ -11,6 +11,8 @@
 
 #define TLS_PEER_CERTS_BYTES_MAX                                                                   \
 	16384 /* SSL_CTX_set_max_cert_list: 225 µs per certificate, unauthenticated */
+#define TLS_PEER_CERTS_MAX                                                                         \
+	8 /* and 8 kB each as long as the connection stands; a path has CHAIN_DEPTH_MAX */
 
 struct tls_server; /* immutable once made; reference-counted so that a reload can replace it */
 

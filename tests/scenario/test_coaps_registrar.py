@@ -24,6 +24,7 @@ from brski_peer.constrained import (CBOR, MULTIPART, PKCS7_CERTS, PKCS8, PKIX_CE
 from brski_peer.masa import COSE_TYPE, OLDER_COSE_TYPE
 from brski_peer.pledge import BRSKI, EST
 from brski_peer.server import Answer, text
+from brski_peer.wire import Closed
 from places import Site
 
 req = pytest.mark.req
@@ -622,6 +623,27 @@ def test_everything_needs_a_client_certificate_of_somebody_known(site, stranger)
         assert_refused(unknown.crts(), "4.03")
         assert_refused(unknown.att(), "4.03")
         assert_refused(unknown.request_voucher(), "4.03")
+
+
+def test_more_certificates_than_a_path_has_are_not_kept(site, cell, fake_masa):
+    """Each costs memory as long as the connection stands, whoever made it."""
+    device = site.device().identity
+    own = forge.load_certs(device.cert_path)
+    others = [certs.make_ca(f"Other {i}").cert for i in range(8)]
+
+    def answer(count):
+        identity = forge.save(cell, f"with-{count}", device.key, (own + others)[:count])
+        with site.constrained_peer(identity, timeout=5) as pledge:
+            said = pledge.crts().said
+        with site.peer(identity) as pledge:
+            return said, pledge.cacerts().status
+
+    assert answer(8) == ("2.05", 200)
+    with pytest.raises(dtls.Failed):
+        answer(9)
+    with pytest.raises(Closed):
+        with site.peer(forge.save(cell, "again", device.key, (own + others)[:9])) as pledge:
+            pledge.cacerts()
 
 
 # -- enrolment
