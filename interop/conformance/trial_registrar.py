@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registrar under test: pledges of ours in front of it, a MASA of ours behind it."""
+import contextlib
+
+from cryptography.hazmat.primitives import serialization
+
 from brski_peer import constrained, forge, masa
 from brski_peer.pledge import CMS_TYPE, Pledge, certs_of
 
@@ -100,6 +104,33 @@ class RegistrarTrial(Trial):
         self.need(reply.media_type == CMS_TYPE, f"the voucher comes as {reply.media_type!r}")
         return forge.read(reply.body)
 
+    @contextlib.contextmanager
+    def admitted(self, device=None, **how):
+        """A device that may enrol now, on a connection of its own."""
+        with self.pledge(device or self.approved_device(), **how) as pledge:
+            self.voucher(pledge)
+            self.status(pledge.voucher_status(), 200, 404, why="voucher_status")
+            yield pledge
+
+    def issued(self, reply, key=None):
+        """The certificate of an answer that has to hold one and nothing else."""
+        self.status(reply, 200, why="a certificate is asked for")
+        found = certs_of(reply)
+        self.need(len(found) == 1, f"the answer holds {len(found)} certificates instead of the issued one")
+        if key:
+            self.equal(forge.spki(found[0]), spki_of(key), "the key in the certificate")
+        return found[0]
+
+    @contextlib.contextmanager
+    def enrolled(self):
+        """A device on a connection with its new certificate."""
+        with self.admitted() as pledge:
+            reply, key = pledge.enroll()
+            cert = self.issued(reply)
+        identity = forge.save(self.lab.folder("ldevids"), pledge.exchange, key, [cert])
+        with self.pledge(identity) as pledge:
+            yield pledge
+
     def joined(self, pledge, key=None):
         """The whole road; returns the identity with the site's certificate."""
         self.voucher(pledge)
@@ -159,6 +190,11 @@ class RegistrarTrial(Trial):
 
     def nothing_asked_of_masa(self, why):
         self.need(not self.masa.seen("/requestvoucher"), f"the registrar asked the MASA: {why}")
+
+
+def spki_of(key):
+    return key.public_key().public_bytes(serialization.Encoding.DER,
+                                         serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def identity_of(device):

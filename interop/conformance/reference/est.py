@@ -5,14 +5,20 @@ import re
 
 from cryptography import x509
 
-from brski_peer import forge
+from brski_peer import certs, cms, forge
 from brski_peer.pledge import est_body
 from brski_peer.server import Answer
 
 from ..trial_masa import leads_to
+from .keygen import serverkeygen
 from .rules import Refused
 
 BASE = "/.well-known/est/"
+CSRATTRS_TYPE = "application/csrattrs"
+CHALLENGE_PASSWORD = x509.oid.AttributeOID.CHALLENGE_PASSWORD
+EC_PUBLIC_KEY, P384 = "1.2.840.10045.2.1", "1.3.132.0.34"
+ASKED = forge.tlv(0x30, forge.oid(CHALLENGE_PASSWORD.dotted_string), forge.tlv(
+    0x30, forge.oid(EC_PUBLIC_KEY), forge.tlv(0x31, forge.oid(P384))))
 CERTS_TYPE = "application/pkcs7-mime; smime-type=certs-only"
 
 
@@ -24,21 +30,35 @@ class Est:
     def routes(self):
         return {BASE + "cacerts": ("GET", self.cacerts), BASE + "csrattrs": ("GET", self.csrattrs),
                 BASE + "simpleenroll": ("POST", self.simpleenroll),
-                BASE + "simplereenroll": ("POST", self.simplereenroll)}
+                BASE + "simplereenroll": ("POST", self.simplereenroll),
+                BASE + "serverkeygen": ("POST", lambda request: serverkeygen(self, request))}
 
-    def cacerts(self, _request):
+    def cacerts(self, request):
+        if not request.peer_der and not self.rule("serves cacerts to anybody"):
+            raise Refused(401, "Show a certificate.")
         domain = self.registrar.domain
         chain = [domain.issuing.cert, domain.root]
         if not self.rule("serves the whole chain"):
             chain = chain[:1]
-        return Answer(200, est_body(forge.certs_only(chain)), CERTS_TYPE)
+        octets = forge.certs_only(chain)
+        if not self.rule("serves certificates without a signature"):
+            octets = cms.sign(b"certificates", domain.registrar, certs=chain)
+        kind = CERTS_TYPE if self.rule("serves certificates as PKCS #7") else "application/x-x509-ca-cert"
+        return Answer(200, est_body(octets), kind, close=not self.rule("keeps the connection after cacerts"))
 
     def csrattrs(self, _request):
-        return Answer(204)
+        if not self.rule("answers csrattrs in full"):
+            return Answer(200, b"", CSRATTRS_TYPE)
+        if self.registrar.variant != "asking" or not self.rule("says what it asks for"):
+            return Answer(204)
+        return Answer(200, est_body(ASKED), CSRATTRS_TYPE)
 
     def request_in(self, request):
         """(DER, parsed) of a certification request whose signature holds."""
         kind = (request.header("content-type") or "").split(";")[0].strip().lower()
+        if request.header("content-transfer-encoding") and not self.rule(
+                "passes over Content-Transfer-Encoding of a request"):
+            raise Refused(400, "No Content-Transfer-Encoding, please.")
         self.refuse("takes application/pkcs10 only", kind != "application/pkcs10", 415,
                     "application/pkcs10, please.")
         try:
@@ -48,13 +68,29 @@ class Est:
             raise Refused(400, "That is no certification request.") from e
         self.refuse("verifies the request's own signature", not csr.is_signature_valid, 400,
                     "The request is not signed with its key.")
+        self.judge_attributes(request, csr)
         return der, csr
 
+    def judge_attributes(self, request, csr):
+        """The channel binding, when there is one; whatever csrattrs asks for."""
+        try:
+            password = csr.attributes.get_attribute_for_oid(CHALLENGE_PASSWORD).value
+        except x509.AttributeNotFound:
+            password = None
+        wrong = password is not None and password != base64.b64encode(request.binding)
+        self.refuse("compares the channel binding", wrong, 400, "challengePassword is of another connection.")
+        asking = self.registrar.variant == "asking"
+        self.refuse("insists on the challengePassword it asks for", asking and password is None, 400,
+                    "challengePassword is missing.")
+        self.refuse("insists on the key it asks for", asking and csr.public_key().key_size != 384, 400,
+                    "The key has to be a P-384 one.")
+
     def issued(self, der):
-        cert = forge.issue(self.registrar.domain.issuing, der)
-        certs = [cert] if self.rule("sends the new certificate alone") else [
+        key = None if self.rule("certifies the key of the request") else certs.new_key()
+        cert = forge.issue(self.registrar.domain.issuing, der, key=key)
+        sent = [cert] if self.rule("sends the new certificate alone") else [
             cert, self.registrar.domain.issuing.cert]
-        return Answer(200, est_body(forge.certs_only(certs)), CERTS_TYPE)
+        return Answer(200, est_body(forge.certs_only(sent)), CERTS_TYPE)
 
     def simpleenroll(self, request):
         self.may_enrol(request)
@@ -71,11 +107,19 @@ class Est:
     # -- what holds over CoAPS as well
 
     def may_enrol(self, request):
+        self.refuse("enrols clients with a certificate only", not request.peer_der, 401, "Show a certificate.")
+        if not request.peer_der:  # a mutant's
+            return
         client = self.registrar.client(request)
+        elsewhere = client.connection and client.connection != getattr(request, "connection", None)
+        if elsewhere and not self.rule("remembers who got a voucher"):
+            raise Refused(403, "Nobody has asked for a voucher here.")
         self.refuse("enrols after the voucher only", not client.trusted, 403,
                     "First a voucher and a history without fault.")
 
     def judge_first(self, request, csr):
+        if not request.peer_der:  # a mutant's
+            return
         idevid = forge.parse(request.peer_der)
         self.refuse("issues for the device's own subject only", csr.subject != idevid.subject, 403,
                     "The subject is not yours.")
@@ -90,6 +134,8 @@ class Est:
 
     def judge_renewal(self, request, csr):
         ldevid = forge.parse(request.peer_der)
+        if csr.public_key() != ldevid.public_key() and not self.rule("renews with a new key too"):
+            raise Refused(403, "The key stays as it is.")
         self.refuse("keeps subject and names in a renewal",
                     csr.subject != ldevid.subject or names(csr) != names(ldevid), 403,
                     "Subject and alternative names stay as they are.")

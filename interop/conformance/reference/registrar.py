@@ -2,6 +2,7 @@
 """An honest and strict registrar over HTTPS: vouchers and telemetry here (RFC 8995 §5.2 to §5.8), what
 pledges may send in pledge_rules.py, the MASA in masa_leg.py, EST in est.py."""
 import json
+import socket
 
 from brski_peer import cms, forge, voucher
 from brski_peer.server import Answer, Server
@@ -29,6 +30,7 @@ class Client:
         self.voucher = None   # the answer to that
         self.rvr = None       # what the MASA was asked
         self.trusted = False  # EST is open to it
+        self.connection = None  # over which it asked, by number
         self.bad = False      # its history is not to be forgiven
 
 
@@ -64,6 +66,13 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
 
     def tls_context(self):
         return self.shown.context()
+
+    def _serve(self, raw, number):
+        if raw.recv(1, socket.MSG_PEEK) == b"G" and not self.rule("speaks TLS only"):
+            raw.sendall(Answer(200, b"in clear").octets())
+            raw.close()
+            return
+        super()._serve(raw, number)
 
     def handle(self, request):
         answer = answered(self.route, request)
@@ -110,6 +119,7 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         kind = (request.header("content-type") or "").split(";")[0].strip().lower()
         client = self.client(request)
         self.refuse("knows the media types it reads", kind not in FORMS, 415, f"{kind} is not read here.")
+        client.connection = request.connection
         pledge_rules.headers(self, request)
         form = FORMS.get(kind, CmsForm)
         if form is CmsForm:
