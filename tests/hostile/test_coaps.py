@@ -483,6 +483,7 @@ def test_1000_half_open_handshakes(siege):
     crowd(siege, "half", 1000, 20)
 
 
+@pytest.mark.slow
 def test_half_open_handshakes_that_are_never_silent(siege):
     """From the address that good devices come from; none of them goes on, all of them are heard of."""
     def attack(target):
