@@ -138,6 +138,15 @@ bool bytes_equal_ct(struct bytes a, struct bytes b)
 	return diff == 0;
 }
 
+struct bytes bytes_cut_text(struct bytes text, size_t max)
+{
+	size_t n = text.len < max ? text.len : max;
+
+	while (n > 0 && n < text.len && (text.data[n] & 0xc0) == 0x80)
+		n--;
+	return bytes_of(text.data, n);
+}
+
 char *str_dup_n(const void *s, size_t len, struct err *e)
 {
 	char *copy = malloc(len + 1);

@@ -53,6 +53,9 @@ bool bytes_equal(struct bytes a, struct bytes b);
 /* In time that depends on the lengths only: for whatever decides (nonces, digests, tokens). */
 bool bytes_equal_ct(struct bytes a, struct bytes b);
 
+/* As much of UTF-8 text as fits into max octets, never half a character. */
+struct bytes bytes_cut_text(struct bytes text, size_t max);
+
 /* malloc'd copy with a NUL behind; NULL with ERR_NO_MEMORY. */
 char *str_dup(const char *s, struct err *e) MUST_CHECK;
 char *str_dup_n(const void *s, size_t len, struct err *e) MUST_CHECK;

@@ -51,14 +51,9 @@ static bool parse_status(const json_t *value, struct status_report *out, struct 
 
 void status_report_set_reason(struct status_report *r, const char *text)
 {
-	size_t len = strlen(text);
-	if (len > STATUS_REPORT_REASON_MAX) {
-		len = STATUS_REPORT_REASON_MAX;
-		while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
-			len--;
-	}
-	memcpy(r->reason, text, len);
-	r->reason[len] = '\0';
+	struct bytes cut = bytes_cut_text(bytes_of_str(text), STATUS_REPORT_REASON_MAX);
+	memcpy(r->reason, cut.data, cut.len);
+	r->reason[cut.len] = '\0';
 }
 
 static bool parse_reason(const json_t *value, struct status_report *out, struct err *e)

@@ -28,16 +28,6 @@ void coap_work_free(struct coap_work *w)
 
 /* ---- Handlers ------------------------------------------------------------------------------- */
 
-/* The end of `text` that leaves no letter of UTF-8 cut. */
-static size_t cut_text(struct bytes text, size_t max)
-{
-	size_t n = text.len < max ? text.len : max;
-
-	while (n > 0 && n < text.len && (text.data[n] & 0xc0) == 0x80)
-		n--;
-	return n;
-}
-
 static uint32_t seconds_of(const char *text)
 {
 	unsigned long n = text ? strtoul(text, NULL, 10) : 0;
@@ -60,7 +50,7 @@ static void take_reply(struct coap_work *w, struct call *c)
 	buf_init(&c->reply.body, 0);
 	if (r->format == COAP_FORMAT_TEXT || COAP_CODE_CLASS(r->code) != 2) {
 		r->format = COAP_FORMAT_NONE; /* a diagnostic payload (RFC 7252 §5.5.2) */
-		r->body.len = cut_text(buf_bytes(&r->body), COAP_DIAGNOSTIC_MAX);
+		r->body.len = bytes_cut_text(buf_bytes(&r->body), COAP_DIAGNOSTIC_MAX).len;
 	}
 }
 

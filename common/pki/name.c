@@ -6,15 +6,12 @@
 
 #include "common/pki/ossl.h"
 
-/* Cut to the room there is, never inside a UTF-8 character. */
 static void copy_text(char *out, size_t room, struct bytes text)
 {
-	size_t n = text.len < room ? text.len : room;
+	struct bytes cut = bytes_cut_text(text, room);
 
-	while (n < text.len && n > 0 && (text.data[n] & 0xc0) == 0x80)
-		n--;
-	memcpy(out, text.data, n);
-	out[n] = '\0';
+	memcpy(out, cut.data, cut.len);
+	out[cut.len] = '\0';
 }
 
 static bool has_control_character(struct bytes text)
