@@ -101,12 +101,7 @@ const char *onboard_answer_type(const struct onboard *o)
 
 static bool presented_certs(const struct peer *peer, struct cert_list *out, struct err *e)
 {
-	if (!cert_list_add(out, peer->cert, e))
-		return false;
-	for (size_t i = 0; i < peer->chain.count; i++)
-		if (!cert_list_add(out, peer->chain.items[i], e))
-			return false;
-	return true;
+	return cert_list_add(out, peer->cert, e) && cert_list_append(out, &peer->chain, e);
 }
 
 static enum step_result endorse_request(struct onboard *o, struct err *e)
