@@ -600,11 +600,6 @@ const struct address *circuits_address(const struct circuits *c, size_t i)
 	return &c->listeners[i].at;
 }
 
-size_t circuits_count(const struct circuits *c)
-{
-	return c->count;
-}
-
 static void close_listeners(struct circuits *all)
 {
 	for (size_t i = 0; i < all->listener_count; i++) {

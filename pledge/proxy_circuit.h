@@ -34,7 +34,6 @@ struct circuits;
 struct circuits *circuits_new(const struct circuits_config *config, struct err *e) MUST_CHECK;
 /* Where listener i is reached. */
 const struct address *circuits_address(const struct circuits *c, size_t i);
-size_t circuits_count(const struct circuits *c);
 /* No new connections; done(arg) when the last has ended. On the loop's thread. */
 void circuits_drain(struct circuits *c, loop_fn *done, void *arg);
 /* What still stands is reset. */
