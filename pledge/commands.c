@@ -5,7 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/wire/datetime.h"
-#include "pledge/enroll.h"
+#include "pledge/cacerts.h"
 #include "pledge/join.h"
 #include "pledge/proxy.h"
 #include "pledge/refresh.h"
@@ -177,9 +177,9 @@ static bool begin_renewal(struct exchange *x, void *arg, struct err *e)
 	x->cacerts_asked_unix_s = n->cacerts_asked_unix_s;
 	if (!cert_list_append(&x->cacerts, &n->cacerts, e))
 		return false;
-	x->domain_anchors = enroll_anchors(&n->cacerts, n->cacerts.items[0], e);
+	x->domain_anchors = cacerts_anchors(&n->cacerts, n->cacerts.items[0], e);
 	if (x->domain_anchors)
-		x->server_anchors = enroll_anchors(&n->cacerts, n->cacerts.items[0], e);
+		x->server_anchors = cacerts_anchors(&n->cacerts, n->cacerts.items[0], e);
 	return x->server_anchors != NULL;
 }
 

@@ -6,7 +6,6 @@
 
 #include "pledge/exchange.h"
 
-#define EST_CACERTS	   "/.well-known/est/cacerts"
 #define EST_CSRATTRS	   "/.well-known/est/csrattrs"
 #define EST_SIMPLEENROLL   "/.well-known/est/simpleenroll"
 #define EST_SIMPLEREENROLL "/.well-known/est/simplereenroll"
@@ -14,10 +13,6 @@
 #define EST_KEYGEN_CERT	 "/.well-known/est/skc"
 #define EST_KEYGEN_CERTS "/.well-known/est/skg"
 
-/* The site's CA certificates; x->cacerts and x->domain_anchors hold what we believe afterwards.
- * Over CoAPS they are the pinned one for now, and enroll_certificate() fetches the others if need
- * be (N-02, N-03). */
-bool enroll_cacerts(struct exchange *x, struct err *e) MUST_CHECK;
 /* Ask what the CSR has to carry. */
 bool enroll_csrattrs(struct exchange *x, struct err *e) MUST_CHECK;
 /* What to ask for and where. */
@@ -26,18 +21,10 @@ struct enroll_wish {
 	struct bytes subject_der;
 	struct bytes san; /* extension value, or len 0 */
 };
-/* Ask for them in any case; they may still be those with x->cacerts_etag (C-28, C-37). False when
- * the site tells none. */
-bool enroll_refresh_cacerts(struct exchange *x, struct err *e) MUST_CHECK;
 /* Key, CSR, request, and the checks on what comes back, into x->ldevid and x->ldevid_chain. */
 bool enroll_certificate(struct exchange *x, const struct enroll_wish *w, struct err *e) MUST_CHECK;
 
 /* ---- pure parts ---- */
-
-/* The anchors a set of CA certificates makes: its self-signed ones; `pinned` (may be NULL) when
- * there is none (RFC 8995 §5.6.2, R8995-PLG-063). NULL when there is neither. */
-struct anchors *enroll_anchors(
-	const struct cert_list *cacerts, struct cert *pinned, struct err *e) MUST_CHECK;
 
 struct issued_check { /* all borrowed */
 	const struct cert_list *received;

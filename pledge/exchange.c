@@ -161,6 +161,15 @@ bool exchange_recover(struct exchange *x, struct err *e)
 	return exchange_open(x, e);
 }
 
+bool exchange_ask(struct exchange *x, const struct session_request *rq, struct session_reply *reply,
+	struct err *e)
+{
+	while (!exchange_send(x, rq, reply, e))
+		if (!exchange_recover(x, e))
+			return false;
+	return true;
+}
+
 /* ---- 202 ------------------------------------------------------------------------------------ */
 
 static bool waited_enough(struct exchange *x, int64_t now_unix_s)

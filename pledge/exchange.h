@@ -67,6 +67,10 @@ bool exchange_send(struct exchange *x, const struct session_request *rq,
  * (RFC 8995 §5, row D-12: the same certificates on both sides). There is a new session then. */
 bool exchange_recover(struct exchange *x, struct err *e) MUST_CHECK;
 
+/* Send it until there is an answer, whatever it says, or no session to get one on. */
+bool exchange_ask(struct exchange *x, const struct session_request *rq, struct session_reply *reply,
+	struct err *e) MUST_CHECK;
+
 /* After a 202: wait as long as it asks, with a session to send on afterwards; false when
  * pending_max has passed or the server cannot be reached again. `what` is the step's name for the
  * line. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/wire/media_type.h"
+#include "pledge/cacerts.h"
 #include "pledge/enroll.h"
 #include "pledge/request.h"
 #include "pledge/revocation.h"
@@ -316,7 +317,7 @@ static bool install(struct exchange *x, struct err *e)
 
 static bool report_with_ldevid(struct exchange *x, const struct enrolment *n, struct err *e)
 {
-	x->server_anchors = enroll_anchors(&n->cacerts, n->cacerts.items[0], e);
+	x->server_anchors = cacerts_anchors(&n->cacerts, n->cacerts.items[0], e);
 	if (!x->server_anchors || !exchange_reopen(x, e))
 		return false;
 	return exchange_report(x, BRSKI_ENROLL_STATUS, NULL) ||
@@ -363,7 +364,7 @@ const struct step join_steps[] = {
 	{"voucher", request_voucher, OUTCOME_BUSY, NULL, NULL},
 	{"voucher", check_voucher, OUTCOME_VOUCHER, BRSKI_VOUCHER_STATUS, REASON_VOUCHER},
 	{"voucher status", report_voucher, OUTCOME_BUSY, NULL, NULL},
-	{"cacerts", enroll_cacerts, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
+	{"cacerts", cacerts_learn, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
 	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
 	{"certificate", enroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CERT},
 	{"install", install, OUTCOME_LOCAL, BRSKI_ENROLL_STATUS, REASON_STORE},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pledge/refresh.h"
 
-#include "pledge/enroll.h"
+#include "pledge/cacerts.h"
 #include "pledge/renew.h"
 
 #define MONTH_S (30 * 24 * 3600)
@@ -39,7 +39,7 @@ static bool ask_and_store(struct exchange *x, struct err *e)
 {
 	struct pledge *p = x->pledge;
 
-	return enroll_refresh_cacerts(x, e) && fits_us(x, e) &&
+	return cacerts_refresh(x, e) && fits_us(x, e) &&
 	       state_update_cacerts(
 		       p->state, &x->cacerts, &x->cacerts_etag, clock_unix_s(&p->clock), e);
 }

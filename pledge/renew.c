@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pledge/renew.h"
 
+#include "pledge/cacerts.h"
 #include "pledge/enroll.h"
 #include "pledge/join.h"
 
@@ -66,7 +67,7 @@ static bool report(struct exchange *x, struct err *e)
 
 const struct step renew_steps[] = {
 	{"connect", renew_connect, OUTCOME_UNREACHABLE, NULL, NULL},
-	{"cacerts", enroll_cacerts, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
+	{"cacerts", cacerts_learn, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
 	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
 	{"certificate", reenroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CERT},
 	{"install", replace, OUTCOME_LOCAL, BRSKI_ENROLL_STATUS, REASON_STORE},

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "pledge/cacerts.h"
 #include "pledge/enroll.h"
 #include "tests/unit/pledge_fixture.h"
 
@@ -76,28 +77,28 @@ static int tear_down(void **state)
 
 /* ---- anchors ---- */
 
-static void enroll_anchors__with_a_root__are_the_root_and_not_the_pin(void **state)
+static void cacerts_anchors__with_a_root__are_the_root_and_not_the_pin(void **state)
 {
 	struct world *w = *state;
 	ANCHORS_AUTO struct anchors *a = NULL;
 
-	a = enroll_anchors(&w->cacerts, w->f.other_root_cert, &w->e);
+	a = cacerts_anchors(&w->cacerts, w->f.other_root_cert, &w->e);
 	assert_non_null(a);
 	assert_int_equal(anchors_certs(a)->count, 1);
 	assert_true(cert_same(anchors_certs(a)->items[0], w->f.root_cert));
 }
 
-static void enroll_anchors__without_a_root__are_the_pin(void **state)
+static void cacerts_anchors__without_a_root__are_the_pin(void **state)
 {
 	struct world *w = *state;
 	ANCHORS_AUTO struct anchors *a = NULL;
 
 	add(&w->list, w->f.sub_cert);
-	a = enroll_anchors(&w->list, w->f.root_cert, &w->e);
+	a = cacerts_anchors(&w->list, w->f.root_cert, &w->e);
 	assert_non_null(a);
 	assert_int_equal(anchors_certs(a)->count, 1);
 	assert_true(cert_same(anchors_certs(a)->items[0], w->f.root_cert));
-	assert_null(enroll_anchors(&w->list, NULL, &w->e));
+	assert_null(cacerts_anchors(&w->list, NULL, &w->e));
 }
 
 /* ---- the issued certificate ---- */
@@ -174,8 +175,8 @@ static void enroll_check_issued__not_valid_now__is_refused_with_a_clock_only(voi
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(enroll_anchors__with_a_root__are_the_root_and_not_the_pin),
-		TEST(enroll_anchors__without_a_root__are_the_pin),
+		TEST(cacerts_anchors__with_a_root__are_the_root_and_not_the_pin),
+		TEST(cacerts_anchors__without_a_root__are_the_pin),
 		TEST(enroll_check_issued__ours_under_the_site__is_taken_with_its_issuers),
 		TEST(enroll_check_issued__other_key__is_refused),
 		TEST(enroll_check_issued__a_ca__is_refused),
