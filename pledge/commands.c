@@ -46,6 +46,7 @@ static int64_t attempts_of(const struct pledge *p, const struct command_options 
 	return o->once ? 1 : p->config.attempts;
 }
 
+#define ADVICE_CONFIG  "mend the configuration or the file it names"
 #define ADVICE_DAMAGED "run 'brski-pledge reset', then 'brski-pledge join'"
 
 /* ---- join ----------------------------------------------------------------------------------- */
@@ -91,6 +92,19 @@ static bool use_coaps(struct pledge *p, const char *url, struct err *e)
 		       err_set(e, ERR_INPUT, "'%s' is not a coaps URI", url));
 }
 
+/* Found by discovery are registrars over CoAPS only. */
+static bool key_source_fits(const struct pledge *p, struct err *e)
+{
+	bool constrained = p->discovers || p->config.key_source == KEY_OWN;
+
+	for (size_t i = 0; i < p->registrar_count; i++)
+		constrained = constrained || p->registrars[i].scheme == URI_COAPS;
+	return constrained ||
+	       err_set(e, ERR_INPUT,
+		       "[device] key_source = registrar works over CoAPS only, and no registrar is "
+		       "named as coaps://");
+}
+
 static int run_join(struct pledge *p, const struct command_options *o)
 {
 	struct rounds r = {
@@ -108,6 +122,8 @@ static int run_join(struct pledge *p, const struct command_options *o)
 		err_prefix(&e, "--coaps");
 		return complain(&e, EXIT_USAGE, "give it a registrar as coaps://host:port");
 	}
+	if (!key_source_fits(p, &e))
+		return complain(&e, EXIT_USAGE, ADVICE_CONFIG);
 	if (state_is_enrolled(p->state))
 		return already_enrolled(p);
 	outcome = rounds_run(&r, &e);
@@ -352,6 +368,6 @@ int command_run(const struct command *c, struct pledge *p, const char *config_pa
 			e.kind == ERR_CONFLICT ? "wait until it has ended"
 			: e.kind == ERR_STORE
 				? "run 'brski-pledge reset' after looking at the directory"
-				: "mend the configuration or the file it names");
+				: ADVICE_CONFIG);
 	return c->run(p, o);
 }

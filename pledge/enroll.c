@@ -345,7 +345,8 @@ static bool enroll_keygen(
 	bool ok;
 
 	if (!session_is_constrained(x->session))
-		return err_set(e, ERR_INPUT, "a key of the registrar is asked for over CoAPS only");
+		return err_set(
+			e, ERR_INPUT, "[device] key_source = registrar works over CoAPS only");
 	if (!request_in_some_form(x, w, forms, 404, key, &reply, e))
 		return false;
 	ok = reply.status == 200 ? take_key_and_certificate(x, &reply, e)

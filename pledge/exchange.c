@@ -51,6 +51,15 @@ static enum outcome outcome_of_connecting(const struct err *e)
 	return outcome_of(e, OUTCOME_UNREACHABLE);
 }
 
+void exchange_say_server(const struct exchange *x, const char *verb, const char *rest)
+{
+	bool bracketed = x->server.host_is_ipv6;
+
+	pledge_say(x->pledge, "connect: %s://%s%s%s:%u %s %s%s", uri_scheme_name(x->server.scheme),
+		bracketed ? "[" : "", x->server.host, bracketed ? "]" : "",
+		(unsigned)x->server.port, verb, cert_subject(x->server_chain.items[0]), rest);
+}
+
 /* Keep what the first handshake showed. A later one was compared with it by its first certificate.
  */
 static bool keep_chain(struct exchange *x, struct err *e)

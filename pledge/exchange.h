@@ -54,6 +54,8 @@ void exchange_clear(struct exchange *x);
 /* Connect (again). Provisional unless server_anchors is set; once a certificate of the server is
  * kept, it must show that one again (RFC 8995 §5, §5.6). */
 bool exchange_open(struct exchange *x, struct err *e) MUST_CHECK;
+/* "connect: https://h:443 VERB <subject>REST", once it is open. */
+void exchange_say_server(const struct exchange *x, const char *verb, const char *rest);
 
 /* The same when the last session was lost: on a lossy link as long as time is left. */
 bool exchange_reopen(struct exchange *x, struct err *e) MUST_CHECK;

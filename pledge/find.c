@@ -128,5 +128,5 @@ bool find_registrars(
 
 	*count = 0;
 	return parse_words(words, port, &w, e) &&
-	       (ask_all(&w, port, out, count, e) || err_prefix(e, "discovery"));
+	       (ask_all(&w, port, out, count, e) || err_prefix(e, "[registrars] discover"));
 }

@@ -50,9 +50,7 @@ static bool recall_pending(struct exchange *x, struct err *e)
 
 static void say_connected(const struct exchange *x)
 {
-	pledge_say(x->pledge, "connect: %s://%s:%u shows %s%s", uri_scheme_name(x->server.scheme),
-		x->server.host, (unsigned)x->server.port, cert_subject(x->server_chain.items[0]),
-		x->resumed ? ", as before" : ", not trusted yet");
+	exchange_say_server(x, "shows", x->resumed ? ", as before" : ", not trusted yet");
 }
 
 static bool connect_provisionally(struct exchange *x, struct err *e)

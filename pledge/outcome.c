@@ -23,9 +23,9 @@ static const struct {
 		"ask the site's administrator to decide on this serial number, then run "
 		"'brski-pledge join' again"},
 	[OUTCOME_VOUCHER] = {5, 6,
-		"ask the manufacturer whether this device belongs to this site; if the device's "
-		"clock "
-		"is wrong, set it or set trusted_clock = no"},
+		"check that masa_anchors is this manufacturer's (over CoAPS the MASA's signer "
+		"itself), that the clock is right or trusted_clock = no, and ask the manufacturer "
+		"whether this device belongs to this site"},
 	[OUTCOME_LOCAL] = {1, 7, "mend what the message names on this device and try again"},
 };
 

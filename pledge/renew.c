@@ -17,8 +17,7 @@ bool renew_connect(struct exchange *x, struct err *e)
 {
 	if (!exchange_open(x, e))
 		return false;
-	pledge_say(x->pledge, "connect: %s://%s:%u is %s", uri_scheme_name(x->server.scheme),
-		x->server.host, (unsigned)x->server.port, cert_subject(x->server_chain.items[0]));
+	exchange_say_server(x, "is", "");
 	return true;
 }
 

@@ -304,6 +304,8 @@ static bool find_interfaces(struct coap_query *q, const struct coap_query_config
 				add_interface(q, if_nametoindex(i->ifa_name));
 		freeifaddrs(all);
 	}
+	if (!q->interface_count && c->interface_count)
+		return err_set(e, ERR_IO, "there is no interface %s", c->interfaces[0]);
 	return q->interface_count > 0 || err_set(e, ERR_IO, "no interface to ask on");
 }
 

@@ -212,6 +212,14 @@ static bool is_unreachable(int error)
 	       error == EHOSTDOWN || error == ENETDOWN || error == EACCES || error == EPERM;
 }
 
+/* EACCES is what ICMPv6 "administratively prohibited" becomes: nothing of ours lacks a permission.
+ */
+static const char *why_unreachable(int error)
+{
+	return error == EACCES ? "a join proxy or firewall on the way takes no more for now"
+			       : strerror(error);
+}
+
 static bool finish_handshake(struct coap_session *s, int64_t deadline_ms, struct err *e)
 {
 	while (!dtls_is_established(s->dtls)) {
@@ -221,7 +229,7 @@ static bool finish_handshake(struct coap_session *s, int64_t deadline_ms, struct
 			return false;
 		if (!dtls_is_established(s->dtls) && is_unreachable(s->unreachable))
 			return err_set(e, ERR_RETRY_LATER, "cannot be reached: %s",
-				strerror(s->unreachable));
+				why_unreachable(s->unreachable));
 	}
 	return true;
 }

@@ -96,6 +96,10 @@ static bool set_ipv6(struct uri *out, bool zoned, struct err *e)
 		return err_set(e, ERR_INPUT, "URI: not an IPv6 address in brackets");
 	if (mark && !IN6_IS_ADDR_LINKLOCAL(&v6))
 		return err_set(e, ERR_INPUT, "URI: a zone with an address that needs none");
+	if (zoned && !mark && IN6_IS_ADDR_LINKLOCAL(&v6))
+		return err_set(e, ERR_INPUT,
+			"URI: a link-local address needs its interface, as in [%s%seth0]",
+			out->host, ZONE_MARK);
 	if (mark)
 		*mark = '%';
 	out->host_is_ip = out->host_is_ipv6 = true;
@@ -217,6 +221,8 @@ bool uri_parse_web(const char *text, struct uri *out, struct err *e)
 
 bool uri_parse_server(const char *text, struct uri *out, struct err *e)
 {
+	if (!after_scheme(text, URI_COAPS) && !after_scheme(text, URI_HTTPS))
+		return err_set(e, ERR_INPUT, "URI: begins neither with https:// nor with coaps://");
 	return parse(text, after_scheme(text, URI_COAPS) ? URI_COAPS : URI_HTTPS, true, out, e);
 }
 

@@ -95,7 +95,8 @@ static void uri_parse_server__other_schemes_and_bad_zones__are_refused(void **st
 		"coaps+tcp://h", "coaps://u@h", "coaps://h:0", "coaps://[fe80::1%eth0]",
 		"coaps://[fe80::1%25]", "coaps://[fe80::1%25sixteen-letters-]",
 		"coaps://[fe80::1%25e h]", "coaps://[fe80::1%25e%25]",
-		"coaps://[2001:db8::1%25eth0]", "coaps://[%25eth0]", "coaps://192.0.2.1%25eth0"};
+		"coaps://[2001:db8::1%25eth0]", "coaps://[fe80::1]:5684", "https://[fe80::1]",
+		"coaps://[%25eth0]", "coaps://192.0.2.1%25eth0"};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct err e = ERR_INIT;
 		struct uri u;
