@@ -63,6 +63,8 @@ static bool put_signature(struct inspection *in, struct err *e)
 	struct err problem = in->verdict;
 	if (!in->voucher.signer) { /* whom was it to be held against? */
 		text = in->wish->signers && in->depth == 0 ? "invalid" : "unverifiable";
+		if (!in->wish->signers && problem.kind == ERR_UNAUTHENTICATED)
+			err_prefix(&problem, "name its signer with --signer");
 	} else if (problem.kind != ERR_NONE) {
 		text = "invalid";
 	} else if (!signed_by_wish(in)) {
@@ -74,14 +76,24 @@ static bool put_signature(struct inspection *in, struct err *e)
 	       (problem.kind == ERR_NONE || add_problem(in, &problem, e));
 }
 
+/* The file that names the signer may hold its issuers as well, as those of brski-certs do. */
+static bool gather_issuers(const struct inspection *in, struct cert_list *out, struct err *e)
+{
+	return cert_list_append(out, &in->voucher.certs, e) &&
+	       (!in->wish->signers || cert_list_append(out, in->wish->signers, e));
+}
+
 static bool put_chain(struct inspection *in, struct err *e)
 {
+	CERT_LIST_AUTO struct cert_list issuers = CERT_LIST_INIT;
 	const struct inspect_wish *wish = in->wish;
 	const char *text = "not-checked";
 	struct err problem = ERR_INIT;
+	if (!gather_issuers(in, &issuers, e))
+		return false;
 	if (wish->anchors && in->voucher.signer) {
-		bool good = chain_verify(wish->anchors, in->voucher.signer, &in->voucher.certs,
-			wish->at, NULL, &problem);
+		bool good = chain_verify(
+			wish->anchors, in->voucher.signer, &issuers, wish->at, NULL, &problem);
 		if (good)
 			problem = (struct err)ERR_INIT;
 		if (good || in->depth == 0)

@@ -66,6 +66,43 @@ def test_device_joins_with_each_key_type(site, domain, idevid, ldevid):
     assert pledge.command("status").returncode == 0
 
 
+def test_voucher_it_got_is_valid_for_who_names_the_signer(site, acme):
+    """The file that names it holds its issuer too, which leads to the root."""
+    pledge = site.coaps_pledge(site.device())
+    joins(pledge)
+    path = pledge.state / "current" / "voucher.vch"
+    signer = acme.directory / "masa" / "masa-signer.crt"
+    inspect = [harness.program("brski-voucher"), "inspect", path, "--anchor", acme.anchors]
+    named = harness.run(*inspect, "--signer", signer)
+    assert named.returncode == 0 and not named.stderr
+    unnamed = harness.run(*inspect)
+    assert unnamed.returncode == 1 and "--signer" in unnamed.stderr
+
+
+def test_anchors_without_the_signer_are_named_in_the_advice(site, acme):
+    pledge = site.coaps_pledge(site.device(), changes={"device": {"masa_anchors": acme.anchors}})
+    done = pledge.join()
+    assert done.returncode == 5
+    assert "check that masa_anchors" in done.stderr and "the MASA's signer itself" in done.stderr
+
+
+def test_key_of_the_registrar_over_https_is_refused_before_anything_is_asked(site):
+    pledge = site.pledge(site.device(), changes={"device": {"key_source": "registrar"}})
+    done = pledge.join()
+    assert done.returncode == 2
+    assert "key_source = registrar works over CoAPS only" in done.stderr
+    assert "voucher" not in done.stdout
+
+
+@pytest.mark.parametrize("url, said", [
+    ("coap://127.0.0.1", "begins neither with https:// nor with coaps://"),
+    ("coaps://[fe80::1]", "a link-local address needs its interface, as in [fe80::1%25eth0]"),
+])
+def test_url_of_a_registrar_that_cannot_be_is_told(site, url, said):
+    done = site.pledge(site.device(), [url]).join()
+    assert done.returncode == 2 and said in done.stderr
+
+
 def test_the_words_are_those_of_https(site):
     def words(done):
         return sorted({line.split(":")[0] for line in steps_of(done.stdout)})
