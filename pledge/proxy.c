@@ -177,8 +177,12 @@ static bool start_circuits(struct proxy *p, struct err *e)
 
 	if (!o->circuit || !resolve_https(p, e))
 		return !o->circuit;
-	if (p->https.count == 0)
+	if (p->https.count == 0) {
+		log_event(p->log, LOG_LEVEL_INFO, "circuit-off", NULL, "reason",
+			"no registrar is named https://, in [proxy] or by what this device joined",
+			NULL);
 		return true;
+	}
 	for (size_t i = 0; i < p->place_count; i++) {
 		at[i] = p->places[i].at;
 		address_set_port(&at[i], (uint16_t)o->https_port);
@@ -214,7 +218,11 @@ static bool check_something_to_do(struct proxy *p, struct err *e)
 	if (p->circuits || !proxy_coap_is_idle(p->coap))
 		return true;
 	p->end = PROXY_CONFIG;
-	return err_set(e, ERR_INPUT, "[proxy] neither HTTPS nor CoAPS is to be relayed");
+	if (!p->config->proxy.circuit && p->config->proxy.coap == PROXY_OFF)
+		return err_set(e, ERR_INPUT, "[proxy] neither HTTPS nor CoAPS is to be relayed");
+	return err_set(e, ERR_INPUT,
+		"[proxy] no registrar to relay to: HTTPS needs one named https://, stateful CoAPS "
+		"coaps://, stateless CoAPS jpy://");
 }
 
 /* ---- Life ----------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "pledge/proxy_coap.h"
 
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct proxy_coap {
 	enum coap_find asking;
 	struct loop_timer look;
 	int64_t look_ms;
+	bool in_vain; /* and it was told */
 };
 
 /* ---- What is served ------------------------------------------------------------------------- */
@@ -235,6 +237,19 @@ static void take_found(struct proxy_coap *p, const struct coap_candidate *found,
 
 static bool ask(struct proxy_coap *p, enum coap_find find);
 
+/* Once until something is found: it goes on looking. */
+static void tell_if_in_vain(struct proxy_coap *p)
+{
+	bool in_vain = served_count(p) == 0;
+
+	if (in_vain && !p->in_vain)
+		log_event(p->config.log, LOG_LEVEL_WARNING, "no-registrar-found", NULL, "reason",
+			"nobody answered on the uplinks; for CoAPS the registrar needs [coaps] "
+			"discovery, or [proxy] registrars its name",
+			NULL);
+	p->in_vain = in_vain;
+}
+
 static void on_found(void *arg, const struct coap_candidate *found, size_t count)
 {
 	struct proxy_coap *p = arg;
@@ -254,6 +269,7 @@ static void on_found(void *arg, const struct coap_candidate *found, size_t count
 		if (!serve_uri(p, p->config.own, &e))
 			log_err(p->config.log, "registrar-not-served", NULL, &e);
 	}
+	tell_if_in_vain(p);
 	look_again(p);
 }
 
@@ -311,9 +327,14 @@ static bool configured_uplinks(struct proxy_coap *p, struct err *e)
 
 	if (!words)
 		return false;
-	for (char *w = strtok_r(words, " \t\r\n,", &rest); w; w = strtok_r(NULL, " \t\r\n,", &rest))
+	for (char *w = strtok_r(words, " \t\r\n,", &rest); w;
+		w = strtok_r(NULL, " \t\r\n,", &rest)) {
+		if (if_nametoindex(w) == 0)
+			log_event(p->config.log, LOG_LEVEL_WARNING, "uplink-missing", NULL,
+				"interface", w, NULL);
 		if (!add_uplink(p, w, e))
 			return false;
+	}
 	return true;
 }
 

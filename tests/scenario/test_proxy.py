@@ -381,12 +381,28 @@ def test_device_that_has_not_joined_is_no_proxy(cell, site):
     ({"registrars": "http://127.0.0.1:1"}, "[proxy] registrars: 'http://127.0.0.1:1'"),
     ({"registrars": "jpy://127.0.0.1"}, "jpy needs a port"),
     ({"circuit": "no", "coap": "off"}, "neither HTTPS nor CoAPS is to be relayed"),
+    ({"coap": "stateless", "registrars": "coaps://127.0.0.1:1"}, "stateless CoAPS jpy://"),
 ])
 def test_wrong_configuration_is_told(cell, gateway, options, said):
     proxy = proxies.Proxy(cell, gateway, options)
     done = harness.run(*proxy.argv)
     assert done.returncode == 2
     assert said in done.stderr and "what to do: mend section [proxy]" in done.stderr
+
+
+def test_uplink_that_is_not_there_is_told(cell, gateway):
+    options = {"registrars": None, "uplinks": "brski-none0"}
+    with harness.running(proxies.Proxy(cell, gateway, options)) as (proxy,):
+        proxy.wait_log("event=uplink-missing interface=brski-none0")
+
+
+@pytest.mark.slow
+def test_search_in_vain_is_told_once(cell, gateway):
+    options = {"registrars": None, "uplinks": "lo", "coap": "stateful"}
+    with harness.running(proxies.Proxy(cell, gateway, options)) as (proxy,):
+        proxy.wait_log("event=no-registrar-found")
+        time.sleep(12)  # it has looked again by now
+        assert len(proxy.lines("no-registrar-found")) == 1
 
 
 def test_interface_that_is_not_there_yet_is_no_fault_of_the_configuration(cell, gateway):
