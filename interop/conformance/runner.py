@@ -12,9 +12,11 @@ from .core import CHECKS, Broken, Result, Skipped, run_check
 from .trial import PATIENCE_S
 from .trial_masa import MasaTrial
 from .trial_pledge import PledgeTrial
+from .trial_proxy import Home, ProxyTrial
 from .trial_registrar import RegistrarTrial, lying_masa
 
-TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial}
+TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial,
+          "proxy": ProxyTrial}
 PASSED, FAILED, UNUSABLE = 0, 1, 2
 
 
@@ -43,13 +45,15 @@ class Session:
         self.role, self.target, self.lab = role, target, lab
         self.folder = pathlib.Path(folder)
         self.instances = {}
-        self.masa = None
+        self.masa = self.home = None
         self.patience = PATIENCE_S
 
     def __enter__(self):
         try:
             if self.role in ("registrar", "cloud"):
                 self.masa = lying_masa(self).start()
+            if self.role == "proxy":
+                self.home = Home(self.lab, self.target)
             self.instance = self.variant("plain")
         except Exception:
             self.close()
@@ -64,7 +68,8 @@ class Session:
         if not self.target.has_variant(name):
             raise Skipped(f"the target cannot be started in the configuration {name!r}")
         if name not in self.instances:
-            self.instances[name] = self.target.begin(self.folder / name, self.lab, name)
+            words = self.home.words() if self.home else {}
+            self.instances[name] = self.target.begin(self.folder / name, self.lab, name, **words)
         return self.instances[name]
 
     @property
@@ -77,6 +82,8 @@ class Session:
         self.instances.clear()
         if self.masa:
             self.masa.stop()
+        if self.home:
+            self.home.close()
 
     def run(self, check):
         marks = {name: len(i.log()) for name, i in self.instances.items()}
@@ -86,7 +93,7 @@ class Session:
 
     def ports(self):
         """Every port of the target's and of ours that is known."""
-        own = [self.masa.port] if self.masa else []
+        own = ([self.masa.port] if self.masa else []) + (self.home.ports() if self.home else [])
         return own + [int(p) for i in self.instances.values() for p in i.ports.values()]
 
 

@@ -18,10 +18,12 @@ from .core import MUST
 from .lab import Lab
 from .reference.masa import ReferenceMasa
 from .reference.pledge import ReferencePledge
+from .reference.proxy import ReferenceProxy
 from .reference.registrar import ReferenceRegistrar
 from .reference.rules import ReferenceTarget, Rules
 
-ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": ReferencePledge}
+ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": ReferencePledge,
+         "proxy": ReferenceProxy}
 PATIENCE_S = 2  # the references answer at once, or never
 
 

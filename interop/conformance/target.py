@@ -111,9 +111,10 @@ class Target:
     def has_variant(self, variant):
         return variant == "plain" or variant in self.variants
 
-    def begin(self, folder, lab, variant="plain"):
-        """Start it with everything of this run in folder. Returns the Instance."""
-        instance = Instance(self, folder, lab, variant)
+    def begin(self, folder, lab, variant="plain", **words):
+        """Start it with everything of this run in folder; words: what else its commands may name.
+        Returns the Instance."""
+        instance = Instance(self, folder, lab, variant, words)
         instance.start()
         return instance
 
@@ -121,8 +122,8 @@ class Target:
 class Instance:
     """A target that runs: addresses to talk to, actions to ask of its admin."""
 
-    def __init__(self, target, folder, lab, variant="plain"):
-        self.target, self.lab, self.variant = target, lab, variant
+    def __init__(self, target, folder, lab, variant="plain", words=None):
+        self.target, self.lab, self.variant, self.words = target, lab, variant, words or {}
         self.state = pathlib.Path(folder).resolve()
         self.state.mkdir(parents=True, exist_ok=True)
         self.ports = {}
@@ -137,7 +138,7 @@ class Instance:
 
     def fill(self, text, **words):
         known = {"state": self.state, "lab": self.lab.directory, "variant": self.variant,
-                 "here": self.target.here, **words}
+                 "here": self.target.here, **self.words, **words}
 
         def place(match):
             port, word = match.groups()
@@ -216,10 +217,12 @@ class Instance:
     def _listening(self):
         if self.process.poll() is not None:
             raise Broken(f"{self.name} ended with {self.process.returncode}: {self.log()[-1500:]}")
-        if "https" not in self.target.settings.get("address", {}):
+        has = self.target.settings.get("address", {})
+        kind = next((k for k in ("https", "circuit") if k in has), None)
+        if kind is None:
             return True
         try:
-            with socket.create_connection(self.address("https"), timeout=1):
+            with socket.create_connection(self.address(kind), timeout=1):
                 return True
         except OSError:
             return False

@@ -80,8 +80,8 @@ class ReferenceTarget(Target):
                           "run": {"variants": list(kind.variants)}, **kind.options}, None)
         self.kind, self.rules = kind, Rules()
 
-    def begin(self, folder, lab, variant="plain"):
-        instance = ReferenceInstance(self, folder, lab, variant)
+    def begin(self, folder, lab, variant="plain", **words):
+        instance = ReferenceInstance(self, folder, lab, variant, words)
         instance.start()
         return instance
 
@@ -90,7 +90,8 @@ class ReferenceInstance(Instance):
     """The same questions as an Instance, answered by a role in this process."""
 
     def start(self):
-        self.role = self.target.kind(self.lab, self.state, self.target.rules, self.variant).start()
+        more = {"words": self.words} if self.words else {}
+        self.role = self.target.kind(self.lab, self.state, self.target.rules, self.variant, **more).start()
 
     def stop(self):
         self.role.stop()

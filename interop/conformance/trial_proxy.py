@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A join proxy under test: devices of ours on one side, registrars of ours on the other. No side needs
+to be more than octets, for a proxy looks into nothing.
+
+Words a target file can use besides the usual ones: {join_url} {key} {certificate} {anchors} (a registrar
+where the proxy's own device can join first), {registrar_https} {registrar_coaps} {registrar_jpy} (host:port
+to relay to). Addresses: circuit (HTTPS devices connect here), coaps (CoAPS devices send here). In the
+configuration "stateful" CoAPS is relayed to registrar_coaps, else to registrar_jpy.
+"""
+import contextlib
+import os
+import socket
+
+from brski_peer.registrar import FakeRegistrar
+
+from .core import Wrong
+from .trial import Trial
+
+BACKLOG = 256
+ATTEMPT_SHARE = 1 / 8   # of the patience with a proxy, for one connection
+
+
+class Home:
+    """Where the proxy's own device joins, and the registrars it relays to; as long as the session."""
+
+    def __init__(self, lab, target):
+        self.device = lab.device("masa.example")
+        shown = lab.domain.registrar
+        self.registrar = FakeRegistrar(shown.cert_path, shown.key_path, lab.domain.directory,
+                                       lab.maker.directory, host=target.suite_bind, any_client=True)
+        self.tcp = socket.create_server((target.suite_bind, 0), backlog=BACKLOG)
+        self.coaps, self.jpy = (bound_udp(target.suite_bind) for _ in range(2))
+        self.host = "127.0.0.1" if target.suite_host == "localhost" else target.suite_host
+        self.registrar.start()
+
+    def words(self):
+        """For the commands of the target file."""
+        identity = self.device.identity
+        return {"join_url": f"https://{self.host}:{self.registrar.port}", "key": identity.key_path,
+                "certificate": identity.cert_path, "anchors": self.device.manufacturer.anchors,
+                "registrar_https": self.at(self.tcp), "registrar_coaps": self.at(self.coaps),
+                "registrar_jpy": self.at(self.jpy)}
+
+    def at(self, listener):
+        return f"{self.host}:{listener.getsockname()[1]}"
+
+    def ports(self):
+        return [s.getsockname()[1] for s in (self.tcp, self.coaps, self.jpy)]
+
+    def close(self):
+        self.registrar.stop()
+        for each in (self.tcp, self.coaps, self.jpy):
+            each.close()
+
+
+def bound_udp(host):
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((host, 0))
+    return made
+
+
+class ProxyTrial(Trial):
+    def __init__(self, subject, session):
+        super().__init__(subject, session)
+        self.home = session.home
+        self.forget_the_past()
+
+    def forget_the_past(self):
+        """What an earlier check left on its way is nobody's business here."""
+        for udp in (self.home.coaps, self.home.jpy):
+            udp.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    udp.recvfrom(65536)
+        self.home.tcp.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.home.tcp.accept()[0].close()
+
+    # -- circuits
+
+    def device(self, source=None):
+        """A device of ours that has connected; source: its address, on loopback."""
+        address = self.instance.address("circuit")
+        made = socket.create_connection(address, self.session.patience, source and (source, 0))
+        return self.stream("device", made)
+
+    def registrar(self, first):
+        """The connection that came to our registrar and begins with these octets; None: there is none.
+        Others are of earlier checks, and are ended."""
+        self.home.tcp.settimeout(self.session.patience * ATTEMPT_SHARE)
+        with contextlib.suppress(socket.timeout):
+            while True:
+                stream = self.stream("registrar", self.home.tcp.accept()[0])
+                if stream.take(len(first)) == first:
+                    return stream
+                stream.close()
+        return None
+
+    def circuit(self, source=None):
+        """(device, registrar) of one connection. The proxy may need a while to end what earlier checks
+        have left: who is reset tries again."""
+        def attempt():
+            first = os.urandom(8)
+            with contextlib.suppress(ConnectionError):
+                device = self.device(source)
+                device.send(first)
+                registrar = self.registrar(first)
+                return registrar and (device, registrar)
+        return self.wait(attempt, "no connection of a device comes to the registrar unchanged")
+
+    def stream(self, name, made):
+        made.settimeout(self.session.patience)
+        stream = Stream(self, name, made)
+        self.later(stream.close)
+        return stream
+
+    # -- datagrams
+
+    def coaps_device(self, source=None):
+        """A socket of a device that speaks to the proxy's CoAPS port."""
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if source:
+            made.bind((source, 0))
+        made.connect(self.instance.address("coaps"))
+        end = Datagrams(self, "device", made)
+        self.later(made.close)
+        return end
+
+    def coaps_registrar(self):
+        """Our registrar for stateful proxies."""
+        return Datagrams(self, "registrar", self.home.coaps)
+
+    def jpy_registrar(self):
+        """Our registrar's join port."""
+        return Datagrams(self, "registrar", self.home.jpy)
+
+    def neighbour(self):
+        """An address of a device that no check has used, so that nothing is held against it. On
+        loopback all of 127.0.0.0/8 is this machine; elsewhere None, the address it has."""
+        if not self.on_loopback():
+            return None
+        return ".".join(["127", *(str(1 + octet % 254) for octet in os.urandom(3))])
+
+    def on_loopback(self):
+        return self.instance.address("coaps")[0].startswith("127.")
+
+
+class Stream:
+    """One end of a connection."""
+
+    def __init__(self, trial, name, made):
+        self.trial, self.name, self.socket = trial, name, made
+
+    def send(self, octets):
+        self.trial.record(f"sent by the {self.name}", f"{len(octets)} octets", octets[:64].hex(), octets)
+        self.socket.sendall(octets)
+
+    def take(self, count):
+        """So many octets; fewer when the other side ends or says nothing more."""
+        got = b""
+        with contextlib.suppress(socket.timeout, ConnectionError):
+            while len(got) < count and (more := self.socket.recv(count - len(got))):
+                got += more
+        self.trial.record(f"received by the {self.name}", f"{len(got)} octets", got[:64].hex(), got)
+        return got
+
+    def half_close(self):
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """End without order: RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.socket.close()
+
+    def ending(self):
+        """How the other side ends: "end", "reset", or "" when it does not."""
+        try:
+            return "end" if self.socket.recv(1) == b"" else "more"
+        except socket.timeout:
+            return ""
+        except ConnectionError:
+            return "reset"
+
+    def close(self):
+        self.socket.close()
+
+
+class Datagrams:
+    """One end that speaks in datagrams."""
+
+    def __init__(self, trial, name, made):
+        self.trial, self.name, self.socket = trial, name, made
+        made.settimeout(trial.session.patience)
+
+    def send(self, octets, to=None):
+        self.trial.record(f"sent by the {self.name}", f"{len(octets)} octets", octets[:64].hex(), octets)
+        if to is None:
+            self.socket.send(octets)
+        else:
+            self.socket.sendto(octets, to)
+
+    def take(self):
+        """(octets, where they came from); wrong when nothing comes."""
+        try:
+            octets, address = self.socket.recvfrom(65536)
+        except socket.timeout as e:
+            raise Wrong(f"nothing comes to the {self.name}") from e
+        except ConnectionError as e:
+            raise Wrong(f"the {self.name} is told that nobody is there: {e}") from e
+        self.trial.record(f"received by the {self.name}", f"{len(octets)} octets", octets[:64].hex(), octets)
+        return octets, address
+
+    def is_idle(self):
+        """Has nothing come?"""
+        before = self.socket.gettimeout()
+        self.socket.settimeout(0)
+        try:
+            return not self.socket.recvfrom(65536)
+        except BlockingIOError:
+            return True
+        finally:
+            self.socket.settimeout(before)
