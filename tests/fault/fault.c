@@ -467,7 +467,8 @@ void free(void *p)
 	errno = saved;
 }
 
-/* The leak sanitizer knows the dynamic linker's own allocations by their caller, which is now us. */
+/* The leak sanitizer knows the dynamic linker's own allocations by their caller, which is now us.
+ */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
