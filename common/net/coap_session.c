@@ -80,14 +80,6 @@ const struct cert_list *coap_session_server_chain(const struct coap_session *s)
 	return &s->chain;
 }
 
-static bool say_where(const struct coap_session *s, struct err *e)
-{
-	const struct uri *u = &s->config.server;
-
-	return err_prefix(e, u->host_is_ipv6 ? "coaps://[%s]:%u" : "coaps://%s:%u", u->host,
-		(unsigned)u->port);
-}
-
 /* ---- Datagrams ------------------------------------------------------------------------------ */
 
 /* What does not get away counts as lost: it is sent again. */
@@ -282,11 +274,11 @@ bool coap_session_connect(struct coap_session *s, struct err *e)
 	if (rc != 0) {
 		err_set(e, rc == EAI_MEMORY ? ERR_NO_MEMORY : ERR_RETRY_LATER, "%s",
 			gai_strerror(rc));
-		return say_where(s, e);
+		return uri_blame(&s->config.server, e);
 	}
 	ok = connect_to_any(s, list, e);
 	freeaddrinfo(list);
-	return ok || say_where(s, e);
+	return ok || uri_blame(&s->config.server, e);
 }
 
 bool coap_session_is_open(struct coap_session *s)
@@ -385,7 +377,7 @@ bool coap_session_send(struct coap_session *s, const struct session_request *rq,
 	if (!make_request(rq, &request, e) || !coap_session_connect(s, e))
 		return false;
 	if (!exchange(s, &request, &answer, e))
-		return say_where(s, e);
+		return uri_blame(&s->config.server, e);
 	give(&answer, out);
 	return true;
 }

@@ -484,8 +484,7 @@ static void describe_failure(const struct fetch *f, CURLcode rc, struct err *e)
 		err_set(e, ERR_REFUSED, "its address is of a class that is not allowed here");
 	else
 		err_set(e, kind_of(rc), "%.*s", REASON_MAX, words);
-	err_prefix(e, "%s://%s:%u", uri_scheme_name(f->uri.scheme), f->uri.host,
-		(unsigned)f->uri.port);
+	uri_blame(&f->uri, e);
 }
 
 static void finish(struct fetch *f, CURLcode rc)

@@ -170,8 +170,7 @@ static bool fail(struct http_session *s, enum err_kind kind, const char *what, s
 	s->open = false;
 	ERR_clear_error();
 	err_set(e, kind, "%.*s", REASON_MAX, s->reason[0] ? s->reason : what);
-	return err_prefix(
-		e, "https://%s:%u", s->config.server.host, (unsigned)s->config.server.port);
+	return uri_blame(&s->config.server, e);
 }
 
 static enum err_kind kind_of(CURLcode rc)
@@ -197,8 +196,7 @@ bool http_session_connect(struct http_session *s, struct err *e)
 	if (s->verdict.kind != ERR_NONE) {
 		*e = s->verdict;
 		ERR_clear_error();
-		return err_prefix(
-			e, "https://%s:%u", s->config.server.host, (unsigned)s->config.server.port);
+		return uri_blame(&s->config.server, e);
 	}
 	if (rc)
 		return fail(s, kind_of(rc), curl_easy_strerror(rc), e);

@@ -259,6 +259,12 @@ bool uri_same_origin(const struct uri *a, const struct uri *b)
 	       strcasecmp(a->host, b->host) == 0;
 }
 
+bool uri_blame(const struct uri *u, struct err *e)
+{
+	return err_prefix(e, u->host_is_ipv6 ? "%s://[%s]:%u" : "%s://%s:%u",
+		schemes[u->scheme].name, u->host, (unsigned)u->port);
+}
+
 static bool format_host(const struct uri *u, struct buf *out, struct err *e)
 {
 	const char *zone = u->host_is_ipv6 ? strchr(u->host, '%') : NULL;

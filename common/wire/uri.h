@@ -50,6 +50,8 @@ bool uri_resolve(
 	const struct uri *base, const char *location, struct uri *out, struct err *e) MUST_CHECK;
 /* Same scheme, host (case-insensitive) and port (RFC 6454). */
 bool uri_same_origin(const struct uri *a, const struct uri *b);
+/* Put "SCHEME://host:port" in front of an error, an IPv6 address in brackets. Always false. */
+bool uri_blame(const struct uri *u, struct err *e);
 /* Append "SCHEME://host[:port]" (port left out when it is the scheme's own), then the path. */
 bool uri_format(const struct uri *u, struct buf *out, struct err *e) MUST_CHECK;
 

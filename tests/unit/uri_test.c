@@ -212,6 +212,21 @@ static void uri_format__what_was_parsed__comes_back(void **state)
 	}
 }
 
+static void uri_blame__an_ipv6_address__stands_in_brackets(void **state)
+{
+	struct err e = ERR_INIT;
+	struct uri u;
+
+	assert_true(uri_parse_server("coaps://[fe80::1%25eth0]", &u, &e));
+	err_set(&e, ERR_PEER, "silent");
+	assert_false(uri_blame(&u, &e));
+	assert_string_equal(e.text, "coaps://[fe80::1%eth0]:5684: silent");
+	assert_true(uri_parse("https://r.example", &u, &e));
+	err_set(&e, ERR_PEER, "silent");
+	assert_false(uri_blame(&u, &e));
+	assert_string_equal(e.text, "https://r.example:443: silent");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +244,7 @@ int main(void)
 		cmocka_unit_test(uri_resolve__relative_or_insecure_location__is_refused),
 		cmocka_unit_test(uri_same_origin__case_of_the_host__does_not_matter),
 		cmocka_unit_test(uri_format__what_was_parsed__comes_back),
+		cmocka_unit_test(uri_blame__an_ipv6_address__stands_in_brackets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
