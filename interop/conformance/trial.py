@@ -86,6 +86,13 @@ class Trial(TrialBase):
             time.sleep(POLL_S)
         return value
 
+    def in_time(self, condition):
+        """The same for what it need not do: the value, or None."""
+        try:
+            return self.wait(condition, "nothing comes")
+        except Wrong:
+            return None
+
     @contextlib.contextmanager
     def hangs_up_or(self):
         """For steps where a peer may close instead of answering:

@@ -182,9 +182,7 @@ def voucher_of_every_cms_version_is_relayed(t):
     """SignedData of version 1 comes from older MASAs; it is handed on as it is."""
     t.masa.cms = {"content_type": cms.ID_DATA}
     with t.pledge(t.approved_device()) as p:
-        reply = p.request_voucher()
-        t.status(reply, 200)
-        t.equal(reply.body, t.masa.vouchers[-1], "the voucher")
+        t.equal(t.voucher(p).content_type, cms.ID_DATA, "the content type of the voucher")
 
 
 @check("R8995-REG-018", level=MUST, role="registrar", profiles=RFC8995, mutant="says 5xx when the MASA fails")
@@ -245,10 +243,11 @@ def audit_log_is_asked_for_with_the_same_request(t):
     with t.pledge(t.approved_device()) as p:
         t.voucher(p)
         p.voucher_status()
+        t.history_read()
         log = t.log_asked()
     asked = t.asked_of_masa()[0]
     t.equal(log.body, asked.body, "the request for the log")
-    t.equal(log.header("content-type"), asked.header("content-type"), "its media type")
+    t.equal((log.header("content-type") or "").split(";")[0].lower(), CMS_TYPE, "its media type")
 
 
 @check("R8995-REG-040", "A-10", level=SHOULD, role="registrar", profiles=RFC8995,
@@ -270,6 +269,7 @@ def audit_log_somewhere_else_is_fetched(t):
         with t.pledge(device) as p:
             t.status(p.request_voucher(), 200)
             p.voucher_status()
+            t.history_read()
             t.wait(lambda: t.masa.seen(f"/log/{device.serial}"), f"nobody fetches the log at {base or '/'}log/…")
 
 
@@ -282,7 +282,7 @@ def history_with_another_domain_ends_est(t):
     with t.pledge(t.approved_device()) as p:
         if p.request_voucher().status == 200:
             p.voucher_status()
-            t.log_asked()
+            t.history_read()
         t.wait(lambda: p.enroll()[0].status in (401, 403), "the device is enrolled all the same")
 
 
@@ -298,7 +298,7 @@ def history_with_a_nonceless_voucher_ends_est(t):
     with t.pledge(t.approved_device()) as p:
         if p.request_voucher().status == 200:
             p.voucher_status()
-            t.log_asked()
+            t.history_read()
         t.wait(lambda: p.enroll()[0].status in (401, 403), "the device is enrolled all the same")
 
 
@@ -310,9 +310,10 @@ def device_with_a_bad_history_is_406(t):
         reply = p.request_voucher()
         if reply.status == 200:
             p.voucher_status()
-            t.log_asked()
-            reply = t.wait(lambda: (lambda r: r if r.status != 200 else None)(p.request_voucher()),
-                           "the device gets vouchers all the same")
+            t.history_read()
+            reply = t.in_time(lambda: (lambda r: r if r.status != 200 else None)(p.request_voucher()))
+        if reply is None:
+            t.skip("the registrar does not mind that history: see R8995-REG-057")
         t.status(reply, 406)
 
 
@@ -327,7 +328,7 @@ def own_entry_is_recognised_whatever_is_pinned(t):
     with t.pledge(t.approved_device()) as p:
         t.status(p.request_voucher(), 200)
         p.voucher_status()
-        t.log_asked()
+        t.history_read()
         t.status(p.enroll()[0], 200, why="its history holds nothing but this voucher")
 
 
@@ -341,7 +342,7 @@ def audit_log_of_another_version_is_read(t):
     with t.pledge(t.approved_device()) as p:
         t.status(p.request_voucher(), 200)
         p.voucher_status()
-        t.log_asked()
+        t.history_read()
         t.status(p.enroll()[0], 200, why="its history is honest")
 
 

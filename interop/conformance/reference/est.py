@@ -86,7 +86,8 @@ class Est:
                     "The key has to be a P-384 one.")
 
     def issued(self, der):
-        key = None if self.rule("certifies the key of the request") else certs.new_key()
+        usual = x509.load_der_x509_csr(der).public_key().key_size == 256
+        key = None if usual or self.rule("certifies keys of every kind") else certs.new_key()
         cert = forge.issue(self.registrar.domain.issuing, der, key=key)
         sent = [cert] if self.rule("sends the new certificate alone") else [
             cert, self.registrar.domain.issuing.cert]
@@ -111,6 +112,8 @@ class Est:
         if not request.peer_der:  # a mutant's
             return
         client = self.registrar.client(request)
+        if client.bad:
+            raise Refused(403, "Your history forbids it.")
         elsewhere = client.connection and client.connection != getattr(request, "connection", None)
         if elsewhere and not self.rule("remembers who got a voucher"):
             raise Refused(403, "Nobody has asked for a voucher here.")

@@ -5,6 +5,9 @@ import json
 import socket
 import ssl
 
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+
 from brski_peer import certs, forge, voucher, wire
 
 from ..trial_masa import leads_to
@@ -58,9 +61,19 @@ class MasaLeg:
             context.check_hostname, name = False, None
         timeout = TIMEOUT_S if self.rule("gives up on a silent MASA") else SLOW_S
         try:
-            return wire.Connection(port, host, context=context, sni=name, timeout=timeout), base
+            connection = wire.Connection(port, host, context=context, sni=name, timeout=timeout)
+            if name is None:
+                self.check_name(connection, host)
+            return connection, base
         except (wire.Closed, OSError) as e:
             raise Refused(503, "The manufacturer cannot be reached.", headers=[("Retry-After", "1")]) from e
+
+    @staticmethod
+    def check_name(connection, host):
+        """What the TLS library does when it is told the name."""
+        names = forge.extension(forge.parse(connection.server_der), ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+        if host not in names.get_values_for_type(x509.DNSName):
+            raise Refused(502, "The manufacturer has another name.")
 
     def ask_masa(self, form, request, rvr):
         connection, base = self.masa(forge.parse(request.peer_der))
@@ -80,18 +93,17 @@ class MasaLeg:
             raise Refused(502 if self.rule("says 5xx when the MASA fails") else 404, "The manufacturer fails.")
         return reply.body
 
-    def looked_at(self, form, request, octets):
-        """A voucher in CMS before it is handed on: is it about this request, and of this manufacturer?"""
-        if form is CmsForm and not self.is_right(request, octets) and self.rule("looks into the voucher"):
+    def looked_at(self, form, rvr, octets):
+        """A voucher in CMS before it is handed on: is it about what was asked, and of this manufacturer?"""
+        if form is CmsForm and not self.is_right(rvr, octets) and self.rule("looks into the voucher"):
             raise Refused(502, "The manufacturer's voucher is wrong.")
         if form is CmsForm and octets.find(b"\x02\x01\x01\x31", 0, 40) > 0 and not self.rule(
                 "relays every version of CMS"):
             raise Refused(502, "That version is not relayed here.")
 
-    def is_right(self, request, octets):
+    def is_right(self, rvr, octets):
         try:
-            got = forge.read(octets)
-            asked = forge.read(request.body, [forge.parse(request.peer_der)]).fields
+            got, asked = forge.read(octets), forge.read(rvr).fields
             same = all(got.fields.get(name) == asked[name] for name in ("serial-number", "nonce"))
             return same and leads_to(got.signer, got.certs, [self.lab.maker.root])
         except Exception:  # whatever a MASA may send
@@ -109,9 +121,9 @@ class MasaLeg:
             client.trusted, client.bad = False, True
 
     def own_ids(self):
-        chain = [self.domain.issuing.cert, self.domain.root]
+        chain = [self.identity.cert, self.domain.issuing.cert, self.domain.root]
         if not self.rule("knows its own domainID at every pin"):
-            chain = chain[:1]
+            chain = chain[:2]
         if not self.rule("signs with the key it shows"):
             chain.append(self.lab.other_domain.issuing.cert)
         return {forge.domain_id(forge.der(cert)) for cert in chain}

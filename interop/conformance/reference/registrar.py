@@ -141,7 +141,7 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         if client.pvr != request.body or client.voucher is None:
             client.form, client.rvr = form, self.own_request(form, request, pvr)
             client.voucher = self.ask_masa(form, request, client.rvr)
-            self.looked_at(form, request, client.voucher)
+            self.looked_at(form, client.rvr, client.voucher)
             client.pvr = request.body
         client.trusted = True
         return self.handed_on(form, client.voucher)
