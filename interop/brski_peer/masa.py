@@ -56,7 +56,10 @@ class FakeMasa(Server):
             return self.cose_voucher(request)
         if request.header("content-type") in (COSE_TYPE, OLDER_COSE_TYPE):
             return text(415, "another name for it, please\n")
-        rvr = forge.read(request.body)
+        try:
+            rvr = forge.read(request.body)
+        except ValueError as e:
+            return text(400, f"{e}\n")
         fields = forge.voucher_fields(rvr.fields, pin=self.pin_of(rvr))
         if self.lie:
             fields = self.lie(fields)

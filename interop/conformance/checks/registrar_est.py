@@ -5,11 +5,9 @@ import base64
 import email
 
 from asn1crypto import cms as asn1_cms
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.x509.oid import ObjectIdentifier
 
-from brski_peer import certs, forge
+from brski_peer import certs, cms, forge, keypackage
 from brski_peer.pledge import EST, certs_of, corrupt_csr_signature, est_body
 
 from ..core import MUST, SHOULD, check
@@ -272,6 +270,26 @@ def keygen(t, pledge, request):
     return reply
 
 
+def parts_of(t, reply):
+    """[(media type, DER)] of an answer in multipart/mixed."""
+    t.status(reply, 200)
+    t.equal(reply.media_type, "multipart/mixed", "the media type")
+    head = f"Content-Type: {reply.header('content-type')}\r\n\r\n".encode()
+    return [(part["content-type"], decoded(t, part.get_payload().encode()))
+            for part in email.message_from_bytes(head + reply.body).get_payload()]
+
+
+def request_with(pledge, oid, octets):
+    """A certification request with one attribute, an octet string."""
+    key = certs.new_key()
+    attribute = forge.tlv(0x30, forge.oid(oid), forge.tlv(0x31, forge.tlv(0x04, octets)))
+    info = forge.tlv(0x30, "020100", pledge.identity.cert.subject.public_bytes(), spki_of(key),
+                     forge.tlv(0xA0, attribute))
+    signature = cms.raw_sign(key, info, "sha256")
+    return forge.tlv(0x30, info, forge.tlv(0x30, forge.oid("1.2.840.10045.4.3.2")),
+                     forge.tlv(0x03, b"\0", signature))
+
+
 @check("EK-03", "EK-04", "EK-07", level=MUST, role="registrar", profiles=EST_PROFILE,
        mutant="certifies the key it has made")
 def made_key_comes_with_its_certificate(t):
@@ -279,11 +297,7 @@ def made_key_comes_with_its_certificate(t):
     they belong together."""
     with t.admitted() as p:
         reply = keygen(t, p, p.csr())
-    t.status(reply, 200)
-    t.equal(reply.media_type, "multipart/mixed", "the media type")
-    head = f"Content-Type: {reply.header('content-type')}\r\n\r\n".encode()
-    parts = {part.get_content_type(): decoded(t, part.get_payload().encode())
-             for part in email.message_from_bytes(head + reply.body).get_payload()}
+    parts = {kind.split(";")[0]: octets for kind, octets in parts_of(t, reply)}
     t.equal(set(parts), {"application/pkcs8", "application/pkcs7-mime"}, "the parts")
     key = serialization.load_der_private_key(parts["application/pkcs8"], None)
     found = forge.pkcs7.load_der_pkcs7_certificates(parts["application/pkcs7-mime"])
@@ -304,11 +318,39 @@ def request_for_a_key_need_not_be_signed(t):
 def key_to_be_encrypted_never_comes_plain(t):
     """The request names a decryption key that nobody knows: an error, not a key in clear."""
     with t.admitted() as p:
-        key = certs.new_key()
-        request = (x509.CertificateSigningRequestBuilder().subject_name(p.identity.cert.subject)
-                   .add_attribute(ObjectIdentifier("1.2.840.113549.1.9.16.2.37"), b"key-7")
-                   .sign(key, certs.signing_hash(key)).public_bytes(serialization.Encoding.DER))
-        t.refused(keygen(t, p, request))
+        t.refused(keygen(t, p, request_with(p, "1.2.840.113549.1.9.16.2.37", b"key-7")))
+
+
+@check("EK-05", level=MUST, role="registrar", profiles=EST_PROFILE, mutant="encrypts the key for who wants it so")
+def key_is_encrypted_for_who_wants_it_so(t):
+    """The request names the key of the IDevID by its identifier: the private key comes encrypted for it,
+    signed, in application/pkcs7-mime."""
+    device = t.approved_device()
+    with t.admitted(device) as p:
+        reply = keygen(t, p, request_with(p, "1.2.840.113549.1.9.16.2.54", forge.ski(device.identity.cert)))
+    if reply.status == 400:
+        t.skip("the target encrypts no keys")
+    parts = parts_of(t, reply)
+    kind, octets = next(((kind, octets) for kind, octets in parts if "server-generated-key" in kind), (None, None))
+    t.need(kind, f"the parts are {[kind for kind, _ in parts]}")
+    key = keypackage.unseal(octets, device.identity)
+    cert = next(forge.pkcs7.load_der_pkcs7_certificates(octets)[0] for kind, octets in parts
+                if "server-generated-key" not in kind)
+    t.equal(forge.spki(cert), spki_of(key), "the key in the certificate")
+
+
+# -- fullcmc
+
+@check("EF-02", level=MUST, role="registrar", profiles=EST_PROFILE, mutant="refuses in CMC what came as CMC")
+def fullcmc_refuses_in_cmc(t):
+    """What is no CMC request is refused with a CMC response, not with a text."""
+    with t.admitted() as p:
+        reply = p.connection.post(EST + "fullcmc", b"MAA=", "application/pkcs7-mime; smime-type=CMC-request")
+    if reply.status in (404, 501):
+        t.skip("the target has no fullcmc")
+    t.refused(reply)
+    t.equal(reply.media_type, "application/pkcs7-mime", "the media type of the refusal")
+    t.equal(cms.parse(decoded(t, reply.body)).content_type, "1.3.6.1.5.5.7.12.3", "the content type")
 
 
 # -- HTTP

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registrar's TLS (RFC 8995 §5.1, RFC 7030 §3.3): versions, suites, names, and the certificate it shows."""
+import base64
 import socket
 import ssl
 import warnings
@@ -87,6 +88,21 @@ def certificate_of_the_listener_has_its_usages(t):
     wanted = {"1.3.6.1.5.5.7.3.28": "id-kp-cmcRA", "1.3.6.1.5.5.7.3.1": "serverAuth"}
     missing = [name for oid, name in wanted.items() if oid not in forge.ekus(shown)]
     t.need(not missing, f"the certificate lacks {' and '.join(missing)}")
+
+
+@check("ET-15", "R8995-REG-043", level=MUST, role="registrar", profiles=BOTH, mutant="works with a certificate of its own")
+def self_signed_registrar_onboards(t):
+    """The configuration "self-signed": the registrar's certificate is its own issuer, and has the usages all
+    the same. It is what the MASA pins, and the device gets its certificate."""
+    t.variant("self-signed")
+    with t.pledge(t.approved_device()) as p:
+        shown = forge.parse(p.registrar_der)
+        t.equal(shown.issuer, shown.subject, "the issuer of the registrar's certificate")
+        t.need("1.3.6.1.5.5.7.3.28" in forge.ekus(shown), "it lacks id-kp-cmcRA")
+        pin = base64.b64decode(t.voucher(p).fields["pinned-domain-cert"])
+        t.equal(pin, p.registrar_der, "what the MASA has pinned")
+        t.status(p.voucher_status(), 200, 404)
+        t.status(p.enroll()[0], 200)
 
 
 @check("R8995-REG-045", level=SHOULD, role="registrar", profiles=("rfc8995",),

@@ -19,6 +19,10 @@ CHALLENGE_PASSWORD = x509.oid.AttributeOID.CHALLENGE_PASSWORD
 EC_PUBLIC_KEY, P384 = "1.2.840.10045.2.1", "1.3.132.0.34"
 ASKED = forge.tlv(0x30, forge.oid(CHALLENGE_PASSWORD.dotted_string), forge.tlv(
     0x30, forge.oid(EC_PUBLIC_KEY), forge.tlv(0x31, forge.oid(P384))))
+PKI_RESPONSE, STATUS_INFO_V2 = "1.3.6.1.5.5.7.12.3", "1.3.6.1.5.5.7.7.25"
+CMC_BAD_REQUEST = forge.tlv(0x30, forge.tlv(0x30, forge.tlv(
+    0x30, "020101", forge.oid(STATUS_INFO_V2), forge.tlv(0x31, forge.tlv(0x30, "020102", "3000", "020102")))),
+    "3000", "3000")
 CERTS_TYPE = "application/pkcs7-mime; smime-type=certs-only"
 
 
@@ -31,6 +35,7 @@ class Est:
         return {BASE + "cacerts": ("GET", self.cacerts), BASE + "csrattrs": ("GET", self.csrattrs),
                 BASE + "simpleenroll": ("POST", self.simpleenroll),
                 BASE + "simplereenroll": ("POST", self.simplereenroll),
+                BASE + "fullcmc": ("POST", self.fullcmc),
                 BASE + "serverkeygen": ("POST", lambda request: serverkeygen(self, request))}
 
     def cacerts(self, request):
@@ -52,6 +57,14 @@ class Est:
         if self.registrar.variant != "asking" or not self.rule("says what it asks for"):
             return Answer(204)
         return Answer(200, est_body(ASKED), CSRATTRS_TYPE)
+
+    def fullcmc(self, request):
+        """It does no more than to refuse as CMC does (RFC 5272 §6.1.1)."""
+        self.may_enrol(request)
+        if not self.rule("refuses in CMC what came as CMC"):
+            raise Refused(400, "No.")
+        return Answer(400, est_body(cms.sign(CMC_BAD_REQUEST, self.registrar.identity, content_type=PKI_RESPONSE)),
+                      "application/pkcs7-mime; smime-type=CMC-response")
 
     def request_in(self, request):
         """(DER, parsed) of a certification request whose signature holds."""

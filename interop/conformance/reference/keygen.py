@@ -6,15 +6,14 @@ import re
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.x509.oid import ObjectIdentifier
 
-from brski_peer import certs, forge
+from brski_peer import certs, forge, keypackage
 from brski_peer.pledge import est_body
 from brski_peer.server import Answer
 
 from .rules import Refused
 
-DECRYPT_KEY_IDS = (ObjectIdentifier("1.2.840.113549.1.9.16.2.37"), ObjectIdentifier("1.2.840.113549.1.9.16.2.54"))
+DECRYPT_KEY_IDS = [forge.oid(f"1.2.840.113549.1.9.16.2.{number}") for number in (37, 54)]
 BOUNDARY = "a-part-ends-here"
 
 
@@ -23,18 +22,34 @@ def serverkeygen(est, request):
     csr = request_of(request)
     if not csr.is_signature_valid and not est.rule("passes over the signature when it makes the key"):
         raise Refused(400, "The request is not signed with its key.")
-    encrypted = any(attribute.oid in DECRYPT_KEY_IDS for attribute in csr.attributes)
-    est.refuse("sends no plain key to who wants an encrypted one", encrypted, 400, "Keys are not encrypted here.")
+    recipient = recipient_of(est, request, csr)
     est.judge_first(request, csr)
     key = certs.new_key()
     public = key if est.rule("certifies the key it has made") else certs.new_key()
     cert = forge.issue(est.registrar.domain.issuing, csr.public_bytes(serialization.Encoding.DER), key=public)
     der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8,
                             serialization.NoEncryption())
-    parts = [("application/pkcs8", der), ("application/pkcs7-mime; smime-type=certs-only", forge.certs_only([cert]))]
+    part = ("application/pkcs8", der)
+    if recipient is not None and est.rule("encrypts the key for who wants it so"):
+        part = ("application/pkcs7-mime; smime-type=server-generated-key",
+                keypackage.seal(der, est.registrar.identity, recipient))
+    parts = [part, ("application/pkcs7-mime; smime-type=certs-only", forge.certs_only([cert]))]
     body = b"".join(f"--{BOUNDARY}\r\nContent-Type: {kind}\r\n\r\n".encode() + est_body(octets) + b"\r\n"
                     for kind, octets in parts) + f"--{BOUNDARY}--\r\n".encode()
     return Answer(200, body, f"multipart/mixed; boundary={BOUNDARY}")
+
+
+def recipient_of(est, request, csr):
+    """The certificate whose key the private key is to be encrypted with; None: with none."""
+    der = csr.public_bytes(serialization.Encoding.DER)
+    wanted = [certs.asn1.OctetString.load(der.partition(kind)[2][2:]).native  # after the head of a SET
+              for kind in DECRYPT_KEY_IDS if kind in der]
+    if not wanted:
+        return None
+    shown = forge.parse(request.peer_der)
+    known = wanted == [forge.ski(shown)]
+    est.refuse("sends no plain key to who wants an encrypted one", not known, 400, "That key is not known.")
+    return shown if known else None
 
 
 def request_of(request):

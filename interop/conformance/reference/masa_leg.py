@@ -78,7 +78,9 @@ class MasaLeg:
     def ask_masa(self, form, request, rvr):
         connection, base = self.masa(forge.parse(request.peer_der))
         accept = form.media_type if self.rule("says what it accepts of the MASA") else "text/html"
-        kind = form.media_type if self.rule("asks under the media type of the request") else "application/cms"
+        kind = form.media_type
+        if form is CmsForm and not self.rule("asks under the media type of the request"):
+            kind = "application/cms"
         with connection:
             try:
                 reply = connection.post(base + "/requestvoucher", rvr, kind,

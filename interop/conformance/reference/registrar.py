@@ -35,12 +35,15 @@ class Client:
 
 
 class ReferenceRegistrar(Role, MasaLeg, Server):
-    variants = ("asking", "older-devices")
+    variants = ("asking", "older-devices", "self-signed")
     profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps")
 
     def __init__(self, lab, folder, rules, variant="plain"):
         Role.__init__(self, lab, folder, rules, variant)
         self.domain = Domain(folder / "domain")
+        if variant == "self-signed":
+            made = forge.certs.make_registrar(None, cn="alone")
+            self.domain.registrar = self.domain.saved(made)
         shown = self.domain.registrar
         Server.__init__(self, shown.cert_path, shown.key_path, any_client=True)
         self.identity, self.shown = shown, Shown(self.domain, rules)
@@ -232,6 +235,8 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         if not self.rule("signs with the key it shows"):
             signer = self.lab.other_domain.registrar
         chain = signer.chain(with_root=True)
+        if len(chain) == 1 and not self.rule("works with a certificate of its own"):
+            raise Refused(500, "Who has issued this?")
         if not self.rule("sends its chain to the MASA"):
             chain = chain[:1]
         if not self.rule("sends nothing but its chain"):
