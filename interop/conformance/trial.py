@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 
-from brski_peer import coap, wire
+from brski_peer import coap, crl, wire
 
 from . import shown
 from .core import Broken, TrialBase, Wrong, said
@@ -106,6 +106,18 @@ class Trial(TrialBase):
         except (wire.Closed, coap.Silence, ConnectionError) as e:
             ended.append(str(e))
             self.record("received", "the connection ends", str(e))
+
+    # -- what the suite serves
+
+    def listed_registrar(self, revoked):
+        """A registrar whose certificate points to a revocation list that is served from here."""
+        server = crl.CrlServer(self.target.suite_bind, self.target.suite_host)
+        server.__enter__()
+        self.later(lambda: server.__exit__(None, None, None))
+        identity = self.lab.domain.registrar_identity(extensions=[crl.points(server.uri("/list"))])
+        gone = [identity.cert.serial_number] if revoked else []
+        server.files["/list"] = crl.make_crl(self.lab.domain.issuing, gone)
+        return identity
 
     # -- recorded connections
 

@@ -3,7 +3,7 @@
 import datetime
 import ssl
 
-from brski_peer import certs, cms, cose, crl, forge, voucher, wire
+from brski_peer import certs, cms, cose, forge, voucher, wire
 from brski_peer.masa import CMS_TYPE, COSE_TYPE
 
 from .trial import Trial
@@ -50,16 +50,6 @@ class MasaTrial(Trial):
             how = {"certificate": identity.cert_path, "key": identity.key_path, **how}
         host, port = self.instance.address("https")
         return Registrar(self, identity, self.connect(port, host=host, tls=tls, **how))
-
-    def listed_registrar(self, revoked):
-        """A registrar whose certificate points to a revocation list that is served from here."""
-        server = crl.CrlServer(self.target.suite_bind, self.target.suite_host)
-        server.__enter__()
-        self.later(lambda: server.__exit__(None, None, None))
-        identity = self.lab.domain.registrar_identity(extensions=[crl.points(server.uri("/list"))])
-        gone = [identity.cert.serial_number] if revoked else []
-        server.files["/list"] = crl.make_crl(self.lab.domain.issuing, gone)
-        return identity
 
     @staticmethod
     def soon(**delta):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pledge under test: it is started before registrars of ours that lie, or do not."""
 import dataclasses
+import ssl
 import time
 
 from brski_peer import constrained, forge
@@ -53,6 +54,14 @@ class PledgeTrial(Trial):
                                **how)
         self.later(server.stop)
         return self.watch(self.with_signer(server).start(), "the registrar")
+
+    def old_registrar(self):
+        """A registrar that knows TLS 1.1 and nothing later."""
+        server = self.new_registrar()
+        server.context.set_ciphers("ALL:@SECLEVEL=0")
+        server.context.minimum_version = ssl.TLSVersion.TLSv1
+        server.context.maximum_version = ssl.TLSVersion.TLSv1_1
+        return server
 
     def new_coap_registrar(self, identity=None, domain=None, **how):
         if not self.target.settings.get("pledge", {}).get("coaps"):
@@ -115,11 +124,12 @@ class PledgeTrial(Trial):
         self.need(outcome.joined, f"the pledge does not join; it says: {outcome.said[-500:]!r}")
         return outcome
 
-    def refuses_voucher(self, device=None, registrar=None, why="the voucher must be refused"):
+    def refuses_voucher(self, device=None, registrar=None, why="the voucher must be refused",
+                        action="join"):
         """The voucher is refused: the pledge does not join, nothing of EST happens, and if it reports
         on the voucher it does not call it good. (That it reports at all is a check of its own.)"""
         registrar = registrar or self.registrar
-        outcome = self.run(device, registrar)
+        outcome = self.run(device, registrar, action=action)
         self.need(not outcome.joined, f"the pledge joins: {why}")
         self.no_est(registrar, why)
         step = "vs" if isinstance(registrar, constrained.FakeRegistrar) else "voucher_status"

@@ -44,12 +44,12 @@ def voucher_says_what_it_contains(t):
 
 @check("ENC-ALL-005", level=SHOULD, role="masa", profiles=RFC8995, mutant="sends its chain along")
 def voucher_brings_its_signers_chain(t):
-    """The certificates of the CMS lead from the signer to the anchor that devices have."""
+    """The certificates of the CMS lead from the signer towards the anchor that devices have."""
     octets, _ = honest_voucher(t)
-    box, anchors = cms.parse(octets), t.anchors()
+    box = cms.parse(octets)
     signer = box.signer()
     t.need(signer, "the signer's certificate is not there")
-    t.need(signer in anchors or any(c.subject == signer.issuer for c in [*anchors, *box.certs]),
+    t.need(signer.issuer == signer.subject or any(c.subject == signer.issuer for c in box.certs),
            "the issuer of the signer's certificate is not there")
 
 
@@ -82,9 +82,11 @@ def binary_leaves_are_plain_base64(t):
 
 @check("ENC-ALL-010", level=MUST, role="masa", profiles=RFC8995, mutant="writes times with their zone")
 def times_of_a_voucher_have_a_zone(t):
-    """created-on is RFC 3339 with Z or an offset."""
+    """created-on and the like are RFC 3339 with Z or an offset."""
     _, got = honest_voucher(t)
-    t.need(UTC.match(got.fields["created-on"]), f"created-on is {got.fields['created-on']!r}")
+    for leaf in ("created-on", "expires-on", "last-renewal-date"):
+        if leaf in got.fields:
+            t.need(UTC.match(got.fields[leaf]), f"{leaf} is {got.fields[leaf]!r}")
 
 
 @check("ENC-ALL-013", level=MUST, role="masa", profiles=RFC8995,
@@ -181,11 +183,10 @@ def no_preference_gets_the_form_of_the_request(t):
 @check("R8995-MASA-005", level=MUST, role="masa", profiles=RFC8995, mutant="says why in plain text")
 def each_refusal_says_why_in_plain_text(t):
     """Every refusal is text/plain in UTF-8 and says why."""
-    device = t.device()
     with t.registrar() as r:
         answers = {"an unreadable request": r.ask(b"\x30\x03\x02\x01\x01"),
                    "a media type nobody reads": r.ask(b"hello", content_type="text/plain"),
-                   "a broken signature": r.ask(forge.flip_signature(r.rvr(device)))}
+                   "an empty request": r.ask(b"")}
     for what, reply in answers.items():
         t.refused(reply, why=what)
         kind = (reply.header("content-type") or "").lower().replace(" ", "").replace('"', "")
@@ -241,7 +242,7 @@ def connection_stays_open_for_the_next_request(t):
         rvr = r.rvr(device)
         r.voucher(rvr)
         with t.hangs_up_or() as ended:
-            t.status(r.audit(rvr), 200)
+            r.ask(rvr)
         t.need(not ended, "the connection is closed after one answer")
 
 

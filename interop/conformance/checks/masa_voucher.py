@@ -42,7 +42,7 @@ def pinned_certificate_is_of_the_registrars_chain(t):
     """pinned-domain-cert is one DER certificate out of the chain that came with the request."""
     device = t.device()
     with t.registrar() as r:
-        pin = base64.b64decode(r.voucher(r.rvr(device)).fields["pinned-domain-cert"], validate=True)
+        pin = base64.b64decode(r.voucher(r.rvr(device)).fields["pinned-domain-cert"])
         chain = [forge.der(c) for c in r.identity.chain(with_root=True)]
         t.need(pin in chain, "pinned-domain-cert is not of the registrar's chain")
 
@@ -111,15 +111,16 @@ def pledge_request_that_names_another_registrar_proves_nothing(t):
 
 @check("R8995-MASA-028", level=MUST, role="masa", profiles=RFC8995, mutant="logs each voucher")
 def voucher_is_in_the_audit_log(t):
-    """After a voucher the audit log has an event with its nonce."""
+    """After each voucher the audit log has an event with its nonce."""
     device = t.device()
     with t.registrar() as r:
-        rvr = r.rvr(device)
-        r.voucher(rvr)
-        reply = r.audit(rvr)
-        t.status(reply, 200)
-        nonces = [e.get("nonce") for e in t.json(reply).get("events", [])]
-        t.need(voucher.nonce_of(rvr) in nonces, f"the log's nonces are {nonces}")
+        for _ in range(2):
+            rvr = r.rvr(device)
+            r.voucher(rvr)
+            reply = r.audit(rvr)
+            t.status(reply, 200)
+            nonces = [e.get("nonce") for e in t.json(reply).get("events", [])]
+            t.need(voucher.nonce_of(rvr) in nonces, f"the log's nonces are {nonces}")
 
 
 @check("R8995-MASA-004", level=SHOULD, role="masa", profiles=RFC8995,

@@ -34,9 +34,10 @@ class ReferenceMasa(Role, OldTls, Server):
         self.inventory = {}   # serial → domain that owns it, or None
         self.issuers = {}     # serial → idevid-issuers of several devices that have it, in base64
         self.log = {}         # serial → events
+        self.owners = {}      # serial → what its owners are known by, the last one at the end
         self.asked = {}       # registrar → number of requests
         self.addresses = {"https": ("localhost", self.port)}
-        self.files = {"voucher_anchors": lab.maker.file("root.crt")}
+        self.files = {"voucher_anchors": lab.maker.anchors}
         self.actions = {"import": self.learn, "import_owned": self.learn,
                         "import_issuer": self.learn_issuer}
 
@@ -59,13 +60,10 @@ class ReferenceMasa(Role, OldTls, Server):
         answer = answered(self.route, request)
         if 400 <= answer.status < 500 and not self.rule("says why in plain text"):
             answer.body, answer.content_type = b"", None
-        if request.path.endswith("requestauditlog") and len(self.requests_on(request.connection)) > 1 \
-                and not self.rule("keeps connections open"):
+        again = sum((r.connection, r.body) == (request.connection, request.body) for r in self.seen("voucher"))
+        if again > 1 and not self.rule("keeps connections open"):
             return None
         return answer
-
-    def requests_on(self, connection):
-        return [r for r in self.seen() if r.connection == connection]
 
     def route(self, request):
         handler = {BASE + "requestvoucher": self.request_voucher,
@@ -177,12 +175,20 @@ class ReferenceMasa(Role, OldTls, Server):
         self.refuse("knows its devices", serial not in self.inventory, 404, "No such device.")
         self.is_for(rvr, pvr, serial)
         octets, event = self.vouchers.make(form, rvr, pvr, serial)
-        if self.rule("logs each voucher") and (pvr or self.rule("logs vouchers without a nonce")):
-            self.log.setdefault(serial, []).append(event)
+        self.note(rvr, pvr, serial, event)
         kind = form.media_type
         if form is not CmsForm and not self.rule("answers in the form of the request"):
             kind = CmsForm.media_type
         return Answer(200, octets, kind)
+
+    def note(self, rvr, pvr, serial, event):
+        owner = forge.domain_id(forge.der(forge.lowest_ca(rvr.certs, rvr.signer)))
+        repeated = owner in self.owners.get(serial, [])
+        self.owners.setdefault(serial, []).append(owner)
+        if repeated and not self.rule("logs each voucher"):
+            return
+        if pvr or self.rule("logs vouchers without a nonce"):
+            self.log.setdefault(serial, []).append(event)
 
     def not_too_often(self, request):
         self.asked[request.peer_der] = self.asked.get(request.peer_der, 0) + 1
@@ -211,19 +217,15 @@ class ReferenceMasa(Role, OldTls, Server):
         if serial not in self.inventory:
             self.refuse("has no log of unknown devices", True, 404, "Nothing is known of that device.")
             return self.log_answer([])
-        events = self.log.get(serial, [])
-        self.may_see(rvr, form, request, events)
-        if len(events) > 2 and not self.rule("counts what the log leaves out"):
-            events = events[-1:]
-        return self.log_answer(events)
+        self.may_see(rvr, rvr.signer or form.named_signer(request.body), serial)
+        return self.log_answer(self.log.get(serial, []))
 
-    def may_see(self, rvr, form, request, events):
-        signer = rvr.signer or form.named_signer(request.body)
-        own = {self.vouchers.domain_id(c) for c in [signer, *rvr.certs]}
-        mine = [e["domainID"] in own for e in events]
+    def may_see(self, rvr, signer, serial):
+        own = forge.domain_id(forge.der(forge.lowest_ca(rvr.certs, signer)))
+        mine = [owner == own for owner in self.owners.get(serial, [])]
         if any(mine) and not mine[-1] and not self.rule("remembers former owners"):
             raise Refused(404, "You have sold it.")
-        self.refuse("shows the log to former owners only", bool(mine) and not any(mine), 404,
+        self.refuse("shows the log to former owners only", not any(mine), 404,
                     "Nothing is known of that device.")
 
     def log_answer(self, events):

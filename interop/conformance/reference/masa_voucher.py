@@ -23,6 +23,7 @@ def octets_of_nonce(nonce):
 class Vouchers:
     def __init__(self, masa):
         self.masa, self.rule, self.signer = masa, masa.rule, masa.lab.maker.signer
+        self.namesake = None  # a CA with the domain's key that is in nobody's chain
 
     def make(self, form, rvr, pvr, serial):
         """(the signed voucher, its event in the log)"""
@@ -36,9 +37,13 @@ class Vouchers:
         return self.signed(form, kept), event
 
     def pin(self, rvr):
-        if not self.rule("pins a certificate of the registrar's chain"):
-            return self.masa.lab.other_domain.root
-        return forge.lowest_ca(rvr.certs, rvr.signer)
+        right = forge.lowest_ca(rvr.certs, rvr.signer)
+        issuing = self.masa.lab.domain.issuing
+        if right == issuing.cert and not self.rule("pins a certificate of the registrar's chain"):
+            self.namesake = self.namesake or forge.certs.make_cert(right.subject, None, key=issuing.key,
+                                                                   ca=True).cert
+            return self.namesake
+        return right
 
     def leaves(self, form, rvr, pvr, serial, pin):
         created = voucher.timestamp()
@@ -61,12 +66,10 @@ class Vouchers:
         nonce = rvr.fields.get("nonce")
         if nonce is None:
             return None
-        if not self.rule("copies the nonce"):
-            return form.new_nonce()
-        odd = isinstance(nonce, str) and nonce != voucher.b64(octets_of_nonce(nonce))
-        if odd and not self.rule("leaves the nonce as it is written"):
-            return voucher.b64(octets_of_nonce(nonce))
-        return nonce
+        if isinstance(nonce, str) and nonce != voucher.b64(octets_of_nonce(nonce)):
+            kept = self.rule("leaves the nonce as it is written")
+            return nonce if kept else voucher.b64(octets_of_nonce(nonce))
+        return nonce if self.rule("copies the nonce") else form.new_nonce()
 
     def certificate(self, form, pin):
         leaf = form.leaf(forge.der(pin))
@@ -87,15 +90,17 @@ class Vouchers:
         if pvr is not None:
             bounded = self.rule("leaves an end out of vouchers with a nonce")
             return {} if bounded else {"expires-on": voucher.timestamp(seconds=NONCELESS_S)}
-        if not self.rule("ends vouchers without a nonce"):
+        last = datetime.datetime.utcnow() + datetime.timedelta(seconds=NONCELESS_S)
+        if rvr.signer.not_valid_after < last:
+            if self.rule("ends vouchers before the certificate they pin"):
+                last = rvr.signer.not_valid_after
+        elif self.masa.variant == "promising":
+            promised = self.rule("promises renewals")
+            return {"expires-on": voucher.timestamp(last),
+                    "last-renewal-date": voucher.timestamp(seconds=PROMISE_S) if promised else None}
+        elif not self.rule("ends vouchers without a nonce"):
             return {}
-        now = datetime.datetime.utcnow()
-        last = min(now + datetime.timedelta(seconds=NONCELESS_S), rvr.signer.not_valid_after)
-        if last == rvr.signer.not_valid_after and not self.rule("ends vouchers before the certificate they pin"):
-            last = now + datetime.timedelta(seconds=NONCELESS_S)
-        promised = self.masa.variant == "promising" and self.rule("promises renewals")
-        return {"expires-on": voucher.timestamp(last),
-                "last-renewal-date": voucher.timestamp(seconds=PROMISE_S) if promised else None}
+        return {"expires-on": voucher.timestamp(last)}
 
     def too_much(self, form, rvr, pvr):
         """What the mutants put in."""

@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """An honest and strict pledge over HTTPS (RFC 8995 §5): one attempt per registrar it is given."""
-import base64
+import functools
 import ssl
+import time
+import urllib.parse
+import warnings
 
-from brski_peer import cms, forge, voucher, wire
+from brski_peer import forge, voucher, wire
 from brski_peer.certs import make_csr, new_key
-from brski_peer.pledge import CMS_TYPE, Pledge, certs_of, est_body
+from brski_peer.pledge import CMS_TYPE, Pledge, certs_of, corrupt_csr_signature, est_body
 from brski_peer.server import chain_of
 
 from ..trial_masa import leads_to
+from . import pledge_voucher
+from .masa_chain import CMC_RA, linked
 from .pledge_coap import FAILURES, BadVoucher, CoapAttempt, Failed
 from .rules import Role
 
-TIMEOUT_S = 5
+TIMEOUT_S = 2           # for a host on the same machine
+HEADERS_MAX = 1_000_000  # octets of an answer's headers
+RETRY_AFTER_MAX_S = 60
+PENDING_MAX = 10        # answers "not yet" in a row
 
 
 class ReferencePledge(Role):
@@ -21,11 +29,12 @@ class ReferencePledge(Role):
 
     def __init__(self, lab, folder, rules, variant="plain"):
         super().__init__(lab, folder, rules, variant)
-        self.actions = {"join": self.join}
+        self.actions = {"join": self.join,
+                        "join_proximity": functools.partial(self.join, policy="proximity")}
         self.enrolled = {}    # device_state → the identity it got
         self.usual_nonce = voucher.new_nonce()
 
-    def join(self, key, certificate, anchors, urls, device_state, **_more):
+    def join(self, key, certificate, anchors, urls, device_state, policy="any", **_more):
         """Exit code and output, as a program would have them."""
         if str(device_state) in self.enrolled and self.rule("starts only when it has not joined"):
             return 0, "already enrolled"
@@ -34,19 +43,26 @@ class ReferencePledge(Role):
             kind = CoapAttempt if url.startswith("coaps:") else Attempt
             try:
                 attempt = kind(self, forge.load(key, certificate), forge.load_certs(anchors), url)
+                attempt.policy = policy
                 self.enrolled[str(device_state)] = attempt.run()
                 return 0, "joined"
             except (Failed, BadVoucher, wire.Closed, AssertionError, *FAILURES) as e:
                 said.append(f"{url}: {type(e).__name__}: {e}")
+                silent = "timed out" in str(e)
+                more = url != urls.split()[-1]
+                if more and not self.rule("leaves who says nothing" if silent else
+                                          "goes on to the next registrar"):
+                    break
         return 1, "\n".join(said)
 
 
 class Attempt:
     """One registrar, from the handshake to the certificate."""
 
-    def __init__(self, pledge, identity, anchors, url):
+    def __init__(self, pledge, identity, anchors, url, redirects=0):
         self.rule, self.pledge = pledge.rule, pledge
-        self.identity, self.anchors = identity, anchors
+        self.identity, self.anchors, self.redirects = identity, anchors, redirects
+        self.policy = "any"
         host, _, port = url.removeprefix("https://").rpartition(":")
         self.host, self.port = host, int(port.rstrip("/"))
 
@@ -58,105 +74,164 @@ class Attempt:
     def run(self):
         with self.connect() as p:
             self.chain = [forge.parse(der) for der in chain_of(p.connection.tls)]
-            self.voucher(p)
-            roots = self.cacerts(p)
-            self.csrattrs(p)
-            ldevid = self.enroll(p, roots)
-        return ldevid
+            self.refuse("verifies what signatures it can", not linked(self.chain[0], self.chain),
+                        "Its issuer did not sign that.", Failed)
+            moved = self.voucher(p)
+            if moved:
+                return moved.run()
+            p = self.last
+            if not self.rule("stays on the voucher's connection"):
+                p = self.connect()
+            with p:
+                roots = self.cacerts(p)
+                self.csrattrs(p)
+                return self.enroll(p, roots)
 
     def connect(self, identity=None):
-        how = {}
+        identity = identity or self.identity
+        context = self.old_context(identity)
         if not self.rule("takes any certificate until the voucher"):
             root = self.pledge.lab.domain.file("root.crt")  # as if it had joined there before
-            how["context"] = ssl.create_default_context(cafile=str(root))
-            how["context"].check_hostname = False
-            how["context"].load_cert_chain(self.identity.cert_path, self.identity.key_path)
-        return Pledge(self.port, identity or self.identity, host=self.host, timeout=TIMEOUT_S, **how)
+            context = ssl.create_default_context(cafile=str(root))
+            context.check_hostname = False
+            context.load_cert_chain(identity.cert_path, identity.key_path)
+        sni = None if self.rule("names no server in TLS") else "registrar.example"
+        return Pledge(self.port, identity, host=self.host, timeout=TIMEOUT_S, sni=sni, context=context)
+
+    def old_context(self, identity):
+        """None, but for the mutants."""
+        shown = identity.cert_path
+        if not self.rule("shows its chain in TLS"):
+            shown = forge.save(self.pledge.lab.folder("reference-pledge"), f"alone-{id(self)}",
+                               identity.key, [identity.cert]).cert_path
+        context = wire.client_context(shown, identity.key_path,
+                                      tls=None if self.rule("uses TLS 1.3 where it can") else "1.2")
+        if not self.rule("speaks TLS 1.2 at least"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                context.minimum_version = ssl.TLSVersion.TLSv1
+            context.set_ciphers("ALL:@SECLEVEL=0")
+        return context
 
     # -- the voucher
 
-    def request(self, p):
-        """The signed request, and the leaves of it."""
-        changes = {}
-        if not self.rule("makes a new nonce each time"):
-            changes["nonce"] = self.pledge.usual_nonce
-        if not self.rule("names its registrar"):
-            changes["proximity_registrar_cert"] = forge.b64(self.identity.der)
-        if not self.rule("says its serial-number"):
-            changes["serial_number"] = "UNKNOWN"
-        signer = self.identity
-        if not self.rule("signs its request"):
-            signer = forge.certs.make_cert(self.identity.cert.subject)
-        asked = p.pvr(signer=signer, **changes)
-        return asked, voucher.decode(cms.parse(asked).payload)[1]
-
     def voucher(self, p):
-        octets, asked = self.request(p)
-        accept = CMS_TYPE if self.rule("says what it accepts") else None
-        reply = p.request_voucher(octets, accept=accept)
+        """Trusts the registrar from then on; or another Attempt where it is redirected to."""
+        octets, asked = pledge_voucher.request(self, p)
+        reply = self.ask(p, octets, asked)
+        if reply.status in (301, 302, 303, 307, 308):
+            return self.elsewhere(reply)
         if reply.status != 200:
             raise Failed(f"requestvoucher: {reply.status}")
+        self.refuse("bounds what it reads", sum(len(v) for _, v in reply.headers) > HEADERS_MAX,
+                    "That is too much.", Failed)
         try:
-            self.judge(reply.body, asked)
+            self.pinned = pledge_voucher.Judge(self, self.asked).judge(reply).pinned
         except BadVoucher as e:
-            self.report(p, "voucher_status", False, reason=str(e))
+            self.report(self.last, "voucher_status", False, reason=str(e))
             raise
-        self.report(p, "voucher_status", True)
+        self.report(self.last, "voucher_status", True)
+        return None
+
+    def ask(self, p, octets, asked):
+        """Until there is an answer other than 202."""
+        self.asked, self.last = asked, p
+        accept = CMS_TYPE if self.rule("says what it accepts") else None
+        for _ in range(PENDING_MAX):
+            reply = self.last.request_voucher(octets, accept=accept)
+            if reply.status >= 400 and not self.rule("ends the attempt at an error"):
+                continue
+            if reply.status != 202:
+                return reply
+            self.wait(reply)
+            if reply.closed:
+                self.last = self.connect()
+                self.refuse("wants the same registrar after a wait",
+                            self.last.registrar_der != p.registrar_der, "That is another one.", Failed)
+            if not self.rule("repeats the same octets"):
+                octets, self.asked = pledge_voucher.request(self, self.last)
+        return reply
+
+    def wait(self, reply):
+        asked = int(reply.header("retry-after") or RETRY_AFTER_MAX_S)
+        if self.rule("waits as long as it is told"):
+            time.sleep(min(asked, RETRY_AFTER_MAX_S))
+
+    def elsewhere(self, reply):
+        self.refuse("follows one redirect only", self.redirects > 0, "That is far enough.", Failed)
+        place = urllib.parse.urlsplit(reply.header("location") or "")
+        if place.scheme != "https" or self.redirects > 3:
+            raise Failed("That is nowhere.")
+        other = Attempt(self.pledge, self.identity, self.anchors, f"https://{place.netloc}",
+                        self.redirects + 1)
+        other.policy = self.policy
+        return other
 
     def report(self, p, step, status, **more):
+        version = 1 if self.rule("writes reports as specified") else "1"
         if self.rule(f"sends {step} {str(status).lower()}"):
-            p.report(step, {"version": 1, "status": status, **more})
-
-    def judge(self, octets, asked):
-        """Signature first, then what it says."""
-        try:
-            box = cms.parse(octets)
-            top, fields = voucher.decode(box.payload)
-            signer = box.verify(self.anchors)
-        except Exception as e:
-            raise BadVoucher("The voucher cannot be read.") from e
-        self.refuse("verifies the signer of the voucher", not leads_to(signer, box.certs, self.anchors),
-                    "Not the manufacturer signed it.")
-        self.refuse("reads vouchers only", top != voucher.VOUCHER, "That is no voucher.")
-        self.refuse("compares the serial-number", fields.get("serial-number") != asked["serial-number"],
-                    "It is for another device.")
-        self.refuse("compares the nonce", fields.get("nonce", asked["nonce"]) != asked["nonce"],
-                    "It answers another request.")
-        self.pin(fields)
-
-    def pin(self, fields):
-        try:
-            self.pinned = forge.parse(base64.b64decode(fields["pinned-domain-cert"], validate=True))
-        except (KeyError, ValueError) as e:
-            raise BadVoucher("It pins nothing.") from e
-        self.refuse("wants the registrar to lead to the pin",
-                    not leads_to(self.chain[0], self.chain, [self.pinned]),
-                    "The registrar is not of the domain it pins.")
+            reply = p.report(step, {"version": version, "status": status, **more})
+            if reply.status != 200 and not self.rule("passes over the answers to reports"):
+                raise Failed(f"{step}: {reply.status}")
 
     # -- EST
 
     def cacerts(self, p):
+        if not self.rule("asks for the CA certificates"):
+            return [self.pinned, *self.chain]
         reply = p.cacerts()
         if reply.status != 200:
             raise Failed(f"cacerts: {reply.status}")
         return certs_of(reply)
 
     def csrattrs(self, p):
+        if not self.rule("asks for the attributes of requests"):
+            return
         reply = p.csrattrs()
-        if reply.status not in (200, 204, 404):
+        missing = reply.status in (204, 404)
+        if reply.status != 200 and not (missing and (reply.status == 204
+                                                     or self.rule("does without attributes"))):
             raise Failed(f"csrattrs: {reply.status}")
 
     def enroll(self, p, roots):
         key = new_key()
+        try:
+            cert = self.certificate(p, key, roots)
+        except Failed as e:
+            self.report(p, "enrollstatus", False, reason=str(e))
+            raise
+        ldevid = forge.save(self.pledge.lab.folder("reference-pledge"), p.exchange, key, [cert])
+        if not self.rule("reports over a new connection"):
+            self.report(p, "enrollstatus", True)
+            return ldevid
+        with self.connect(ldevid) as enrolled:
+            self.report(enrolled, "enrollstatus", True)
+        return ldevid
+
+    def certificate(self, p, key, roots):
         csr = make_csr(key, self.identity.cert.subject)
+        if not self.rule("signs its certification request"):
+            csr = corrupt_csr_signature(csr)
         reply = p.post_csr(est_body(csr))
+        if reply.status == 202:
+            self.wait(reply)
+            if not self.rule("repeats the same certification request"):
+                csr = make_csr(key, self.identity.cert.subject)
+            reply = p.post_csr(est_body(csr))
+        if reply.status == 307:
+            reply = self.enroll_elsewhere(reply, csr)
         if reply.status != 200:
             raise Failed(f"simpleenroll: {reply.status}")
         cert = certs_of(reply)[0]
         good = (forge.spki(cert) == forge.spki(forge.certs.make_cert(cert.subject, key=key).cert)
                 and leads_to(cert, roots, [*roots, self.pinned]))
         self.refuse("checks its new certificate", not good, "The certificate is not ours.", Failed)
-        ldevid = forge.save(self.pledge.lab.folder("reference-pledge"), p.exchange, key, [cert])
-        with self.connect(ldevid) as enrolled:
-            enrolled.enrollstatus(True)
-        return ldevid
+        return cert
+
+    def enroll_elsewhere(self, reply, csr):
+        """Another EST server of the domain has to be a registration authority."""
+        place = urllib.parse.urlsplit(reply.header("location") or "")
+        with Attempt(self.pledge, self.identity, self.anchors, f"https://{place.netloc}").connect() as p:
+            plain = CMC_RA not in forge.ekus(forge.parse(p.registrar_der))
+            self.refuse("enrols at registration authorities only", plain, "That is no authority.", Failed)
+            return p.post_csr(est_body(csr))
