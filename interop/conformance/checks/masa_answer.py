@@ -134,7 +134,7 @@ def owner_gets_a_nonceless_voucher_that_ends(t):
         t.need(fields.get("assertion") != "proximity", "the voucher says proximity, with no proof of it")
 
 
-@check("R8995-MASA-024", level=SHOULD, role="masa", profiles=RFC8995,
+@check("R8995-MASA-024", "A-08", level=SHOULD, role="masa", profiles=RFC8995,
        mutant="ends vouchers before the certificate they pin")
 def nonceless_voucher_ends_before_the_registrars_certificate(t):
     """expires-on of a voucher without a nonce is not after the end of the registrar's certificate."""

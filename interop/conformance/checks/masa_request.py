@@ -161,7 +161,7 @@ def neighbour_of_the_owner_gets_no_voucher(t):
         r.voucher(r.rvr(device), why="the owner asks")
 
 
-@check("R8995-MASA-011", "R8995-MASA-023", level=MUST, role="masa", profiles=RFC8995,
+@check("R8995-MASA-011", "R8995-MASA-023", "Y-14", level=MUST, role="masa", profiles=RFC8995,
        mutant="tells devices apart by their issuer")
 def devices_with_one_serial_number_are_told_apart(t):
     """Two issuing CAs gave out one serial-number: each voucher has the idevid-issuer of its device."""
@@ -180,7 +180,7 @@ def devices_with_one_serial_number_are_told_apart(t):
 
 # -- what is passed over
 
-@check("R8995-MASA-015", "ENC-ALL-014", level=SHOULD, role="masa", profiles=RFC8995,
+@check("R8995-MASA-015", "Y-19", "ENC-ALL-014", level=SHOULD, role="masa", profiles=RFC8995,
        mutant="passes over the registrar's assertion")
 def assertion_of_the_registrar_counts_for_nothing(t):
     """assertion in a registrar's request is no proof of anything."""

@@ -155,3 +155,15 @@ def enrolment_does_not_go_to_just_any_server_of_the_domain(t):
         ("Location", t.url(other) + "/.well-known/est/simpleenroll")])
     t.need(not t.run().joined, "the pledge joins")
     t.need(not other.seen("simpleenroll"), "the server without cmcRA gets the request")
+
+
+@check("R8995-PLG-058", level=SHOULD, role="pledge", profiles=RFC8995, mutant="renews its certificate")
+def certificate_is_renewed_before_its_end(t):
+    """When the certificate nears its end the device asks for another with simplereenroll, showing the one
+    it has in TLS."""
+    device = t.device()
+    t.registrar.profile = {"days": 10}
+    t.joins(device)
+    t.run(device, action="renew")
+    shown = one(t, "simplereenroll").peer_der
+    t.need(shown and shown != device.identity.der, "TLS does not show the site's certificate")

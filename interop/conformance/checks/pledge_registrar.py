@@ -249,3 +249,12 @@ def device_that_has_joined_does_not_ask_again(t):
     t.joins(device)
     t.run(device)
     t.equal(len(requests(t.registrar)), 1, "the number of requests for a voucher")
+
+
+@check("R8995-PLG-011", level=MUST, role="pledge", profiles=RFC8995, mutant="comes back when all have refused")
+def pledge_comes_back_when_all_have_refused(t):
+    """When nobody wanted the device it does not give up: later it asks again, with another nonce."""
+    once(t.registrar, text(404, "Not yet.\n"))
+    t.joins(action="join_patiently")
+    nonces = [forge.read(r.body).fields["nonce"] for r in requests(t.registrar)]
+    t.equal(len(set(nonces)), 2, "the number of different nonces")

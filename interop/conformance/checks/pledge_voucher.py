@@ -41,15 +41,16 @@ def request_has_the_serial_number_of_the_idevid(t):
     t.equal(t.pvr().fields.get("serial-number"), device.serial, "the serial-number")
 
 
-@check("R8995-PLG-009", level=MUST, role="pledge", profiles=RFC8995, mutant="makes a new nonce each time")
+@check("R8995-PLG-009", "R8995-PLG-057", level=MUST, role="pledge", profiles=RFC8995, mutant="makes a new nonce each time")
 def nonces_differ_from_attempt_to_attempt(t):
-    """Two attempts to join have two nonces, of 8 octets at least."""
+    """Two attempts of a device to join, and one of another device, have three nonces, of 8 octets at
+    least."""
     device = t.device()
     t.registrar.on["requestvoucher"] = lambda _request: text(404, "Not now.")
-    for _ in range(2):
-        t.run(device)
+    for each in (device, device, t.device()):
+        t.run(each)
     nonces = [forge.read(r.body).fields.get("nonce") for r in t.registrar.seen("requestvoucher")]
-    t.need(len(nonces) >= 2 and all(nonces), f"the nonces of {len(nonces)} requests are {nonces}")
+    t.need(len(nonces) >= 3 and all(nonces), f"the nonces of {len(nonces)} requests are {nonces}")
     t.equal(len(set(nonces)), len(nonces), "the number of different nonces")
     t.need(all(len(base64.b64decode(n)) >= 8 for n in nonces), f"short nonces: {nonces}")
 

@@ -210,6 +210,8 @@ class ReferenceMasa(Role, OldTls, Server):
     # -- the audit log
 
     def request_audit_log(self, form, request):
+        if form is not CmsForm and not self.rule("answers requests for the log in COSE"):
+            raise Refused(415, "CMS, please.")
         broken = form.read(request.body).signer is None if form is CmsForm else False
         self.refuse("verifies who asks for the log", broken, 403, "The registrar's signature does not hold.")
         rvr = form.read(request.body) if broken else self.registrars_request(form, request)

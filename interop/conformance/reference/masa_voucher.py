@@ -3,7 +3,7 @@
 import base64
 import datetime
 
-from brski_peer import cms, forge, voucher
+from brski_peer import cms, cose, forge, voucher
 
 from .forms import CmsForm
 
@@ -28,6 +28,8 @@ class Vouchers:
     def make(self, form, rvr, pvr, serial):
         """(the signed voucher, its event in the log)"""
         pin = self.pin(rvr)
+        if form is not CmsForm and not self.rule("pins the lowest CA"):
+            pin = self.masa.lab.domain.root
         fields = {**self.leaves(form, rvr, pvr, serial, pin), **self.too_much(form, rvr, pvr)}
         kept = {name: value for name, value in fields.items() if value is not None}
         nonce = rvr.fields.get("nonce")
@@ -114,7 +116,7 @@ class Vouchers:
 
     def signed(self, form, fields):
         if form is not CmsForm:
-            return form.sign_voucher(fields, self.signer)
+            return self.signed_in_cose(fields)
         how = {}
         if not self.rule("names the type of its content"):
             how["content_type"] = cms.ID_DATA
@@ -122,6 +124,14 @@ class Vouchers:
             how["certs"] = [self.signer.cert]
         octets = forge.sign_voucher(fields, self.signer, **how)
         return octets if self.rule("writes DER") else cms.to_ber(octets)
+
+    def signed_in_cose(self, fields):
+        how = {}
+        if not self.rule("writes SIDs"):
+            how["keys"] = "names"
+        if not self.rule("names no key in the protected header"):
+            how["protected"] = {cose.KID: b"masa"}
+        return cose.sign_voucher(fields, self.signer, **how)
 
     def domain_id(self, cert):
         """Of the certificate that is pinned."""

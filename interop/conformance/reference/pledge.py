@@ -30,12 +30,30 @@ class ReferencePledge(Role):
     def __init__(self, lab, folder, rules, variant="plain"):
         super().__init__(lab, folder, rules, variant)
         self.actions = {"join": self.join,
+                        "join_patiently": functools.partial(self.join, rounds=2), "renew": self.renew,
                         "join_proximity": functools.partial(self.join, policy="proximity")}
         self.enrolled = {}    # device_state → the identity it got
         self.usual_nonce = voucher.new_nonce()
 
-    def join(self, key, certificate, anchors, urls, device_state, policy="any", **_more):
+    def join(self, *words, rounds=1, **more):
         """Exit code and output, as a program would have them."""
+        code, said = self.round(*words, **more)
+        if code and rounds > 1 and self.rule("comes back when all have refused"):
+            return self.join(*words, rounds=rounds - 1, **more)
+        return code, said
+
+    def renew(self, key, certificate, anchors, urls, device_state, **_more):
+        """Another certificate, while there is one."""
+        ldevid = self.enrolled[str(device_state)]
+        attempt = Attempt(self, forge.load(key, certificate), forge.load_certs(anchors), urls.split()[0])
+        if self.rule("renews its certificate"):
+            with attempt.connect(ldevid) as p:
+                csr = est_body(make_csr(new_key(), ldevid.cert.subject))
+                p.post_csr(csr, operation="simplereenroll")
+        return 0, "renewed"
+
+    def round(self, key, certificate, anchors, urls, device_state, policy="any", **_more):
+        """One attempt per registrar."""
         if str(device_state) in self.enrolled and self.rule("starts only when it has not joined"):
             return 0, "already enrolled"
         said = []
