@@ -52,9 +52,9 @@ class Est:
         return Answer(200, est_body(octets), kind, close=not self.rule("keeps the connection after cacerts"))
 
     def csrattrs(self, _request):
-        if not self.rule("answers csrattrs in full"):
-            return Answer(200, b"", CSRATTRS_TYPE)
-        if self.registrar.variant != "asking" or not self.rule("says what it asks for"):
+        if self.registrar.variant != "asking":
+            return Answer(204) if self.rule("answers csrattrs in full") else Answer(200, b"", CSRATTRS_TYPE)
+        if not self.rule("says what it asks for"):
             return Answer(204)
         return Answer(200, est_body(ASKED), CSRATTRS_TYPE)
 

@@ -79,7 +79,8 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
 
     def handle(self, request):
         answer = answered(self.route, request)
-        if answer.status >= 400 and not self.rule("says why it refuses"):
+        in_words = (answer.content_type or "").startswith("text/")
+        if answer.status >= 400 and in_words and not self.rule("says why it refuses"):
             answer.body = b""
         return answer
 
