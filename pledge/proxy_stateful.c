@@ -162,8 +162,8 @@ static size_t count(const struct join_port *p, const struct address *device)
 	size_t n = 0;
 
 	address_key(device, key);
-	LIST_FOREACH(m, &p->relay->config.shares[p->place].mappings, beside)
-	{
+	for (m = LIST_FIRST(&p->relay->config.shares[p->place].mappings); m;
+		m = LIST_NEXT(m, beside)) {
 		address_key(&m->device, other);
 		n += m->port == p && memcmp(key, other, sizeof(key)) == 0;
 	}
