@@ -12,6 +12,11 @@ BASE = "/.well-known/brski/"
 
 
 class MasaTrial(Trial):
+    """Actions of a target file: import; import_owned, where it knows owners; import_issuer, for devices
+    of several issuers that share a serial-number. Variants: known-owner, vouchers for a device's owner
+    only, nonceless ones too; promising, the same with last-renewal-date; limited, which lets a
+    registrar ask some ten times a minute. It may fetch revocation lists from the suite's host."""
+
     @property
     def masa_url(self):
         """As an IDevID names it."""

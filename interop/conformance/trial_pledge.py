@@ -25,6 +25,10 @@ class Outcome:
 class PledgeTrial(Trial):
     """registrar: an honest registrar of ours over HTTPS, made when first asked for; set its `lie`,
     `on`, `pin`, … before run() (brski_peer.registrar says how). coap_registrar: the same over CoAPS.
+
+    Actions of a target file; all but the first may be missing: join; join_patiently, the same, and it
+    comes back a few times when all have refused; join_proximity, a device whose policy wants vouchers
+    that say proximity; renew, the device that has joined gets another certificate.
     """
 
     def __init__(self, subject, session):
