@@ -17,10 +17,16 @@ def ask(r, rvr):
     return r.ask(rvr, content_type=COSE_TYPE, accept=COSE_TYPE)
 
 
+def opened(t, reply):
+    """The voucher of an answer. Its media type and its signer are the business of masa_voucher."""
+    t.status(reply, 200, why="an honest request")
+    return cose.parse(reply.body)
+
+
 def honest_voucher(t):
     device = t.device()
     with t.registrar() as r:
-        return t.cose_voucher(ask(r, r.cose_rvr(device)))
+        return opened(t, ask(r, r.cose_rvr(device)))
 
 
 @check("A-04", level=MUST, role="masa", profiles=CBRSKI, mutant="compares both nonces")
@@ -51,7 +57,7 @@ def cose_hash_of_another_registrars_key_counts_first(t):
         prior = r.cose_pvr(device, proximity_registrar_pubk_sha256=b"\x5a" * 32)
         reply = ask(r, r.cose_rvr(device, prior))
         if reply.status == 200:
-            t.need(t.cose_voucher(reply).fields.get("assertion") != "proximity",
+            t.need(opened(t, reply).fields.get("assertion") != "proximity",
                    "the voucher says proximity")
         else:
             t.refused(reply, 403)
@@ -94,8 +100,8 @@ def cose_request_gets_the_log(t):
     device = t.device()
     with t.registrar() as r:
         rvr = r.cose_rvr(device)
-        nonce = t.cose_voucher(ask(r, rvr)).fields["nonce"]
+        opened(t, ask(r, rvr))
         reply = r.audit(rvr, COSE_TYPE)
         t.status(reply, 200)
         nonces = [base64.b64decode(e["nonce"]) for e in t.json(reply)["events"]]
-        t.need(nonce in nonces, "the log has no event with the nonce")
+        t.need(cose.parse(rvr).fields["nonce"] in nonces, "the log has no event with the nonce")
