@@ -157,7 +157,7 @@ class Attempt:
         accept = CMS_TYPE if self.rule("says what it accepts") else None
         for _ in range(PENDING_MAX):
             reply = self.last.request_voucher(octets, accept=accept)
-            if reply.status >= 400 and not self.rule("ends the attempt at an error"):
+            if reply.status == 403 and not self.rule("ends the attempt at an error"):
                 continue
             if reply.status != 202:
                 return reply
