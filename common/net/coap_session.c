@@ -369,7 +369,7 @@ static bool exchange(
 bool coap_session_send(struct coap_session *s, const struct session_request *rq,
 	struct session_reply *out, struct err *e)
 {
-	struct coap_answer answer;
+	struct coap_answer answer = {.code = 0};
 	struct coap_request request;
 
 	memset(out, 0, sizeof(*out));
