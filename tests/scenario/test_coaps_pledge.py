@@ -657,5 +657,15 @@ def test_key_of_the_registrar_is_not_asked_for_over_https(cell, device, acme, do
         pledge = harness.Pledge(cell / "pledge", device.key, device.certificate, acme.anchors,
                                 [f"https://127.0.0.1:{server.port}"],
                                 {"device": {"key_source": "registrar"}})
-        assert pledge.join().returncode == FAILED
+        assert pledge.join().returncode == USAGE
+        assert not server.steps()  # no voucher was spent on it
+
+
+def test_key_of_the_registrar_waits_for_one_over_coaps(cell, device, acme, domain):
+    with HttpsRegistrar(domain.registrar_dir / "registrar.crt", domain.registrar_dir / "registrar.key",
+                        domain.directory, acme.directory) as server:
+        pledge = harness.Pledge(cell / "pledge", device.key, device.certificate, acme.anchors,
+                                [f"https://127.0.0.1:{server.port}", "coaps://127.0.0.1:1"],
+                                {"device": {"key_source": "registrar"}})
+        assert pledge.join().returncode not in (JOINED, USAGE)
         assert "simpleenroll" not in server.steps()
