@@ -109,12 +109,11 @@ struct coap_server *coap_server_new(const struct coap_server_config *config, str
 		return NULL;
 	s->config = *config;
 	fill_limits(&s->config.limits);
-	pthread_mutex_init(&s->tls_lock, NULL);
+	tls_slot_init(&s->tls, config->tls);
 	atomic_init(&s->sessions, 0);
 	atomic_init(&s->next_connection_id, FIRST_CONNECTION_ID);
 	atomic_init(&s->undrained, loop_count);
 	atomic_init(&s->drain_reported, false);
-	s->tls = tls_server_ref(config->tls);
 	if (set_up(s, loops, loop_count, e))
 		return s;
 	coap_server_free(s);
@@ -138,13 +137,7 @@ size_t coap_server_sessions(const struct coap_server *s)
 
 void coap_server_set_tls(struct coap_server *s, struct tls_server *tls)
 {
-	struct tls_server *old;
-
-	pthread_mutex_lock(&s->tls_lock);
-	old = s->tls;
-	s->tls = tls_server_ref(tls);
-	pthread_mutex_unlock(&s->tls_lock);
-	tls_server_free(old);
+	tls_slot_set(&s->tls, tls);
 }
 
 void coap_server_drain(struct coap_server *s, int64_t deadline_ms, loop_fn *done, void *arg)
@@ -176,7 +169,6 @@ void coap_server_free(struct coap_server *s)
 	free(s->workers);
 	http_sources_free(s->sources);
 	http_sources_free(s->identities);
-	tls_server_free(s->tls);
-	pthread_mutex_destroy(&s->tls_lock);
+	tls_slot_clear(&s->tls);
 	free(s);
 }

@@ -8,9 +8,8 @@
 #include "common/base/clock.h"
 #include "common/net/coap_worker.h"
 
-#define SHED_TOLD_EVERY_MS 1000
-#define SILENT_MS	   1500 /* without a datagram: a peer repeats after 1000 */
-#define AGED_MS		   4000 /* that a handshake takes which lost a flight twice, and some */
+#define SILENT_MS 1500 /* without a datagram: a peer repeats after 1000 */
+#define AGED_MS	  4000 /* that a handshake takes which lost a flight twice, and some */
 
 static const struct coap_limits *limits_of(const struct coap_worker *w)
 {
@@ -51,27 +50,11 @@ static struct coap_peer *choose(struct coap_queue *q, const struct wish *wish, s
 	return found;
 }
 
-/* One line a second at most: who floods us must not fill the disk too. */
-static void tell_shed(struct coap_worker *w, const struct coap_peer *p, const char *why)
-{
-	int64_t now = clock_mono_ms();
-	char count[24];
-
-	w->shed_count++;
-	if (w->shed_told_ms && now - w->shed_told_ms < SHED_TOLD_EVERY_MS)
-		return;
-	snprintf(count, sizeof(count), "%zu", w->shed_count);
-	log_event(w->server->config.log, LOG_LEVEL_WARNING, "connections-shed", NULL, "reason", why,
-		"count", count, "peer", p->ref->peer.address, NULL);
-	w->shed_count = 0;
-	w->shed_told_ms = now;
-}
-
 static bool shed(struct coap_worker *w, struct coap_peer *p, const char *why)
 {
 	if (!p)
 		return false;
-	tell_shed(w, p, why);
+	shed_log_tell(&w->shed_log, w->server->config.log, p->ref->peer.address, why);
 	coap_peer_free(p);
 	return true;
 }

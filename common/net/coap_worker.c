@@ -140,12 +140,8 @@ static bool identify(struct coap_socket *socket, struct coap_peer *p, struct byt
 /* After a reload the listener takes the new context. */
 static void refresh_tls(struct coap_worker *w)
 {
-	struct coap_server *s = w->server;
-	struct tls_server *tls;
+	struct tls_server *tls = tls_slot_take(&w->server->tls, w->tls);
 
-	pthread_mutex_lock(&s->tls_lock);
-	tls = s->tls == w->tls ? NULL : tls_server_ref(s->tls);
-	pthread_mutex_unlock(&s->tls_lock);
 	if (!tls)
 		return;
 	dtls_listener_set_tls(w->listener, tls);
@@ -254,10 +250,10 @@ static bool init_socket(struct coap_worker *w, struct coap_socket *socket, struc
 
 bool coap_worker_init(struct coap_worker *w, struct err *e)
 {
-	const struct dtls_listener_config listening = {.tls = w->server->tls,
-		.mtu = limits_of(w)->mtu,
-		.retransmit_ms = limits_of(w)->retransmit_ms};
+	struct dtls_listener_config listening = {
+		.mtu = limits_of(w)->mtu, .retransmit_ms = limits_of(w)->retransmit_ms};
 
+	listening.tls = w->tls = tls_slot_take(&w->server->tls, NULL);
 	TAILQ_INIT(&w->handshaking);
 	TAILQ_INIT(&w->open);
 	buf_init(&w->wrapped, DATAGRAM_MAX);
@@ -266,7 +262,6 @@ bool coap_worker_init(struct coap_worker *w, struct err *e)
 	if (!w->datagram || !w->listener || !rng_bytes(w->hash_key, sizeof(w->hash_key), e) ||
 		!loop_timer_init(&w->drain_deadline, w->loop, on_drain_deadline, w, e))
 		return false;
-	w->tls = tls_server_ref(w->server->tls);
 	return init_socket(w, &w->sockets[COAP_SOCKET_PLAIN], e) &&
 	       init_socket(w, &w->sockets[COAP_SOCKET_JPY], e);
 }

@@ -5,11 +5,12 @@
 #ifndef NET_COAP_WORKER_H
 #define NET_COAP_WORKER_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "common/base/siphash.h"
 #include "common/net/coap_peer.h"
+#include "common/net/shed_log.h"
+#include "common/net/tls_slot.h"
 
 #define COAP_BUCKETS 4096 /* chains stay short with some thousand peers */
 
@@ -37,9 +38,8 @@ struct coap_worker {
 	uint8_t *datagram; /* the one at hand */
 	struct buf wrapped;
 	size_t session_count, handshake_count;
-	size_t held;	   /* octets of bodies and stored answers */
-	size_t shed_count; /* since the last line about it */
-	int64_t shed_told_ms;
+	size_t held; /* octets of bodies and stored answers */
+	struct shed_log shed_log;
 	bool draining, drained;
 	struct loop_timer drain_deadline; /* the first worker's */
 };
@@ -51,8 +51,7 @@ struct coap_server {
 	struct http_sources *sources;
 	struct http_sources *identities;
 	uint16_t ports[COAP_SOCKET_COUNT];
-	pthread_mutex_t tls_lock;
-	struct tls_server *tls; /* under tls_lock */
+	struct tls_slot tls;
 	atomic_size_t sessions;
 	atomic_int_fast64_t next_connection_id;
 	/* drain */

@@ -357,7 +357,7 @@ static bool set_up(struct conn *c, int fd, struct err *e)
 
 static struct conn *conn_new(struct http_worker *w, int fd, const struct peer *from, struct err *e)
 {
-	struct tls_server *tls = http_server_take_tls(w->server);
+	struct tls_server *tls = tls_slot_take(&w->server->tls, NULL);
 	struct conn *c = mem_new(sizeof(*c), e);
 	bool opened;
 

@@ -132,14 +132,12 @@ struct http_server *http_server_new(const struct http_server_config *config, str
 		return NULL;
 	s->config = *config;
 	fill_limits(&s->config.limits);
-	pthread_mutex_init(&s->tls_lock, NULL);
+	tls_slot_init(&s->tls, config->tls);
 	atomic_init(&s->connections, 0);
 	atomic_init(&s->held, 0);
 	atomic_init(&s->next_connection_id, 1);
 	atomic_init(&s->undrained, loop_count);
 	atomic_init(&s->drain_reported, false);
-	if (config->tls)
-		s->tls = tls_server_ref(config->tls);
 	fit_descriptors(&s->config.limits);
 	if (!set_up(s, loops, loop_count, e)) {
 		http_server_free(s);
@@ -153,25 +151,9 @@ uint16_t http_server_port(const struct http_server *s)
 	return s->port;
 }
 
-struct tls_server *http_server_take_tls(struct http_server *s)
-{
-	struct tls_server *tls;
-
-	pthread_mutex_lock(&s->tls_lock);
-	tls = s->tls ? tls_server_ref(s->tls) : NULL;
-	pthread_mutex_unlock(&s->tls_lock);
-	return tls;
-}
-
 void http_server_set_tls(struct http_server *s, struct tls_server *tls)
 {
-	struct tls_server *old;
-
-	pthread_mutex_lock(&s->tls_lock);
-	old = s->tls;
-	s->tls = tls_server_ref(tls);
-	pthread_mutex_unlock(&s->tls_lock);
-	tls_server_free(old);
+	tls_slot_set(&s->tls, tls);
 }
 
 void http_server_drain(struct http_server *s, int64_t deadline_ms, loop_fn *done, void *arg)
@@ -202,8 +184,7 @@ void http_server_free(struct http_server *s)
 	free(s->workers);
 	http_sources_free(s->sources);
 	http_sources_free(s->identities);
-	tls_server_free(s->tls);
-	pthread_mutex_destroy(&s->tls_lock);
+	tls_slot_clear(&s->tls);
 	free(s);
 }
 

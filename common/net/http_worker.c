@@ -13,33 +13,16 @@
 #include "common/net/http_listen.h"
 
 #define ACCEPTS_PER_TURN                                                                           \
-	64 /* so that a flood of connections leaves time for those that are here                   \
-	    */
-#define LAST_TURNS	   16  /* of accepting, when draining: a full backlog */
-#define PAUSE_MS	   100 /* without descriptors; a closing connection gives one back */
-#define SHED_TOLD_EVERY_MS 1000
+	64	       /* so that a flood of connections leaves time for those that are here       \
+			*/
+#define LAST_TURNS 16  /* of accepting, when draining: a full backlog */
+#define PAUSE_MS   100 /* without descriptors; a closing connection gives one back */
 
 static void refuse_fd(struct http_worker *w, int fd, const struct peer *from, const char *why)
 {
 	close(fd);
 	log_event(w->server->config.log, LOG_LEVEL_WARNING, "connection-refused", NULL, "peer",
 		from->address, "reason", why, NULL);
-}
-
-/* One line a second at most: who floods us must not fill the disk too. */
-static void tell_shed(struct http_worker *w, const struct conn *c, const char *why)
-{
-	int64_t now = clock_mono_ms();
-	char count[24];
-
-	w->shed_count++;
-	if (w->shed_told_ms && now - w->shed_told_ms < SHED_TOLD_EVERY_MS)
-		return;
-	snprintf(count, sizeof(count), "%zu", w->shed_count);
-	log_event(w->server->config.log, LOG_LEVEL_WARNING, "connections-shed", NULL, "reason", why,
-		"count", count, "peer", c->peer->peer.address, NULL);
-	w->shed_count = 0;
-	w->shed_told_ms = now;
 }
 
 /* End one connection that fits the wish; false when there is none. */
@@ -49,7 +32,7 @@ static bool shed(struct http_worker *w, const struct shed_wish *wish, const char
 
 	if (!c)
 		return false;
-	tell_shed(w, c, why);
+	shed_log_tell(&w->shed_log, w->server->config.log, c->peer->peer.address, why);
 	conn_free(c);
 	return true;
 }

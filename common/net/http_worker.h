@@ -4,11 +4,12 @@
 #ifndef NET_HTTP_WORKER_H
 #define NET_HTTP_WORKER_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "common/net/http_conn.h"
 #include "common/net/http_sources.h"
+#include "common/net/shed_log.h"
+#include "common/net/tls_slot.h"
 
 struct http_worker {
 	struct http_server *server;
@@ -18,8 +19,7 @@ struct http_worker {
 	struct loop_timer pause; /* out of descriptors: accept again a moment later */
 	struct conn *conns;
 	struct shed shed;
-	size_t shed_count; /* since the last line about it */
-	int64_t shed_told_ms;
+	struct shed_log shed_log;
 	struct call_list calls;
 	bool draining, drained;
 	struct loop_timer drain_grace;
@@ -34,8 +34,7 @@ struct http_server {
 	struct http_sources *identities;
 	uint16_t port;
 	char *unix_path; /* removed at the end; NULL for TCP */
-	pthread_mutex_t tls_lock;
-	struct tls_server *tls; /* under tls_lock */
+	struct tls_slot tls;
 	atomic_size_t connections;
 	atomic_size_t held; /* octets of requests and replies in memory */
 	atomic_int_fast64_t next_connection_id;
@@ -60,7 +59,4 @@ bool http_worker_identify(struct http_worker *w, struct conn *c, struct err *e) 
 /* It keeps so many octets in memory now. When all together keep too many, connections are ended,
  * perhaps this one too: the last thing in a turn. */
 void http_worker_account(struct http_worker *w, struct conn *c, size_t held);
-/* Reference for a new connection; NULL for plain. */
-struct tls_server *http_server_take_tls(struct http_server *s);
-
 #endif
