@@ -49,17 +49,3 @@ def covered(checks):
         for row in check.rows:
             found.setdefault(row, []).append(check)
     return found
-
-
-def count(rows, checks):
-    """[(role, strength, visible rows, rows with a check)], for what is printed and stands in the
-    README."""
-    shown = covered(checks)
-    table = []
-    for role in ROLES:
-        for strength in ("MUST", "SHOULD", "MAY"):
-            of_these = [r for r in rows.values()
-                        if r.visible and (r.role, r.strength) == (role, strength)]
-            if of_these:
-                table.append((role, strength, len(of_these), sum(r.id in shown for r in of_these)))
-    return table

@@ -5,19 +5,20 @@ import pathlib
 import sys
 import tempfile
 
-from . import catalogue, report, runner
+from . import catalogue, coverage, report, runner
 from .core import PROFILES, ROLES, Broken
 from .lab import Lab
 from .target import read_target
 
 OURS = pathlib.Path(__file__).resolve().parents[1] / "targets"
+README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 USAGE = """\
 brski-conformance registrar|masa|pledge|… TARGET   test an implementation: TARGET is a target file, an
                                                     address (https://host:port), or left out: ours
 brski-conformance ours                              ours, every role there is a target file for
 brski-conformance lab --lab DIR                     make the suite's manufacturers and domains in DIR
 brski-conformance selftest                          test the suite on its own roles and their mutants
-brski-conformance --list                            what is covered by which check, and what is not
+brski-conformance [ROLE] --list                     what is covered by which check, and what is not
 
 Exit codes: 0 nothing failed, 1 something failed, 2 the run could not be made.
 The last line is 'N passed, N failed, N skipped'.
@@ -36,6 +37,7 @@ def arguments(argv):
     p.add_argument("--compare", metavar="DIR", help="say what changed since the run reported there")
     p.add_argument("--lab", metavar="DIR", help="the suite's keys and certificates; made when missing")
     p.add_argument("--list", action="store_true", help="list coverage; with -v every check")
+    p.add_argument("--readme", action="store_true", help="list: write the table into this repository's README")
     p.add_argument("-v", "--verbose", action="store_true", help="show every message as it happens")
     p.add_argument("--exact", action="store_true",
                    help="selftest: a mutant must fail no check but those that name it")
@@ -64,29 +66,20 @@ def main(argv=None):
 # -- coverage
 
 def list_coverage(options):
-    checks = runner.choose(options.what, options.profile, options.pattern)
-    rows, shown = catalogue.read(), catalogue.covered(checks)
-    for row in rows.values():
-        if options.what not in (None, "ours", row.role):
-            continue
-        if options.profile and row.profile not in options.profile:
-            continue
-        names = " ".join(c.id for c in shown.get(row.id, []))
-        missing = "NO CHECK" if row.visible else f"not observable: {row.observable}"
-        print(f"{row.id:15} {row.role:9} {row.level:10} {row.profile:9} {names or missing}")
-        if options.verbose:
-            print(f"{'':15} {row.reference}: {row.about}")
-    print()
-    print(coverage_table(rows, checks))
-    return 0
-
-
-def coverage_table(rows, checks):
-    """By role and level, as it stands in the README."""
-    lines = ["| Role | Level | Rows that can be seen from outside | With a check |", "|---|---|---|---|"]
-    lines += [f"| {role} | {level} | {visible} | {with_check} |"
-              for role, level, visible, with_check in catalogue.count(rows, checks)]
-    return "\n".join(lines)
+    """The lines of one role, profile or pattern; the tables always count everything."""
+    rows, checks = catalogue.read(), runner.load_checks()
+    chosen = runner.choose(pattern=options.pattern) if options.pattern else checks
+    named = {row for check in chosen for row in check.rows}
+    listed = {i: row for i, row in rows.items() if not options.pattern or i in named}
+    for line in coverage.listing(listed, chosen, options.what, options.profile, options.verbose):
+        print(line)
+    for fault in coverage.missing(rows, checks):
+        print(f"\n{fault}")
+    print("\nRows with a check, of those that can be seen from outside:\n")
+    print(coverage.tables(rows, checks))
+    if options.readme:
+        coverage.put_into(README, rows, checks)
+    return runner.PASSED
 
 
 # -- runs

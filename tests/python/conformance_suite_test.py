@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The interop suite's catalogue agrees with docs/conformance.md, and its checks with the catalogue."""
+import dataclasses
 import pathlib
 import re
 
-from conformance import catalogue, runner
+import pytest
+
+from conformance import catalogue, coverage, main, runner
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| ([A-Z0-9]+(?:-[A-Z0-9]+)*-\d+) \| ([^|]*) \| ([^|]*) \|", re.M)
@@ -41,3 +44,28 @@ def test_checks_name_rows_that_exist_and_can_be_seen():
         for row in check.rows:
             assert row in rows, (check.id, row)
             assert rows[row].visible, (check.id, row, rows[row].observable)
+
+
+@pytest.mark.parametrize("who", [[], ["ours"], ["registrar"]], ids=["all", "ours", "a role"])
+def test_list_names_checks_and_reasons_and_ends_with_the_counts(who, capsys):
+    assert main.main([*who, "--list"]) == runner.PASSED
+    said = capsys.readouterr().out
+    assert re.search(r"^R8995-REG-053 .* registrar\.request_that_names_another_registrar", said, re.M)
+    assert re.search(r"^R8995-REG-002 .* not observable: \w+", said, re.M)
+    assert ("R8995-MASA-014" in said) == (who != ["registrar"])
+    tables = said.split("| Role |")[1]
+    assert "| registrar |" in tables and "| rfc8995 |" in tables
+
+
+def test_counts_go_over_the_checks_of_every_role():
+    rows = {"A-01": catalogue.Row("A-01", "all", "MUST", "", "est", "", "yes"),
+            "B-01": catalogue.Row("B-01", "masa", "MUST", "", "est", "", "yes"),
+            "C-01": catalogue.Row("C-01", "masa", "SHOULD", "", "jws", "", "nobody can see that")}
+    checks = [c for c in runner.load_checks() if c.role == "pledge"][:1]
+    checks = [dataclasses.replace(checks[0], rows=("A-01",))]
+    by_role, by_profile = coverage.tables(rows, checks).split("\n\n")
+    assert "| all | 1 of 1 | – | – | 0 | 1 |" in by_role
+    assert "| masa | 0 of 1 | – | – | 1 | 0 |" in by_role
+    assert "| est | 1 of 2 | – | – | 0 | 1 |" in by_profile
+    assert by_role.endswith("| sum | 1 of 2 | – | – | 1 | 1 |")
+    assert coverage.missing(rows, checks) == ["1 of 1 MUST rows of the role masa have no check: B-01"]
