@@ -102,7 +102,7 @@ def ca_certificates_are_asked_for(t):
     t.need(steps.index("cacerts") < steps.index("simpleenroll"), f"cacerts comes too late: {steps}")
 
 
-@check("R8995-PLG-048", level=MUST, role="pledge", profiles=RFC8995,
+@check("R8995-PLG-048", "ER-15", level=MUST, role="pledge", profiles=RFC8995,
        mutant="asks for the attributes of requests")
 def csr_attributes_are_asked_for_before_the_enrolment(t):
     """GET csrattrs comes before simpleenroll."""
@@ -121,7 +121,7 @@ def no_attributes_are_no_obstacle(t):
         t.joins(t.device(), registrar)
 
 
-@check("R8995-PLG-049", level=MUST, role="pledge", profiles=RFC8995,
+@check("R8995-PLG-049", "EE-07", level=MUST, role="pledge", profiles=RFC8995,
        mutant="signs its certification request")
 def certificate_is_asked_for(t):
     """POST simpleenroll with application/pkcs10 in base64, signed with the key it is for, which is not

@@ -7,20 +7,20 @@ import urllib.parse
 import warnings
 
 from brski_peer import forge, voucher, wire
-from brski_peer.certs import make_csr, new_key
-from brski_peer.pledge import CMS_TYPE, Pledge, certs_of, corrupt_csr_signature, est_body
+from brski_peer.pledge import CMS_TYPE, Pledge
 from brski_peer.server import chain_of
 
-from ..trial_masa import leads_to
 from . import pledge_voucher
-from .masa_chain import CMC_RA, linked
+from .masa_chain import linked
 from .pledge_coap import FAILURES, BadVoucher, CoapAttempt, Failed
+from .pledge_est import Enrolment
 from .rules import Role
 
 TIMEOUT_S = 2           # for a host on the same machine
 HEADERS_MAX = 1_000_000  # octets of an answer's headers
 RETRY_AFTER_MAX_S = 60
 PENDING_MAX = 10        # answers "not yet" in a row
+PASSWORD = "Basic ZGV2aWNlOnNlY3JldA=="  # a mutant's
 
 
 class ReferencePledge(Role):
@@ -33,6 +33,7 @@ class ReferencePledge(Role):
                         "join_patiently": functools.partial(self.join, rounds=2), "renew": self.renew,
                         "join_proximity": functools.partial(self.join, policy="proximity")}
         self.enrolled = {}    # device_state → the identity it got
+        self.roots = {}       # device_state → the domain's certificates
         self.usual_nonce = voucher.new_nonce()
 
     def join(self, *words, rounds=1, **more):
@@ -44,12 +45,13 @@ class ReferencePledge(Role):
 
     def renew(self, key, certificate, anchors, urls, device_state, **_more):
         """Another certificate, while there is one."""
-        ldevid = self.enrolled[str(device_state)]
         attempt = Attempt(self, forge.load(key, certificate), forge.load_certs(anchors), urls.split()[0])
-        if self.rule("renews its certificate"):
-            with attempt.connect(ldevid) as p:
-                csr = est_body(make_csr(new_key(), ldevid.cert.subject))
-                p.post_csr(csr, operation="simplereenroll")
+        attempt.roots = self.roots[str(device_state)]
+        try:
+            if self.rule("renews its certificate"):
+                attempt.renew(self.enrolled[str(device_state)])
+        except (Failed, wire.Closed) as e:
+            return 1, str(e)
         return 0, "renewed"
 
     def round(self, key, certificate, anchors, urls, device_state, policy="any", **_more):
@@ -63,6 +65,7 @@ class ReferencePledge(Role):
                 attempt = kind(self, forge.load(key, certificate), forge.load_certs(anchors), url)
                 attempt.policy = policy
                 self.enrolled[str(device_state)] = attempt.run()
+                self.roots[str(device_state)] = getattr(attempt, "roots", [])
                 return 0, "joined"
             except (Failed, BadVoucher, wire.Closed, AssertionError, *FAILURES) as e:
                 said.append(f"{url}: {type(e).__name__}: {e}")
@@ -74,7 +77,7 @@ class ReferencePledge(Role):
         return 1, "\n".join(said)
 
 
-class Attempt:
+class Attempt(Enrolment):
     """One registrar, from the handshake to the certificate."""
 
     def __init__(self, pledge, identity, anchors, url, redirects=0):
@@ -101,9 +104,7 @@ class Attempt:
             if not self.rule("stays on the voucher's connection"):
                 p = self.connect()
             with p:
-                roots = self.cacerts(p)
-                self.csrattrs(p)
-                return self.enroll(p, roots)
+                return self.est(p)
 
     def connect(self, identity=None):
         identity = identity or self.identity
@@ -157,6 +158,8 @@ class Attempt:
         accept = CMS_TYPE if self.rule("says what it accepts") else None
         for _ in range(PENDING_MAX):
             reply = self.last.request_voucher(octets, accept=accept)
+            if reply.status == 401 and not self.rule("tells nobody a password before the voucher"):
+                reply = self.last.request_voucher(octets, accept=accept, headers=[("Authorization", PASSWORD)])
             if reply.status == 403 and not self.rule("ends the attempt at an error"):
                 continue
             if reply.status != 202:
@@ -191,65 +194,3 @@ class Attempt:
             reply = p.report(step, {"version": version, "status": status, **more})
             if reply.status != 200 and not self.rule("passes over the answers to reports"):
                 raise Failed(f"{step}: {reply.status}")
-
-    # -- EST
-
-    def cacerts(self, p):
-        if not self.rule("asks for the CA certificates"):
-            return [self.pinned, *self.chain]
-        reply = p.cacerts()
-        if reply.status != 200:
-            raise Failed(f"cacerts: {reply.status}")
-        return certs_of(reply)
-
-    def csrattrs(self, p):
-        if not self.rule("asks for the attributes of requests"):
-            return
-        reply = p.csrattrs()
-        missing = reply.status in (204, 404)
-        if reply.status != 200 and not (missing and (reply.status == 204
-                                                     or self.rule("does without attributes"))):
-            raise Failed(f"csrattrs: {reply.status}")
-
-    def enroll(self, p, roots):
-        key = new_key()
-        try:
-            cert = self.certificate(p, key, roots)
-        except Failed as e:
-            self.report(p, "enrollstatus", False, reason=str(e))
-            raise
-        ldevid = forge.save(self.pledge.lab.folder("reference-pledge"), p.exchange, key, [cert])
-        if not self.rule("reports over a new connection"):
-            self.report(p, "enrollstatus", True)
-            return ldevid
-        with self.connect(ldevid) as enrolled:
-            self.report(enrolled, "enrollstatus", True)
-        return ldevid
-
-    def certificate(self, p, key, roots):
-        csr = make_csr(key, self.identity.cert.subject)
-        if not self.rule("signs its certification request"):
-            csr = corrupt_csr_signature(csr)
-        reply = p.post_csr(est_body(csr))
-        if reply.status == 202:
-            self.wait(reply)
-            if not self.rule("repeats the same certification request"):
-                csr = make_csr(key, self.identity.cert.subject)
-            reply = p.post_csr(est_body(csr))
-        if reply.status == 307:
-            reply = self.enroll_elsewhere(reply, csr)
-        if reply.status != 200:
-            raise Failed(f"simpleenroll: {reply.status}")
-        cert = certs_of(reply)[0]
-        good = (forge.spki(cert) == forge.spki(forge.certs.make_cert(cert.subject, key=key).cert)
-                and leads_to(cert, roots, [*roots, self.pinned]))
-        self.refuse("checks its new certificate", not good, "The certificate is not ours.", Failed)
-        return cert
-
-    def enroll_elsewhere(self, reply, csr):
-        """Another EST server of the domain has to be a registration authority."""
-        place = urllib.parse.urlsplit(reply.header("location") or "")
-        with Attempt(self.pledge, self.identity, self.anchors, f"https://{place.netloc}").connect() as p:
-            plain = CMC_RA not in forge.ekus(forge.parse(p.registrar_der))
-            self.refuse("enrols at registration authorities only", plain, "That is no authority.", Failed)
-            return p.post_csr(est_body(csr))

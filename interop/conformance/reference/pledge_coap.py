@@ -34,6 +34,8 @@ class CoapAttempt:
             self.chain = [forge.parse(der) for der in p.client.link.peer_chain]
             self.voucher(p)
             roots = self.crts(p)
+            if not self.rule("asks for no attributes over CoAP"):
+                p.att()
             ldevid = self.enroll(p, roots)
         with self.connect(ldevid) as enrolled:
             if self.rule("sends es true over CoAP"):
