@@ -12,7 +12,10 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from . import hello
 from .wire import channel_binding, log_keys
+
+RECORD_MAX = 16384 + 5  # octets of a TLS record
 
 
 @dataclass
@@ -102,6 +105,7 @@ class Server:
             ask_anybody(self.context)
         self.observer = lambda request, answer: None
         self.server_names = []  # the SNI of every handshake, None when it was absent
+        self.hellos = []  # {number: octets} of the extensions of every ClientHello
         self.context.sni_callback = lambda _s, name, _c: self.server_names.append(name)
         self.listener = socket.create_server((host, port), backlog=64)
         self.listener.settimeout(0.1)
@@ -182,6 +186,7 @@ class Server:
         raw.settimeout(30)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            self.hellos.append(hello.extensions(raw.recv(RECORD_MAX, socket.MSG_PEEK)))
             tls = self.tls_context().wrap_socket(raw, server_side=True)
         except (ssl.SSLError, OSError) as e:
             self.handshake_errors.append(str(e))

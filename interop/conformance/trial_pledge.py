@@ -4,6 +4,7 @@ import dataclasses
 import ssl
 import time
 
+from brski_peer import certs as certificates
 from brski_peer import constrained, forge
 from brski_peer.registrar import FakeRegistrar
 
@@ -28,7 +29,10 @@ class PledgeTrial(Trial):
 
     Actions of a target file; all but the first may be missing: join; join_patiently, the same, and it
     comes back a few times when all have refused; join_proximity, a device whose policy wants vouchers
-    that say proximity; renew, the device that has joined gets another certificate.
+    that say proximity; renew, the device that has joined gets another certificate; est_enroll, the
+    device knows EST but not BRSKI: it gets a certificate from {urls}, believing {implicit} (a PEM file of
+    anchors it has from elsewhere), or, when that is empty, a CA with the SHA-256 {fingerprint} that its
+    operator confirms; est_renew, that device gets another one.
     """
 
     def __init__(self, subject, session):
@@ -105,7 +109,7 @@ class PledgeTrial(Trial):
         host = "127.0.0.1" if self.target.suite_host == "localhost" else self.target.suite_host
         return f"{scheme}://{host}:{registrar.port}"
 
-    def run(self, device=None, *registrars, action="join", urls=None):
+    def run(self, device=None, *registrars, action="join", urls=None, **words):
         """The device is switched on before these registrars (the trial's own by default) and runs until
         it has joined or given up. Action "join" of the target file: {serial} {key} {certificate}
         {anchors} {urls} {device_state}; exit code 0: it has joined."""
@@ -116,9 +120,15 @@ class PledgeTrial(Trial):
         code, said = self.instance.attempt(
             action, serial=device.serial, key=device.identity.key_path,
             certificate=device.identity.cert_path, anchors=device.manufacturer.anchors,
-            urls=" ".join(urls), device_state=self.instance.state / "devices" / device.serial)
+            urls=" ".join(urls), device_state=self.instance.state / "devices" / device.serial, **words)
         self.record("admin", f"exit {code}", said[-2000:])
         return Outcome(code == 0, said, time.monotonic() - began)
+
+    def est_anchors(self, *certs):
+        """A file of anchors that a device has from elsewhere; without certificates, an empty one."""
+        path = self.lab.folder("implicit") / f"{self.lab.new_serial()}.pem"
+        path.write_bytes(b"".join(map(certificates.cert_pem, certs)))
+        return path
 
     # -- judging
 

@@ -42,7 +42,8 @@ def tls_1_3_hides_the_device(t):
     t.equal(requests(t.registrar)[0].tls, "TLSv1.3", "the version of TLS")
 
 
-@check("R8995-PLG-015", level=SHOULD, role="pledge", profiles=RFC8995, mutant="names no server in TLS")
+@check("R8995-PLG-015", "ET-13", level=SHOULD, role="pledge", profiles=("rfc8995", "est"),
+       mutant="names no server in TLS")
 def tls_says_no_name_of_the_server(t):
     """The pledge was given an address; there is no name to say in the ClientHello, and never an
     address."""

@@ -11,6 +11,7 @@ from brski_peer.pledge import CMS_TYPE, Pledge
 from brski_peer.server import chain_of
 
 from . import pledge_voucher
+from .est_client import EstClients
 from .masa_chain import linked
 from .pledge_coap import FAILURES, BadVoucher, CoapAttempt, Failed
 from .pledge_est import Enrolment
@@ -32,6 +33,8 @@ class ReferencePledge(Role):
         self.actions = {"join": self.join,
                         "join_patiently": functools.partial(self.join, rounds=2), "renew": self.renew,
                         "join_proximity": functools.partial(self.join, policy="proximity")}
+        plain = EstClients(lab, rules)
+        self.actions |= {"est_enroll": plain.enroll, "est_renew": plain.renew}
         self.enrolled = {}    # device_state → the identity it got
         self.roots = {}       # device_state → the domain's certificates
         self.usual_nonce = voucher.new_nonce()
