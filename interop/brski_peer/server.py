@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from . import hello
+from . import tls_extensions
 from .wire import channel_binding, log_keys
 
 RECORD_MAX = 16384 + 5  # octets of a TLS record
@@ -186,7 +186,7 @@ class Server:
         raw.settimeout(30)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self.hellos.append(hello.extensions(raw.recv(RECORD_MAX, socket.MSG_PEEK)))
+            self.hellos.append(tls_extensions.extensions(raw.recv(RECORD_MAX, socket.MSG_PEEK)))
             tls = self.tls_context().wrap_socket(raw, server_side=True)
         except (ssl.SSLError, OSError) as e:
             self.handshake_errors.append(str(e))

@@ -3,7 +3,7 @@
 (RFC 7030 §3.6, §4.1). For targets with the actions est_enroll and est_renew."""
 import hashlib
 
-from brski_peer import certs, forge, hello
+from brski_peer import certs, forge, tls_extensions
 
 from ..core import MUST, check
 
@@ -91,4 +91,4 @@ def client_hello_names_the_anchors_that_have_replaced_others(t):
     t.need(len(server.hellos) > before, "the device makes no new connection")
     said = sorted(server.hellos[-1])
     t.record("received", "ClientHello", f"extensions {said}")
-    t.need(hello.TRUSTED_CA_KEYS in said, f"the extensions of its ClientHello are {said}")
+    t.need(tls_extensions.TRUSTED_CA_KEYS in said, f"the extensions of its ClientHello are {said}")

@@ -3,7 +3,7 @@
 elsewhere, or a CA whose fingerprint a human confirms, until it has the anchors of the CA itself."""
 import hashlib
 
-from brski_peer import forge, hello, wire
+from brski_peer import forge, tls_extensions, wire
 from brski_peer.certs import make_csr, new_key
 from brski_peer.pledge import Pledge, certs_of, est_body
 from brski_peer.server import chain_of
@@ -27,7 +27,7 @@ class EstClient:
     def connect(self):
         context = wire.client_context(self.identity.cert_path, self.identity.key_path)
         if self.anchors and self.implicit and self.rule("names its anchors in TLS when they have replaced others"):
-            hello.send_extension(context, hello.TRUSTED_CA_KEYS, hello.trusted_authorities(self.anchors))
+            tls_extensions.send_extension(context, tls_extensions.TRUSTED_CA_KEYS, tls_extensions.trusted_authorities(self.anchors))
         p = Pledge(self.port, self.identity, host=self.host, timeout=TIMEOUT_S, context=context)
         try:
             self.judge(list(map(forge.parse, chain_of(p.connection.tls))))
