@@ -87,12 +87,15 @@ def chain_of(tls):
 class Server:
     """handle(request) decides. client_anchors (PEM files) make it ask for a client certificate that
     they lead to; any_client, for a certificate of anybody. observer(request, answer) is told of all.
+    Without a certificate of its own it speaks HTTP in the clear.
     """
 
     def __init__(self, certificate, key, port=0, client_anchors=(), tls=None, host="127.0.0.1",
                  any_client=False):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(str(certificate), str(key))
+        self.clear = certificate is None
+        if not self.clear:
+            self.context.load_cert_chain(str(certificate), str(key))
         log_keys(self.context)
         if tls:
             version = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[tls]
@@ -180,14 +183,20 @@ class Server:
         """For the next handshake."""
         return self.context
 
+    def secured(self, raw):
+        """A socket to talk through."""
+        if self.clear:
+            return raw
+        self.hellos.append(tls_extensions.extensions(raw.recv(RECORD_MAX, socket.MSG_PEEK)))
+        return self.tls_context().wrap_socket(raw, server_side=True)
+
     # -- one connection
 
     def _serve(self, raw, number):
         raw.settimeout(30)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self.hellos.append(tls_extensions.extensions(raw.recv(RECORD_MAX, socket.MSG_PEEK)))
-            tls = self.tls_context().wrap_socket(raw, server_side=True)
+            tls = self.secured(raw)
         except (ssl.SSLError, OSError) as e:
             self.handshake_errors.append(str(e))
             raw.close()
@@ -215,9 +224,10 @@ class Server:
         length = next((int(v) for k, v in headers if k.lower() == "content-length"), 0)
         if any(k.lower() == "expect" for k, _ in headers):
             tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request = Request(method, path, headers, reader.take(length), number,
-                          tls.getpeercert(binary_form=True), tls.version(), time.monotonic(),
-                          chain_of(tls), channel_binding(tls))
+        request = Request(method, path, headers, reader.take(length), number, None, None, time.monotonic())
+        if isinstance(tls, ssl.SSLSocket):
+            request.peer_der, request.tls = tls.getpeercert(binary_form=True), tls.version()
+            request.peer_chain, request.binding = chain_of(tls), channel_binding(tls)
         with self.changed:
             self.requests.append(request)
             self.changed.notify_all()

@@ -78,18 +78,24 @@ def channel_binding(tls):
 
 class Connection:
     def __init__(self, port, host="127.0.0.1", certificate=None, key=None, tls=None, sni=None,
-                 timeout=20, context=None):
-        self.context = context or client_context(certificate, key, tls)
+                 timeout=20, context=None, clear=False):
+        """clear: no TLS at all."""
         self.raw = socket.create_connection((host, port), timeout=timeout)
         self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.host, self.port = host, port
+        self.pending = b""
+        self.tls, self.server_der = self.raw, None
+        if not clear:
+            self.context = context or client_context(certificate, key, tls)
+            self.handshake(sni)
+
+    def handshake(self, sni):
         try:
             self.tls = self.context.wrap_socket(self.raw, server_hostname=sni)
         except (ssl.SSLError, OSError) as e:
             self.raw.close()
             raise Closed(str(e)) from e
-        self.host, self.port = host, port
         self.server_der = self.tls.getpeercert(binary_form=True)
-        self.pending = b""
 
     def __enter__(self):
         return self

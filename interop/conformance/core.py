@@ -23,8 +23,9 @@ import time
 import traceback
 
 MUST, SHOULD, MAY = "MUST", "SHOULD", "MAY"
-ROLES = ("registrar", "masa", "pledge", "proxy", "cloud")
-PROFILES = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "cloud", "jws")
+PRM_ROLES = ("agent", "prm-pledge", "prm-registrar", "prm-masa")  # pledge in responder mode
+ROLES = ("registrar", "masa", "pledge", "proxy", "cloud", *PRM_ROLES)
+PROFILES = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "cloud", "jws", "prm")
 
 CHECKS = []  # in order of definition
 

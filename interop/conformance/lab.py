@@ -8,7 +8,8 @@
     my-lab/maker/masa/             its MASA: masa-tls.*, masa-signer.*
     my-lab/cautious/               a second one, whose devices wait until an admin approves them
     my-lab/stranger/               a third one, that nobody has been told about
-    my-lab/domain/                 a site: root, issuing CA, registrar/registrar.{key,crt}
+    my-lab/domain/                 a site: root, issuing CA, registrar/registrar.{key,crt}, and its
+                                   registrar-agent, agent/agent.{key,crt}
     my-lab/other-domain/           a neighbour
     my-lab/devices/                IDevIDs
 
@@ -72,7 +73,7 @@ class Domain:
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
-        if not self.file("registrar/registrar.crt").exists():
+        if not self.file("agent/agent.crt").exists():
             self._make()
         self.issuing = forge.issuing(self.directory)
         self.root = forge.load_certs(self.file("root.crt"))[0]
@@ -89,15 +90,31 @@ class Domain:
         root.write(self.directory, "root", with_root=True)
         issuing.write(self.directory, "issuing", with_root=True)
         certs.make_registrar(issuing).write(self.file("registrar"), "registrar", with_root=True)
+        make_agent(issuing).write(self.file("agent"), "agent", with_root=True)
 
     def registrar_identity(self, **changes):
         """Another registrar of this domain; changes go to certs.make_registrar()."""
         return self.saved(certs.make_registrar(self.issuing, **changes))
 
+    @property
+    def agent(self):
+        """Its registrar-agent."""
+        return forge.load(self.file("agent/agent.key"), self.file("agent/agent.crt"))
+
+    def agent_identity(self, **changes):
+        """Another registrar-agent of this domain; changes go to certs.make_cert()."""
+        return self.saved(make_agent(self.issuing, **changes))
+
     def saved(self, identity):
         """The identity in files, as TLS libraries want it."""
         name = f"made-{uuid.uuid4().hex[:12]}"
         return forge.save(self.file("made"), name, identity.key, identity.chain(with_root=True))
+
+
+def make_agent(issuing, **changes):
+    """A registrar-agent: a client, known by its key identifier."""
+    usual = {"eku": [certs.CLIENT_AUTH], "key_usage": {"digital_signature"}}
+    return certs.make_cert(certs.name("registrar-agent", organization="Site"), issuing, **{**usual, **changes})
 
 
 class Device:

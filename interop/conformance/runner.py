@@ -12,11 +12,12 @@ from .core import CHECKS, Broken, Result, Skipped, run_check
 from .trial import PATIENCE_S
 from .trial_masa import MasaTrial
 from .trial_pledge import PledgeTrial
+from .trial_prm_pledge import PrmPledgeTrial
 from .trial_proxy import Home, ProxyTrial
 from .trial_registrar import RegistrarTrial, lying_masa
 
 TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial,
-          "proxy": ProxyTrial}
+          "proxy": ProxyTrial, "prm-pledge": PrmPledgeTrial}
 PASSED, FAILED, UNUSABLE = 0, 1, 2
 
 

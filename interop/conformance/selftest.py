@@ -18,12 +18,13 @@ from .core import MUST
 from .lab import Lab
 from .reference.masa import ReferenceMasa
 from .reference.pledge import ReferencePledge
+from .reference.prm_pledge import ReferencePrmPledge
 from .reference.proxy import ReferenceProxy
 from .reference.registrar import ReferenceRegistrar
 from .reference.rules import ReferenceTarget, Rules
 
 ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": ReferencePledge,
-         "proxy": ReferenceProxy}
+         "proxy": ReferenceProxy, "prm-pledge": ReferencePrmPledge}
 PATIENCE_S = 2  # the references answer at once, or never
 
 
