@@ -14,7 +14,7 @@ from .trial_masa import MasaTrial
 from .trial_pledge import PledgeTrial
 from .trial_prm_pledge import PrmPledgeTrial
 from .trial_proxy import Home, ProxyTrial
-from .trial_registrar import RegistrarTrial, lying_masa
+from .trial_registrar import UPSTREAM, RegistrarTrial, lying_masa, upstream_ca
 
 TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial,
           "proxy": ProxyTrial, "prm-pledge": PrmPledgeTrial}
@@ -46,7 +46,7 @@ class Session:
         self.role, self.target, self.lab = role, target, lab
         self.folder = pathlib.Path(folder)
         self.instances = {}
-        self.masa = self.home = None
+        self.masa = self.home = self.upstream = None
         self.patience = PATIENCE_S
 
     def __enter__(self):
@@ -70,6 +70,9 @@ class Session:
             raise Skipped(f"the target cannot be started in the configuration {name!r}")
         if name not in self.instances:
             words = self.home.words() if self.home else {}
+            if name == UPSTREAM:
+                self.upstream = upstream_ca(self).start()
+                words = {"upstream": f"{self.target.suite_host}:{self.upstream.port}"}
             self.instances[name] = self.target.begin(self.folder / name, self.lab, name, **words)
         return self.instances[name]
 
@@ -81,8 +84,9 @@ class Session:
     def close(self):
         self.faults = [fault for i in reversed(list(self.instances.values())) if (fault := i.stop())]
         self.instances.clear()
-        if self.masa:
-            self.masa.stop()
+        for server in (self.masa, self.upstream):
+            if server:
+                server.stop()
         if self.home:
             self.home.close()
 
@@ -94,7 +98,7 @@ class Session:
 
     def ports(self):
         """Every port of the target's and of ours that is known."""
-        own = ([self.masa.port] if self.masa else []) + (self.home.ports() if self.home else [])
+        own = [server.port for server in (self.masa, self.upstream) if server] + (self.home.ports() if self.home else [])
         return own + [int(p) for i in self.instances.values() for p in i.ports.values()]
 
 

@@ -6,11 +6,14 @@ from cryptography.hazmat.primitives import serialization
 
 from brski_peer import constrained, forge, masa
 from brski_peer.pledge import CMS_TYPE, Pledge, certs_of
+from brski_peer.registrar import FakeRegistrar
 
 from .core import Wrong
-from .lab import Device
+from .lab import Device, alternative_names
 from .trial import Trial
 from .trial_masa import leads_to
+
+UPSTREAM = "upstream"  # the configuration in which a registrar gets certificates from the suite's CA
 
 
 class RegistrarTrial(Trial):
@@ -94,6 +97,15 @@ class RegistrarTrial(Trial):
         made = constrained.Pledge(port, identity_of(device), host=host, connect=self.coap_connect, **how)
         self.record("sent", "DTLS handshake", f"as {device_name(device)}")
         return made
+
+    def with_upstream(self):
+        """From here on talk to the target as a registration authority; returns the CA behind it, which is an
+        EST server of ours, honest when the check begins (brski_peer.registrar says how it lies)."""
+        self.variant(UPSTREAM)
+        ca = self.session.upstream
+        ca.on.clear()
+        ca.requests.clear()
+        return self.watch(ca, "the CA")
 
     # -- whole steps, for checks that are about what comes after
 
@@ -215,4 +227,12 @@ def lying_masa(session):
     lab, target = session.lab, session.target
     shown = lab.maker.make_tls(target.suite_host)
     return masa.FakeMasa(lab.maker.directory, target.suite_masa_port, shown.cert_path, shown.key_path,
+                         host=target.suite_bind, any_client=True)
+
+
+def upstream_ca(session):
+    """The EST server of a CA; its certificate is of the lab's domain."""
+    domain, target = session.lab.domain, session.target
+    shown = domain.registrar_identity(alt=alternative_names(target.suite_host))
+    return FakeRegistrar(shown.cert_path, shown.key_path, domain.directory, session.lab.maker.directory,
                          host=target.suite_bind, any_client=True)

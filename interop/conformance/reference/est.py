@@ -45,6 +45,8 @@ class Est:
         chain = [domain.issuing.cert, domain.root]
         if not self.rule("serves the whole chain"):
             chain = chain[:1]
+        if self.registrar.variant == "rollover" and self.rule("serves the certificates of a rollover"):
+            chain += rollover(forge.load(domain.file("root.key"), domain.file("root.crt")))
         octets = forge.certs_only(chain)
         if not self.rule("serves certificates without a signature"):
             octets = cms.sign(b"certificates", domain.registrar, certs=chain)
@@ -163,3 +165,13 @@ def names(holder):
         return holder.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return None
+
+
+def rollover(old):
+    """What tells the new root from the old one: the new one by itself, and each signed with the other's key
+    (RFC 4210 §4.4)."""
+    name = old.cert.subject
+    new = certs.make_cert(name, ca=True, key_usage={"key_cert_sign"}, days=3650)
+    old_with_new = certs.make_cert(name, new, key=old.key, ca=True, key_usage={"key_cert_sign"})
+    new_with_old = certs.make_cert(name, old, key=new.key, ca=True, key_usage={"key_cert_sign"})
+    return [new.cert, old_with_new.cert, new_with_old.cert]

@@ -16,6 +16,7 @@ from .masa_leg import BRSKI, MasaLeg
 from .registrar_coap import CoapSide
 from .rules import Refused, Role, answered
 from .tls import Shown
+from .upstream import UpstreamEst
 
 EST = "/.well-known/est/"
 IGNORED = ("pinned-domain-cert", "last-renewal-date", "domain-cert-revocation-checks")
@@ -35,10 +36,10 @@ class Client:
 
 
 class ReferenceRegistrar(Role, MasaLeg, Server):
-    variants = ("asking", "older-devices", "self-signed")
+    variants = ("asking", "older-devices", "self-signed", "rollover", "upstream")
     profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps")
 
-    def __init__(self, lab, folder, rules, variant="plain"):
+    def __init__(self, lab, folder, rules, variant="plain", words=()):
         Role.__init__(self, lab, folder, rules, variant)
         self.domain = Domain(folder / "domain")
         if variant == "self-signed":
@@ -49,7 +50,7 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         self.identity, self.shown = shown, Shown(self.domain, rules)
         self.clients = {}       # certificate → Client
         self.approved, self.rejected = set(), set()
-        self.est = Est(self)
+        self.est = UpstreamEst(self, words["upstream"]) if variant == "upstream" else Est(self)
         self.coap = CoapSide(self)
         self.addresses = {"https": ("127.0.0.1", self.port), "coaps": ("127.0.0.1", self.coap.port)}
         self.files = {"domain_ca": self.domain.file("issuing.crt"),
