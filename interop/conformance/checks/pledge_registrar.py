@@ -259,3 +259,17 @@ def pledge_comes_back_when_all_have_refused(t):
     t.joins(action="join_patiently")
     nonces = [forge.read(r.body).fields["nonce"] for r in requests(t.registrar)]
     t.equal(len(set(nonces)), 2, "the number of different nonces")
+
+
+@check("R8995-PLG-008", level=MUST, role="pledge", profiles=RFC8995, mutant="waits for each registrar apart")
+def registrar_that_is_busy_for_long_does_not_keep_the_pledge_from_another(t):
+    """One says 503 and Retry-After of ten minutes, the other is ready at the second time: each is waited for
+    by itself."""
+    busy = t.new_registrar()
+    busy.on["requestvoucher"] = lambda _request: text(503, "Busy.\n", headers=[("Retry-After", "600")])
+    once(t.registrar, text(404, "Not yet.\n"))
+    outcome = t.run(t.device(), busy, t.registrar, action="join_patiently")
+    if len(requests(busy)) == len(requests(t.registrar)) == 1:
+        t.skip("the pledge does not come back: see R8995-PLG-011")
+    t.need(outcome.joined, "the pledge does not join with the other one")
+    t.need(outcome.seconds < TARPIT_S, f"it takes {outcome.seconds:.0f} s")

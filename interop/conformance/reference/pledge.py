@@ -21,6 +21,7 @@ TIMEOUT_S = 2           # for a host on the same machine
 HEADERS_MAX = 1_000_000  # octets of an answer's headers
 RETRY_AFTER_MAX_S = 60
 PENDING_MAX = 10        # answers "not yet" in a row
+LATER = ", later"       # of who said when to come again
 PASSWORD = "Basic ZGV2aWNlOnNlY3JldA=="  # a mutant's
 
 
@@ -43,6 +44,8 @@ class ReferencePledge(Role):
         """Exit code and output, as a program would have them."""
         code, said = self.round(*words, **more)
         if code and rounds > 1 and self.rule("comes back when all have refused"):
+            if LATER in said and not self.rule("waits for each registrar apart"):
+                more["urls"] = more["urls"].split()[0]
             return self.join(*words, rounds=rounds - 1, **more)
         return code, said
 
@@ -144,7 +147,7 @@ class Attempt(Enrolment):
         if reply.status in (301, 302, 303, 307, 308):
             return self.elsewhere(reply)
         if reply.status != 200:
-            raise Failed(f"requestvoucher: {reply.status}")
+            raise Failed(f"requestvoucher: {reply.status}{LATER if reply.header('retry-after') else ''}")
         self.refuse("bounds what it reads", sum(len(v) for _, v in reply.headers) > HEADERS_MAX,
                     "That is too much.", Failed)
         try:
