@@ -15,6 +15,7 @@ from .wire import Connection
 
 CMS_TYPE = "application/voucher-cms+json"
 BRSKI = "/.well-known/brski/"
+VOUCHER_PATH = BRSKI + "requestvoucher"
 EST = "/.well-known/est/"
 
 
@@ -75,11 +76,11 @@ class Pledge:
         self.nonce = fields.get("nonce")
         return forge.sign_request(fields, signer or self.identity, **(cms or {}))
 
-    def request_voucher(self, body=None, content_type=CMS_TYPE, accept=CMS_TYPE, headers=()):
+    def request_voucher(self, body=None, content_type=CMS_TYPE, accept=CMS_TYPE, headers=(),
+                        path=VOUCHER_PATH):
         body = self.pvr() if body is None else body
         more = ([("Accept", accept)] if accept else []) + list(headers)
-        return self.connection.post(BRSKI + "requestvoucher", body, content_type,
-                                    self.headers(more))
+        return self.connection.post(path, body, content_type, self.headers(more))
 
     def report(self, path, report, content_type="application/json"):
         body = report if isinstance(report, bytes) else json.dumps(report).encode()

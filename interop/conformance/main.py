@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 from . import catalogue, coverage, report, runner
-from .core import PROFILES, ROLES, Broken
+from .core import PROFILES, ROLES, Broken, Result
 from .lab import Lab
 from .target import read_target
 
@@ -94,16 +94,23 @@ def test(options):
     with tempfile.TemporaryDirectory(prefix="brski-conformance-") as scratch:
         scratch = pathlib.Path(scratch)
         lab = Lab(options.lab or scratch / "lab")
-        if options.what == "ours":
-            roles = [r for r in ROLES if (OURS / f"{r}.toml").exists()]
-        else:
-            roles = [options.what]
+        roles = ROLES if options.what == "ours" else [options.what]
         results = []
         for role in roles:
+            if not options.target and not (OURS / f"{role}.toml").exists():
+                results += nobody(role, options)
+                continue
             target = read_target(options.target or OURS / f"{role}.toml")
             results += test_role(role, target, lab, scratch, options, len(roles) > 1)
         print(runner.summary(results, options.strict))
         return runner.FAILED if runner.counts(results, options.strict)[1] else runner.PASSED
+
+
+def nobody(role, options):
+    """A role that no program of this repository has."""
+    chosen = runner.choose(role, options.profile, options.pattern)
+    print(f"{role}: nothing of ours has this role, {len(chosen)} checks are skipped", flush=True)
+    return [Result(check, "skipped", "nothing of ours has this role") for check in chosen]
 
 
 def test_role(role, target, lab, scratch, options, several):

@@ -10,6 +10,7 @@ from . import checks as checks_package
 from . import evidence
 from .core import CHECKS, Broken, Result, Skipped, run_check
 from .trial import PATIENCE_S
+from .trial_cloud import CloudTrial
 from .trial_masa import MasaTrial
 from .trial_pledge import PledgeTrial
 from .trial_prm_pledge import PrmPledgeTrial
@@ -17,7 +18,7 @@ from .trial_proxy import Home, ProxyTrial
 from .trial_registrar import UPSTREAM, RegistrarTrial, lying_masa, upstream_ca
 
 TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial,
-          "proxy": ProxyTrial, "prm-pledge": PrmPledgeTrial}
+          "proxy": ProxyTrial, "cloud": CloudTrial, "prm-pledge": PrmPledgeTrial}
 PASSED, FAILED, UNUSABLE = 0, 1, 2
 
 

@@ -16,34 +16,56 @@ import time
 from . import runner
 from .core import MUST
 from .lab import Lab
+from .reference.cloud import ReferenceCloud
 from .reference.masa import ReferenceMasa
 from .reference.pledge import ReferencePledge
+from .reference.pledge_cloud import CloudPledge
 from .reference.prm_pledge import ReferencePrmPledge
 from .reference.proxy import ReferenceProxy
 from .reference.registrar import ReferenceRegistrar
 from .reference.rules import ReferenceTarget, Rules
 
-ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": ReferencePledge,
-         "proxy": ReferenceProxy, "prm-pledge": ReferencePrmPledge}
+ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": CloudPledge,
+         "proxy": ReferenceProxy, "cloud": ReferenceCloud, "prm-pledge": ReferencePrmPledge}
 PATIENCE_S = 2  # the references answer at once, or never
 
 
+SCHEMES = ("https", "coaps", "cloud")
+
+
 def join_among_themselves(lab, folder, scheme):
-    """What went wrong, or None. scheme: "https" or "coaps"."""
+    """What went wrong, or None. scheme: "https", "coaps", or "cloud", by way of a cloud registrar."""
     masa = ReferenceMasa(lab, folder / "masa", Rules()).start()
     (folder / "registrar").mkdir(parents=True)
     registrar = ReferenceRegistrar(lab, folder / "registrar", Rules()).start()
     try:
         device = lab.device(f"localhost:{masa.port}")
         masa.learn(device.serial)
-        pledge = ReferencePledge(lab, folder / "pledge", Rules())
-        url = "{}://{}:{}".format(scheme, *registrar.addresses[scheme])
-        code, said = pledge.join(device.identity.key_path, device.identity.cert_path,
-                                 device.manufacturer.anchors, url, folder / "device")
+        if scheme == "cloud":
+            code, said = join_by_cloud(lab, folder, device, registrar)
+        else:
+            pledge = ReferencePledge(lab, folder / "pledge", Rules())
+            url = "{}://{}:{}".format(scheme, *registrar.addresses[scheme])
+            code, said = pledge.join(device.identity.key_path, device.identity.cert_path,
+                                     device.manufacturer.anchors, url, folder / "device")
         return None if code == 0 else f"the references do not join among themselves over {scheme}: {said}"
     finally:
         registrar.stop()
         masa.stop()
+
+
+def join_by_cloud(lab, folder, device, registrar):
+    """The cloud registrar sends the device to its owner's registrar: (exit code, output)"""
+    cloud = ReferenceCloud(lab, folder / "cloud", Rules()).start()
+    try:
+        place = "https://localhost:{}/.well-known/brski/requestvoucher"
+        cloud.learn(device.serial, location=place.format(registrar.port))
+        return CloudPledge(lab, folder / "pledge", Rules()).actions["join_cloud"](
+            key=device.identity.key_path, certificate=device.identity.cert_path,
+            anchors=device.manufacturer.anchors, implicit_anchors=lab.maker.file("root.crt"),
+            cloud=place.format(cloud.port), urls="")
+    finally:
+        cloud.stop()
 
 
 class Selftest:
@@ -122,7 +144,7 @@ def main(options):
             done = pool.starmap(work, [((i, parts), folder, options) for i in range(parts)])
         faults = [fault for _, found, _ in done for fault in found]
         lab = Lab(folder / "lab")
-        wrong = [w for scheme in ("https", "coaps")
+        wrong = [w for scheme in SCHEMES
                  if (w := join_among_themselves(lab, folder / f"join-{scheme}", scheme))]
     for fault in wrong + faults:
         print(f"FAILED {fault}")
@@ -131,6 +153,6 @@ def main(options):
         for seconds, name, off in times[:20]:
             print(f"{seconds:6.2f} s {name}{' without ' + off[0] if off else ''}")
     print(f"{len(times)} runs")
-    passed = sum(proven for proven, *_ in done) + 2 - len(wrong)
+    passed = sum(proven for proven, *_ in done) + len(SCHEMES) - len(wrong)
     print(f"{passed} passed, {len(wrong + faults)} failed, 0 skipped")
     return runner.FAILED if wrong or faults else runner.PASSED

@@ -32,7 +32,8 @@ class PledgeTrial(Trial):
     that say proximity; renew, the device that has joined gets another certificate; est_enroll, the
     device knows EST but not BRSKI: it gets a certificate from {urls}, believing {implicit} (a PEM file of
     anchors it has from elsewhere), or, when that is empty, a CA with the SHA-256 {fingerprint} that its
-    operator confirms; est_renew, that device gets another one.
+    operator confirms; est_renew, that device gets another one. trial_cloud.py says what join_cloud and
+    join_cloud_patiently are.
     """
 
     def __init__(self, subject, session):
@@ -112,9 +113,10 @@ class PledgeTrial(Trial):
     def run(self, device=None, *registrars, action="join", urls=None, **words):
         """The device is switched on before these registrars (the trial's own by default) and runs until
         it has joined or given up. Action "join" of the target file: {serial} {key} {certificate}
-        {anchors} {urls} {device_state}; exit code 0: it has joined."""
+        {anchors} {urls} {device_state}; exit code 0: it has joined. words: what else the action gets."""
         device = device or self.device()
-        urls = urls or [self.url(r) for r in registrars or [self.registrar]]
+        if urls is None:
+            urls = [self.url(r) for r in registrars or [self.registrar]]
         began = time.monotonic()
         self.record("admin", action, f"{device.serial} before {' '.join(urls)}")
         code, said = self.instance.attempt(

@@ -7,7 +7,7 @@ import urllib.parse
 import warnings
 
 from brski_peer import forge, voucher, wire
-from brski_peer.pledge import CMS_TYPE, Pledge
+from brski_peer.pledge import CMS_TYPE, VOUCHER_PATH, Pledge
 from brski_peer.server import chain_of
 
 from . import pledge_voucher
@@ -89,7 +89,7 @@ class Attempt(Enrolment):
     def __init__(self, pledge, identity, anchors, url, redirects=0):
         self.rule, self.pledge = pledge.rule, pledge
         self.identity, self.anchors, self.redirects = identity, anchors, redirects
-        self.policy = "any"
+        self.policy, self.path = "any", VOUCHER_PATH
         host, _, port = url.removeprefix("https://").rpartition(":")
         self.host, self.port = host, int(port.rstrip("/"))
 
@@ -100,17 +100,23 @@ class Attempt(Enrolment):
 
     def run(self):
         with self.connect() as p:
-            self.chain = [forge.parse(der) for der in chain_of(p.connection.tls)]
-            self.refuse("verifies what signatures it can", not linked(self.chain[0], self.chain),
-                        "Its issuer did not sign that.", Failed)
+            self.meet(p)
             moved = self.voucher(p)
-            if moved:
-                return moved.run()
-            p = self.last
-            if not self.rule("stays on the voucher's connection"):
-                p = self.connect()
-            with p:
-                return self.est(p)
+            return moved.run() if moved else self.trusted()
+
+    def meet(self, p):
+        """The registrar's chain, as it has shown it."""
+        self.chain = [forge.parse(der) for der in chain_of(p.connection.tls)]
+        self.refuse("verifies what signatures it can", not linked(self.chain[0], self.chain),
+                    "Its issuer did not sign that.", Failed)
+
+    def trusted(self):
+        """EST with a registrar that is trusted now."""
+        p = self.last
+        if not self.rule("stays on the voucher's connection"):
+            p = self.connect()
+        with p:
+            return self.est(p)
 
     def connect(self, identity=None):
         identity = identity or self.identity
@@ -142,7 +148,7 @@ class Attempt(Enrolment):
 
     def voucher(self, p):
         """Trusts the registrar from then on; or another Attempt where it is redirected to."""
-        octets, asked = pledge_voucher.request(self, p)
+        octets, asked = self.voucher_request(p)
         reply = self.ask(p, octets, asked)
         if reply.status in (301, 302, 303, 307, 308):
             return self.elsewhere(reply)
@@ -151,19 +157,27 @@ class Attempt(Enrolment):
         self.refuse("bounds what it reads", sum(len(v) for _, v in reply.headers) > HEADERS_MAX,
                     "That is too much.", Failed)
         try:
-            self.pinned = pledge_voucher.Judge(self, self.asked).judge(reply).pinned
+            self.pinned = self.judge(reply)
         except BadVoucher as e:
             self.report(self.last, "voucher_status", False, reason=str(e))
             raise
         self.report(self.last, "voucher_status", True)
         return None
 
+    def voucher_request(self, p):
+        """(signed octets, leaves)"""
+        return pledge_voucher.request(self, p)
+
+    def judge(self, reply):
+        """The certificate to trust from now on."""
+        return pledge_voucher.Judge(self, self.asked).judge(reply).pinned
+
     def ask(self, p, octets, asked):
         """Until there is an answer other than 202."""
         self.asked, self.last = asked, p
         accept = CMS_TYPE if self.rule("says what it accepts") else None
         for _ in range(PENDING_MAX):
-            reply = self.last.request_voucher(octets, accept=accept)
+            reply = self.last.request_voucher(octets, accept=accept, path=self.path)
             if reply.status == 401 and not self.rule("tells nobody a password before the voucher"):
                 reply = self.last.request_voucher(octets, accept=accept, headers=[("Authorization", PASSWORD)])
             if reply.status == 403 and not self.rule("ends the attempt at an error"):
@@ -176,7 +190,7 @@ class Attempt(Enrolment):
                 self.refuse("wants the same registrar after a wait",
                             self.last.registrar_der != p.registrar_der, "That is another one.", Failed)
             if not self.rule("repeats the same octets"):
-                octets, self.asked = pledge_voucher.request(self, self.last)
+                octets, self.asked = self.voucher_request(self.last)
         return reply
 
     def wait(self, reply):

@@ -18,7 +18,7 @@ from .pledge_coap import BadVoucher
 ASSERTIONS = ("verified", "logged", "proximity")
 KNOWN_LEAVES = {"created-on", "expires-on", "assertion", "serial-number", "nonce", "pinned-domain-cert",
                 "idevid-issuer", "domain-cert-revocation-checks", "last-renewal-date",
-                "pinned-domain-pubk-sha256"}
+                "pinned-domain-pubk-sha256", "est-domain", "additional-configuration-url"}
 
 
 def request(attempt, p):
