@@ -201,7 +201,7 @@ check:
 	@$(MAKE) --no-print-directory -j$(JOBS) check-built
 check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
-check-all: check check-slow sanitize tsan bench conformance
+check-all: check check-slow sanitize tsan bench conformance scenarios
 
 # both daemons under ThreadSanitizer at 32 clients with reloads
 .PHONY: tsan
@@ -223,7 +223,18 @@ slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
 conformance:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory $(CLOCK_LIB) $(FAULT_LIB)
+	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance scenarios --pace fast $(if $(REPORT),--report $(REPORT)/scenarios)
 	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance ours --strict $(if $(REPORT),--report $(REPORT)) $(ARGS)
+
+# whole sites in stories, on namespaces (where root) and on loopback; then each has to notice what breaks it
+.PHONY: scenarios
+scenarios:
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(CLOCK_LIB) $(FAULT_LIB)
+	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance scenarios --selftest $(ARGS)
+	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance scenarios --place both \
+		$(if $(REPORT),--report $(REPORT)/scenarios) $(ARGS)
 
 unit: all $(UNIT_BIN)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN)

@@ -18,6 +18,7 @@ brski-conformance registrar|masa|pledge|… TARGET   test an implementation: TAR
 brski-conformance ours                              ours, every role there is a target file for
 brski-conformance lab --lab DIR                     make the suite's manufacturers and domains in DIR
 brski-conformance selftest                          test the suite on its own roles and their mutants
+brski-conformance scenarios                         whole sites of this repository's programs, good days and bad
 brski-conformance [ROLE] --list                     what is covered by which check, and what is not
 
 Exit codes: 0 nothing failed, 1 something failed, 2 the run could not be made.
@@ -27,7 +28,7 @@ The last line is 'N passed, N failed, N skipped'.
 
 def arguments(argv):
     p = argparse.ArgumentParser(prog="brski-conformance", usage=USAGE, add_help=True)
-    p.add_argument("what", nargs="?", choices=[*ROLES, "ours", "lab", "selftest"])
+    p.add_argument("what", nargs="?", choices=[*ROLES, "ours", "lab", "selftest", "scenarios"])
     p.add_argument("target", nargs="?", help="a target file or an address")
     p.add_argument("--profile", action="append", choices=PROFILES, default=[],
                    help="only checks of this profile; may be given several times")
@@ -41,12 +42,21 @@ def arguments(argv):
     p.add_argument("-v", "--verbose", action="store_true", help="show every message as it happens")
     p.add_argument("--exact", action="store_true",
                    help="selftest: a mutant must fail no check but those that name it")
+    p.add_argument("--place", choices=["namespaces", "loopback", "both"],
+                   help="scenarios: on what; namespaces where that is possible")
+    p.add_argument("--pace", choices=["fast", "usual", "slow"], help="scenarios: none that are slower")
+    p.add_argument("--selftest", action="store_true",
+                   help="scenarios: each with what it names as broken, which it has to notice")
+    p.add_argument("--jobs", type=int, default=2, help="scenarios: so many side by side")
     return p, p.parse_args(argv)
 
 
 def main(argv=None):
     parser, options = arguments(argv)
     try:
+        if options.what == "scenarios":
+            from scenarios import runner as scenarios
+            return scenarios.main(options)
         if options.list:
             return list_coverage(options)
         if options.what == "lab":
