@@ -20,13 +20,15 @@ from .reference.cloud import ReferenceCloud
 from .reference.masa import ReferenceMasa
 from .reference.pledge import ReferencePledge
 from .reference.pledge_cloud import CloudPledge
+from .reference.prm_masa import ReferencePrmMasa
 from .reference.prm_pledge import ReferencePrmPledge
 from .reference.proxy import ReferenceProxy
 from .reference.registrar import ReferenceRegistrar
 from .reference.rules import ReferenceTarget, Rules
 
+PRM = {"prm-pledge": ReferencePrmPledge, "prm-masa": ReferencePrmMasa}
 ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": CloudPledge,
-         "proxy": ReferenceProxy, "cloud": ReferenceCloud, "prm-pledge": ReferencePrmPledge}
+         "proxy": ReferenceProxy, "cloud": ReferenceCloud, **PRM}
 PATIENCE_S = 2  # the references answer at once, or never
 
 
