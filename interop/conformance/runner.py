@@ -15,10 +15,12 @@ from .trial_masa import MasaTrial
 from .trial_pledge import PledgeTrial
 from .trial_prm_masa import PrmMasaTrial
 from .trial_prm_pledge import PrmPledgeTrial
+from .trial_prm_registrar import PrmRegistrarTrial
 from .trial_proxy import Home, ProxyTrial
 from .trial_registrar import UPSTREAM, RegistrarTrial, lying_masa, upstream_ca
 
-PRM = {"prm-pledge": PrmPledgeTrial, "prm-masa": PrmMasaTrial}
+PRM = {"prm-pledge": PrmPledgeTrial, "prm-masa": PrmMasaTrial,
+       "prm-registrar": PrmRegistrarTrial}
 TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial,
           "proxy": ProxyTrial, "cloud": CloudTrial, **PRM}
 PASSED, FAILED, UNUSABLE = 0, 1, 2

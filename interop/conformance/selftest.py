@@ -22,11 +22,13 @@ from .reference.pledge import ReferencePledge
 from .reference.pledge_cloud import CloudPledge
 from .reference.prm_masa import ReferencePrmMasa
 from .reference.prm_pledge import ReferencePrmPledge
+from .reference.prm_registrar import ReferencePrmRegistrar
 from .reference.proxy import ReferenceProxy
 from .reference.registrar import ReferenceRegistrar
 from .reference.rules import ReferenceTarget, Rules
 
-PRM = {"prm-pledge": ReferencePrmPledge, "prm-masa": ReferencePrmMasa}
+PRM = {"prm-pledge": ReferencePrmPledge, "prm-masa": ReferencePrmMasa,
+       "prm-registrar": ReferencePrmRegistrar}
 ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": CloudPledge,
          "proxy": ReferenceProxy, "cloud": ReferenceCloud, **PRM}
 PATIENCE_S = 2  # the references answer at once, or never
