@@ -8,6 +8,8 @@ import hashlib
 
 from brski_peer import cms, cose, forge, voucher
 
+from . import cose_flaws
+
 REQUEST, VOUCHER = "request", "voucher"
 
 
@@ -98,8 +100,8 @@ class CoseForm:
     media_type = "application/voucher+cose"
 
     @staticmethod
-    def flaw(_octets):
-        return None
+    def flaw(octets):
+        return cose_flaws.flaw(octets)
 
     @staticmethod
     def is_plain_data(_octets):

@@ -51,6 +51,10 @@ class ReferencePledge(Role):
 
     def renew(self, key, certificate, anchors, urls, device_state, **_more):
         """Another certificate, while there is one."""
+        if urls.startswith("coaps:"):
+            attempt = CoapAttempt(self, forge.load(key, certificate), forge.load_certs(anchors), urls.split()[0])
+            self.enrolled[str(device_state)] = attempt.renew(self.enrolled[str(device_state)])
+            return 0, "renewed"
         attempt = Attempt(self, forge.load(key, certificate), forge.load_certs(anchors), urls.split()[0])
         attempt.roots = self.roots[str(device_state)]
         try:

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference pledge over CoAPS (draft-ietf-anima-constrained-voucher): rv, vs, crts where they are
 needed, sen, and es over a new association."""
+import contextlib
+import os
 import socket
+import time
 
 from cryptography import x509
 
 from brski_peer import certs, coap, constrained, cose, dtls, forge
 
 from ..trial_masa import leads_to
-from .forms import CoseForm, VOUCHER, Unreadable
+from . import pledge_coap_odd, pledge_coap_voucher
+from .masa_chain import CMC_RA
+from .pledge_coap_voucher import BadVoucher, Failed
 
 FRAGMENT = 512
+MTU, MTU_OF_MUTANT = 1024, 1400
 TIMEOUT_S = 5
+MAX_AGE_MAX_S = 1
+PENDING_MAX = 5
 FAILURES = (coap.Silence, coap.Malformed, dtls.Failed, socket.error, ValueError)
 
 
@@ -23,20 +31,16 @@ class CoapAttempt:
         self.identity, self.anchors = identity, anchors
         host, _, port = url.removeprefix("coaps://").rpartition(":")
         self.host, self.port = host, int(port.rstrip("/"))
-
-    def refuse(self, rule, wrong, why):
-        if wrong and self.rule(rule):
-            raise BadVoucher(why)
+        self.pinned = self.received = None
 
     def run(self):
         p = self.connect()
-        with p:
+        with p, self.other_ports(p):
             self.chain = [forge.parse(der) for der in p.client.link.peer_chain]
             self.voucher(p)
-            roots = self.crts(p)
             if not self.rule("asks for no attributes over CoAP"):
                 p.att()
-            ldevid = self.enroll(p, roots)
+            ldevid = self.enroll(p)
         with self.connect(ldevid) as enrolled:
             if self.rule("sends es true over CoAP"):
                 enrolled.enrollstatus(True)
@@ -44,89 +48,145 @@ class CoapAttempt:
 
     def connect(self, identity=None):
         fragment = FRAGMENT if self.rule("offers a small fragment length") else None
-        return constrained.Pledge(self.port, identity or self.identity, host=self.host,
-                                  max_fragment=fragment, timeout=TIMEOUT_S, ack_timeout=0.5)
+        ciphers = dtls.CIPHERS
+        if not self.rule("knows CCM_8"):
+            ciphers = ciphers.replace(dtls.CCM8 + ":", "")
+        mtu = MTU if self.rule("sends handshakes in datagrams of 1024 octets") else MTU_OF_MUTANT
+        made = constrained.Pledge(self.port, identity or self.identity, host=self.host, ciphers=ciphers, mtu=mtu,
+                                  max_fragment=fragment, timeout=TIMEOUT_S, ack_timeout=0.5, handshake=False)
+        try:
+            for hello in pledge_coap_odd.hellos(self.rule):
+                made.client.throw(hello)
+            made.client.shake_hands()
+        except Exception:
+            made.client.close()
+            raise
+        return made
+
+    def other_ports(self, p):
+        closed = self.rule("listens on no other port")
+        return contextlib.nullcontext() if closed else pledge_coap_odd.port_beside(p.client.socket)
 
     # -- the voucher
 
     def voucher(self, p):
-        form = "proximity-registrar-pubk"
-        changes = {}
-        if not self.rule("names its registrar over CoAP"):
-            changes[form] = forge.spki(self.identity.cert)
-        octets = p.pvr(proximity=form, **{k.replace("-", "_"): v for k, v in changes.items()})
+        octets = pledge_coap_voucher.request(self.rule, p)
         asked = cose.parse(octets).fields
-        reply = p.request_voucher(octets)
+        reply = self.ask_until_there_is_an_answer(p, octets)
         if reply.said != "2.04":
             raise Failed(f"rv: {reply.said}")
         try:
-            self.judge(reply.payload, asked)
+            self.pinned = pledge_coap_voucher.Judge(self, asked).judge(reply.payload)
         except BadVoucher as e:
             if self.rule("sends vs false over CoAP"):
                 p.voucher_status(False, reason=str(e))
             raise
         if self.rule("sends vs true over CoAP"):
+            self.report_good(p)
+
+    def ask_until_there_is_an_answer(self, p, octets):
+        p.abbreviated = True
+        for _ in range(PENDING_MAX):
+            reply = p.request_voucher(octets)
+            if reply.said == "4.02" and p.abbreviated and self.rule("spells paths out in the end"):
+                p.abbreviated = False
+            elif reply.said != "5.03":
+                break
+            else:
+                if not self.rule("asks for nothing else before the voucher"):
+                    p.crts()
+                self.rest(reply)
+        return reply
+
+    def rest(self, reply):
+        time.sleep(min(reply.number(coap.MAX_AGE) or 0, MAX_AGE_MAX_S))
+
+    def report_good(self, p):
+        if self.rule("keeps datagrams small"):
             p.voucher_status(True)
+            return
+        report = cose.status_report(True, reason="x" * 1250)
+        self.in_one_message(p, coap.CON, "vs", report, (coap.CONTENT_FORMAT, coap.uint(constrained.CBOR)))
 
-    def judge(self, octets, asked):
-        try:
-            message = CoseForm.read(octets, self.anchors)
-        except Unreadable as e:
-            raise BadVoucher("The voucher cannot be read.") from e
-        trusted = message.signer is not None and leads_to(message.signer, message.certs, self.anchors)
-        self.refuse("verifies the signer of the voucher over CoAP", not trusted,
-                    "Not the manufacturer signed it.")
-        fields = message.fields
-        self.refuse("reads vouchers only over CoAP", message.container != VOUCHER, "That is no voucher.")
-        self.refuse("compares the serial-number over CoAP",
-                    fields.get("serial-number") != asked["serial-number"], "It is for another device.")
-        self.refuse("compares the nonce over CoAP",
-                    fields.get("nonce", asked["nonce"]) != asked["nonce"], "It answers another request.")
-        self.pin(fields)
-
-    def pin(self, fields):
-        """The certificate or the key that the voucher pins; the registrar has to fit it."""
-        self.pinned = None
-        if "pinned-domain-cert" in fields:
-            self.pinned = forge.parse(fields["pinned-domain-cert"])
-            fits = leads_to(self.chain[0], self.chain, [self.pinned])
-        else:
-            fits = fields.get("pinned-domain-pubk") == forge.spki(self.chain[0])
-        self.refuse("wants the registrar to lead to the pin over CoAP", not fits,
-                    "The registrar is not of the domain it pins.")
+    @staticmethod
+    def in_one_message(p, kind, step, body, *options):
+        path = p.path(step)
+        path = coap.path_options(path) if isinstance(path, str) else path
+        return p.client.exchange(coap.Message(kind, coap.POST, 0, os.urandom(4), [*path, *options], body))
 
     # -- EST
 
-    def crts(self, p):
-        """The domain's certificates; not needed when a root is pinned that issues itself."""
+    def authorities(self, p):
+        """The domain's certificates; those pinned may do."""
         if self.pinned is not None and self.pinned.issuer == self.pinned.subject:
             return [self.pinned]
+        if not self.rule("asks for crts where the pin does not do"):
+            return [self.pinned] if self.pinned is not None else []
         reply = p.crts()
         if reply.said != "2.05":
             raise Failed(f"crts: {reply.said}")
         return constrained.certs_of(reply)
 
-    def enroll(self, p, roots):
-        reply, key = p.enroll()
+    def enroll(self, p):
+        key = certs.new_key()
+        subject = None if self.rule("takes its name from its IDevID") else self.chain[0].issuer
+        try:
+            cert = self.certificate(p, p.csr(key, subject), key, self.authorities(p))
+        except Failed as e:
+            if self.rule("sends es false over CoAP"):
+                p.enrollstatus(False, reason=str(e))
+            raise
+        return self.saved(key, cert)
+
+    def certificate(self, p, csr, key, roots, step="sen"):
+        for _ in range(PENDING_MAX):
+            reply = self.post(p, csr, step)
+            if reply.said != "5.03":
+                break
+            self.rest(reply)
+            if not self.rule("repeats the same certification request over CoAP"):
+                csr = p.csr(key)
         if reply.said != "2.04":
-            raise Failed(f"sen: {reply.said}")
-        cert = constrained.certs_of(reply)[0]
+            raise Failed(f"{step}: {reply.said}")
+        self.received = cert = constrained.certs_of(reply)[0]
         anchors = roots + ([self.pinned] if self.pinned is not None else [])
         good = forge.spki(cert) == spki_of(key) and leads_to(cert, roots, anchors)
         if not good and self.rule("checks its new certificate over CoAP"):
-            p.enrollstatus(False, reason="The certificate is not ours.")
             raise Failed("the new certificate is not ours")
-        folder = self.pledge.lab.folder("reference-pledge")
-        return forge.save(folder, p.nonce.hex(), key, [cert])
+        return cert
+
+    def post(self, p, csr, step):
+        if self.rule("sends confirmable requests"):
+            return p.post_csr(csr, step)
+        return self.in_one_message(p, coap.NON, step, csr, (coap.CONTENT_FORMAT, coap.uint(constrained.PKCS10)),
+                                   (coap.ACCEPT, coap.uint(constrained.PKIX_CERT)))
+
+    # -- renewal
+
+    def renew(self, ldevid):
+        """Another certificate, asked for with the one it has; what fails changes nothing."""
+        self.pinned, key = None, certs.new_key()
+        with self.connect(ldevid if self.rule("shows the certificate it renews") else self.identity) as p:
+            plain = CMC_RA not in forge.ekus(forge.parse(p.client.link.peer_der))
+            if plain and self.rule("renews at registration authorities only over CoAP"):
+                return ldevid
+            roots = constrained.certs_of(p.crts())
+            try:
+                cert = self.certificate(p, p.csr(key, ldevid.cert.subject), key, roots, "sren")
+            except Failed as e:
+                p.enrollstatus(False, reason=str(e))
+                if self.rule("keeps its certificate when a renewal fails") or self.received is None:
+                    return ldevid
+                return self.saved(key, self.received)
+        made = self.saved(key, cert)
+        with self.connect(made) as renewed:
+            renewed.enrollstatus(True)
+        return made
+
+    def saved(self, key, cert):
+        return forge.save(self.pledge.lab.folder("reference-pledge"), os.urandom(8).hex(), key, [cert])
 
 
 def spki_of(key):
     return forge.spki(certs.make_cert(x509.Name([]), key=key).cert)
 
-
-class BadVoucher(Exception):
-    """The voucher is refused; the text goes into the report."""
-
-
-class Failed(Exception):
-    """The attempt ends here."""
