@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses checks, runs them on a target, prints a line for each and one with the count."""
+import contextlib
 import importlib
 import pathlib
 import pkgutil
@@ -81,19 +82,33 @@ class Session:
             self.instances[name] = self.target.begin(self.folder / name, self.lab, name, **words)
         return self.instances[name]
 
+    @contextlib.contextmanager
+    def another(self, name):
+        """The same, started now and stopped in the end."""
+        kept = self.instances.pop(name, None)
+        try:
+            yield self.variant(name)
+        finally:
+            fresh = self.instances.pop(name, None)
+            fault = fresh and fresh.stop()
+            if kept:
+                self.instances[name] = kept
+        if fault:
+            raise Broken(fault)
+
     @property
     def masa_url(self):
         """What IDevIDs say to a registrar under test."""
         return f"{self.target.suite_host}:{self.masa.port}"
 
     def close(self):
+        if self.home:
+            self.home.close()  # first: nothing may hang on to it
         self.faults = [fault for i in reversed(list(self.instances.values())) if (fault := i.stop())]
         self.instances.clear()
         for server in (self.masa, self.upstream):
             if server:
                 server.stop()
-        if self.home:
-            self.home.close()
 
     def run(self, check):
         marks = {name: len(i.log()) for name, i in self.instances.items()}

@@ -23,6 +23,7 @@ A target file (TOML):
     [run]                                 # optional: without it the target is expected to be running
     start = "python3 start.py {state} …"  # in the foreground; ended with SIGTERM
     variants = ["known-owner"]            # other values of {variant}; the usual one is "plain"
+    ready = "listening"                   # what it writes when it is up; else a TCP address has to answer
 
     [pledge]
     coaps = true                          # it can join over CoAPS
@@ -217,6 +218,9 @@ class Instance:
     def _listening(self):
         if self.process.poll() is not None:
             raise Broken(f"{self.name} ended with {self.process.returncode}: {self.log()[-1500:]}")
+        ready = self.target.settings.get("run", {}).get("ready")
+        if ready:
+            return ready in self.log()
         has = self.target.settings.get("address", {})
         kind = next((k for k in ("https", "circuit") if k in has), None)
         if kind is None:

@@ -35,6 +35,12 @@ class Trial(TrialBase):
         self.instance = self.session.variant(name)
         return self.instance
 
+    @contextlib.contextmanager
+    def freshly(self, name):
+        """The target in this configuration, started for this check alone."""
+        with self.session.another(name) as self.instance:
+            yield self.instance
+
     def can(self, action):
         """Does the target file say how the admin does this?"""
         return self.instance.can(action)

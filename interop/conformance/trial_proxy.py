@@ -4,19 +4,29 @@ to be more than octets, for a proxy looks into nothing.
 
 Words a target file can use besides the usual ones: {join_url} {key} {certificate} {anchors} (a registrar
 where the proxy's own device can join first), {registrar_https} {registrar_coaps} {registrar_jpy} (host:port
-to relay to). Addresses: circuit (HTTPS devices connect here), coaps (CoAPS devices send here). In the
-configuration "stateful" CoAPS is relayed to registrar_coaps, else to registrar_jpy.
+to relay to). Addresses: circuit (HTTPS devices connect here), coaps (CoAPS devices send here), discovery
+(devices ask here for a way, in plain CoAP). In the configuration "stateful" CoAPS is relayed to
+registrar_coaps, else to registrar_jpy. Further configurations:
+
+    brief       stateful, and a mapping ends after a second of silence
+    nowhere     stateful, towards {registrar_nowhere}, where nobody is
+    crowded     stateful, towards all of {registrar_crowd}: more registrars than a proxy has ports for
+    https-only  no registrar but registrar_https
+    seeking     no registrar for CoAPS is configured; {registrar_finder} is asked for one, in plain CoAP
 """
 import contextlib
 import os
 import socket
 
+from brski_peer import links
 from brski_peer.registrar import FakeRegistrar
 
 from .core import Wrong
+from .target import free_port
 from .trial import Trial
 
 BACKLOG = 256
+CROWD = 12      # registrars
 ATTEMPT_SHARE = 1 / 8   # of the patience with a proxy, for one connection
 
 
@@ -29,9 +39,16 @@ class Home:
         self.registrar = FakeRegistrar(shown.cert_path, shown.key_path, lab.domain.directory,
                                        lab.maker.directory, host=target.suite_bind, any_client=True)
         self.tcp = socket.create_server((target.suite_bind, 0), backlog=BACKLOG)
-        self.coaps, self.jpy = (bound_udp(target.suite_bind) for _ in range(2))
+        self.coaps, self.jpy, *self.crowd = (bound_udp(target.suite_bind) for _ in range(2 + CROWD))
+        self.finder = links.Answerer(self.offer, target.suite_bind)
+        self.nowhere = free_port()
         self.host = "127.0.0.1" if target.suite_host == "localhost" else target.suite_host
         self.registrar.start()
+        self.finder.start()
+
+    def offer(self, query):
+        """To a proxy that asks for a registrar's join port."""
+        return f"<jpy://{self.at(self.jpy)}>;rt=brski.rjp".encode() if query == "rt=brski.rjp" else b""
 
     def words(self):
         """For the commands of the target file."""
@@ -39,17 +56,20 @@ class Home:
         return {"join_url": f"https://{self.host}:{self.registrar.port}", "key": identity.key_path,
                 "certificate": identity.cert_path, "anchors": self.device.manufacturer.anchors,
                 "registrar_https": self.at(self.tcp), "registrar_coaps": self.at(self.coaps),
-                "registrar_jpy": self.at(self.jpy)}
+                "registrar_jpy": self.at(self.jpy), "registrar_nowhere": f"{self.host}:{self.nowhere}",
+                "registrar_finder": f"{self.host}:{self.finder.port}",
+                "registrar_crowd": " ".join(map(self.at, self.crowd))}
 
     def at(self, listener):
         return f"{self.host}:{listener.getsockname()[1]}"
 
     def ports(self):
-        return [s.getsockname()[1] for s in (self.tcp, self.coaps, self.jpy)]
+        return [s.getsockname()[1] for s in (self.tcp, self.coaps, self.jpy, *self.crowd)]
 
     def close(self):
         self.registrar.stop()
-        for each in (self.tcp, self.coaps, self.jpy):
+        self.finder.stop()
+        for each in (self.tcp, self.coaps, self.jpy, *self.crowd):
             each.close()
 
 
@@ -67,7 +87,8 @@ class ProxyTrial(Trial):
 
     def forget_the_past(self):
         """What an earlier check left on its way is nobody's business here."""
-        for udp in (self.home.coaps, self.home.jpy):
+        self.home.finder.asked.clear()
+        for udp in (self.home.coaps, self.home.jpy, *self.home.crowd):
             udp.settimeout(0)
             with contextlib.suppress(BlockingIOError):
                 while True:
@@ -76,6 +97,12 @@ class ProxyTrial(Trial):
         with contextlib.suppress(BlockingIOError):
             while True:
                 self.home.tcp.accept()[0].close()
+
+    @contextlib.contextmanager
+    def freshly(self, name):
+        with super().freshly(name) as instance:
+            yield instance
+            self.forget_the_past()  # so that the proxy has nothing to wait for
 
     # -- circuits
 
@@ -117,12 +144,26 @@ class ProxyTrial(Trial):
 
     # -- datagrams
 
-    def coaps_device(self, source=None):
-        """A socket of a device that speaks to the proxy's CoAPS port."""
+    def ask(self, query):
+        """A device asks for a way in plain CoAP: [(target, attributes)] of the links, and the answer; None
+        when nobody says anything."""
+        reply = links.ask(self.instance.address("discovery"), query, self.session.patience * ATTEMPT_SHARE)
+        self.record("received by the device", reply.said if reply else "nothing", reply.text if reply else "")
+        return reply
+
+    def join_ports(self):
+        """The ports that a device is told."""
+        reply = self.ask("brski-jp=*")
+        found = links.parse(reply.text) if reply and reply.said == "2.05" else []
+        return [int(how["brski-jp"]) for _target, how in found if "brski-jp" in how]
+
+    def coaps_device(self, source=None, port=None):
+        """A socket of a device that speaks to the proxy's CoAPS port, or to another one of it."""
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         if source:
             made.bind((source, 0))
-        made.connect(self.instance.address("coaps"))
+        made.connect(self.instance.address("coaps") if port is None
+                     else (self.instance.address("discovery")[0], port))
         end = Datagrams(self, "device", made)
         self.later(made.close)
         return end
@@ -130,6 +171,10 @@ class ProxyTrial(Trial):
     def coaps_registrar(self):
         """Our registrar for stateful proxies."""
         return Datagrams(self, "registrar", self.home.coaps)
+
+    def crowd(self):
+        """Our registrars, of which there are too many."""
+        return [Datagrams(self, "registrar", made) for made in self.home.crowd]
 
     def jpy_registrar(self):
         """Our registrar's join port."""
@@ -211,13 +256,24 @@ class Datagrams:
         self.trial.record(f"received by the {self.name}", f"{len(octets)} octets", octets[:64].hex(), octets)
         return octets, address
 
-    def is_idle(self):
-        """Has nothing come?"""
-        before = self.socket.gettimeout()
+    def is_told(self):
+        """It says something: is it told then that nobody is there? Asked again and again."""
         self.socket.settimeout(0)
         try:
-            return not self.socket.recvfrom(65536)
+            self.socket.send(b"hello")
+            return not self.socket.recv(1)
         except BlockingIOError:
+            return False
+        except ConnectionRefusedError:
+            return True
+
+    def is_idle(self, seconds=0):
+        """Has nothing come, or does nothing in this time?"""
+        before = self.socket.gettimeout()
+        self.socket.settimeout(seconds)
+        try:
+            return not self.socket.recvfrom(65536)
+        except (BlockingIOError, TimeoutError):
             return True
         finally:
             self.socket.settimeout(before)

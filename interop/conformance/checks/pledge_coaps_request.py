@@ -29,7 +29,8 @@ def written(t):
     outer = cbor2.loads(cose.parse(request_of(t, t.device())).payload)
     t.need(isinstance(outer, dict) and len(outer) == 1, f"the outer map is {outer!r:.80}")
     ((top, entries),) = outer.items()
-    base, names = cose.CONTAINERS["request"], cose.DELTAS["request"]
+    container = next((c for c in cose.CONTAINERS if top in (cose.CONTAINERS[c], cose.NAMES[c])), "request")
+    base, names = cose.CONTAINERS[container], cose.DELTAS[container]
     leaves = {}
     for key, value in entries.items():
         key = key.value - base if isinstance(key, cbor2.CBORTag) else key

@@ -40,7 +40,7 @@ def flaw_of_contents(payload):
         return "wants every leaf in its type"
     if "serial-number" not in leaves:
         return f"wants a serial-number in a {container} in COSE"
-    nonce = leaves.get("nonce")
+    nonce = leaves.get("nonce") if container == "request" else None
     return "wants 8 to 32 octets in a nonce in COSE" if nonce is not None and not 8 <= len(nonce) <= 32 else None
 
 

@@ -17,6 +17,7 @@ from .pledge_coap_voucher import BadVoucher, Failed
 
 FRAGMENT = 512
 MTU, MTU_OF_MUTANT = 1024, 1400
+LARGE = 1250    # octets of a datagram that a mutant sends
 TIMEOUT_S = 5
 MAX_AGE_MAX_S = 1
 PENDING_MAX = 5
@@ -102,17 +103,15 @@ class CoapAttempt:
         time.sleep(min(reply.number(coap.MAX_AGE) or 0, MAX_AGE_MAX_S))
 
     def report_good(self, p):
-        if self.rule("keeps datagrams small"):
+        if not self.rule("keeps datagrams small"):
+            p.client.throw(dtls.record(dtls.APPLICATION, os.urandom(LARGE), epoch=1, sequence=1 << 40))
+        if self.rule("sends confirmable requests"):
             p.voucher_status(True)
             return
-        report = cose.status_report(True, reason="x" * 1250)
-        self.in_one_message(p, coap.CON, "vs", report, (coap.CONTENT_FORMAT, coap.uint(constrained.CBOR)))
-
-    @staticmethod
-    def in_one_message(p, kind, step, body, *options):
-        path = p.path(step)
+        path = p.path("vs")
         path = coap.path_options(path) if isinstance(path, str) else path
-        return p.client.exchange(coap.Message(kind, coap.POST, 0, os.urandom(4), [*path, *options], body))
+        options = [*path, (coap.CONTENT_FORMAT, coap.uint(constrained.CBOR))]
+        p.client.exchange(coap.Message(coap.NON, coap.POST, 0, os.urandom(4), options, cose.status_report(True)))
 
     # -- EST
 
@@ -120,8 +119,8 @@ class CoapAttempt:
         """The domain's certificates; those pinned may do."""
         if self.pinned is not None and self.pinned.issuer == self.pinned.subject:
             return [self.pinned]
-        if not self.rule("asks for crts where the pin does not do"):
-            return [self.pinned] if self.pinned is not None else []
+        if self.pinned is not None and not self.rule("asks for crts where the pin does not do"):
+            return [self.pinned]
         reply = p.crts()
         if reply.said != "2.05":
             raise Failed(f"crts: {reply.said}")
@@ -140,7 +139,7 @@ class CoapAttempt:
 
     def certificate(self, p, csr, key, roots, step="sen"):
         for _ in range(PENDING_MAX):
-            reply = self.post(p, csr, step)
+            reply = p.post_csr(csr, step)
             if reply.said != "5.03":
                 break
             self.rest(reply)
@@ -151,15 +150,10 @@ class CoapAttempt:
         self.received = cert = constrained.certs_of(reply)[0]
         anchors = roots + ([self.pinned] if self.pinned is not None else [])
         good = forge.spki(cert) == spki_of(key) and leads_to(cert, roots, anchors)
-        if not good and self.rule("checks its new certificate over CoAP"):
+        new = "new" if step == "sen" else "renewed"
+        if not good and self.rule(f"checks its {new} certificate over CoAP"):
             raise Failed("the new certificate is not ours")
         return cert
-
-    def post(self, p, csr, step):
-        if self.rule("sends confirmable requests"):
-            return p.post_csr(csr, step)
-        return self.in_one_message(p, coap.NON, step, csr, (coap.CONTENT_FORMAT, coap.uint(constrained.PKCS10)),
-                                   (coap.ACCEPT, coap.uint(constrained.PKIX_CERT)))
 
     # -- renewal
 

@@ -7,35 +7,81 @@ import select
 import socket
 import struct
 import threading
+import time
 
 import cbor2
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from brski_peer import links
 
 from .rules import Role
 
 CONNECTIONS_PER_NEIGHBOUR = 8
 MAPPINGS_PER_NEIGHBOUR = 2
+REGISTRARS_MAX = 4
+EXPIRY_S, BRIEF_S = 30, 1
+AWAY_S = 0.05
 NONCE = 8     # octets; with the tag a header of 30
 POLL_S = 0.1
 STRANGE_TLS = b"\x16\x03\x09"   # a handshake record of a version that nobody knows
 
 
 class ReferenceProxy(Role):
+    """Variants: stateful; brief, the same with mappings that end after a second; nowhere, stateful towards a
+    port where nobody is; crowded, more registrars than it has ports for; https-only, one registrar, over
+    HTTPS; seeking, which is told no registrar for CoAPS and asks for one."""
     profiles = ("rfc8995", "cbrski")
-    variants = ("stateful",)
+    variants = ("stateful", "brief", "nowhere", "crowded", "https-only", "seeking")
 
     def __init__(self, lab, folder, rules, variant="plain", words=None):
         super().__init__(lab, folder, rules, variant)
+        self.words = words
         self.upstream = {kind: address_of(words[f"registrar_{kind}"]) for kind in ("https", "coaps", "jpy")}
         self.tcp = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.udp = udp_socket()
-        self.stateful, self.stateless = Stateful(self), Stateless(self)
-        self.addresses = {"circuit": self.tcp.getsockname(), "coaps": self.udp.getsockname()}
+        self.ports = [JoinPort(self, *way) for way in self.ways()]
+        self.finder = links.Answerer(self.links)
+        self.addresses = {"circuit": self.tcp.getsockname(), "discovery": ("127.0.0.1", self.finder.port)}
+        if self.ports:
+            self.addresses["coaps"] = self.ports[0].udp.getsockname()
         self.held = {}     # address of a device → its circuits
         self.stopping = threading.Event()
         self.threads = []
 
+    # -- registrars for CoAPS
+
+    def ways(self):
+        """[(registrar, its join port)] where one of both may be missing; a port of ours for each."""
+        if self.variant == "crowded":
+            all_of_them = [address_of(place) for place in self.words["registrar_crowd"].split()]
+            enough = self.rule("offers some of too many registrars")
+            return [(place, None) for place in all_of_them[:REGISTRARS_MAX if enough else 0]]
+        if self.variant == "https-only":
+            return [] if self.rule("offers no way its registrar has not") else [(self.upstream["coaps"], None)]
+        if self.variant == "seeking":
+            return self.found()
+        if self.variant == "nowhere":
+            return [(address_of(self.words["registrar_nowhere"]), None)]
+        return [(self.upstream["coaps"], self.upstream["jpy"] if self.variant == "plain" else None)]
+
+    def found(self):
+        """Who answers to the question for a join port; else nobody."""
+        if not self.rule("asks for a registrar"):
+            return []
+        if not self.rule("asks without wildcards"):
+            links.ask(address_of(self.words["registrar_finder"]), "rt=brski*")
+        reply = links.ask(address_of(self.words["registrar_finder"]), "rt=brski.rjp")
+        targets = [target for target, _ in links.parse(reply.text)] if reply else []
+        return [(None, address_of(t.removeprefix("jpy://"))) for t in targets if t.startswith("jpy://")]
+
+    def links(self, query):
+        """What devices are told that ask for a way."""
+        if query not in ("brski-jp=*", "brski-jp"):
+            return b""
+        target = "" if self.rule("tells its ports without an address") else "coaps://192.0.2.1"
+        return ",".join(f"<{target}>;brski-jp={port.udp.getsockname()[1]}" for port in self.ports).encode()
+
     def start(self):
+        self.finder.start()
         for loop in (self.accept, self.datagrams):
             self.run(loop)
         return self
@@ -51,9 +97,9 @@ class ReferenceProxy(Role):
         self.tcp.close()
         for thread in self.threads:
             thread.join(5)
-        self.stateful.close()
-        self.stateless.close()
-        self.udp.close()
+        self.finder.stop()
+        for port in self.ports:
+            port.close()
 
     # -- circuits
 
@@ -87,22 +133,53 @@ class ReferenceProxy(Role):
 
     def datagrams(self):
         while not self.stopping.is_set():
-            waiting = [self.udp, *self.stateful.sockets(), *self.stateless.sockets()]
-            for each in select.select(waiting, [], [], POLL_S)[0]:
+            waiting = {s: port for port in self.ports for s in port.sockets()}
+            for each in select.select(list(waiting), [], [], POLL_S)[0]:
                 with contextlib.suppress(OSError):
-                    octets, address = each.recvfrom(65536)
-                    if each is self.udp:
-                        self.from_device(octets, address)
-                    else:
-                        way = self.stateful if each in self.stateful.by_socket else self.stateless
-                        way.from_registrar(each, octets, address)
+                    waiting[each].take(each)
 
-    def from_device(self, octets, address):
-        """Stateless where the registrar can, which it can but in the configuration "stateful"."""
-        if self.variant == "stateful" or not self.rule("prefers the join port"):
-            self.stateful.from_device(octets, address)
-        if self.variant != "stateful":
-            self.stateless.from_device(octets, address)
+
+class JoinPort:
+    """Where devices send what goes to one registrar."""
+
+    def __init__(self, proxy, registrar, join_port):
+        self.rule = proxy.rule
+        self.udp = udp_socket()
+        self.stateful = registrar and Stateful(self, registrar, BRIEF_S if proxy.variant == "brief" else EXPIRY_S)
+        self.stateless = join_port and Stateless(self, join_port)
+        self.ways = [way for way in (self.stateful, self.stateless) if way]
+
+    def sockets(self):
+        return [self.udp, *(s for way in self.ways for s in way.sockets())]
+
+    def close(self):
+        for each in self.sockets():
+            each.close()
+
+    def take(self, each):
+        """Something has come to one of the sockets."""
+        way = next((way for way in self.ways if each in way.sockets()), None)
+        try:
+            octets, address = each.recvfrom(65536)
+        except ConnectionError:
+            if way is self.stateful and self.rule("passes errors on"):
+                self.be_away()
+            return
+        if way:
+            way.from_registrar(each, octets, address)
+        else:
+            for way in self.chosen():
+                way.from_device(octets, address)
+
+    def chosen(self):
+        return self.ways if not self.stateless or not self.rule("prefers the join port") else [self.stateless]
+
+    def be_away(self):
+        """Whoever sends meanwhile is told that nobody is here: by the kernel, since nobody else may."""
+        address = self.udp.getsockname()
+        self.udp.close()
+        time.sleep(AWAY_S)
+        self.udp = udp_socket(address)
 
 
 class Circuit:
@@ -118,7 +195,7 @@ class Circuit:
             while self.open and not self.proxy.stopping.is_set():
                 for each in select.select(list(self.open), [], [], POLL_S)[0]:
                     self.pass_on(each)
-        except ConnectionError:
+        except OSError:
             self.broken()
         for each in self.other:
             each.close()
@@ -145,48 +222,58 @@ class Circuit:
 class Stateful:
     """A socket towards the registrar for each device."""
 
-    def __init__(self, proxy):
-        self.proxy, self.rule = proxy, proxy.rule
-        self.by_device, self.by_socket = {}, {}
+    def __init__(self, port, registrar, expiry_s):
+        self.port, self.rule, self.registrar, self.expiry_s = port, port.rule, registrar, expiry_s
+        self.by_device, self.by_socket, self.used = {}, {}, {}
 
     def sockets(self):
         return list(self.by_socket)
 
-    def close(self):
-        for each in self.by_socket:
-            each.close()
-
     def from_device(self, octets, address):
+        self.forget()
         if address not in self.by_device:
             mine = sum(host == address[0] for host, _ in self.by_device)
             if mine >= MAPPINGS_PER_NEIGHBOUR and self.rule("bounds the mappings of one neighbour"):
                 return
             shared = next(iter(self.by_socket), None)
             fresh = shared is None or self.rule("gives each device a source port")
-            made = udp_socket() if fresh else shared
+            made = self.towards_registrar() if fresh else shared
             self.by_device[address], self.by_socket[made] = made, address
-        self.by_device[address].sendto(octets, self.proxy.upstream["coaps"])
+        self.used[address] = time.monotonic()
+        self.by_device[address].send(octets)
 
-    def from_registrar(self, each, octets, address):
-        if address == self.proxy.upstream["coaps"]:
-            self.proxy.udp.sendto(octets, self.by_socket[each])
+    def towards_registrar(self):
+        made = udp_socket()
+        made.connect(self.registrar)
+        return made
+
+    def from_registrar(self, each, octets, _address):
+        self.forget()
+        if each in self.by_socket:
+            self.used[self.by_socket[each]] = time.monotonic()
+            self.port.udp.sendto(octets, self.by_socket[each])
+
+    def forget(self):
+        """Who has been silent, in both directions."""
+        for address in [a for a, at in self.used.items() if time.monotonic() - at > self.expiry_s]:
+            if self.rule("forgets who is silent"):
+                gone = self.by_device.pop(address)
+                self.used.pop(address)
+                if self.by_socket.pop(gone, None):
+                    gone.close()
 
 
 class Stateless:
     """One socket towards the registrar; who a device is travels along, sealed."""
 
-    def __init__(self, proxy):
-        self.proxy, self.rule = proxy, proxy.rule
+    def __init__(self, port, registrar):
+        self.port, self.rule, self.registrar = port, port.rule, registrar
         self.key = AESGCM(AESGCM.generate_key(128))
         self.socket = udp_socket()
         self.others = []
 
     def sockets(self):
         return [self.socket, *self.others]
-
-    def close(self):
-        for each in self.sockets():
-            each.close()
 
     def from_device(self, octets, address):
         header = self.seal(address, b"" if self.rule("keeps the header short") else bytes(16))
@@ -196,15 +283,17 @@ class Stateless:
         if not self.rule("has one source port for all devices"):
             towards = udp_socket()
             self.others.append(towards)
-        towards.sendto(cbor2.dumps(parts), self.proxy.upstream["jpy"])
+        towards.sendto(cbor2.dumps(parts), self.registrar)
 
     def from_registrar(self, _each, octets, _address):
         try:
             header, content = cbor2.loads(octets)[:2]
             device = self.opened(header)
+            if self.last != device and not self.rule("knows the header that comes back"):
+                device = self.last
         except Exception:  # whatever came: it is dropped
             return
-        self.proxy.udp.sendto(content, device)
+        self.port.udp.sendto(content, device)
 
     def seal(self, address, padding):
         nonce = os.urandom(NONCE)
@@ -233,9 +322,9 @@ def address_of(text):
     return host, int(port)
 
 
-def udp_socket():
+def udp_socket(address=("127.0.0.1", 0)):
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind(("127.0.0.1", 0))
+    made.bind(address)
     return made
 
 
