@@ -51,28 +51,14 @@ import subprocess
 import time
 import tomllib
 
+from brski_peer.ports import free_port
+
 from .core import PROFILES, Broken, Skipped
 
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
 _PLACE = re.compile(r"\{port:(\w+)\}|\{(\w+)\}")
-_given_ports = set()
-
-
-def free_port():
-    """Free for TCP and for UDP, and not handed out before."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
 
 
 def wait_until(condition, what, timeout=START_TIMEOUT_S):

@@ -5,7 +5,6 @@ import contextlib
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 
 import cbor2
@@ -14,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from brski_peer import certs, coap, cose, dtls, forge
+from brski_peer.ports import free_port
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 VECTORS = pathlib.Path(os.environ.get("BRSKI_VECTORS", REPOSITORY.parent / "shared" / "vectors"))
@@ -97,12 +97,6 @@ def identities(tmp_path_factory):
     directory, ca = tmp_path_factory.mktemp("coap-identities"), certs.make_ca("Peer CA")
     return (FileIdentity(certs.make_registrar(ca), directory, "server"),
             FileIdentity(certs.make_idevid(ca, "SN-1"), directory, "client"))
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @contextlib.contextmanager

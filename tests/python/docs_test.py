@@ -6,11 +6,12 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 
 import pytest
+
+from brski_peer.ports import free_port
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (REPOSITORY / os.environ.get("BUILD", "build")).resolve()
@@ -160,16 +161,6 @@ def indented_blocks(text, title):
     return blocks
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 # Every job of the shell is ended by its number, whatever became of the script.
 PROLOGUE = """set -em
 trap 'for p in $(jobs -p); do kill $p 2>/dev/null || :; done; wait' EXIT
@@ -199,7 +190,7 @@ def _by_hand(tmp_path_factory):
     """The folder after every command was run in order, and what they said."""
     folder = tmp_path_factory.mktemp("by-hand")
     (folder / "build").symlink_to(BUILD)
-    masa, registrar, coaps = free_ports(3)
+    masa, registrar, coaps = free_port(), free_port(), free_port()
     script = by_hand_script().replace("9443", str(masa)).replace("8443", str(registrar))
     script = script.replace("5684", str(coaps))
     with subprocess.Popen(["bash", "-c", script], cwd=folder, stdin=subprocess.DEVNULL,

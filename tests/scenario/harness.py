@@ -15,6 +15,8 @@ import socket
 import subprocess
 import time
 
+from brski_peer.ports import free_port
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (REPOSITORY / os.environ.get("BUILD", "build")).resolve()
 
@@ -36,24 +38,6 @@ def wait_until(condition, what, timeout=None):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout or PATIENCE:g} s in vain for: {what}")
         time.sleep(0.02)
-
-
-_given_ports = set()
-
-
-def free_port():
-    """A port nobody listens on right now, by TCP or UDP, and that was not handed out before."""
-    while True:
-        with socket.socket() as s, socket.socket(type=socket.SOCK_DGRAM) as u:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-            try:
-                u.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
 
 
 def listening(port):
