@@ -308,6 +308,7 @@ def issued(c):
     return len(c.registrar.lines("event=certificate-issued"))
 
 
+@pytest.mark.alone
 def test_reloads_under_load_drop_no_request(busy_cell):
     """Certificates go back and forth between two all the while."""
     c = busy_cell
@@ -324,6 +325,7 @@ def test_reloads_under_load_drop_no_request(busy_cell):
     assert reloads >= 5
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["registrar", "masa"])
 def test_restarts_under_load_answer_every_request_that_was_accepted(busy_cell, name):
     """Devices find nobody listening for a moment and come back; none sends a request in vain."""

@@ -76,6 +76,7 @@ def test_repetition_and_reordering():
         assert firsts != sorted(firsts) and ends.relay.count["reordered"] > 10
 
 
+@pytest.mark.alone
 def test_delay():
     with Ends(delay=0.1, jitter=0.05) as ends:
         began = time.monotonic()
