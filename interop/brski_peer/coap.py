@@ -247,9 +247,12 @@ class Client:
         return True
 
     def shake_hands(self):
-        deadline = time.monotonic() + self.timeout
         for datagram in self.link.begin():
             self.throw(datagram)
+        self.wait_established()
+
+    def wait_established(self):
+        deadline = time.monotonic() + self.timeout
         while not self.link.established:
             left = deadline - time.monotonic()
             if left <= 0:

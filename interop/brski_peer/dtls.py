@@ -73,7 +73,8 @@ _VERIFY_PEER, _FAIL_IF_NO_PEER = 1, 2
 _OP_NO_QUERY_MTU, _OP_COOKIE_EXCHANGE = 1 << 12, 1 << 13
 _WANT_READ, _ZERO_RETURN = 2, 6
 _CTRL_SET_MTU, _CTRL_TIMEOUT, _CTRL_HANDLE_TIMEOUT = 17, 73, 74
-_CTRL_SET_MIN_PROTO = 123
+_CTRL_SET_MIN_PROTO, _CTRL_SET_GROUPS, _CTRL_GET_GROUP = 123, 92, 134
+X25519 = 1034  # as OpenSSL numbers it
 _DTLS12 = 0xFEFD
 _FRAGMENT_CODES = {512: 1, 1024: 2, 2048: 3, 4096: 4}
 
@@ -123,9 +124,10 @@ def _der(x509):
 
 class Context:
     """identity: has cert_path and key_path; None: no certificate. A server demands a certificate of
-    its client, whoever issued it, and sends a cookie first unless cookies is False."""
+    its client, whoever issued it, unless demand is False, and sends a cookie first unless cookies is
+    False. groups: "X25519", as OpenSSL writes them; None: its own choice."""
 
-    def __init__(self, identity=None, server=False, ciphers=CIPHERS, cookies=True):
+    def __init__(self, identity=None, server=False, ciphers=CIPHERS, cookies=True, demand=True, groups=None):
         self.server = server
         self.ctx = _CTX_new(_DTLS_server_method() if server else _DTLS_client_method())
         _CTX_ctrl(self.ctx, _CTRL_SET_MIN_PROTO, _DTLS12, None)
@@ -135,7 +137,9 @@ class Context:
         if identity:
             self._must(_CTX_chain(self.ctx, str(identity.cert_path).encode()))
             self._must(_CTX_key(self.ctx, str(identity.key_path).encode(), _PEM))
-        _CTX_verify(self.ctx, (_VERIFY_PEER | _FAIL_IF_NO_PEER) if server else _VERIFY_PEER, None)
+        if groups:
+            self._must(_CTX_ctrl(self.ctx, _CTRL_SET_GROUPS, 0, groups.encode()))
+        _CTX_verify(self.ctx, (_VERIFY_PEER | _FAIL_IF_NO_PEER) if server and demand else _VERIFY_PEER, None)
         _CTX_judge(self.ctx, ctypes.cast(_accept_anybody, c_void_p), None)
         if server and cookies:
             self._use_cookies()
@@ -261,6 +265,11 @@ class Link:
     @property
     def cipher(self):
         return _cipher_name(_cipher(self.ssl)).decode()
+
+    @property
+    def group(self):
+        """The group that keys were agreed on in, by OpenSSL's number."""
+        return _ctrl(self.ssl, _CTRL_GET_GROUP, 0, None)
 
     @property
     def max_fragment(self):

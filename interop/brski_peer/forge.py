@@ -99,6 +99,12 @@ def spki(cert):
                                           serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
+def aki_of_key(cert):
+    """The idevid-issuer of a certificate that names no issuer's key: made of its own."""
+    digest = x509.SubjectKeyIdentifier.from_public_key(cert.public_key()).digest
+    return tlv(0x04, tlv(0x30, tlv(0x80, digest)))
+
+
 def extension(cert, oid):
     """The extension's value, or None."""
     try:

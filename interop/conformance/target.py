@@ -25,6 +25,9 @@ A target file (TOML):
     variants = ["known-owner"]            # other values of {variant}; the usual one is "plain"
     ready = "listening"                   # what it writes when it is up; else a TCP address has to answer
 
+    [lacks]                               # what it cannot do, and says so; the reason is shown
+    dtls13 = "its library has none"
+
     [pledge]
     coaps = true                          # it can join over CoAPS
 
@@ -38,8 +41,8 @@ A target file (TOML):
     approve = "ctl approve {serial}"
 
 Every command may use {state} (a folder of this run), {lab} (the suite's folder of keys and certificates),
-{variant}, {here} (the folder of the target file), {port:NAME}, and what its action is about: see
-docs of each trial. The environment has BUILD as the caller set it.
+{variant}, {here} (the folder of the target file), {port:NAME}, {multicast} (an interface where a group of
+the link can be asked, or nothing), and what its action is about: see docs of each trial. The environment has BUILD as the caller set it.
 """
 import os
 import pathlib
@@ -58,7 +61,17 @@ from .core import PROFILES, Broken, Skipped
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
+GROUP = "ff02::fd"  # all CoAP nodes of a link (RFC 7252 §12.8)
 _PLACE = re.compile(r"\{port:(\w+)\}|\{(\w+)\}")
+
+
+def multicast_interface():
+    """Where a group of a link can be asked: an interface with a link-local address; "" without one."""
+    try:
+        lines = pathlib.Path("/proc/net/if_inet6").read_text().split("\n")
+    except OSError:
+        return ""
+    return next((words[5] for line in lines if (words := line.split()) and words[0].startswith("fe80")), "")
 
 
 def wait_until(condition, what, timeout=START_TIMEOUT_S):
@@ -125,7 +138,7 @@ class Instance:
 
     def fill(self, text, **words):
         known = {"state": self.state, "lab": self.lab.directory, "variant": self.variant,
-                 "here": self.target.here, **self.words, **words}
+                 "here": self.target.here, "multicast": multicast_interface(), **self.words, **words}
 
         def place(match):
             port, word = match.groups()

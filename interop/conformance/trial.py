@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 
-from brski_peer import coap, crl, wire
+from brski_peer import coap, crl, dtls, wire
 
 from . import shown
 from .core import Broken, TrialBase, Wrong, said
@@ -50,6 +50,12 @@ class Trial(TrialBase):
         self.record("admin", action, " ".join(f"{k}={v}" for k, v in words.items()))
         return self.instance.do(action, **words)
 
+    def may_lack(self, what):
+        """Skips where the target file says, with the reason, that the target lacks this ([lacks])."""
+        reason = self.target.settings.get("lacks", {}).get(what)
+        if reason:
+            self.skip(reason)
+
     # -- judging
 
     def refused(self, reply, *wanted, why=""):
@@ -66,6 +72,12 @@ class Trial(TrialBase):
         if wanted and reply.said not in wanted or not wanted and not reply.said.startswith("4."):
             raise Wrong(f"the answer is {reply.said} instead of {' or '.join(wanted) or '4.xx'}"
                         f"{': ' + why if why else ''}; it says: {said(reply)}")
+        return reply
+
+    def coap_is(self, reply, wanted, why):
+        """why: what was asked for, in which case."""
+        if reply.said != wanted:
+            raise Wrong(f"the answer is {reply.said} instead of {wanted}: {why}; it says: {said(reply)}")
         return reply
 
     def json(self, reply):
@@ -109,7 +121,7 @@ class Trial(TrialBase):
         ended = []
         try:
             yield ended
-        except (wire.Closed, coap.Silence, ConnectionError) as e:
+        except (wire.Closed, coap.Silence, dtls.Failed, ConnectionError) as e:
             ended.append(str(e))
             self.record("received", "the connection ends", str(e))
 
@@ -203,6 +215,7 @@ class RecordedConnection(wire.Connection):
 class RecordedClient(coap.Client):
     def __init__(self, trial, port, identity=None, **how):
         self.trial = trial
+        how["timeout"] = min(how.get("timeout", PATIENCE_S), trial.session.patience)
         try:
             super().__init__(port, identity, **how)
         except Exception as e:

@@ -11,12 +11,13 @@ from brski_peer.registrar import FakeRegistrar
 from .core import Wrong
 from .lab import Device, alternative_names
 from .trial import Trial
+from .trial_coaps import CoapsSteps
 from .trial_masa import leads_to
 
 UPSTREAM = "upstream"  # the configuration in which a registrar gets certificates from the suite's CA
 
 
-class RegistrarTrial(Trial):
+class RegistrarTrial(CoapsSteps, Trial):
     """masa: our MASA, honest when the check begins (brski_peer.masa says how it lies)."""
 
     def __init__(self, subject, session):
@@ -92,8 +93,9 @@ class RegistrarTrial(Trial):
         return self.connect(port, **how)
 
     def coap_pledge(self, device=None, **how):
-        """Our constrained pledge on a new association (brski_peer.constrained)."""
-        host, port = self.instance.address("coaps")
+        """Our constrained pledge on a new association (brski_peer.constrained), to another port perhaps."""
+        host, usual = self.instance.address("coaps")
+        port = how.pop("port", usual)
         made = constrained.Pledge(port, identity_of(device), host=host, connect=self.coap_connect, **how)
         self.record("sent", "DTLS handshake", f"as {device_name(device)}")
         return made
@@ -152,7 +154,7 @@ class RegistrarTrial(Trial):
     def coap_joined(self, pledge, key=None):
         """The same over CoAPS."""
         for reply in (pledge.request_voucher(), pledge.voucher_status()):
-            if reply.said != "2.04":
+            if not reply.said.startswith("2."):
                 raise Wrong(f"a device that may join gets {reply}")
         reply, key = pledge.enroll(key)
         if reply.said != "2.04":

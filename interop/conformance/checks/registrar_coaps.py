@@ -8,7 +8,7 @@ from ..core import MUST, check
 CBRSKI = ("cbrski",)
 
 
-@check("R-01", level=MUST, role="registrar", profiles=CBRSKI,
+@check("R-01", "R-10", level=MUST, role="registrar", profiles=CBRSKI,
        mutant="strips certificates from vouchers over CoAP")
 def coaps_voucher_comes_without_unprotected_certificates(t):
     """rv answers 2.04 with a voucher in format 836; what certificates the MASA put into the unprotected

@@ -8,10 +8,10 @@ import ssl
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from brski_peer import certs, forge, voucher, wire
+from brski_peer import certs, cose, forge, voucher, wire
 
 from ..trial_masa import leads_to
-from .forms import CmsForm
+from .forms import CmsForm, CoseForm
 from .rules import Refused
 
 BRSKI = "/.well-known/brski/"
@@ -96,12 +96,24 @@ class MasaLeg:
         return reply.body
 
     def looked_at(self, form, rvr, octets):
-        """A voucher in CMS before it is handed on: is it about what was asked, and of this manufacturer?"""
+        """A voucher before it is handed on: is it about what was asked, and of this manufacturer?"""
+        if form is CoseForm:
+            self.signed_right(octets)
         if form is CmsForm and not self.is_right(rvr, octets) and self.rule("looks into the voucher"):
             raise Refused(502, "The manufacturer's voucher is wrong.")
         if form is CmsForm and octets.find(b"\x02\x01\x01\x31", 0, 40) > 0 and not self.rule(
                 "relays every version of CMS"):
             raise Refused(502, "That version is not relayed here.")
+
+    def signed_right(self, octets):
+        """A voucher in COSE: by a certificate that came with it, under the manufacturer's root."""
+        try:
+            box = cose.parse(octets)
+            signer = box.signer()
+        except Exception as e:
+            raise Refused(502, "The manufacturer's voucher is not signed.") from e
+        self.refuse("takes vouchers in COSE under a root it knows",
+                    not leads_to(signer, box.certs, [self.lab.maker.root]), 502, "Who has signed that voucher?")
 
     def is_right(self, rvr, octets):
         try:

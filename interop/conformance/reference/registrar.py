@@ -13,7 +13,8 @@ from . import pledge_rules
 from .est import Est
 from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
 from .masa_leg import BRSKI, MasaLeg
-from .registrar_coap import CoapSide
+from .registrar_coap import CoapSide, JoinPort
+from .registrar_coap_links import Announcer
 from .rules import Refused, Role, answered
 from .tls import Shown
 from .upstream import UpstreamEst
@@ -51,19 +52,25 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         self.clients = {}       # certificate → Client
         self.approved, self.rejected = set(), set()
         self.est = UpstreamEst(self, words["upstream"]) if variant == "upstream" else Est(self)
-        self.coap = CoapSide(self)
-        self.addresses = {"https": ("127.0.0.1", self.port), "coaps": ("127.0.0.1", self.coap.port)}
+        self.coap, self.join_port = CoapSide(self), JoinPort(self)
+        self.announcer = Announcer(rules, self.coap.port, self.join_port.port)
+        ports = {"https": self, "coaps": self.coap, "jpy": self.join_port, "discovery": self.announcer}
+        self.addresses = {kind: ("127.0.0.1", server.port) for kind, server in ports.items()}
+        if self.announcer.group:
+            self.addresses["discovery_group"] = self.announcer.group
         self.files = {"domain_ca": self.domain.file("issuing.crt"),
                       "domain_root": self.domain.file("root.crt")}
         self.actions = {"approve": lambda serial: self.approved.add(serial),
                         "reject": lambda serial: self.rejected.add(serial)}
 
     def start(self):
-        self.coap.start()
+        for beside in (self.coap, self.join_port, self.announcer):
+            beside.start()
         return Server.start(self)
 
     def stop(self):
-        self.coap.stop()
+        for beside in (self.coap, self.join_port, self.announcer):
+            beside.stop()
         Server.stop(self)
 
     # -- HTTP
@@ -219,7 +226,10 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
             fields["nonce"] = form.new_nonce()
         if not self.rule("leaves proximity-registrar-cert out of its own request"):
             fields["proximity-registrar-cert"] = form.leaf(self.identity.der)
-        if not self.rule("names the issuer of the IDevID"):
+        if fields["idevid-issuer"] is None:
+            if self.rule("makes an issuer of the key where none is named"):
+                fields["idevid-issuer"] = form.leaf(forge.aki_of_key(forge.parse(request.peer_der)))
+        elif not self.rule("names the issuer of the IDevID"):
             fields.pop("idevid-issuer")
         if not self.rule("dates its request"):
             fields["created-on"] = voucher.timestamp(seconds=-7200)
@@ -229,7 +239,8 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         if not self.rule("signs with a certificate for registration authorities"):
             signer = self.domain.registrar_identity(eku=[forge.certs.SERVER_AUTH])
         if form is not CmsForm:
-            return form.sign_rvr(fields, signer, request.peer_chain)
+            shown = request.peer_chain if self.rule("sends the device's chain to the MASA") else []
+            return form.sign_rvr(fields, signer, shown)
         return self.signed_request(fields, signer)
 
     def signed_request(self, fields, signer):
