@@ -197,6 +197,24 @@ def flattened(octets):
     return _dumps({"payload": members["payload"], **only})
 
 
+def general(octets):
+    """The general serialization without padding of what may be another one, for a reader that
+    does not judge; ValueError for what is no JWS at all."""
+    if octets.count(b".") == 2 and b"{" not in octets:
+        protected, payload, signature = octets.decode().split(".")
+        members = {"payload": payload, "signatures": [{"protected": protected, "signature": signature}]}
+    else:
+        members = json.loads(octets)
+        if "signatures" not in members and "protected" in members:
+            members = {"payload": members.pop("payload"), "signatures": [members]}
+        elif b"=" not in octets:
+            return octets
+    members["payload"] = members["payload"].rstrip("=")
+    for signature in members["signatures"]:
+        signature["signature"] = signature["signature"].rstrip("=")
+    return json.dumps(members, separators=(",", ":")).encode()
+
+
 def flip_signature(octets, index=0):
     """The same artifact; one signature has a bit changed."""
     members = json.loads(octets)
@@ -306,6 +324,11 @@ def _element(payload, element):
         raise ValueError("a header is no object")
     return Signature(members, octets, unprotected, from_b64url(element.get("signature")),
                      f"{element['protected']}.{payload}".encode())
+
+
+def leaves(octets):
+    """Those of a voucher or a request, however it is serialized and signed."""
+    return parse(general(octets)).decode()[1]
 
 
 def read(octets, hints=()):

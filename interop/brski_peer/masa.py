@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 
-from . import cose, forge, voucher
+from . import cose, forge, jws, voucher
 from .server import Answer, Server, text
 
 CMS_TYPE = "application/voucher-cms+json"
@@ -30,6 +30,8 @@ class FakeMasa(Server):
         self.lie = None
         self.cms = {}
         self.cose = {}
+        self.jws = {}           # arguments of jws.sign()
+        self.reshape = None     # octets of a voucher in JWS → other octets
         self.cose_type = COSE_TYPE  # the one name it has for a voucher in COSE
         self.pin_form = "pinned-domain-cert"  # of vouchers in COSE
         self.answer = None
@@ -54,6 +56,8 @@ class FakeMasa(Server):
     def voucher(self, request):
         if self.is_cose(request):
             return self.cose_voucher(request)
+        if request.header("content-type") == jws.MEDIA_TYPE:
+            return self.jws_voucher(request)
         if request.header("content-type") in (COSE_TYPE, OLDER_COSE_TYPE):
             return text(415, "another name for it, please\n")
         try:
@@ -85,6 +89,19 @@ class FakeMasa(Server):
              "pinned-domain-cert": voucher.b64(forge.der(pin))})
         return Answer(200, octets, self.cose_type, delay=self.delay)
 
+    def jws_voucher(self, request):
+        """Whatever is wrong with the request, somebody else judges it."""
+        asked, chain = jws.leaves(request.body), jws.parse(jws.general(request.body)).certs
+        signer = next(c for c in chain if not forge.is_ca(c))
+        fields = forge.voucher_fields(asked, pin=forge.lowest_ca(chain, signer))
+        if self.lie:
+            fields = self.lie(fields)
+        octets = jws.sign_voucher(fields, self.signer, **self.jws)
+        octets = self.reshape(octets) if self.reshape else octets
+        self.vouchers.append(octets)
+        self.logged.setdefault(asked["serial-number"], []).append(fields)
+        return Answer(200, octets, jws.MEDIA_TYPE, delay=self.delay)
+
     def pin_of(self, rvr):
         """The certificate nearest to the signer that is a CA, else the signer itself."""
         return forge.lowest_ca(rvr.certs, rvr.signer)
@@ -108,6 +125,8 @@ class FakeMasa(Server):
         return log
 
     def audit_log(self, request):
+        if request.header("content-type") == jws.MEDIA_TYPE:
+            return self.log_answer(self.audit(jws.leaves(request.body)["serial-number"]))
         rvr = (cose.parse if self.is_cose(request) else forge.read)(request.body)
         return self.log_answer(self.audit(rvr.fields["serial-number"]))
 

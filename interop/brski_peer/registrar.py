@@ -9,7 +9,7 @@ None to hang up, or NotImplemented for the honest answer.
 import base64
 import json
 
-from . import forge
+from . import forge, jws
 from .pledge import est_body
 from .server import Answer, Server, text
 
@@ -28,6 +28,8 @@ class FakeRegistrar(Server):
         self.pin = self.ca.cert
         self.lie = None        # fields → fields of the voucher
         self.cms = {}          # arguments for its signing
+        self.jws = {}          # the same for one in JWS
+        self.reshape = None    # octets of a voucher in JWS → other octets
         self.attributes = None  # csrattrs: DER; None answers 204
         self.profile = {}      # changes to the certificate issued
         self.on = {}
@@ -54,7 +56,14 @@ class FakeRegistrar(Server):
     # -- honest answers
 
     def voucher(self, request):
+        if request.header("content-type") == jws.MEDIA_TYPE:
+            return Answer(200, self.make_jws_voucher(request.body), jws.MEDIA_TYPE)
         return Answer(200, self.make_voucher(request.body), CMS_TYPE)
+
+    def make_jws_voucher(self, pvr_octets):
+        fields = forge.voucher_fields(jws.leaves(pvr_octets), pin=self.pin)
+        octets = jws.sign_voucher(self.lie(fields) if self.lie else fields, self.signer, **self.jws)
+        return self.reshape(octets) if self.reshape else octets
 
     def make_voucher(self, pvr_octets, lie=None, signer=None, **cms):
         fields = forge.voucher_fields(forge.read(pvr_octets).fields, pin=self.pin)

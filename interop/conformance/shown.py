@@ -11,7 +11,7 @@ from asn1crypto import csr as asn1_csr
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from brski_peer import cms, coap, cose, voucher
+from brski_peer import cms, coap, cose, jws, voucher
 
 LONG = 4000  # characters of one message in a report; nobody reads more
 CERTIFICATE_LEAVES = ("pinned-domain-cert", "proximity-registrar-cert")
@@ -25,6 +25,7 @@ def message(media_type, body):
     if not body:
         return ""
     readers = {"application/voucher-cms+json": signed_cms, "application/voucher+cose": signed_cose,
+               jws.MEDIA_TYPE: signed_jws,
                "application/voucher-cose+cbor": signed_cose, "application/json": as_json,
                "application/cbor": as_cbor, "application/pkcs7-mime": certificates,
                "application/pkix-cert": one_certificate, "application/pkcs10": request,
@@ -109,7 +110,31 @@ def open_leaves(leaves):
             leaves[name] = certificate_or_octets(base64.b64decode(leaves[name]))
     prior = leaves.get("prior-signed-voucher-request")
     if isinstance(prior, str):
-        leaves["prior-signed-voucher-request"] = cms_object(base64.b64decode(prior))
+        inside = base64.b64decode(prior)
+        leaves["prior-signed-voucher-request"] = (jws_object if inside[:1] == b"{" else cms_object)(inside)
+
+
+def signed_jws(body):
+    return pretty(jws_object(body))
+
+
+def jws_object(body):
+    """A JWS the same way; with several signatures, each."""
+    box = jws.parse(body)
+    payload = json.loads(box.payload)
+    for leaves in payload.values() if isinstance(payload, dict) else ():
+        if isinstance(leaves, dict):
+            open_leaves(leaves)
+    return {"signatures": [jws_signature(s) for s in box.signatures], "payload": payload}
+
+
+def jws_signature(signature):
+    try:
+        signer = named(signature.verify())
+    except Exception as e:
+        signer = f"NOT VERIFIED: {e}"
+    header = {name: value for name, value in signature.header.items() if name != "x5c"}
+    return {"signed by": signer, "header": header, "certificates": [named(c) for c in signature.certs]}
 
 
 def signed_cose(body):

@@ -3,7 +3,7 @@
 import datetime
 import ssl
 
-from brski_peer import certs, cms, cose, forge, voucher, wire
+from brski_peer import certs, cms, cose, forge, jws, voucher, wire
 from brski_peer.masa import CMS_TYPE, COSE_TYPE
 
 from .trial import Trial
@@ -141,7 +141,20 @@ class Registrar:
         fields = forge.changed(cose.rvr_fields(prior, device.identity.cert), changes)
         return cose.sign_rvr(fields, signer or self.identity, device.identity.chain(), **(how or {}))
 
+    def jws_pvr(self, device, how=None, **changes):
+        """The same in JWS. how: arguments of jws.sign()."""
+        fields = forge.changed(forge.pvr_fields(device.identity, self.identity.der), changes)
+        return jws.sign_request(fields, device.identity, **(how or {}))
+
+    def jws_rvr(self, device, prior=None, how=None, **changes):
+        fields = jws.rvr_fields(prior or self.jws_pvr(device), device.identity.cert)
+        how = {"x5c": self.identity.chain(with_root=True), **(how or {})}
+        return jws.sign_request(forge.changed(fields, changes), self.identity, **how)
+
     # -- asking
+
+    def jws_ask(self, body):
+        return self.ask(body, content_type=jws.MEDIA_TYPE, accept=jws.MEDIA_TYPE)
 
     def ask(self, body, path="requestvoucher", content_type=CMS_TYPE, accept=CMS_TYPE, headers=()):
         more = ([("Accept", accept)] if accept else []) + list(headers)

@@ -8,6 +8,7 @@ from brski_peer.server import Answer, Server
 from ..trial_masa import leads_to
 from . import masa_chain
 from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
+from .jws_form import JwsForm
 from .masa_voucher import Vouchers, octets_of_nonce
 from .old_tls import OldTls
 from .rules import Refused, Role, answered
@@ -22,7 +23,7 @@ REQUESTS_OF_ONE = 10  # in the variant limited
 class ReferenceMasa(Role, OldTls, Server):
     """Variants: known-owner, vouchers for the owner of a device only, nonceless ones too; promising,
     the same with a promise of renewals; limited, which serves few requests of each registrar."""
-    profiles = ("rfc8995", "8366bis", "cbrski")
+    profiles = ("rfc8995", "8366bis", "cbrski", "jws")
     variants = ("known-owner", "promising", "limited")
 
     def __init__(self, lab, folder, rules, variant="plain", masa_url=None):
@@ -110,6 +111,8 @@ class ReferenceMasa(Role, OldTls, Server):
         self.tolerate(form, octets, message)
         if form.is_plain_data(octets) and not self.rule("reads the older content type"):
             raise Refused(400, "That is plain data.")
+        if form is JwsForm and form.is_escaped(octets) and not self.rule("reads escaped slashes in x5c"):
+            raise Refused(400, "No backslashes, please.")
         if message.signer is None:
             if not flaw:
                 self.refuse(f"verifies the {what}'s signature", True, 403,

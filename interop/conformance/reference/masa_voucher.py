@@ -8,6 +8,7 @@ import cbor2
 from brski_peer import cms, cose, forge, voucher
 
 from .forms import CmsForm
+from .jws_form import JwsForm, written
 
 NONCELESS_S = 1200
 PROMISE_S = 30 * 86400
@@ -119,6 +120,8 @@ class Vouchers:
         return more
 
     def signed(self, form, fields):
+        if form is JwsForm:
+            return written(self, voucher.VOUCHER, fields, self.signer, self.signer.chain())
         if form is not CmsForm:
             return self.signed_in_cose(fields)
         how = {}

@@ -64,13 +64,14 @@ class ReferencePledge(Role):
             return 1, str(e)
         return 0, "renewed"
 
-    def round(self, key, certificate, anchors, urls, device_state, policy="any", **_more):
-        """One attempt per registrar."""
+    def round(self, key, certificate, anchors, urls, device_state, policy="any", over_https=None, **_more):
+        """One attempt per registrar. over_https: what kind of."""
+        over_https = over_https or Attempt
         if str(device_state) in self.enrolled and self.rule("starts only when it has not joined"):
             return 0, "already enrolled"
         said = []
         for url in urls.split():
-            kind = CoapAttempt if url.startswith("coaps:") else Attempt
+            kind = CoapAttempt if url.startswith("coaps:") else over_https
             try:
                 attempt = kind(self, forge.load(key, certificate), forge.load_certs(anchors), url)
                 attempt.policy = policy
@@ -89,6 +90,7 @@ class ReferencePledge(Role):
 
 class Attempt(Enrolment):
     """One registrar, from the handshake to the certificate."""
+    media_type = CMS_TYPE  # of requests and vouchers
 
     def __init__(self, pledge, identity, anchors, url, redirects=0):
         self.rule, self.pledge = pledge.rule, pledge
@@ -179,11 +181,11 @@ class Attempt(Enrolment):
     def ask(self, p, octets, asked):
         """Until there is an answer other than 202."""
         self.asked, self.last = asked, p
-        accept = CMS_TYPE if self.rule("says what it accepts") else None
+        accept = self.media_type if self.rule("says what it accepts") else None
         for _ in range(PENDING_MAX):
-            reply = self.last.request_voucher(octets, accept=accept, path=self.path)
+            reply = self.last.request_voucher(octets, self.media_type, accept, path=self.path)
             if reply.status == 401 and not self.rule("tells nobody a password before the voucher"):
-                reply = self.last.request_voucher(octets, accept=accept, headers=[("Authorization", PASSWORD)])
+                reply = self.last.request_voucher(octets, self.media_type, accept, headers=[("Authorization", PASSWORD)])
             if reply.status == 403 and not self.rule("ends the attempt at an error"):
                 continue
             if reply.status != 202:

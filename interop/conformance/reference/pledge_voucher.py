@@ -60,7 +60,7 @@ class Judge:
     def judge(self, reply):
         """Signature first, then what it says."""
         sent = reply.header("content-type") or ""
-        if sent != CMS_TYPE and not self.rule("compares media types as such"):
+        if sent != self.attempt.media_type and not self.rule("compares media types as such"):
             raise BadVoucher("That is no voucher by its type.")
         fields = self.contents(reply.body)
         if fields is None:

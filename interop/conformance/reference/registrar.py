@@ -12,6 +12,7 @@ from ..trial_masa import leads_to
 from . import pledge_rules
 from .est import Est
 from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
+from .jws_form import JwsForm, written
 from .masa_leg import BRSKI, MasaLeg
 from .registrar_coap import CoapSide, JoinPort
 from .registrar_coap_links import Announcer
@@ -38,7 +39,7 @@ class Client:
 
 class ReferenceRegistrar(Role, MasaLeg, Server):
     variants = ("asking", "older-devices", "self-signed", "rollover", "upstream")
-    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps")
+    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "jws")
 
     def __init__(self, lab, folder, rules, variant="plain", words=()):
         Role.__init__(self, lab, folder, rules, variant)
@@ -165,6 +166,8 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
             message = form.read(request.body, shown)
         except Unreadable as e:
             raise Refused(400, "That cannot be read.") from e
+        if form is JwsForm:
+            self.judge_jws(message)
         self.refuse("wants a voucher-request", message.container != REQUEST, 400, "That is no voucher-request.")
         if form is CmsForm:
             pledge_rules.own_type(self, request.body)
@@ -175,6 +178,15 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
             self.refuse(rule, True, 403, "The signature does not hold.")
             message.signer = shown[0] if rule == "wants a signer" else form.named_signer(request.body, shown)
         return message
+
+    def judge_jws(self, message):
+        """Its container, whatever it says."""
+        flaw = JwsForm.flaw(message.octets)
+        if flaw:
+            self.refuse(flaw, True, 400, "That is no voucher-request in JWS.")
+            message.signer = JwsForm.named_signer(message.octets)
+        if JwsForm.is_escaped(message.octets) and not self.rule("reads escaped slashes in x5c"):
+            raise Refused(400, "No backslashes, please.")
 
     def judge(self, form, pvr, idevid):
         """Everything that can be said of a request without asking anybody."""
@@ -238,6 +250,8 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         signer = self.identity
         if not self.rule("signs with a certificate for registration authorities"):
             signer = self.domain.registrar_identity(eku=[forge.certs.SERVER_AUTH])
+        if form is JwsForm:
+            return written(self, voucher.REQUEST, fields, signer, signer.chain(with_root=True))
         if form is not CmsForm:
             shown = request.peer_chain if self.rule("sends the device's chain to the MASA") else []
             return form.sign_rvr(fields, signer, shown)
