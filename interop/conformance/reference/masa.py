@@ -7,7 +7,7 @@ from brski_peer.server import Answer, Server
 
 from ..trial_masa import leads_to
 from . import masa_chain
-from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
+from .forms import FORMS, REQUEST, CmsForm, CoseForm, Unreadable, names_certificate, proximity
 from .jws_form import JwsForm
 from .masa_voucher import Vouchers, octets_of_nonce
 from .old_tls import OldTls
@@ -126,7 +126,7 @@ class ReferenceMasa(Role, OldTls, Server):
 
     def tolerate(self, form, octets, message):
         """What of a request in COSE a mutant stumbles over."""
-        if form is CmsForm:
+        if form is not CoseForm:
             return
         box = cose.parse(octets)
         odd = (("reads COSE without a tag", not box.tagged),
@@ -187,7 +187,7 @@ class ReferenceMasa(Role, OldTls, Server):
         self.form_of_answer(form, request)
         rvr = self.registrars_request(form, request)
         serial = rvr.fields.get("serial-number")
-        if serial is None and form is not CmsForm:  # of a mutant: that of the request inside
+        if serial is None and form is CoseForm:  # of a mutant: that of the request inside
             serial = cose.parse(rvr.fields["prior-signed-voucher-request"]).fields["serial-number"]
         pvr = self.pledges_request(form, rvr, serial)
         self.refuse("knows its devices", serial not in self.inventory, 404, "No such device.")
@@ -228,7 +228,7 @@ class ReferenceMasa(Role, OldTls, Server):
     # -- the audit log
 
     def request_audit_log(self, form, request):
-        if form is not CmsForm and not self.rule("answers requests for the log in COSE"):
+        if form is CoseForm and not self.rule("answers requests for the log in COSE"):
             raise Refused(415, "CMS, please.")
         broken = form.read(request.body).signer is None if form is CmsForm else False
         self.refuse("verifies who asks for the log", broken, 403, "The registrar's signature does not hold.")

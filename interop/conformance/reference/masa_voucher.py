@@ -7,7 +7,7 @@ import cbor2
 
 from brski_peer import cms, cose, forge, voucher
 
-from .forms import CmsForm
+from .forms import CmsForm, CoseForm
 from .jws_form import JwsForm, written
 
 NONCELESS_S = 1200
@@ -31,7 +31,7 @@ class Vouchers:
     def make(self, form, rvr, pvr, serial):
         """(the signed voucher, its event in the log)"""
         pin = self.pin(rvr)
-        if form is not CmsForm and not self.rule("pins the lowest CA"):
+        if form is CoseForm and not self.rule("pins the lowest CA"):
             pin = self.masa.lab.domain.root
         fields = {**self.leaves(form, rvr, pvr, serial, pin), **self.too_much(form, rvr, pvr)}
         kept = {name: value for name, value in fields.items() if value is not None}
@@ -39,7 +39,7 @@ class Vouchers:
         event = {"date": kept.get("created-on") or voucher.timestamp(), "domainID": self.domain_id(pin),
                  "nonce": forge.b64(nonce) if isinstance(nonce, bytes) else nonce,
                  "assertion": kept["assertion"]}
-        if form is not CmsForm:
+        if form is CoseForm:
             kept = self.in_cose(rvr, pvr, kept)
         return self.signed(form, kept), event
 
