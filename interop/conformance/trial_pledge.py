@@ -10,6 +10,7 @@ from brski_peer.registrar import FakeRegistrar
 
 from .lab import Device
 from .trial import Trial
+from .trial_finding import Finding
 
 EST_STEPS = ("cacerts", "csrattrs", "simpleenroll", "simplereenroll", "enrollstatus",
              "crts", "att", "sen", "sren", "es")
@@ -23,7 +24,7 @@ class Outcome:
     seconds: float
 
 
-class PledgeTrial(Trial):
+class PledgeTrial(Finding, Trial):
     """registrar: an honest registrar of ours over HTTPS, made when first asked for; set its `lie`,
     `on`, `pin`, … before run() (brski_peer.registrar says how). coap_registrar: the same over CoAPS.
 
@@ -33,7 +34,7 @@ class PledgeTrial(Trial):
     device knows EST but not BRSKI: it gets a certificate from {urls}, believing {implicit} (a PEM file of
     anchors it has from elsewhere), or, when that is empty, a CA with the SHA-256 {fingerprint} that its
     operator confirms; est_renew, that device gets another one. trial_cloud.py says what join_cloud and
-    join_cloud_patiently are.
+    join_cloud_patiently are, trial_finding.py what join_coap_discovery is.
     """
 
     def __init__(self, subject, session):

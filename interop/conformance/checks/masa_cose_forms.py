@@ -229,7 +229,7 @@ def cose_key_is_pinned_in_place_of_an_end_entity(t):
     t.need({"pinned-domain-pubk", "pinned-domain-pubk-sha256"} & set(fields), f"it pins no key: {set(fields)}")
 
 
-@check("A-07", level=MUST, role="masa", profiles=CBRSKI, mutant="pins the registrar's own key")
+@check("A-07", "K-04", level=MUST, role="masa", profiles=CBRSKI, mutant="pins the registrar's own key")
 def cose_pinned_key_is_the_registrars_own(t):
     """A key that is pinned is the one of the registrar's certificate, and no CA's."""
     own = forge.spki(t.lab.domain.registrar.cert)

@@ -18,7 +18,7 @@ def asked(t):
     return requests[0]
 
 
-@check("R-05", "R-06", level=MUST, role="pledge", profiles=CBRSKI, mutant="names its registrar over CoAP")
+@check("R-05", "R-06", "K-03", level=MUST, role="pledge", profiles=CBRSKI, mutant="names its registrar over CoAP")
 def coaps_request_names_the_registrar_it_is_sent_to(t):
     """A request in format 836 whose proximity leaf is the key, its digest or the certificate that the
     registrar showed."""

@@ -44,6 +44,14 @@ def coaps_request_for_a_certificate_has_the_idevids_subject(t):
     t.equal(csr_of(t).subject.public_bytes(), device.identity.cert.subject.public_bytes(), "the subject")
 
 
+@check("N-02", level=MUST, role="pledge", profiles=CBRSKI, mutant="enrols under a pinned root")
+def coaps_certificate_of_the_pinned_root_is_good(t):
+    """A pinned root that issues the device's certificate itself is all there is to verify it with."""
+    root = forge.load(t.lab.domain.file("root.key"), t.lab.domain.file("root.crt"))
+    t.coap_registrar.ca, t.coap_registrar.pin = root, root.cert
+    t.joins(None, t.coap_registrar)
+
+
 @check("N-03", level=MUST, role="pledge", profiles=CBRSKI, mutant="asks for crts where the pin does not do")
 def coaps_certificate_not_under_the_pin_is_verified_with_crts(t):
     """Where the new certificate does not lead to the pin the pledge asks for crts, and takes it when it

@@ -90,3 +90,10 @@ def coaps_request_says_the_serial_number(t):
     device = t.device()
     fields = cose.parse(request_of(t, device)).fields
     t.equal(fields.get("serial-number"), device.serial, "serial-number")
+
+
+@check("Y-15", level=MUST, role="pledge", profiles=CBRSKI, mutant="leaves idevid-issuer to the registrar")
+def coaps_request_has_no_idevid_issuer(t):
+    """idevid-issuer is the registrar's to add."""
+    _top, leaves = written(t)
+    t.need("idevid-issuer" not in leaves, "the request has idevid-issuer")

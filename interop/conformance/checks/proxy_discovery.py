@@ -49,7 +49,7 @@ def proxy_asks_without_wildcards(t):
     t.need(not any("*" in q for q in queries), f"it asks for {queries}")
 
 
-@check("J-21", level=MUST, role="proxy", profiles=CBRSKI, mutant="offers some of too many registrars")
+@check("J-21", "J-18", level=MUST, role="proxy", profiles=CBRSKI, mutant="offers some of too many registrars")
 def of_too_many_registrars_some_are_offered(t):
     """With more registrars than it can have ports for, the proxy chooses; devices are told some ports, and
     each leads to one registrar."""

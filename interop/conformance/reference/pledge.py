@@ -10,7 +10,7 @@ from brski_peer import forge, voucher, wire
 from brski_peer.pledge import CMS_TYPE, VOUCHER_PATH, Pledge
 from brski_peer.server import chain_of
 
-from . import pledge_voucher
+from . import pledge_find, pledge_voucher
 from .est_client import EstClients
 from .masa_chain import linked
 from .pledge_coap import FAILURES, BadVoucher, CoapAttempt, Failed
@@ -32,6 +32,7 @@ class ReferencePledge(Role):
     def __init__(self, lab, folder, rules, variant="plain"):
         super().__init__(lab, folder, rules, variant)
         self.actions = {"join": self.join,
+                        "join_coap_discovery": self.join_found,
                         "join_patiently": functools.partial(self.join, rounds=2), "renew": self.renew,
                         "join_proximity": functools.partial(self.join, policy="proximity")}
         plain = EstClients(lab, rules)
@@ -63,6 +64,10 @@ class ReferencePledge(Role):
         except (Failed, wire.Closed) as e:
             return 1, str(e)
         return 0, "renewed"
+
+    def join_found(self, *words, discovery, urls=None, **more):
+        """Where whoever answers in plain CoAP sends it."""
+        return self.join(*words, urls=" ".join(pledge_find.by_coap(self.rule, discovery)), **more)
 
     def round(self, key, certificate, anchors, urls, device_state, policy="any", over_https=None, **_more):
         """One attempt per registrar. over_https: what kind of."""

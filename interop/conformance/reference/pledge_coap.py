@@ -118,6 +118,8 @@ class CoapAttempt:
     def authorities(self, p):
         """The domain's certificates; those pinned may do."""
         if self.pinned is not None and self.pinned.issuer == self.pinned.subject:
+            if not self.rule("enrols under a pinned root"):
+                raise Failed("there is nothing between the root and us")
             return [self.pinned]
         if self.pinned is not None and not self.rule("asks for crts where the pin does not do"):
             return [self.pinned]

@@ -37,6 +37,8 @@ def request(rule, p):
         changes["serial_number"] = "UNKNOWN"
     if not rule("writes every leaf in its type"):
         changes["created_on"] = 1_700_000_000
+    if not rule("leaves idevid-issuer to the registrar"):
+        changes["idevid_issuer"] = forge.aki_tlv(p.identity.cert)
     if not rule("tags its request"):
         how["tag"] = False
     if not rule("signs as COSE has it"):
