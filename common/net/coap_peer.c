@@ -160,7 +160,7 @@ static int64_t session_due(struct coap_peer *p, int64_t now_ms)
 		return due;
 	if (now_ms >= idle_ms)
 		expire(p, NULL, NULL);
-	if (!p->worker->draining)
+	if (!p->worker->drain.begun)
 		return earlier(due, idle_ms);
 	if (now_ms >= p->alive_ms + silence_ms)
 		expire(p, NULL, NULL);

@@ -112,8 +112,7 @@ struct coap_server *coap_server_new(const struct coap_server_config *config, str
 	tls_slot_init(&s->tls, config->tls);
 	atomic_init(&s->sessions, 0);
 	atomic_init(&s->next_connection_id, FIRST_CONNECTION_ID);
-	atomic_init(&s->undrained, loop_count);
-	atomic_init(&s->drain_reported, false);
+	drain_init(&s->drain, loop_count);
 	if (set_up(s, loops, loop_count, e))
 		return s;
 	coap_server_free(s);
@@ -142,18 +141,10 @@ void coap_server_set_tls(struct coap_server *s, struct tls_server *tls)
 
 void coap_server_drain(struct coap_server *s, int64_t deadline_ms, loop_fn *done, void *arg)
 {
-	struct err e = ERR_INIT;
-
-	s->drain_ms = deadline_ms;
-	s->drain_done = done;
-	s->drain_arg = arg;
+	drain_set(&s->drain, deadline_ms, done, arg);
 	for (size_t i = 0; i < s->worker_count; i++)
-		if (!loop_post(s->workers[i].loop, coap_worker_drain, &s->workers[i], &e)) {
-			/* out of memory: this worker will not drain, so the end comes now */
-			log_err(s->config.log, "drain-failed", NULL, &e);
-			if (!atomic_exchange(&s->drain_reported, true))
-				done(arg);
-		}
+		drain_start(&s->drain, s->workers[i].loop, coap_worker_drain, &s->workers[i],
+			s->config.log);
 }
 
 void coap_server_free(struct coap_server *s)

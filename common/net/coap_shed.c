@@ -181,7 +181,7 @@ void coap_shed_account(struct coap_peer *p, size_t held)
 	w->held +=
 		held - p->held; /* unsigned: what is below zero wraps round to what it should be */
 	p->held = held;
-	if (held == 0 || w->draining)
+	if (held == 0 || w->drain.begun)
 		return;
 	while (w->held > share(w, limits_of(w)->held_max) && shed_one(w, &holders, "memory"))
 		;

@@ -64,21 +64,6 @@ static void enter(struct coap_worker *w, struct coap_peer *p)
 	TAILQ_INSERT_TAIL(&w->handshaking, p, queue);
 }
 
-static void report_drained(struct coap_server *s)
-{
-	if (!atomic_exchange(&s->drain_reported, true))
-		s->drain_done(s->drain_arg);
-}
-
-static void check_drained(struct coap_worker *w)
-{
-	if (!w->draining || w->drained || !TAILQ_EMPTY(&w->open) || !TAILQ_EMPTY(&w->handshaking))
-		return;
-	w->drained = true;
-	if (atomic_fetch_sub(&w->server->undrained, 1) == 1)
-		report_drained(w->server);
-}
-
 void coap_worker_leave(struct coap_peer *p)
 {
 	struct coap_worker *w = p->worker;
@@ -97,7 +82,7 @@ void coap_worker_leave(struct coap_peer *p)
 	w->held -= p->held;
 	w->session_count--;
 	atomic_fetch_sub(&s->sessions, 1);
-	check_drained(w);
+	drain_share_check(&w->drain, w->session_count == 0);
 }
 
 void coap_worker_alive(struct coap_peer *p)
@@ -168,7 +153,7 @@ static void greet(struct coap_worker *w, struct bytes content)
 	struct coap_peer *p = w->prospect;
 	struct err e = ERR_INIT;
 
-	if (w->draining)
+	if (w->drain.begun)
 		return;
 	refresh_tls(w);
 	p->dtls = dtls_listener_receive(
@@ -228,13 +213,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Beginning, drain, end ------------------------------------------------------------------ */
 
-static void on_drain_deadline(void *arg)
-{
-	struct coap_worker *w = arg;
-
-	report_drained(w->server);
-}
-
 static bool init_socket(struct coap_worker *w, struct coap_socket *socket, struct err *e)
 {
 	socket->worker = w;
@@ -260,7 +238,7 @@ bool coap_worker_init(struct coap_worker *w, struct err *e)
 	w->datagram = mem_new(DATAGRAM_MAX, e);
 	w->listener = dtls_listener_new(&listening, e);
 	if (!w->datagram || !w->listener || !rng_bytes(w->hash_key, sizeof(w->hash_key), e) ||
-		!loop_timer_init(&w->drain_deadline, w->loop, on_drain_deadline, w, e))
+		!drain_share_init(&w->drain, &w->server->drain, w->loop, e))
 		return false;
 	return init_socket(w, &w->sockets[COAP_SOCKET_PLAIN], e) &&
 	       init_socket(w, &w->sockets[COAP_SOCKET_JPY], e);
@@ -271,11 +249,8 @@ void coap_worker_drain(void *arg)
 	struct coap_worker *w = arg;
 	struct coap_peer *p, *next;
 
-	if (w->draining)
+	if (!drain_share_begin(&w->drain))
 		return;
-	w->draining = true;
-	if (w == w->server->workers)
-		loop_timer_arm(&w->drain_deadline, w->server->drain_ms);
 	for (p = TAILQ_FIRST(&w->handshaking); p; p = next) {
 		next = TAILQ_NEXT(p, queue);
 		coap_peer_drain(p); /* frees this one at most */
@@ -284,12 +259,12 @@ void coap_worker_drain(void *arg)
 		next = TAILQ_NEXT(p, queue);
 		coap_peer_drain(p);
 	}
-	check_drained(w);
+	drain_share_check(&w->drain, w->session_count == 0);
 }
 
 void coap_worker_clear(struct coap_worker *w)
 {
-	w->drained = true; /* nobody is to be told any more */
+	drain_share_clear(&w->drain);
 	if (!w->wrapped.max)
 		return; /* it has never begun */
 	while (!TAILQ_EMPTY(&w->handshaking))
@@ -304,7 +279,6 @@ void coap_worker_clear(struct coap_worker *w)
 			event_free(w->sockets[i].readable);
 	dtls_listener_free(w->listener);
 	tls_server_free(w->tls);
-	loop_timer_clear(&w->drain_deadline);
 	buf_clear(&w->wrapped);
 	free(w->datagram);
 }

@@ -9,6 +9,7 @@
 
 #include "common/base/siphash.h"
 #include "common/net/coap_peer.h"
+#include "common/net/drain.h"
 #include "common/net/shed_log.h"
 #include "common/net/tls_slot.h"
 
@@ -40,8 +41,7 @@ struct coap_worker {
 	size_t session_count, handshake_count;
 	size_t held; /* octets of bodies and stored answers */
 	struct shed_log shed_log;
-	bool draining, drained;
-	struct loop_timer drain_deadline; /* the first worker's */
+	struct drain_share drain;
 };
 
 struct coap_server {
@@ -54,12 +54,7 @@ struct coap_server {
 	struct tls_slot tls;
 	atomic_size_t sessions;
 	atomic_int_fast64_t next_connection_id;
-	/* drain */
-	atomic_size_t undrained;
-	atomic_bool drain_reported;
-	int64_t drain_ms;
-	loop_fn *drain_done;
-	void *drain_arg;
+	struct drain drain;
 };
 
 /* Start receiving; before its loop runs. */

@@ -136,8 +136,7 @@ struct http_server *http_server_new(const struct http_server_config *config, str
 	atomic_init(&s->connections, 0);
 	atomic_init(&s->held, 0);
 	atomic_init(&s->next_connection_id, 1);
-	atomic_init(&s->undrained, loop_count);
-	atomic_init(&s->drain_reported, false);
+	drain_init(&s->drain, loop_count);
 	fit_descriptors(&s->config.limits);
 	if (!set_up(s, loops, loop_count, e)) {
 		http_server_free(s);
@@ -158,18 +157,10 @@ void http_server_set_tls(struct http_server *s, struct tls_server *tls)
 
 void http_server_drain(struct http_server *s, int64_t deadline_ms, loop_fn *done, void *arg)
 {
-	struct err e = ERR_INIT;
-
-	s->drain_ms = deadline_ms;
-	s->drain_done = done;
-	s->drain_arg = arg;
+	drain_set(&s->drain, deadline_ms, done, arg);
 	for (size_t i = 0; i < s->worker_count; i++)
-		if (!loop_post(s->workers[i].loop, http_worker_drain, &s->workers[i], &e)) {
-			/* out of memory: this worker will not drain, so the end comes now */
-			log_err(s->config.log, "drain-failed", NULL, &e);
-			if (!atomic_exchange(&s->drain_reported, true))
-				done(arg);
-		}
+		drain_start(&s->drain, s->workers[i].loop, http_worker_drain, &s->workers[i],
+			s->config.log);
 }
 
 void http_server_free(struct http_server *s)

@@ -103,25 +103,10 @@ void http_worker_account(struct http_worker *w, struct conn *c, size_t held)
 	/* unsigned, so a difference below zero wraps round to what it should be */
 	atomic_fetch_add(&s->held, held - c->held);
 	c->held = held;
-	if (held == 0 || w->draining || s->unix_path) /* administrators take long lists */
+	if (held == 0 || w->drain.begun || s->unix_path) /* administrators take long lists */
 		return;
 	while (atomic_load(&s->held) > s->config.limits.held_max && shed(w, &holders, "memory"))
 		;
-}
-
-static void report_drained(struct http_server *s)
-{
-	if (!atomic_exchange(&s->drain_reported, true))
-		s->drain_done(s->drain_arg);
-}
-
-static void check_drained(struct http_worker *w)
-{
-	if (!w->draining || w->drained || w->conns)
-		return;
-	w->drained = true;
-	if (atomic_fetch_sub(&w->server->undrained, 1) == 1)
-		report_drained(w->server);
 }
 
 void http_worker_conn_gone(struct http_worker *w, struct conn *c)
@@ -131,7 +116,7 @@ void http_worker_conn_gone(struct http_worker *w, struct conn *c)
 		http_sources_leave(w->server->identities, c->identity);
 	atomic_fetch_sub(&w->server->held, c->held);
 	leave(w, c->source);
-	check_drained(w);
+	drain_share_check(&w->drain, !w->conns);
 }
 
 static void serve_fd(struct http_worker *w, int fd, const struct sockaddr *from)
@@ -211,19 +196,12 @@ static void on_drain_grace_over(void *arg)
 	drain_conns(arg);
 }
 
-static void on_drain_deadline(void *arg)
-{
-	struct http_worker *w = arg;
-
-	report_drained(w->server);
-}
-
 bool http_worker_init(struct http_worker *w, struct err *e)
 {
 	shed_init(&w->shed);
 	if (!loop_timer_init(&w->pause, w->loop, on_pause_over, w, e) ||
 		!loop_timer_init(&w->drain_grace, w->loop, on_drain_grace_over, w, e) ||
-		!loop_timer_init(&w->drain_deadline, w->loop, on_drain_deadline, w, e))
+		!drain_share_init(&w->drain, &w->server->drain, w->loop, e))
 		return false;
 	if (w->listen_fd < 0)
 		return true;
@@ -256,21 +234,18 @@ void http_worker_drain(void *arg)
 {
 	struct http_worker *w = arg;
 
-	if (w->draining)
+	if (!drain_share_begin(&w->drain))
 		return;
-	w->draining = true;
 	accept_last(w);
 	stop_accepting(w);
-	if (w == w->server->workers)
-		loop_timer_arm(&w->drain_deadline, w->server->drain_ms);
 	loop_timer_arm(&w->drain_grace, w->server->config.limits.drain_grace_ms);
 	drain_conns(w);
-	check_drained(w);
+	drain_share_check(&w->drain, !w->conns);
 }
 
 void http_worker_clear(struct http_worker *w)
 {
-	w->drained = true; /* nobody is to be told any more */
+	drain_share_clear(&w->drain);
 	stop_accepting(w);
 	while (w->conns)
 		conn_free(w->conns);
@@ -278,5 +253,4 @@ void http_worker_clear(struct http_worker *w)
 		&w->calls); /* with handlers that will not come back: the loops have stopped */
 	loop_timer_clear(&w->pause);
 	loop_timer_clear(&w->drain_grace);
-	loop_timer_clear(&w->drain_deadline);
 }

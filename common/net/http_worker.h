@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "common/net/drain.h"
 #include "common/net/http_conn.h"
 #include "common/net/http_sources.h"
 #include "common/net/shed_log.h"
@@ -21,9 +22,8 @@ struct http_worker {
 	struct shed shed;
 	struct shed_log shed_log;
 	struct call_list calls;
-	bool draining, drained;
+	struct drain_share drain;
 	struct loop_timer drain_grace;
-	struct loop_timer drain_deadline; /* the first worker's */
 };
 
 struct http_server {
@@ -38,12 +38,7 @@ struct http_server {
 	atomic_size_t connections;
 	atomic_size_t held; /* octets of requests and replies in memory */
 	atomic_int_fast64_t next_connection_id;
-	/* drain */
-	atomic_size_t undrained;
-	atomic_bool drain_reported;
-	int64_t drain_ms;
-	loop_fn *drain_done;
-	void *drain_arg;
+	struct drain drain;
 };
 
 /* Start accepting; before its loop runs. */
