@@ -4,6 +4,7 @@
 from brski_peer import constrained, cose, forge
 
 from ..core import MUST, check
+from ..trial import CLOSE_SHARE
 
 CBRSKI = ("cbrski",)
 
@@ -28,6 +29,19 @@ def coaps_request_that_names_another_registrar_is_4_01(t):
     with t.coap_pledge(t.approved_device()) as p:
         t.coap_refused(p.request_voucher(p.pvr(proximity_registrar_pubk=other)), "4.01")
     t.nothing_asked_of_masa("about a pledge that somebody sits in front of")
+
+
+@check("R-06", level=MUST, role="registrar", profiles=CBRSKI, mutant="ends the association of who is attacked")
+def coaps_association_ends_after_a_wrong_proximity(t):
+    """Somebody sits in between: after the 4.01 nothing is answered any more."""
+    other = forge.spki(t.lab.other_domain.registrar.cert)
+    with t.coap_pledge(t.approved_device()) as p:
+        if p.request_voucher(p.pvr(proximity_registrar_pubk=other)).said != "4.01":
+            t.skip("the attack is not noticed: see coaps_request_that_names_another_registrar_is_4_01")
+        with t.hangs_up_or() as ended:
+            p.client.receive(t.session.patience * CLOSE_SHARE)
+            p.crts(timeout=t.session.patience * CLOSE_SHARE)
+        t.need(ended, "the association goes on after the 4.01")
 
 
 @check("R-17", level=MUST, role="registrar", profiles=CBRSKI, mutant="knows Uri-Path-Abbrev")

@@ -12,6 +12,7 @@ from ..core import MUST, SHOULD, check
 
 CBRSKI, EST_COAPS = ("cbrski",), ("est-coaps",)
 CORE = "/.well-known/core"
+COAPS_PORT = 5684
 UNKNOWN_OPTION = 2053
 LINK = re.compile(r"<([^>]*)>((?:;[^,;=]+(?:=(?:\"[^\"]*\"|[^,;]*))?)*)")
 
@@ -52,6 +53,23 @@ def coaps_discovery_names_crts_sen_and_sren(t):
         t.need(re.search(rf"{re.escape(kind)}[\" ;]", found + " "), f"{kind} is missing in {found!r}")
 
 
+@check("R-20", level=MUST, role="registrar", profiles=CBRSKI, mutant="has short roots that do the same")
+def coaps_short_roots_do_the_same_as_the_usual_ones(t):
+    """Where links name other roots than those of /.well-known, a device may use either, and mix them."""
+    with t.coap_pledge(t.approved_device()) as p:
+        roots = [next((target for target, _ in links(t, p, f"rt={kind}") if target.startswith("/")), usual)
+                 for kind, usual in (("brski", constrained.BRSKI), ("ace.est", constrained.EST))]
+        short = [root for root in roots if not root.startswith("/.well-known")]
+        if not short:
+            t.skip("the target names no other roots than the usual ones")
+        usual, p.roots = p.roots, [root.rstrip("/") + "/" for root in roots]
+        t.coap_is(p.request_voucher(), "2.04", f"rv is asked for below {p.roots[0]}")
+        p.roots = usual
+        t.need(p.voucher_status().said.startswith("2."), "vs below the usual root is refused after that")
+        p.roots = [root.rstrip("/") + "/" for root in roots]
+        t.coap_is(p.enroll()[0], "2.04", f"sen is asked for below {p.roots[1]}")
+
+
 @check("X-10", level=MUST, role="registrar", profiles=CBRSKI,
        mutant="writes lists of formats as others read them")
 def coaps_formats_of_a_resource_are_a_list_of_numbers(t):
@@ -89,6 +107,15 @@ def join_port_is_found_and_is_one_of_its_own(t):
         t.coap_is(p.request_voucher(), "2.04", "a device asks through that port")
 
 
+@check("X-07", level=MUST, role="registrar", profiles=CBRSKI, mutant="names its port for devices")
+def port_for_devices_is_found(t):
+    """A stateful join proxy that asks for brski is told coaps://address, with a port unless it is 5684."""
+    with t.asker("discovery") as asker:
+        said = asker.ask("rt=brski").text
+    ports = {int(port or COAPS_PORT) for port in re.findall(r"<coaps://[^>/]*?(?::(\d+))?(?:/[^>]*)?>", said)}
+    t.equal(ports, {t.instance.address("coaps")[1]}, "the port in the links")
+
+
 @check("X-11", level=SHOULD, role="registrar", profiles=CBRSKI,
        mutant="keeps silent in a group when it has nothing to say")
 def nothing_to_say_to_a_group_is_silence(t):
@@ -108,7 +135,7 @@ def nothing_to_say_to_a_group_is_silence(t):
 
 # -- the join port
 
-@check("J-02", level=SHOULD, role="registrar", profiles=CBRSKI, mutant="takes headers of every size")
+@check("J-02", "R-21", level=SHOULD, role="registrar", profiles=CBRSKI, mutant="takes headers of every size")
 def device_joins_behind_a_stateless_proxy(t):
     """Datagrams in an array with the proxy's header, of 32 octets: it comes back as it was, the device joins."""
     with t.hangs_up_or() as ended:

@@ -148,6 +148,18 @@ def coaps_refusal_of_the_masa_is_the_same_code(t):
             t.coap_refused(p.request_voucher(), f"4.{status % 100:02}", why=f"the MASA says {status}")
 
 
+@check("C-18", level=MUST, role="registrar", profiles=("cbrski", "est-coaps"),
+       mutant="passes on that the MASA has not decided")
+def coaps_masa_that_has_not_decided_is_5_03(t):
+    """The MASA says 202: the pledge comes back with the same request when it is told to."""
+    t.masa.answer = lambda request: text(202, "wait\n", headers=[("Retry-After", "1")])
+    with t.coap_pledge(t.approved_device()) as p:
+        body = p.pvr()
+        t.coap_is(p.request_voucher(body), "5.03", "the MASA says 202")
+        t.masa.answer = None
+        t.coap_is(p.request_voucher(body), "2.04", "the MASA has decided")
+
+
 @check("O-11", level=MUST, role="registrar", profiles=CBRSKI,
        mutant="takes vouchers in COSE under a root it knows")
 def coaps_voucher_of_a_stranger_is_not_taken_for_verified(t):

@@ -91,6 +91,8 @@ class MasaLeg:
                 raise Refused(502, "The manufacturer answers strangely.") from e
         if reply.status in RELAYED and self.rule("passes on what the MASA refuses"):
             raise Refused(reply.status, "The manufacturer refuses.")
+        if reply.status == 202 and self.rule("passes on that the MASA has not decided"):
+            raise Refused(503, "The manufacturer has not decided.", headers=[("Retry-After", "1")])
         if reply.status != 200:
             raise Refused(502 if self.rule("says 5xx when the MASA fails") else 404, "The manufacturer fails.")
         return reply.body

@@ -23,6 +23,7 @@ MAX_AGE_S = 1
 HEADER_SHORT = 12  # octets
 ALGORITHMS = {cose.ES256, cose.EDDSA, cose.ES384}
 STEPS = {constrained.BRSKI: ("rv", "vs", "es"), constrained.EST: ("crts", "sen", "sren", "skg", "att")}
+SHORT_ROOTS = {"/b/": constrained.BRSKI, "/e/": constrained.EST}
 
 
 @dataclasses.dataclass
@@ -48,7 +49,8 @@ class CoapSide(CoapEst, Blocks):
         except Refused as e:
             pending = e.status == 503 and self.rule("says how long to wait over CoAP")
             options = [(coap.MAX_AGE, coap.uint(MAX_AGE_S))] if pending else []
-            return Answer(CODES[e.status], e.why.encode()[:80], options=options, close=e.close)
+            close = e.close and self.rule("ends the association of who is attacked")
+            return Answer(CODES[e.status], e.why.encode()[:80], options=options, close=close)
         except Exception:
             return Answer("5.00", traceback.format_exc().encode()[-400:])
 
@@ -79,8 +81,9 @@ class CoapSide(CoapEst, Blocks):
         lab, cert = self.registrar.lab, forge.parse(link.peer_der)
         roots = [lab.maker.root, lab.cautious.root, self.registrar.domain.root]
         chain = [self.registrar.domain.issuing.cert, *map(forge.parse, link.peer_chain)]
-        if not leads_to(cert, chain, roots) and not self.rule("hears devices of every issuer over CoAP"):
-            raise Refused(403, "", close=True)
+        known = leads_to(cert, chain, roots) or self.rule("hears devices of every issuer over CoAP")
+        if not known:
+            raise Refused(403, "Who are you?", close=True)
 
     def step_of(self, request):
         """The short name of the function asked for, by its path or by its number."""
@@ -98,8 +101,12 @@ class CoapSide(CoapEst, Blocks):
     def step_by_path(self, request):
         if request.path == constrained.EST + "cacerts" and not self.rule("has no long names over CoAP"):
             return "crts"
+        path = request.path
+        for short, root in SHORT_ROOTS.items():
+            if path.startswith(short) and self.rule("has short roots that do the same"):
+                path = root + path.removeprefix(short)
         step = next((request.step for root, steps in STEPS.items()
-                     if request.step in steps and request.path == root + request.step), None)
+                     if request.step in steps and path == root + request.step), None)
         here = step != "es" or self.is_ours(forge.parse(request.link.peer_der))
         return step if here or self.rule("has everything on one port") else None
 

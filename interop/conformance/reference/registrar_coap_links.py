@@ -13,8 +13,11 @@ from brski_peer.coap import Message
 from ..target import GROUP, multicast_interface
 
 PATH = "/.well-known/core"
+COAPS_PORT = 5684  # where nobody says another
 CERTIFICATES = (constrained.PKCS7_CERTS, constrained.PKIX_CERT)
 RESOURCES = (  # path, rt, formats
+    ("/b", "brski", ()),
+    ("/e", "ace.est", ()),
     ("/.well-known/brski/rv", "brski.rv", (constrained.VOUCHER,)),
     ("/.well-known/brski/vs", "brski.vs", (constrained.CBOR,)),
     ("/.well-known/brski/es", "brski.es", (constrained.CBOR,)),
@@ -40,7 +43,7 @@ def resources(role, request):
         listed = " ".join(map(str, formats))
         if len(formats) > 1 and not role.rule("writes lists of formats as others read them"):
             listed = listed.replace(" ", ",")
-        found.append(f'<{path}>;rt="{kind}";ct="{listed}"')
+        found.append(f'<{path}>;rt="{kind}"' + (f';ct="{listed}"' if listed else ""))
     return ",".join(found).encode()
 
 
@@ -109,5 +112,6 @@ class Announcer:
             port = f":{self.join_port}" if self.rule("names its join port") else ""
             return f"<jpy://127.0.0.1{port}>;rt=brski.rjp"
         if (attribute, pattern) == ("rt", "brski"):
-            return f"<coaps://127.0.0.1:{self.coaps_port}>;rt=brski"
+            port = self.coaps_port if self.rule("names its port for devices") else COAPS_PORT
+            return f"<coaps://127.0.0.1:{port}>;rt=brski"
         return ""
