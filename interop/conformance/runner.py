@@ -11,6 +11,7 @@ from . import checks as checks_package
 from . import evidence
 from .core import CHECKS, Broken, Result, Skipped, run_check
 from .trial import PATIENCE_S
+from .trial_agent import AgentTrial
 from .trial_cloud import CloudTrial
 from .trial_masa import MasaTrial
 from .trial_pledge import PledgeTrial
@@ -20,8 +21,8 @@ from .trial_prm_registrar import PrmRegistrarTrial
 from .trial_proxy import Home, ProxyTrial
 from .trial_registrar import UPSTREAM, RegistrarTrial, lying_masa, upstream_ca
 
-PRM = {"prm-pledge": PrmPledgeTrial, "prm-masa": PrmMasaTrial,
-       "prm-registrar": PrmRegistrarTrial}
+PRM = {"agent": AgentTrial, "prm-pledge": PrmPledgeTrial, "prm-registrar": PrmRegistrarTrial,
+       "prm-masa": PrmMasaTrial}
 TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial,
           "proxy": ProxyTrial, "cloud": CloudTrial, **PRM}
 PASSED, FAILED, UNUSABLE = 0, 1, 2

@@ -20,6 +20,7 @@ from .reference.cloud import ReferenceCloud
 from .reference.masa import ReferenceMasa
 from .reference.pledge import ReferencePledge
 from .reference.pledge_cloud import CloudPledge
+from .reference.prm_agent import ReferenceAgent
 from .reference.prm_masa import ReferencePrmMasa
 from .reference.prm_pledge import ReferencePrmPledge
 from .reference.prm_registrar import ReferencePrmRegistrar
@@ -27,8 +28,8 @@ from .reference.proxy import ReferenceProxy
 from .reference.registrar import ReferenceRegistrar
 from .reference.rules import ReferenceTarget, Rules
 
-PRM = {"prm-pledge": ReferencePrmPledge, "prm-masa": ReferencePrmMasa,
-       "prm-registrar": ReferencePrmRegistrar}
+PRM = {"agent": ReferenceAgent, "prm-pledge": ReferencePrmPledge, "prm-registrar": ReferencePrmRegistrar,
+       "prm-masa": ReferencePrmMasa}
 ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": CloudPledge,
          "proxy": ReferenceProxy, "cloud": ReferenceCloud, **PRM}
 PATIENCE_S = 2  # the references answer at once, or never
