@@ -91,6 +91,9 @@ class Result:
     seen: list = dataclasses.field(default_factory=list)
     logs: dict = dataclasses.field(default_factory=dict)  # what the target wrote meanwhile, by place
     flaky: bool = False  # it failed, and passed when it was run again
+    began: float = 0     # by the clock of all checks of a run
+    captured: str = ""   # the file with the packets of the second time
+    trace: str = ""      # where in the suite it ended, when it was not a check that said so
 
 
 class TrialBase:
@@ -140,7 +143,7 @@ def said(reply):
 
 def run_check(subject, trial):
     """One check on one trial. Never raises."""
-    verdict, reason = "passed", ""
+    verdict, reason, trace = "passed", "", ""
     try:
         subject.run(trial)
     except Skipped as e:
@@ -151,10 +154,12 @@ def run_check(subject, trial):
         verdict, reason = "broken", str(e)
     except Exception as e:  # the peer hung up, or said what could not be read: its fault, or ours
         verdict = "failed"
-        reason = f"{type(e).__name__}: {e}\n{traceback.format_exc(limit=-3)}"
+        reason = f"what came, or did not come, is of no use here: {type(e).__name__}: {e}"
+        trace = traceback.format_exc(limit=-3)
     finally:
         try:
             trial.close()
         except Exception as e:
             verdict, reason = "broken", f"cleaning up: {e}"
-    return Result(subject, verdict, reason, time.monotonic() - trial.began, trial.seen)
+    return Result(subject, verdict, reason, time.monotonic() - trial.began, trial.seen,
+                  trace=trace, began=trial.began)

@@ -17,6 +17,7 @@ ALL_PROTOCOLS = 0x0003
 OUTGOING = 4              # packets on their way out; on loopback each comes in as well
 LINKTYPE_RAW = 101        # packets begin with their IP header
 SNAPLEN = 65535
+LINGER_S = 0.5            # for what is still on its way when a check has ended
 TCP, UDP = 6, 17
 IPV4_PROTOCOL_AT, IPV6_PROTOCOL_AT, IPV6_HEADER = 9, 6, 40
 
@@ -25,9 +26,11 @@ def run_again(session, result, folder):
     """Marks the result flaky when its check passes this time."""
     captures = folder / "captures"
     captures.mkdir(parents=True, exist_ok=True)
-    keys = captures / f"{result.check.id}.keys"
-    with keys_to(keys, session), capture(captures / f"{result.check.id}.pcap", session.ports()):
+    keys, packets = (captures / f"{result.check.id}{end}" for end in (".keys", ".pcap"))
+    with keys_to(keys, session), capture(packets, session.ports()):
         again = session.run(result.check)
+    if packets.exists():
+        result.captured = f"captures/{packets.name}"
     if again.verdict == "passed":
         result.flaky = True
         result.reason += "\nIt passed when it was run again: flaky."
@@ -70,12 +73,15 @@ def capture(path, ports):
 
 
 def _listen(tap, out, ports, done):
-    """Until done and nothing more comes."""
-    while True:
+    """Until done and nothing more comes, or others on this machine have been at it for too long."""
+    last = None
+    while last is None or time.monotonic() < last:
+        if last is None and done.is_set():
+            last = time.monotonic() + LINGER_S
         try:
             packet, address = tap.recvfrom(SNAPLEN)
         except socket.timeout:
-            if done.is_set():
+            if last is not None:
                 return
             continue
         if address[0] == "lo" and address[2] == OUTGOING:

@@ -105,13 +105,17 @@ def test(options):
         scratch = pathlib.Path(scratch)
         lab = Lab(options.lab or scratch / "lab")
         roles = ROLES if options.what == "ours" else [options.what]
-        results = []
+        results, reports = [], []
         for role in roles:
             if not options.target and not (OURS / f"{role}.toml").exists():
                 results += nobody(role, options)
                 continue
             target = read_target(options.target or OURS / f"{role}.toml")
-            results += test_role(role, target, lab, scratch, options, len(roles) > 1)
+            done = test_role(role, target, lab, scratch, options, len(roles) > 1)
+            reports.append((role, role, target.name, done))
+            results += done
+        if options.report and len(roles) > 1:
+            report.write_index(options.report, reports)
         print(runner.summary(results, options.strict))
         return runner.FAILED if runner.counts(results, options.strict)[1] else runner.PASSED
 
@@ -143,9 +147,12 @@ def test_role(role, target, lab, scratch, options, several):
     for fault in session.faults:
         print(f"{fault}", file=sys.stderr)
     if folder:
-        about = {"target": target.name, "role": role, "profiles": options.profile or "all"}
+        about = {"target": target.name, "role": role, "profiles": options.profile or "all",
+                 "command": f"brski-conformance {role}{f' {options.target}' if options.target else ''}"}
         report.write(folder, results, about)
     if options.compare:
-        for sentence in report.compare(pathlib.Path(options.compare, role if several else ""), results):
-            print(sentence)
+        said = report.compare(pathlib.Path(options.compare, role if several else ""), results)
+        print("\n".join(said) or "nothing has changed")
+        if folder:
+            (folder / "changes.txt").write_text("".join(f"{sentence}\n" for sentence in said), encoding="utf-8")
     return results

@@ -7,19 +7,22 @@
     exchanges/       one text file for each check: all messages, decoded, and the target's log meanwhile
     captures/        of checks that failed: what went over the wire when they were run again, and the keys
     logs/            all that the target wrote, when the suite started it
-    timings.csv      seconds of each check
+    logs/exchanges/  the same by exchange (X-Request-Id): what each part said and wrote in it
+    timings.csv      when each message came in the run and in its check, and how long it was waited for
+    changes.txt      what has changed since another run (--compare)
 """
 import csv
 import datetime
-import html
 import json
 import pathlib
+import re
 import xml.etree.ElementTree as ET
 
-from . import catalogue
+from .page import index, page
 
+ID = re.compile(r"^x-request-id: ([\w.-]{4,64})$", re.I | re.M)
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 SHOWN_OCTETS = 64 * 1024  # of one message, in hexadecimal in results.json
-LOG_SHOWN = 8000          # characters of a log on the page
 SLOWER_BY = 2.0           # times as long as before is worth a word,
 SLOWER_S = 0.2            # when it is this much more at least
 
@@ -28,23 +31,30 @@ def write(folder, results, about):
     """about: {"target": …, "role": …, "profiles": …}"""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    about = {"at": datetime.datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ"), **about}
+    about = {"at": datetime.datetime.utcnow().strftime(TIME), **about}
     objects = [result_object(r) for r in results]
     (folder / "results.json").write_text(
         json.dumps({"about": about, "results": objects}, indent=1, ensure_ascii=False), encoding="utf-8")
     junit(results, about).write(folder / "junit.xml", encoding="utf-8", xml_declaration=True)
     (folder / "report.html").write_text(page(results, about), encoding="utf-8")
     exchanges(folder / "exchanges", results)
+    by_exchange(folder / "logs" / "exchanges", results)
     with open(folder / "timings.csv", "w", newline="", encoding="utf-8") as f:
-        rows = ([r.check.id, f"{r.seconds:.3f}"] for r in results)
-        csv.writer(f).writerows([["check", "seconds"], *rows])
+        csv.writer(f).writerows(timings(results))
+
+
+def write_index(folder, reports):
+    """Of a run over several roles: [(folder of the report, role, target, results)]."""
+    about = {"at": datetime.datetime.utcnow().strftime(TIME)}
+    pathlib.Path(folder, "index.html").write_text(index(reports, about), encoding="utf-8")
 
 
 def result_object(result):
     check = result.check
     return {"id": check.id, "rows": list(check.rows), "level": check.level, "role": check.role,
             "profiles": list(check.profiles), "about": check.about, "verdict": result.verdict,
-            "reason": result.reason, "flaky": result.flaky, "seconds": round(result.seconds, 3),
+            "reason": result.reason, "trace": result.trace, "flaky": result.flaky,
+            "capture": result.captured, "seconds": round(result.seconds, 3),
             "messages": [{"at": round(s.at, 3), "direction": s.direction, "what": s.what,
                           "shown": s.shown,
                           "octets": s.octets[:SHOWN_OCTETS].hex() if s.octets else None}
@@ -55,7 +65,7 @@ def exchange_text(result):
     """All messages of a check, for reading."""
     check = result.check
     parts = [f"{check.id}\n{', '.join(check.rows)} ({check.level})\n{check.about}\n",
-             f"verdict: {result.verdict}\n{result.reason}\n"]
+             f"verdict: {result.verdict}\n{result.reason}\n{result.trace}"]
     for seen in result.seen:
         parts.append(f"--- {seen.at:.3f} s  {seen.direction}: {seen.what}\n{seen.shown}\n")
     parts += [f"--- log of the target ({place})\n{said}" for place, said in result.logs.items() if said]
@@ -68,6 +78,34 @@ def logs(folder, instances):
     for name, instance in instances.items():
         if said := instance.log():
             (folder / f"{name}.log").write_text(said, encoding="utf-8")
+
+
+def timings(results):
+    """A line for each message and one for each whole check, in the order of time."""
+    lines = [("run s", "check s", "waited s", "check", "direction", "what")]
+    start = min((r.began for r in results), default=0)
+    for result in results:
+        begin, last = result.began - start, 0
+        for seen in result.seen:
+            lines.append((f"{begin + seen.at:.3f}", f"{seen.at:.3f}", f"{seen.at - last:.3f}", result.check.id,
+                          seen.direction, seen.what))
+            last = seen.at
+        lines.append((f"{begin + result.seconds:.3f}", f"{result.seconds:.3f}", f"{result.seconds - last:.3f}",
+                      result.check.id, "end", result.verdict))
+    return lines
+
+
+def by_exchange(folder, results):
+    """One file for each exchange: the messages that name it, and the lines of the target's logs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for result in results:
+        for exchange in dict.fromkeys(ID.findall("\n".join(s.shown for s in result.seen))):
+            said = [f"{seen.at:.3f} s  {seen.direction}: {seen.what}\n" for seen in result.seen
+                    if exchange in seen.shown]
+            for place, log in result.logs.items():
+                said += [f"{place}: {line}\n" for line in log.splitlines() if exchange in line]
+            with open(folder / f"{exchange}.log", "a", encoding="utf-8") as f:
+                f.write(f"{result.check.id}\n" + "".join(said))
 
 
 def exchanges(folder, results):
@@ -99,92 +137,6 @@ def junit(results, about):
 def printable(text):
     """XML has no way to say control characters."""
     return "".join(c if c >= " " or c in "\n\t" else "�" for c in text)
-
-
-# -- for people
-
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --good: #18794e; --bad: #c62a2f;
-        --warn: #ad5700; --skip: #687076 }
-@media (prefers-color-scheme: dark) {
-  :root { --good: #4cc38a; --bad: #ff6369; --warn: #f1a10d; --skip: #9ba1a6 } }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse } td, th { padding: .2rem .8rem .2rem 0; text-align: left }
-details { border-top: 1px solid var(--line); padding: .4rem 0 }
-details details { border: 0; margin-left: 1.2rem }
-summary { cursor: pointer } summary b { display: inline-block; min-width: 4.5rem }
-pre { background: var(--soft); padding: .6rem; overflow-x: auto; white-space: pre-wrap;
-      overflow-wrap: anywhere; font-size: .85rem; border-radius: 4px }
-.passed b { color: var(--good) } .failed b, .broken b { color: var(--bad) }
-.warned b { color: var(--warn) } .skipped b { color: var(--skip) }
-.why { border-left: 3px solid var(--bad); padding-left: .8rem; white-space: pre-wrap }
-.skipped .why { border-color: var(--skip) } .warned .why { border-color: var(--warn) }
-.small { font-size: .85rem; opacity: .8 } label { margin-right: 1rem }
-"""
-VERDICTS = ("failed", "broken", "warned", "skipped", "passed")
-
-
-def filters():
-    """Boxes that hide verdicts, without a script: (boxes, style)."""
-    boxes = "".join(f'<label><input type="checkbox" class="v-{v}" checked> {v}</label>' for v in VERDICTS)
-    rules = "".join(f"body:has(.v-{v}:not(:checked)) main .{v} {{ display: none }}" for v in VERDICTS)
-    return f'<p class="filters">Show: {boxes}</p>', rules
-
-
-def page(results, about):
-    boxes, rules = filters()
-    rows = catalogue.read()
-    counted = {v: sum(r.verdict == v for r in results) for v in VERDICTS}
-    heading = f"BRSKI conformance: {about.get('target', '')}"
-    facts = "".join(f"<tr><th>{esc(k)}</th><td>{esc(v)}</td></tr>" for k, v in about.items())
-    facts += "".join(f"<tr><th>{v}</th><td>{n}</td></tr>" for v, n in counted.items())
-    body = "".join(requirement(row, of_row, rows) for row, of_row in by_requirement(results))
-    return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{esc(heading)}</title><style>{STYLE}{rules}</style></head><body>"
-            f"<h1>{esc(heading)}</h1><table>{facts}</table>{boxes}<main>{body}</main></body></html>\n")
-
-
-def by_requirement(results):
-    """[(row ID, results)], worst first; a check of several rows stands under its first."""
-    found = {}
-    for result in results:
-        found.setdefault(result.check.rows[0], []).append(result)
-    return sorted(found.items(), key=lambda item: min(VERDICTS.index(r.verdict) for r in item[1]))
-
-
-def requirement(row_id, results, rows):
-    row = rows.get(row_id)
-    about = f"{row.level}, {row.reference}: {row.about}" if row else ""
-    verdicts = {r.verdict for r in results}
-    hides_with = verdicts.pop() if len(verdicts) == 1 else ""
-    return (f'<section class="{hides_with}"><h3>{esc(row_id)} <span class=small>{esc(about)}</span></h3>'
-            + "".join(one(r) for r in results) + "</section>")
-
-
-def one(result):
-    check = result.check
-    why = f'<p class="why">{esc(result.reason)}</p>' if result.reason else ""
-    messages = "".join(
-        folded(f"<span class=small>{s.at:.3f} s</span> {esc(s.direction)}: {esc(s.what)}", s.shown)
-        for s in result.seen)
-    if result.verdict != "passed":
-        messages += "".join(folded(f"log of the target ({esc(place)})", said[-LOG_SHOWN:])
-                            for place, said in result.logs.items() if said)
-    is_open = " open" if result.verdict in ("failed", "broken") else ""
-    return (f'<details class="{result.verdict}"{is_open}><summary><b>{result.verdict}</b> '
-            f"{esc(check.name.replace('_', ' '))} <span class=small>{result.seconds:.2f} s</span></summary>"
-            f"<p>{esc(check.about)}</p><p class=small>{esc(check.rows)} · {esc(check.level)} · "
-            f"{esc(check.profiles)}</p>{why}{messages}</details>")
-
-
-def folded(title, text):
-    return f"<details><summary>{title}</summary><pre>{esc(text) or '(nothing)'}</pre></details>"
-
-
-def esc(value):
-    return html.escape(value if isinstance(value, str) else ", ".join(map(str, value))
-                       if isinstance(value, (list, tuple, set)) else str(value))
 
 
 # -- with the run before

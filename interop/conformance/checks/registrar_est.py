@@ -57,6 +57,7 @@ def cacerts_hold_all_that_a_chain_needs(t):
     """From a certificate issued a moment ago to the root, with what cacerts holds."""
     with t.admitted() as p:
         reply, _ = p.enroll()
+        t.status(reply, 200)
         leaf = certs_of(reply)[0]
         bag = certs_of(p.cacerts())
     roots = [c for c in bag if c.issuer == c.subject]
