@@ -120,7 +120,7 @@ class Session:
     def ports(self):
         """Every port of the target's and of ours that is known."""
         own = [server.port for server in (self.masa, self.upstream) if server] + (self.home.ports() if self.home else [])
-        return own + [int(p) for i in self.instances.values() for p in i.ports.values()]
+        return own + [int(port) for i in self.instances.values() for port in i.known_ports()]
 
 
 def run(session, chosen, tell=lambda result: None, folder=None):

@@ -163,6 +163,10 @@ class Instance:
         host, _, port = self.fill(text).rpartition(":")
         return host.strip("[]"), int(port.split("/")[0])
 
+    def known_ports(self):
+        """Where it listens, and what else it was given."""
+        return {self.address(kind)[1] for kind in self.target.settings.get("address", {})} | set(self.ports.values())
+
     def file(self, name):
         """A file of [trust]; Skipped when the target file names none."""
         text = self.target.settings.get("trust", {}).get(name)

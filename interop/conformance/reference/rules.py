@@ -101,6 +101,9 @@ class ReferenceInstance(Instance):
             raise Skipped(f"the reference has no {kind} address")
         return self.role.addresses[kind]
 
+    def known_ports(self):
+        return {port for _, port in self.role.addresses.values()}
+
     def file(self, name):
         if name not in self.role.files:
             raise Skipped(f"the reference has no file {name}")
