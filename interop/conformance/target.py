@@ -10,6 +10,9 @@ A target file (TOML):
     [address]                             # where it listens; {port:NAME}: a free port of our choice
     https = "127.0.0.1:{port:https}"
     coaps = "127.0.0.1:{port:coaps}"
+    jpy = "127.0.0.1:{port:jpy}"          # a registrar: for stateless join proxies
+    discovery = "127.0.0.1:5683"          # a registrar: answers questions in plain CoAP,
+    discovery_group = "[ff02::fd%eth0]:5683"  # and those to the group
 
     [suite]                               # where the suite's own servers listen, as the target sees them
     host = "localhost"                    # name or address in IDevIDs and in URLs for a pledge
@@ -61,7 +64,6 @@ from .core import PROFILES, Broken, Skipped
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
-GROUP = "ff02::fd"  # all CoAP nodes of a link (RFC 7252 §12.8)
 _PLACE = re.compile(r"\{port:(\w+)\}|\{(\w+)\}")
 
 

@@ -2,6 +2,7 @@
 """What a trial of a registrar over CoAPS has besides: devices behind join proxies, questions in plain CoAP,
 devices that may enrol."""
 import contextlib
+import ipaddress
 import select
 import socket
 
@@ -23,6 +24,9 @@ class Asker:
         host, self.port = address
         self.to = socket.getaddrinfo(host, self.port, type=socket.SOCK_DGRAM)[0][4]
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        if ipaddress.ip_address(self.to[0].split("%")[0]).is_multicast and self.socket.family == socket.AF_INET:
+            sender = socket.inet_aton(trial.target.suite_bind)
+            self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, sender)
         self.sent = 0
 
     def throw(self, datagram):

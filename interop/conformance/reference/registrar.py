@@ -15,7 +15,7 @@ from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proxi
 from .jws_form import JwsForm, written
 from .masa_leg import BRSKI, MasaLeg
 from .registrar_coap import CoapSide, JoinPort
-from .registrar_coap_links import Announcer
+from .registrar_coap_links import GROUP, Announcer
 from .rules import Refused, Role, answered
 from .tls import Shown
 from .upstream import UpstreamEst
@@ -57,8 +57,7 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         self.announcer = Announcer(rules, self.coap.port, self.join_port.port)
         ports = {"https": self, "coaps": self.coap, "jpy": self.join_port, "discovery": self.announcer}
         self.addresses = {kind: ("127.0.0.1", server.port) for kind, server in ports.items()}
-        if self.announcer.group:
-            self.addresses["discovery_group"] = self.announcer.group
+        self.addresses["discovery_group"] = (GROUP, self.announcer.port)
         self.files = {"domain_ca": self.domain.file("issuing.crt"),
                       "domain_root": self.domain.file("root.crt")}
         self.actions = {"approve": lambda serial: self.approved.add(serial),

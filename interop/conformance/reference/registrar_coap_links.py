@@ -4,15 +4,13 @@ by multicast (RFC 6690, RFC 9148 §5.1, cBRSKI §10, the join proxy's draft §5)
 import fnmatch
 import select
 import socket
-import struct
 import threading
 
 from brski_peer import coap, constrained
 from brski_peer.coap import Message
 
-from ..target import GROUP, multicast_interface
-
 PATH = "/.well-known/core"
+GROUP, HERE = "224.0.1.187", "127.0.0.1"  # all CoAP nodes (RFC 7252 §12.8), on loopback
 COAPS_PORT = 5684  # where nobody says another
 CERTIFICATES = (constrained.PKCS7_CERTS, constrained.PKIX_CERT)
 RESOURCES = (  # path, rt, formats
@@ -48,29 +46,24 @@ def resources(role, request):
 
 
 class Announcer:
-    """Plain CoAP on a port, at one address and, where the machine has any, in the group of the link."""
+    """Plain CoAP on a port, at one address and in the group of all CoAP nodes."""
 
     def __init__(self, rule, coaps_port, join_port):
         self.rule, self.coaps_port, self.join_port = rule, coaps_port, join_port
         self.alone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.alone.bind(("127.0.0.1", 0))
+        self.alone.bind((HERE, 0))
         self.port = self.alone.getsockname()[1]
-        self.sockets = [self.alone]
-        self.group = None  # (address, port)
+        self.group = self._joined()
+        self.sockets = [self.alone, self.group]
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
-        interface = multicast_interface()
-        if interface:
-            self._join(interface)
 
-    def _join(self, interface):
-        group = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        group.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        group.bind(("::", self.port))
-        wanted = socket.inet_pton(socket.AF_INET6, GROUP) + struct.pack("@I", socket.if_nametoindex(interface))
-        group.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, wanted)
-        self.sockets.append(group)
-        self.group = (f"{GROUP}%{interface}", self.port)
+    def _joined(self):
+        group = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        group.bind((GROUP, self.port))
+        group.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                         socket.inet_aton(GROUP) + socket.inet_aton(HERE))
+        return group
 
     def start(self):
         self.thread.start()
@@ -91,7 +84,7 @@ class Announcer:
                 except coap.Malformed:
                     continue
                 if answer:
-                    ready.sendto(answer.encode(), who)
+                    self.alone.sendto(answer.encode(), who)
 
     def answer(self, message, multicast):
         known = all(n in (coap.URI_PATH, coap.URI_QUERY) for n, _ in message.options if n & 1)
