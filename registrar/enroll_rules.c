@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "common/pki/name_same.h"
 #include "common/wire/base64.h"
 #include "registrar/est.h"
 
@@ -90,7 +91,7 @@ bool rules_same_names(const struct csr *csr, const struct cert *current, struct 
 		err_set(e, ERR_INPUT, "the CSR asks for another name (ChangeSubjectName)");
 		return err_tell(e, "Names are not changed by a renewal here.");
 	}
-	if (!bytes_equal(csr_subject_der(csr), cert_subject_der(current))) {
+	if (!name_same(csr_subject_der(csr), cert_subject_der(current))) {
 		err_set(e, ERR_INPUT, "the CSR's subject is not that of the certificate");
 		return err_tell(e, "The subject differs from that of the certificate to renew.");
 	}

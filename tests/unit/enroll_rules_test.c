@@ -184,6 +184,44 @@ static void rules_same_names__other_subject_or_san__is_refused(void **state)
 	}
 }
 
+/* The string type of every text in a Name of short attributes changed, and one letter perhaps. */
+static void as_printable(struct bytes name, uint8_t *out, char from, char to)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		bool type = i > 4 && name.data[i] == 0x0c && name.data[i - 4] == 0x03 &&
+			    name.data[i - 5] == 0x06; /* behind an OID of three octets */
+
+		out[i] = type ? 0x13 : name.data[i] == (uint8_t)from ? (uint8_t)to : name.data[i];
+	}
+}
+
+/* req: EE-09; strongSwan's pki writes PrintableString where a certificate has UTF8String */
+static void rules_same_names__subject_in_another_string_type__is_the_same(void **state)
+{
+	const struct site *s = *state;
+	const struct recipe recipe = {.cn = "Device"};
+	IDENTITY_AUTO struct identity ldevid;
+	uint8_t printable[256], other_case[256];
+	struct bytes subject;
+	struct err e = ERR_INIT;
+
+	fixture_leaf(&ldevid, &recipe, &s->issuing, false);
+	subject = cert_subject_der(ldevid.cert);
+	assert_in_range(subject.len, 1, sizeof(printable));
+	as_printable(subject, printable, 'D', 'D');
+	as_printable(subject, other_case, 'D', 'd');
+	assert_memory_not_equal(printable, subject.data, subject.len);
+	{
+		struct bytes none = {0};
+		CSR_AUTO struct csr *same = make_csr(bytes_of(printable, subject.len), none, NULL);
+		CSR_AUTO struct csr *other =
+			make_csr(bytes_of(other_case, subject.len), none, NULL);
+
+		MUST(rules_same_names(same, ldevid.cert, &e));
+		REFUSED(rules_same_names(other, ldevid.cert, &e), ERR_INPUT);
+	}
+}
+
 static void rules_same_names__a_san_where_there_was_none__is_refused(void **state)
 {
 	const struct site *s = *state;
@@ -226,6 +264,7 @@ int main(void)
 			rules_channel_binding__of_another_connection__is_refused_even_when_not_wanted),
 		cmocka_unit_test(rules_channel_binding__missing__matters_only_when_wanted),
 		cmocka_unit_test(rules_same_names__other_subject_or_san__is_refused),
+		cmocka_unit_test(rules_same_names__subject_in_another_string_type__is_the_same),
 		cmocka_unit_test(rules_same_names__a_san_where_there_was_none__is_refused),
 		cmocka_unit_test(rules_san_wanted__only_when_csrattrs_says_so__is_true),
 	};
