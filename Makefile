@@ -201,7 +201,7 @@ check:
 	@$(MAKE) --no-print-directory -j$(JOBS) check-built
 check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
-check-all: check check-slow sanitize tsan bench conformance scenarios
+check-all: check check-slow sanitize tsan bench conformance scenarios peers
 
 # both daemons under ThreadSanitizer at 32 clients with reloads
 .PHONY: tsan
@@ -235,6 +235,15 @@ scenarios:
 	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance scenarios --selftest $(ARGS)
 	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance scenarios --place both \
 		$(if $(REPORT),--report $(REPORT)/scenarios) $(ARGS)
+
+# other people's programs with ours (interop/peers): those of Debian, and each whose build is named
+PEERS = $(if $(LIBEST),libest=$(LIBEST)) $(if $(NQMINDS),nqminds=$(NQMINDS)) \
+	$(if $(OT_REGISTRAR),ot-registrar=$(OT_REGISTRAR)) $(if $(MINERVA),minerva=$(MINERVA))
+.PHONY: peers
+peers:
+	@scripts/deps build test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@BUILD=$(BUILD) interop/peers/all $(PEERS)
 
 unit: all $(UNIT_BIN)
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN)
