@@ -151,6 +151,16 @@ class Lab:
         self.start(registrar)
         return Site(place, makers[0], domain, masa, registrar)
 
+    def chainless_site(self, name, masa=None):
+        """A site for devices that send no chain with their IDevID, neither in TLS nor with their request:
+        registrar and MASA are told of the CA that issues IDevIDs. masa: more for its configuration."""
+        anchors = self.directory / "issuers.pem"
+        anchors.write_text(self.maker.file("root.crt").read_text()
+                           + self.maker.file("issuing.crt").read_text())
+        return self.a_site(f"{name}-{next(self.cells)}",
+                           masa_changes=harness.merged({"devices": {"anchors": anchors}}, masa),
+                           registrar_changes={"manufacturer Acme": {"anchors": anchors}})
+
     def start(self, process):
         """Ends with the lab."""
         process.start()
