@@ -105,10 +105,10 @@ def test(options):
         scratch = pathlib.Path(scratch)
         lab = Lab(options.lab or scratch / "lab")
         roles = ROLES if options.what == "ours" else [options.what]
-        results, reports = [], []
+        missing = [r for r in roles if not options.target and not (OURS / f"{r}.toml").exists()]
+        results, reports = nobody(missing, options), []
         for role in roles:
-            if not options.target and not (OURS / f"{role}.toml").exists():
-                results += nobody(role, options)
+            if role in missing:
                 continue
             target = read_target(options.target or OURS / f"{role}.toml")
             done = test_role(role, target, lab, scratch, options, len(roles) > 1)
@@ -120,10 +120,11 @@ def test(options):
         return runner.FAILED if runner.counts(results, options.strict)[1] else runner.PASSED
 
 
-def nobody(role, options):
-    """A role that no program of this repository has."""
-    chosen = runner.choose(role, options.profile, options.pattern)
-    print(f"{role}: nothing of ours has this role, {len(chosen)} checks are skipped", flush=True)
+def nobody(roles, options):
+    """Roles that no program of this repository has."""
+    chosen = [c for role in roles for c in runner.choose(role, options.profile, options.pattern)]
+    if chosen:
+        print(f"{', '.join(roles)}: nothing of ours has this role, {len(chosen)} checks are skipped", flush=True)
     return [Result(check, "skipped", "nothing of ours has this role") for check in chosen]
 
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The suite tested by itself.
 
-1. Its own pledge joins through its own registrar and MASA.
+1. Its own pledge joins through its own registrar and MASA; one in responder mode by its own agent.
 2. Each check passes on the reference of its role.
 3. Each check fails when the rule it names as its mutant is switched off there.
 4. With --exact: no other check fails then, except those that name the same mutant. Only checks that
    met the rule on the honest reference can, so only those are run.
 """
+import contextlib
 import multiprocessing
 import os
 import pathlib
@@ -35,11 +36,14 @@ ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": Cloud
 PATIENCE_S = 2  # the references answer at once, or never
 
 
-SCHEMES = ("https", "coaps", "cloud")
+SCHEMES = ("https", "coaps", "cloud", "prm")
 
 
 def join_among_themselves(lab, folder, scheme):
-    """What went wrong, or None. scheme: "https", "coaps", or "cloud", by way of a cloud registrar."""
+    """What went wrong, or None. scheme: "https", "coaps", "cloud", by way of a cloud registrar, or "prm", by a
+    registrar-agent."""
+    if scheme == "prm":
+        return join_by_agent(lab, folder)
     masa = ReferenceMasa(lab, folder / "masa", Rules()).start()
     (folder / "registrar").mkdir(parents=True)
     registrar = ReferenceRegistrar(lab, folder / "registrar", Rules()).start()
@@ -139,6 +143,25 @@ def work(share, folder, options):
     for role in [options.target] if options.target else ROLES:
         test.role(role)
     return test.proven, test.faults, test.times
+
+
+def join_by_agent(lab, folder):
+    """What went wrong when an agent onboards a pledge in responder mode, or None."""
+    folder.mkdir(parents=True)
+    with contextlib.ExitStack() as stack:
+        masa, registrar, pledge = (kind(lab, folder, Rules()).start() for kind in (
+            ReferencePrmMasa, ReferencePrmRegistrar, ReferencePrmPledge))
+        for role in (masa, registrar, pledge):
+            stack.callback(role.stop)
+        device, agent = lab.device(f"localhost:{masa.port}"), lab.domain.agent
+        masa.learn(device.serial)
+        pledge.factory(device.identity.key_path, device.identity.cert_path, device.manufacturer.anchors)
+        code, said = ReferenceAgent(lab, folder, Rules()).onboard(
+            serial=device.serial, pledge=f"http://127.0.0.1:{pledge.port}", key=agent.key_path,
+            registrar=f"https://127.0.0.1:{registrar.port}", certificate=agent.cert_path,
+            anchors=lab.domain.file("root.crt"))
+        joined = code == 0 and pledge.device.progress == "enroll-success"
+        return None if joined else f"the references do not join by an agent: {said}"
 
 
 def main(options):

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from brski_peer import cms, coap, cose, jws, voucher
 
 LONG = 4000  # characters of one message in a report; nobody reads more
-CERTIFICATE_LEAVES = ("pinned-domain-cert", "proximity-registrar-cert")
+CERTIFICATE_LEAVES = ("pinned-domain-cert", "proximity-registrar-cert",
+                      "agent-provided-proximity-registrar-cert")
 COAP_TYPES = {60: "application/cbor", 62: "application/multipart-core", 281: "application/pkcs7-mime",
               286: "application/pkcs10", 287: "application/pkix-cert", 836: "application/voucher+cose",
               285: "application/csrattrs", 40: "application/link-format"}
@@ -25,7 +26,7 @@ def message(media_type, body):
     if not body:
         return ""
     readers = {"application/voucher-cms+json": signed_cms, "application/voucher+cose": signed_cose,
-               jws.MEDIA_TYPE: signed_jws,
+               jws.MEDIA_TYPE: signed_jws, "application/jose+json": signed_jws,
                "application/voucher-cose+cbor": signed_cose, "application/json": as_json,
                "application/cbor": as_cbor, "application/pkcs7-mime": certificates,
                "application/pkix-cert": one_certificate, "application/pkcs10": request,
@@ -48,7 +49,10 @@ def text(body):
 
 
 def as_json(body):
-    return pretty(json.loads(body))
+    said = json.loads(body)
+    if isinstance(said, dict):
+        open_leaves(said)
+    return pretty(said)
 
 
 def as_cbor(body):
@@ -108,6 +112,10 @@ def open_leaves(leaves):
     for name in CERTIFICATE_LEAVES:
         if isinstance(leaves.get(name), str):
             leaves[name] = certificate_or_octets(base64.b64decode(leaves[name]))
+    if isinstance(leaves.get("agent-signed-data"), str):
+        leaves["agent-signed-data"] = jws_object(base64.b64decode(leaves["agent-signed-data"]))
+    if isinstance(leaves.get("agent-sign-cert"), list):
+        leaves["agent-sign-cert"] = [certificate_or_octets(base64.b64decode(c)) for c in leaves["agent-sign-cert"]]
     prior = leaves.get("prior-signed-voucher-request")
     if isinstance(prior, str):
         inside = base64.b64decode(prior)
