@@ -13,6 +13,7 @@ import socket
 import struct
 import threading
 import time
+import typing
 from dataclasses import dataclass, field
 
 GROUP = ("224.0.0.251", 5353)
@@ -29,6 +30,14 @@ HOST = ("pledge", "local")
 def instance(serial):
     """The name of one pledge's service."""
     return (serial, *BROWSED)
+
+
+class Place(typing.NamedTuple):
+    """What an SRV record says."""
+    port: int
+    host: tuple
+    priority: int = 0
+    weight: int = 0
 
 
 @dataclass
@@ -50,8 +59,11 @@ def coded(name):
 
 
 def record(name, kind, data):
-    octets = {PTR: lambda: coded(data), SRV: lambda: struct.pack("!HHH", 0, 0, data[0]) + coded(data[1])}.get(
-        kind, lambda: data)()
+    if kind == SRV:
+        place = Place(*data)
+        octets = struct.pack("!HHH", place.priority, place.weight, place.port) + coded(place.host)
+    else:
+        octets = coded(data) if kind == PTR else data
     return coded(name) + struct.pack("!HHIH", kind, IN, TTL_S, len(octets)) + octets
 
 
@@ -93,7 +105,8 @@ def decode(octets):
         if kind == PTR:
             data = name_at(octets, at)[0]
         elif kind == SRV:
-            data = struct.unpack_from("!H", octets, at + 4)[0], name_at(octets, at + 6)[0]
+            priority, weight, port = struct.unpack_from("!HHH", octets, at)
+            data = Place(port, name_at(octets, at + 6)[0], priority, weight)
         message.records.append((name, kind, data))
         at += size
     return message
@@ -121,7 +134,66 @@ def ask(address, name, kind, timeout=2):
         return []
 
 
+@dataclass
+class Found:
+    """One instance of a service."""
+    name: tuple
+    place: Place = None
+    keys: tuple = ()          # of its TXT record, as they are
+    addresses: tuple = ()     # of its host
+
+
+def browse(address, service, timeout=2):
+    """Every instance of a service that one responder knows, with all that it says about them."""
+    known = ask(address, service, PTR, timeout)
+    names = [data for name, kind, data in known if kind == PTR and same(name, service)]
+    return [describe(address, name, known, timeout) for name in dict.fromkeys(names)]
+
+
+def describe(address, name, known, timeout=2):
+    """known: records that came without asking."""
+    def look(name, kind):
+        found = [data for n, k, data in known if k == kind and same(n, name)]
+        return found or [data for n, k, data in ask(address, name, kind, timeout) if k == kind and same(n, name)]
+    found = Found(name, next(iter(look(name, SRV)), None))
+    found.keys = keys_of(next(iter(look(name, TXT)), b""))
+    if found.place:
+        found.addresses = tuple(socket.inet_ntoa(a) for a in look(found.place.host, A))
+    return found
+
+
+def txt(keys):
+    """A TXT record of keys without values, or of whatever strings."""
+    return b"".join(bytes([len(k.encode())]) + k.encode() for k in keys) or b"\0"
+
+
+def keys_of(octets):
+    keys, at = [], 0
+    while at < len(octets):
+        keys.append(octets[at + 1:at + 1 + octets[at]].decode("utf-8", "replace"))
+        at += 1 + octets[at]
+    return tuple(keys) if keys != [""] else ()
+
+
 # -- answering
+
+REGISTRARS, PROXIES = ("_brski-registrar", "_tcp", "local"), ("_brski-proxy", "_tcp", "local")
+
+
+def service(kind, label, port, keys=(), priority=0, weight=0, host="127.0.0.1"):
+    """Records of one instance: kind is REGISTRARS or PROXIES."""
+    name, machine = (label, *kind), (label, "local")
+    return [(kind, PTR, name), (name, SRV, Place(port, machine, priority, weight)), (name, TXT, txt(keys)),
+            (machine, A, socket.inet_aton(host))]
+
+
+def about(records, name):
+    """Those to answer with when this name is asked for: its own, and all about its instances."""
+    own = [r for r in records if same(r[0], name)]
+    named = [r[2] for r in own if r[1] == PTR]
+    more = [r for r in records if any(same(r[0], n) for n in named)]
+    hosts = [r[2].host for r in [*own, *more] if r[1] == SRV]
+    return own + more + [r for r in records if any(same(r[0], h) for h in hosts) and r not in own]
 
 def records_of(serial, port, host="127.0.0.1"):
     """What a pledge announces."""

@@ -13,15 +13,19 @@ registrar_coaps, else to registrar_jpy. Further configurations:
     crowded     stateful, towards all of {registrar_crowd}: more registrars than a proxy has ports for
     https-only  no registrar but registrar_https
     seeking     no registrar for CoAPS is configured; {registrar_finder} is asked for one, in plain CoAP
+    browsing    registrars for HTTPS are found by DNS-SD, as {registrar_mdns} answers, and the proxy announces
+                itself so; address mdns: where it answers, the multicast group when the file does not say
+    grasp       the same by GRASP; addresses grasp, the group on the link, and grasp_acp, where registrars are
+                flooded. [suite] interface names the suite's own for such groups, in IPv6
 """
 import contextlib
 import os
 import socket
 
-from brski_peer import links
+from brski_peer import grasp, links, mdns
 from brski_peer.registrar import FakeRegistrar
 
-from .core import Wrong
+from .core import Skipped, Wrong
 from .target import free_port
 from .trial import Trial
 
@@ -42,9 +46,12 @@ class Home:
         self.coaps, self.jpy, *self.crowd = (bound_udp(target.suite_bind) for _ in range(2 + CROWD))
         self.finder = links.Answerer(self.offer, target.suite_bind)
         self.nowhere = free_port()
+        self.announced = []    # records of registrars, for those who browse
+        self.mdns = mdns.Responder(lambda name: mdns.about(self.announced, name), (target.suite_bind, 0))
         self.host = "127.0.0.1" if target.suite_host == "localhost" else target.suite_host
         self.registrar.start()
         self.finder.start()
+        self.mdns.__enter__()
 
     def offer(self, query):
         """To a proxy that asks for a registrar's join port."""
@@ -57,6 +64,7 @@ class Home:
                 "certificate": identity.cert_path, "anchors": self.device.manufacturer.anchors,
                 "registrar_https": self.at(self.tcp), "registrar_coaps": self.at(self.coaps),
                 "registrar_jpy": self.at(self.jpy), "registrar_nowhere": f"{self.host}:{self.nowhere}",
+                "registrar_mdns": f"{self.host}:{self.mdns.address[1]}",
                 "registrar_finder": f"{self.host}:{self.finder.port}",
                 "registrar_crowd": " ".join(map(self.at, self.crowd))}
 
@@ -69,6 +77,7 @@ class Home:
     def close(self):
         self.registrar.stop()
         self.finder.stop()
+        self.mdns.stop()
         for each in (self.tcp, self.coaps, self.jpy, *self.crowd):
             each.close()
 
@@ -88,6 +97,7 @@ class ProxyTrial(Trial):
     def forget_the_past(self):
         """What an earlier check left on its way is nobody's business here."""
         self.home.finder.asked.clear()
+        self.home.announced = []
         for udp in (self.home.coaps, self.home.jpy, *self.home.crowd):
             udp.settimeout(0)
             with contextlib.suppress(BlockingIOError):
@@ -104,11 +114,37 @@ class ProxyTrial(Trial):
             yield instance
             self.forget_the_past()  # so that the proxy has nothing to wait for
 
+    # -- announcements
+
+    def group(self, kind):
+        """A group that the proxy floods or listens to."""
+        made = grasp.Group(self.instance.address(kind),
+                           self.target.settings.get("suite", {}).get("interface", self.target.suite_bind))
+        self.later(made.close)
+        return made
+
+    def proxies(self):
+        """What DNS-SD says about proxies."""
+        try:
+            where = self.instance.address("mdns")
+        except Skipped:
+            where = mdns.GROUP
+        found = mdns.browse(where, mdns.PROXIES, self.session.patience * ATTEMPT_SHARE)
+        self.record("received by the device", f"{len(found)} proxies", "\n".join(map(str, found)))
+        return found
+
+    def listener(self):
+        """A registrar of ours that only this check knows."""
+        made = socket.create_server((self.target.suite_bind, 0), backlog=BACKLOG)
+        self.later(made.close)
+        return made
+
     # -- circuits
 
-    def device(self, source=None):
-        """A device of ours that has connected; source: its address, on loopback."""
-        address = self.instance.address("circuit")
+    def device(self, source=None, at=None):
+        """A device of ours that has connected; source: its address, on loopback; at: (host, port) other than
+        the usual one."""
+        address = at or self.instance.address("circuit")
         made = socket.create_connection(address, self.session.patience, source and (source, 0))
         return self.stream("device", made)
 
@@ -124,13 +160,13 @@ class ProxyTrial(Trial):
                 stream.close()
         return None
 
-    def circuit(self, source=None):
+    def circuit(self, source=None, at=None):
         """(device, registrar) of one connection. The proxy may need a while to end what earlier checks
         have left: who is reset tries again."""
         def attempt():
             first = os.urandom(8)
             with contextlib.suppress(ConnectionError):
-                device = self.device(source)
+                device = self.device(source, at)
                 device.send(first)
                 registrar = self.registrar(first)
                 return registrar and (device, registrar)

@@ -11,6 +11,7 @@ from brski_peer.pledge import CMS_TYPE, VOUCHER_PATH, Pledge
 from brski_peer.server import chain_of
 
 from . import pledge_find, pledge_voucher
+from .announce import PledgeOffering
 from .est_client import EstClients
 from .masa_chain import linked
 from .pledge_coap import FAILURES, BadVoucher, CoapAttempt, Failed
@@ -26,13 +27,16 @@ PASSWORD = "Basic ZGV2aWNlOnNlY3JldA=="  # a mutant's
 
 
 class ReferencePledge(Role):
-    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps")
+    """Variant: ani, it offers a proxy once it has joined."""
+    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "discovery")
+    variants = ("ani",)
     options = {"pledge": {"coaps": True}}
 
     def __init__(self, lab, folder, rules, variant="plain"):
         super().__init__(lab, folder, rules, variant)
         self.actions = {"join": self.join,
-                        "join_coap_discovery": self.join_found,
+                        "join_coap_discovery": functools.partial(self.join_found, pledge_find.by_coap),
+                        "join_mdns_discovery": functools.partial(self.join_found, pledge_find.by_mdns),
                         "join_patiently": functools.partial(self.join, rounds=2), "renew": self.renew,
                         "join_proximity": functools.partial(self.join, policy="proximity")}
         plain = EstClients(lab, rules)
@@ -40,10 +44,24 @@ class ReferencePledge(Role):
         self.enrolled = {}    # device_state → the identity it got
         self.roots = {}       # device_state → the domain's certificates
         self.usual_nonce = voucher.new_nonce()
+        self.offering = PledgeOffering(rules) if variant == "ani" else None
+        if self.offering:
+            self.addresses |= self.offering.addresses
+
+    def start(self):
+        if self.offering:
+            self.offering.start()
+        return self
+
+    def stop(self):
+        if self.offering:
+            self.offering.stop()
 
     def join(self, *words, rounds=1, **more):
         """Exit code and output, as a program would have them."""
         code, said = self.round(*words, **more)
+        if self.offering:
+            self.offering.has_joined = code == 0
         if code and rounds > 1 and self.rule("comes back when all have refused"):
             if LATER in said and not self.rule("waits for each registrar apart"):
                 more["urls"] = more["urls"].split()[0]
@@ -65,9 +83,9 @@ class ReferencePledge(Role):
             return 1, str(e)
         return 0, "renewed"
 
-    def join_found(self, *words, discovery, urls=None, **more):
-        """Where whoever answers in plain CoAP sends it."""
-        return self.join(*words, urls=" ".join(pledge_find.by_coap(self.rule, discovery)), **more)
+    def join_found(self, find, discovery, urls=None, **more):
+        """Where whoever answers sends it."""
+        return self.join(urls=" ".join(find(self.rule, discovery)), **more)
 
     def round(self, key, certificate, anchors, urls, device_state, policy="any", over_https=None, **_more):
         """One attempt per registrar. over_https: what kind of."""

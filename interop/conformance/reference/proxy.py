@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from brski_peer import links
 
+from .announce import ProxyBrowsing, ProxyGrasp
 from .rules import Role
 
 CONNECTIONS_PER_NEIGHBOUR = 8
@@ -29,9 +30,11 @@ STRANGE_TLS = b"\x16\x03\x09"   # a handshake record of a version that nobody kn
 class ReferenceProxy(Role):
     """Variants: stateful; brief, the same with mappings that end after a second; nowhere, stateful towards a
     port where nobody is; crowded, more registrars than it has ports for; https-only, one registrar, over
-    HTTPS; seeking, which is told no registrar for CoAPS and asks for one."""
-    profiles = ("rfc8995", "cbrski")
-    variants = ("stateful", "brief", "nowhere", "crowded", "https-only", "seeking")
+    HTTPS; seeking, which is told no registrar for CoAPS and asks for one; browsing and grasp, which find
+    registrars for HTTPS by DNS-SD or GRASP and announce themselves so."""
+    profiles = ("rfc8995", "cbrski", "discovery")
+    variants = ("stateful", "brief", "nowhere", "crowded", "https-only", "seeking", "browsing",
+                "grasp")
 
     def __init__(self, lab, folder, rules, variant="plain", words=None):
         super().__init__(lab, folder, rules, variant)
@@ -43,6 +46,10 @@ class ReferenceProxy(Role):
         self.addresses = {"circuit": self.tcp.getsockname(), "discovery": ("127.0.0.1", self.finder.port)}
         if self.ports:
             self.addresses["coaps"] = self.ports[0].udp.getsockname()
+        self.finding = {"browsing": lambda: ProxyBrowsing(self, address_of(words["registrar_mdns"])),
+                        "grasp": lambda: ProxyGrasp(self)}.get(variant, lambda: None)()
+        if self.finding:
+            self.addresses |= self.finding.addresses
         self.held = {}     # address of a device → its circuits
         self.stopping = threading.Event()
         self.threads = []
@@ -55,6 +62,8 @@ class ReferenceProxy(Role):
             all_of_them = [address_of(place) for place in self.words["registrar_crowd"].split()]
             enough = self.rule("offers some of too many registrars")
             return [(place, None) for place in all_of_them[:REGISTRARS_MAX if enough else 0]]
+        if self.variant in ("browsing", "grasp"):
+            return []
         if self.variant == "https-only":
             return [] if self.rule("offers no way its registrar has not") else [(self.upstream["coaps"], None)]
         if self.variant == "seeking":
@@ -82,6 +91,8 @@ class ReferenceProxy(Role):
 
     def start(self):
         self.finder.start()
+        if self.finding:
+            self.finding.start()
         for loop in (self.accept, self.datagrams):
             self.run(loop)
         return self
@@ -98,6 +109,8 @@ class ReferenceProxy(Role):
         for thread in self.threads:
             thread.join(5)
         self.finder.stop()
+        if self.finding:
+            self.finding.stop()
         for port in self.ports:
             port.close()
 
@@ -121,13 +134,22 @@ class ReferenceProxy(Role):
 
     def circuit(self, device, neighbour):
         """One connection, until both directions have ended."""
-        try:
-            registrar = socket.create_connection(self.upstream["https"], 5)
-        except OSError:
-            reset(device)
-        else:
+        registrar = self.registrar()
+        if registrar:
             Circuit(self, device, registrar).run()
+        else:
+            reset(device)
         self.held[neighbour] -= 1
+
+    def registrar(self):
+        """A connection to one of those it knows; None."""
+        for place in self.finding.places() if self.finding else [self.upstream["https"]]:
+            try:
+                return socket.create_connection(place, 5)
+            except OSError:
+                if not self.finding or not self.finding.has_failed(place):
+                    break
+        return None
 
     # -- datagrams
 

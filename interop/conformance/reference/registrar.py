@@ -10,6 +10,7 @@ from brski_peer.server import Answer, Server
 from ..lab import Domain
 from ..trial_masa import leads_to
 from . import pledge_rules
+from .announce import RegistrarAnnounced
 from .est import Est
 from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
 from .jws_form import JwsForm, written
@@ -38,8 +39,8 @@ class Client:
 
 
 class ReferenceRegistrar(Role, MasaLeg, Server):
-    variants = ("asking", "older-devices", "self-signed", "rollover", "upstream")
-    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "jws")
+    variants = ("asking", "older-devices", "self-signed", "rollover", "upstream", "announcing")
+    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "jws", "discovery")
 
     def __init__(self, lab, folder, rules, variant="plain", words=()):
         Role.__init__(self, lab, folder, rules, variant)
@@ -58,18 +59,22 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         ports = {"https": self, "coaps": self.coap, "jpy": self.join_port, "discovery": self.announcer}
         self.addresses = {kind: ("127.0.0.1", server.port) for kind, server in ports.items()}
         self.addresses["discovery_group"] = (GROUP, self.announcer.port)
+        self.beside = [self.coap, self.join_port, self.announcer]
+        if variant == "announcing":
+            self.beside.append(RegistrarAnnounced(self))
+            self.addresses |= self.beside[-1].addresses
         self.files = {"domain_ca": self.domain.file("issuing.crt"),
                       "domain_root": self.domain.file("root.crt")}
         self.actions = {"approve": lambda serial: self.approved.add(serial),
                         "reject": lambda serial: self.rejected.add(serial)}
 
     def start(self):
-        for beside in (self.coap, self.join_port, self.announcer):
+        for beside in self.beside:
             beside.start()
         return Server.start(self)
 
     def stop(self):
-        for beside in (self.coap, self.join_port, self.announcer):
+        for beside in self.beside:
             beside.stop()
         Server.stop(self)
 
