@@ -4,7 +4,8 @@
 Actions of a target file; exit code 0: the device has been onboarded. onboard ({serial} {pledge} {registrar}
 {key} {certificate} {anchors} {agent_state}): URLs of both, the agent's own key and certificate, the domain's
 root, a folder of this run; discover, the same without {pledge}: the agent finds it by DNS-SD, from {mdns};
-browse, it takes the one that it finds, without {serial}; status ({serial} {pledge} {kind} …), it asks the
+discover_named, the same for a manufacturer whose instance names are SERIAL.{domain}, or the serial number
+alone; browse, it takes the one that it finds, without {serial}; status ({serial} {pledge} {kind} …), it asks the
 pledge for its status. An agent with a certificate of its own says so: [agent] certificate. The suite answers
 DNS-SD questions at [suite] mdns, "224.0.0.251:5353" for an agent that asks nowhere else.
 """
@@ -99,16 +100,18 @@ class AgentTrial(Trial):
 
     # -- discovery
 
-    def responder(self):
-        """Our DNS-SD responder for the pledge; its address goes to the agent as {mdns}."""
+    def responder(self, label=None):
+        """Our DNS-SD responder for the pledge; its address goes to the agent as {mdns}. label: the first of its
+        instance name, the serial number by default."""
+        label = label or self.device.serial
         text = self.target.settings.get("suite", {}).get("mdns", "127.0.0.1:0")
         host, _, port = text.rpartition(":")
-        records = mdns.records_of(self.device.serial, self.pledge.port, self.host)
+        records = mdns.records_of(label, self.pledge.port, self.host)
 
         def answer(name):
             if mdns.same(name, mdns.BROWSED):
                 return records
-            return records[1:] if mdns.same(name, mdns.instance(self.device.serial)) else []
+            return records[1:] if mdns.same(name, mdns.instance(label)) else []
         made = mdns.Responder(answer, (host, int(port)))
         made.__enter__()
         self.later(made.stop)

@@ -65,7 +65,8 @@ def host_header_does_not_matter(t):
         t.status(connection.read_reply(), 200)
 
 
-@check("PRM-PLG-003", level=MUST, role=ROLE, profiles=PRM, mutant="answers to its instance name")
+@check("PRM-PLG-003", "DISC-PLG-002", level=MUST, role=ROLE, profiles=(*PRM, "discovery"),
+       mutant="answers to its instance name")
 def pledge_is_found_by_its_serial_number(t):
     """A DNS-SD question for SERIAL._brski-pledge._tcp.local is answered with where its HTTP server is."""
     device = t.factory()

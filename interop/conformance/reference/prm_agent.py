@@ -19,12 +19,12 @@ class Failed(Exception):
 
 
 class ReferenceAgent(Role):
-    profiles = ("prm",)
+    profiles = ("prm", "discovery")
 
     def __init__(self, lab, folder, rules, variant="plain"):
         super().__init__(lab, folder, rules, variant)
         self.actions = {"onboard": self.onboard, "discover": self.discover, "browse": self.browse,
-                        "status": self.status}
+                        "status": self.status, "discover_named": self.discover_named}
 
     def attempt(self, step):
         """Exit code and output, as a program would have them."""
@@ -40,6 +40,15 @@ class ReferenceAgent(Role):
     def discover(self, serial, mdns_port=None, **words):
         name = mdns.instance(serial) if self.rule("asks for the instance name of a pledge") else mdns.BROWSED
         return self.attempt(lambda: Onboarding(self, serial, **{**words, "pledge": self.found(name, words)}).run())
+
+    def discover_named(self, serial, domain, **words):
+        labels = [f"{serial}.{domain}", serial]
+        if not self.rule("builds names with the manufacturer's domain"):
+            labels = labels[1:]
+        at = next((mdns.instance(label) for label in labels if self.records(mdns.instance(label), words)), None)
+        if at is None:
+            return 1, "there is no such pledge"
+        return self.attempt(lambda: Onboarding(self, serial, **{**words, "pledge": self.found(at, words)}).run())
 
     def browse(self, serial=None, **words):
         name = mdns.BROWSED if self.rule("browses for pledges") else ("_http", "_tcp", "local")

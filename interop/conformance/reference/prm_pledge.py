@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An honest and strict pledge in responder mode (draft-ietf-anima-brski-prm §6.2, §7)."""
+import contextlib
 import json
 import threading
 import time
@@ -12,6 +13,7 @@ from brski_peer.server import Answer, Server
 from .prm_pledge_judgement import Judgement
 from .rules import Refused, Role, answered
 
+CONNECTIONS, OF_ONE_INITIATOR = 16, 8
 UNSET_CLOCK_S = -20 * 365 * 86400  # how far behind a pledge without a clock is
 BODY_TYPES = {"tpvr": prm.JSON_TYPE, "tper": prm.JSON_TYPE, "svr": prm.VOUCHER_TYPE, "scac": prm.JOSE_TYPE,
               "ser": "application/pkcs7-mime", "qps": prm.JOSE_TYPE}
@@ -32,7 +34,7 @@ class Device:
 
 class ReferencePrmPledge(Judgement, Role, Server):
     """Variants: clockless, without a clock; combined, which seeks a registrar as well."""
-    profiles = ("prm",)
+    profiles = ("prm", "discovery")
     variants = ("clockless", "combined")
 
     def __init__(self, lab, folder, rules, variant="plain"):
@@ -76,6 +78,17 @@ class ReferencePrmPledge(Judgement, Role, Server):
         if mdns.same(name, mdns.instance(self.device.serial)):
             return right[1:] if self.rule("answers to its instance name") else []
         return []
+
+    def secured(self, raw):
+        """Room for some connections, and for fewer of one initiator."""
+        who, held = raw.getpeername()[0], []
+        for each in list(self.open):
+            with contextlib.suppress(OSError):  # it may be over
+                held.append(each.getpeername()[0])
+        crowded = held.count(who) >= OF_ONE_INITIATOR
+        if len(held) >= CONNECTIONS or crowded and self.rule("bounds the connections of one initiator"):
+            raise OSError("no room")
+        return super().secured(raw)
 
     # -- HTTP
 
