@@ -9,7 +9,7 @@ None to hang up, or NotImplemented for the honest answer.
 import base64
 import json
 
-from . import forge, jws
+from . import cmp, forge, jws
 from .pledge import est_body
 from .server import Answer, Server, text
 
@@ -32,6 +32,7 @@ class FakeRegistrar(Server):
         self.reshape = None    # octets of a voucher in JWS → other octets
         self.attributes = None  # csrattrs: DER; None answers 204
         self.profile = {}      # changes to the certificate issued
+        self.cmp_signer = forge.load(key, certificate)  # who protects answers over CMP
         self.on = {}
 
     def handle(self, request):
@@ -42,7 +43,8 @@ class FakeRegistrar(Server):
                 return answered
         honest = {"requestvoucher": self.voucher, "voucher_status": self.noted,
                   "enrollstatus": self.noted, "cacerts": self.cacerts, "csrattrs": self.csrattrs,
-                  "simpleenroll": self.enroll, "simplereenroll": self.enroll}.get(step)
+                  "simpleenroll": self.enroll, "simplereenroll": self.enroll,
+                  "initialization": self.cmp_answer, "pkcs10": self.cmp_answer}.get(step)
         return honest(request) if honest else text(404, "nothing here\n")
 
     # -- what tests ask
@@ -87,6 +89,19 @@ class FakeRegistrar(Server):
     def enroll(self, request):
         csr = base64.b64decode(request.body)
         return self.certificate_answer(forge.issue(self.ca, csr, **self.profile))
+
+    def cmp_answer(self, request):
+        """Whatever protects the request, somebody else judges it."""
+        asked = cmp.parse(request.body)
+        if asked.kind == "cert_conf":
+            octets = cmp.reply(asked, self.cmp_signer, "pkiconf", cmp.core.Null())
+        else:
+            subject, public = asked.subject_and_key()
+            made = forge.certs.make_cert(subject, self.ca, public_key=public, eku=[forge.certs.CLIENT_AUTH],
+                                         key_usage={"digital_signature"})
+            kind = "cp" if asked.kind == "p10cr" else "ip"
+            octets = cmp.reply(asked, self.cmp_signer, kind, cmp.grant(asked, made.cert, [self.root]))
+        return Answer(200, octets, cmp.MEDIA_TYPE)
 
     @staticmethod
     def certificate_answer(*certs):

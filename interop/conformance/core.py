@@ -25,7 +25,7 @@ import traceback
 MUST, SHOULD, MAY = "MUST", "SHOULD", "MAY"
 PRM_ROLES = ("agent", "prm-pledge", "prm-registrar", "prm-masa")  # pledge in responder mode
 ROLES = ("registrar", "masa", "pledge", "proxy", "cloud", *PRM_ROLES)
-PROFILES = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "cloud", "jws", "prm", "discovery")
+PROFILES = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "cloud", "jws", "ae", "prm", "discovery")
 
 CHECKS = []  # in order of definition
 

@@ -11,7 +11,7 @@ from asn1crypto import csr as asn1_csr
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from brski_peer import cms, coap, cose, jws, voucher
+from brski_peer import cmp, cms, coap, cose, jws, voucher
 
 LONG = 4000  # characters of one message in a report; nobody reads more
 CERTIFICATE_LEAVES = ("pinned-domain-cert", "proximity-registrar-cert",
@@ -26,7 +26,7 @@ def message(media_type, body):
     if not body:
         return ""
     readers = {"application/voucher-cms+json": signed_cms, "application/voucher+cose": signed_cose,
-               jws.MEDIA_TYPE: signed_jws, "application/jose+json": signed_jws,
+               jws.MEDIA_TYPE: signed_jws, "application/jose+json": signed_jws, cmp.MEDIA_TYPE: cmp_message,
                "application/voucher-cose+cbor": signed_cose, "application/json": as_json,
                "application/cbor": as_cbor, "application/pkcs7-mime": certificates,
                "application/pkix-cert": one_certificate, "application/pkcs10": request,
@@ -164,6 +164,16 @@ def cose_object(body):
 
 
 # -- enrolment
+
+def cmp_message(body):
+    box = cmp.parse(body)
+    try:
+        signer = named(box.verify())
+    except Exception as e:
+        signer = f"NOT VERIFIED: {e}"
+    return pretty({"body": box.kind, "protected by": signer, "certificates": [named(c) for c in box.certs],
+                   "certificate": box.certificate and named(box.certificate), "failure": box.failure})
+
 
 def der_of(body):
     """EST over HTTPS wraps DER in base64; over CoAPS it does not."""

@@ -14,8 +14,9 @@ from brski_peer.pledge import VOUCHER_PATH, Pledge
 
 from . import pledge_voucher
 from .pledge import TIMEOUT_S, Attempt, Failed, ReferencePledge
-from .pledge_jws import JwsAttempt
+from .pledge_ae import AeAttempt
 from .pledge_coap import FAILURES, BadVoucher
+from .pledge_jws import JwsAttempt
 
 REDIRECTS_MAX = 40      # of one attempt
 ASKS_MAX = 4            # of one registrar that says 401
@@ -26,11 +27,12 @@ ENDS = (Failed, BadVoucher, wire.Closed, AssertionError, *FAILURES)
 
 class CloudPledge(ReferencePledge):
     """It speaks JWS when it is told to. It looks for local registrars (urls), then asks the one it was provisioned with (cloud)."""
-    profiles = (*ReferencePledge.profiles, "cloud", "jws")
+    profiles = (*ReferencePledge.profiles, "cloud", "jws", "ae")
 
     def __init__(self, *how):
         super().__init__(*how)
         self.actions["join_jws"] = lambda **words: self.join(**words, over_https=JwsAttempt)
+        self.actions["join_ae"] = lambda **words: self.join(**words, over_https=AeAttempt)
         self.actions["join_cloud"] = lambda **words: Journey(self, **words).run(1)
         self.actions["join_cloud_patiently"] = lambda **words: Journey(self, **words).run(2)
 

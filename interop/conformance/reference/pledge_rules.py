@@ -5,6 +5,7 @@ import base64
 import datetime
 import re
 
+from asn1crypto import parser
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -88,7 +89,10 @@ def one_certificate(octets):
     """The DER in what may be PEM, or have something after its end; the octets themselves otherwise."""
     if octets.startswith(b"-----BEGIN"):
         return forge.der(x509.load_pem_x509_certificate(octets))
-    return octets.rstrip(b"\0") if octets.endswith(b"\0") else octets
+    try:
+        return octets[:parser.peek(octets)]
+    except ValueError:
+        return octets
 
 
 def assertion(role, fields):

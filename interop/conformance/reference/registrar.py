@@ -11,6 +11,7 @@ from ..lab import Domain
 from ..trial_masa import leads_to
 from . import pledge_rules
 from .announce import RegistrarAnnounced
+from .cmp_side import CmpSide
 from .est import Est
 from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
 from .jws_form import JwsForm, written
@@ -40,7 +41,7 @@ class Client:
 
 class ReferenceRegistrar(Role, MasaLeg, Server):
     variants = ("asking", "older-devices", "self-signed", "rollover", "upstream", "announcing")
-    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "jws", "discovery")
+    profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "jws", "ae", "discovery")
 
     def __init__(self, lab, folder, rules, variant="plain", words=()):
         Role.__init__(self, lab, folder, rules, variant)
@@ -53,6 +54,7 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         self.identity, self.shown = shown, Shown(self.domain, rules)
         self.clients = {}       # certificate → Client
         self.approved, self.rejected = set(), set()
+        self.cmp = CmpSide(self)
         self.est = UpstreamEst(self, words["upstream"]) if variant == "upstream" else Est(self)
         self.coap, self.join_port = CoapSide(self), JoinPort(self)
         self.announcer = Announcer(rules, self.coap.port, self.join_port.port)
@@ -100,7 +102,8 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
     def route(self, request):
         routes = {BRSKI + "requestvoucher": ("POST", self.request_voucher),
                   BRSKI + "voucher_status": ("POST", self.voucher_status),
-                  BRSKI + "enrollstatus": ("POST", self.enrollstatus), **self.est.routes()}
+                  BRSKI + "enrollstatus": ("POST", self.enrollstatus), **self.est.routes(),
+                  **self.cmp.routes()}
         if request.path not in routes:
             self.refuse("has nothing at other paths", True, 404, "There is nothing here.")
             return Answer(200)
