@@ -8,14 +8,10 @@
    met the rule on the honest reference can, so only those are run.
 """
 import contextlib
-import multiprocessing
-import os
 import pathlib
 import tempfile
-import time
 
-from . import runner
-from .core import MUST
+from . import provers, runner
 from .lab import Lab
 from .reference.cloud import ReferenceCloud
 from .reference.masa import ReferenceMasa
@@ -27,13 +23,13 @@ from .reference.prm_pledge import ReferencePrmPledge
 from .reference.prm_registrar import ReferencePrmRegistrar
 from .reference.proxy import ReferenceProxy
 from .reference.registrar import ReferenceRegistrar
-from .reference.rules import ReferenceTarget, Rules
+from .reference.rules import Rules
 
 PRM = {"agent": ReferenceAgent, "prm-pledge": ReferencePrmPledge, "prm-registrar": ReferencePrmRegistrar,
        "prm-masa": ReferencePrmMasa}
 ROLES = {"registrar": ReferenceRegistrar, "masa": ReferenceMasa, "pledge": CloudPledge,
          "proxy": ReferenceProxy, "cloud": ReferenceCloud, **PRM}
-PATIENCE_S = 2  # the references answer at once, or never
+SLOWEST = 20  # runs that --verbose names
 
 
 SCHEMES = ("https", "coaps", "cloud", "prm")
@@ -77,74 +73,6 @@ def join_by_cloud(lab, folder, device, registrar):
         cloud.stop()
 
 
-class Selftest:
-    """A share of the checks: each nth one. faults: sentences about the suite."""
-
-    def __init__(self, lab, folder, pattern=None, exact=False, share=(0, 1)):
-        self.lab, self.folder, self.pattern, self.exact, self.share = lab, folder, pattern, exact, share
-        self.proven, self.faults, self.times = 0, [], []
-
-    def role(self, role):
-        begin, step = self.share
-        chosen = runner.choose(role, pattern=self.pattern)
-        mutants = {c.mutant for c in chosen}
-        target = ReferenceTarget(role, ROLES[role])
-        with runner.Session(role, target, self.lab, self.folder / role) as session:
-            session.patience = PATIENCE_S
-            for check in chosen[begin::step]:
-                self.prove(session, check, mutants)
-        return self
-
-    def prove(self, session, check, mutants):
-        result, met = self.run(session, check)
-        if result.verdict != "passed":
-            self.fault(check, f"{result.verdict} on the honest reference: {result.reason}")
-        elif check.mutant not in met:
-            self.fault(check, f"the reference never meets the rule {check.mutant!r}")
-        elif self.fails_with_its_mutant(session, check):
-            self.proven += 1
-            if self.exact:
-                self.passes_with_others(session, check, mutants & met - {check.mutant})
-
-    def run(self, session, check, *off):
-        """(result, the rules that mattered)"""
-        rules = session.target.rules
-        rules.off, rules.met = set(off), set()
-        began = time.monotonic()
-        try:
-            return session.run(check), set(rules.met)
-        finally:
-            rules.off = set()
-            self.times.append((time.monotonic() - began, check.id, off))
-
-    def fault(self, check, what):
-        self.faults.append(f"{check.id}: {what}")
-
-    def fails_with_its_mutant(self, session, check):
-        result, _ = self.run(session, check, check.mutant)
-        wanted = "failed" if check.level == MUST else "warned"
-        if result.verdict != wanted:
-            self.fault(check, f"{result.verdict} instead of {wanted} without the rule {check.mutant!r}: "
-                              f"{result.reason}")
-        return result.verdict == wanted
-
-    def passes_with_others(self, session, check, mutants):
-        for mutant in sorted(mutants):
-            result, _ = self.run(session, check, mutant)
-            if result.verdict not in ("passed", "skipped"):
-                self.fault(check, f"{result.verdict} without the rule {mutant!r}, which is another "
-                                  f"check's: {result.reason.splitlines()[0]}")
-
-
-def work(share, folder, options):
-    """One process's part; each has a lab of its own."""
-    folder = folder / f"part-{share[0]}"
-    test = Selftest(Lab(folder / "lab"), folder, options.pattern, options.exact, share)
-    for role in [options.target] if options.target else ROLES:
-        test.role(role)
-    return test.proven, test.faults, test.times
-
-
 def join_by_agent(lab, folder):
     """What went wrong when an agent onboards a pledge in responder mode, or None."""
     folder.mkdir(parents=True)
@@ -165,22 +93,23 @@ def join_by_agent(lab, folder):
 
 
 def main(options):
+    roles = {options.target: ROLES[options.target]} if options.target else ROLES
+    chosen = [c for role in roles for c in runner.choose(role, pattern=options.pattern)]
     with tempfile.TemporaryDirectory(prefix="brski-selftest-") as scratch:
         folder = pathlib.Path(scratch)
-        parts = os.cpu_count() or 1
-        with multiprocessing.get_context("fork").Pool(parts) as pool:
-            done = pool.starmap(work, [((i, parts), folder, options) for i in range(parts)])
-        faults = [fault for _, found, _ in done for fault in found]
+        proofs = provers.run(chosen, roles, folder, options.exact)
         lab = Lab(folder / "lab")
         wrong = [w for scheme in SCHEMES
                  if (w := join_among_themselves(lab, folder / f"join-{scheme}", scheme))]
-    for fault in wrong + faults:
+    faults = wrong + [fault for proof in proofs for fault in proof.faults]
+    for fault in faults:
         print(f"FAILED {fault}")
-    times = sorted((t for _, _, some in done for t in some), reverse=True)
+    for sentence in (sentence for proof in proofs for sentence in proof.flaky):
+        print(f"flaky: it was well the second time: {sentence}")
     if options.verbose:
-        for seconds, name, off in times[:20]:
-            print(f"{seconds:6.2f} s {name}{' without ' + off[0] if off else ''}")
-    print(f"{len(times)} runs")
-    passed = sum(proven for proven, *_ in done) + len(SCHEMES) - len(wrong)
-    print(f"{passed} passed, {len(wrong + faults)} failed, 0 skipped")
-    return runner.FAILED if wrong or faults else runner.PASSED
+        for seconds, name, mutant in provers.slowest(proofs, SLOWEST):
+            print(f"{seconds:6.2f} s {name}{f' without {mutant}' if mutant else ''}")
+    print(f"{sum(len(proof.times) for proof in proofs)} runs")
+    passed = sum(proof.proven for proof in proofs) + len(SCHEMES) - len(wrong)
+    print(f"{passed} passed, {len(faults)} failed, 0 skipped")
+    return runner.FAILED if faults else runner.PASSED

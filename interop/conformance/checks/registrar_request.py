@@ -92,7 +92,7 @@ def serial_number_is_found_where_the_manufacturer_puts_it(t):
        mutant="takes devices with every usual key")
 def devices_with_every_usual_key_get_vouchers(t):
     """IDevIDs with P-256, P-384 and RSA keys, for TLS and for the signature of the request."""
-    for kind in ("ec-p256", "ec-p384", "rsa-3072"):
+    for kind in ("ec-p256", "ec-p384", "rsa-2048"):
         with t.pledge(t.approved_device(key_type=kind)) as p:
             t.status(p.request_voucher(), 200, why=f"a device with a key of type {kind}")
 
