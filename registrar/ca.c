@@ -149,6 +149,14 @@ bool ca_may_have_issued(const struct ca *ca, const struct cert *c)
 	return bytes_equal(cert_issuer_der(c), cert_subject_der(ca->identity.cert));
 }
 
+bool ca_or_predecessor_may_have_issued(const struct ca *ca, const struct cert *c)
+{
+	for (size_t i = 0; i < ca->certs.count; i++)
+		if (bytes_equal(cert_issuer_der(c), cert_subject_der(ca->certs.items[i])))
+			return true;
+	return false;
+}
+
 const struct cert_list *ca_certs(const struct ca *ca)
 {
 	return &ca->certs;

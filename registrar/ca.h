@@ -28,6 +28,8 @@ struct cert *ca_issue_ldevid(
 
 /* Did the CA with this name issue it? By name only: what we issued is found in the store. */
 bool ca_may_have_issued(const struct ca *ca, const struct cert *c);
+/* Or one whose certificate stands in the chain: an issuing CA that the site had before. */
+bool ca_or_predecessor_may_have_issued(const struct ca *ca, const struct cert *c);
 const struct cert_list *ca_certs(const struct ca *ca); /* issuing CA, chain, root */
 int64_t ca_not_after(const struct ca *ca);
 /* /cacerts: DER of the certs-only CMS. */

@@ -58,7 +58,7 @@ static const struct config_option options[] = {
 	{"ca", "certificate", CONFIG_PATH, OFF(ca_certificate), NULL, 0, 0, NULL,
 		"Certificate of the issuing CA, PEM."},
 	{"ca", "chain", CONFIG_PATH, OFF(ca_chain), "", 0, 0, NULL,
-		"PEM file with the root and whatever else /cacerts has to hold."},
+		"PEM file with the root and whatever else /cacerts has to hold; an issuing CA of before, whose certificates may renew themselves."},
 	{"ca", "ldevid_days", CONFIG_INT, OFF(ldevid_days), "365", 1, 36500, NULL,
 		"Days an LDevID is valid."},
 	{"est", "csrattrs", CONFIG_WORDS, OFF(csrattrs), "", 0, 0, NULL,

@@ -105,38 +105,42 @@ static const struct manufacturer *manufacturer_by_name(
 	return NULL;
 }
 
-static bool identify_ldevid(const struct registrar *r, const struct registrar_setup *s,
-	const struct peer *peer, struct client *out, struct err *e)
+static bool identify_ldevid(const struct registrar_setup *s, const struct peer *peer,
+	const struct certificate_record *issued, struct client *out, struct err *e)
 {
-	struct certificate_record issued;
-
-	if (!records_certificate(r->store, cert_sha256(peer->cert), &issued, e))
-		return false;
-	if (!issued.found) {
-		err_set(e, ERR_REFUSED,
-			"certificate \"%s\" bears our CA's name and was not issued here",
-			cert_subject(peer->cert));
-		return err_tell(e, "This certificate was not issued here.");
-	}
 	out->is_ldevid = true;
-	out->manufacturer_name = issued.manufacturer;
-	out->serial = issued.serial;
-	out->not_after = issued.not_after;
-	out->manufacturer = manufacturer_by_name(s, issued.manufacturer);
-	if (issued.revoked_at == 0)
+	out->manufacturer_name = issued->manufacturer;
+	out->serial = issued->serial;
+	out->not_after = issued->not_after;
+	out->manufacturer = manufacturer_by_name(s, issued->manufacturer);
+	if (issued->revoked_at == 0)
 		return true;
 	err_set(e, ERR_REFUSED, "certificate \"%s\" was revoked", cert_subject(peer->cert));
 	return err_tell(e, "This certificate was revoked.");
 }
 
+static bool not_issued_here(const struct peer *peer, struct err *e)
+{
+	err_set(e, ERR_REFUSED, "certificate \"%s\" bears our CA's name and was not issued here",
+		cert_subject(peer->cert));
+	return err_tell(e, "This certificate was not issued here.");
+}
+
 bool identify_client(const struct registrar *r, const struct registrar_setup *s,
 	const struct peer *peer, int64_t now, struct client *out, struct err *e)
 {
+	struct certificate_record issued = {0};
+
 	memset(out, 0, sizeof(*out));
 	if (!peer->cert)
 		return no_certificate(e);
+	if (ca_or_predecessor_may_have_issued(s->ca, peer->cert) &&
+		!records_certificate(r->store, cert_sha256(peer->cert), &issued, e))
+		return false;
+	if (issued.found)
+		return identify_ldevid(s, peer, &issued, out, e);
 	if (ca_may_have_issued(s->ca, peer->cert))
-		return identify_ldevid(r, s, peer, out, e);
+		return not_issued_here(peer, e);
 	out->manufacturer = identify_idevid(s, peer, now, &out->serial, e);
 	if (!out->manufacturer)
 		return false;

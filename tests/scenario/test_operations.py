@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import pytest
 
 import harness
+from brski_peer import certs, forge
 from places import Site
 
 PROXIMITY = "proximity_registrar_cert"
@@ -129,6 +130,30 @@ def test_reload_that_lets_in_a_device_that_waits(cell, acme, domain, lets_in):
         assert pledge.wait() == 0, pledge.log()
         assert not c.registrar.claims("pending")
         assert "claims_pending         0" in c.registrar.ctl("status").stdout
+
+
+@pytest.mark.req("EE-09", "EE-10")
+@pytest.mark.parametrize("kept", [True, False], ids=["in the chain", "forgotten"])
+def test_certificates_of_the_issuing_ca_before_renew_themselves(running_cell, kept):
+    """The site has a new issuing CA under its root; the old one stays in the chain, or does not."""
+    c = running_cell
+    pledge = c.site.pledge(c.site.device())
+    assert pledge.join().returncode == 0
+    root = forge.load(c.domain.file("root.key"), c.domain.file("root.crt"))
+    made = certs.make_ca("Second issuing CA", root, path_length=0)
+    made.write(c.directory, "second")
+    chain = c.directory / "chain.crt"
+    chain.write_bytes((c.domain.file("issuing.crt").read_bytes() if kept else b"")
+                      + c.domain.file("root.crt").read_bytes())
+    for name, new in (("issuing.key", "second.key"), ("issuing.crt", "second.crt"), ("root.crt", "chain.crt")):
+        rewrite(c.registrar.config, f"= {c.domain.file(name)}", f"= {c.directory / new}")
+    reload(c.registrar)
+    done = pledge.command("renew", "--force")
+    assert done.returncode == (0 if kept else 3), done.stderr
+    issued = forge.load_certs(pledge.state / "current" / "ldevid.crt")[0]
+    assert (issued.issuer == made.cert.subject) == kept
+    fresh = c.site.pledge(c.site.device())
+    assert fresh.join().returncode == 0
 
 
 @pytest.mark.parametrize("spoil, says", [
