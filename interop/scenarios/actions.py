@@ -124,6 +124,15 @@ def reject(stage, devices, at):
     decide(stage, "reject", devices, at)
 
 
+@verb(takes(devices=DEVICES, at=PART, to=choice("approve", "reject"), needs=["devices", "at", "to"]))
+def change_of_mind(stage, devices, at, to):
+    """The admin decides again about devices, whether they wait or not."""
+    for device in stage.group(devices):
+        if not soon(lambda d=device: stage.parts[at].lines(f"serial={d.serial}")):
+            raise Unmet(f"{device.serial} has never asked {at}")
+        admin(stage, at, "claims", to, device.serial)
+
+
 @verb(takes(part=PART, conf=SECTIONS, needs=["part", "conf"]))
 def configure(stage, part, conf):
     """The admin changes a registrar's configuration and has it read again."""
@@ -212,6 +221,12 @@ def fetch_ahead(stage, devices, at):
         stage.note(f"{at}: a voucher ahead for {device.serial}: {status}")
 
 
+@verb(takes(main="part", part=PART))
+def be_honest(stage, part):
+    """A lying MASA lies no more."""
+    stage.parts[part].server.be_honest()
+
+
 class Visit:
     """The suite's pledge at a registrar: one connection."""
 
@@ -259,6 +274,7 @@ def status_of(reply):
     """HTTP's; a CoAP code as the number with the same meaning."""
     if hasattr(reply, "status"):
         return reply.status
-    return 200 if reply.said.startswith("2.") else int(reply.said.replace(".", "0", 1))
+    major, minor = reply.said.split(".")
+    return 200 if major == "2" else int(major) * 100 + int(minor)
 
 

@@ -68,7 +68,8 @@ class Site:
     def issuer_names(self, which=None):
         """Of the first or second issuing CA; of whichever there are."""
         names = {"first": ["issuing"], "second": ["second"], None: ["issuing", self.issuer]}[which]
-        return {forge.load_certs(self.file(f"{name}.crt"))[0].subject for name in names}
+        files = [self.file(f"{name}.crt") for name in names]
+        return {forge.load_certs(path)[0].subject for path in files if path.exists()}
 
 
 class Device:

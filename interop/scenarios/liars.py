@@ -16,7 +16,7 @@ from conformance.core import Broken
 
 CMS_TYPE = "application/voucher-cms+json"
 BRSKI = "/.well-known/brski/"
-APPLICATION_DATA = 23  # type of a TLS record
+HANDSHAKE = 22  # type of a TLS record
 
 
 class Peer:
@@ -321,7 +321,7 @@ class Tamperer(Peer):
     def _copy(self, source, sink, upwards):
         with contextlib.suppress(OSError):
             while octets := source.recv(65536):
-                if upwards and octets[0] == APPLICATION_DATA and not self.honest:
+                if upwards and octets[0] != HANDSHAKE and not self.honest:
                     octets = octets[:-1] + bytes([octets[-1] ^ 1])
                     self.spoiled += 1
                 sink.sendall(octets)

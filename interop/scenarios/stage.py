@@ -57,6 +57,7 @@ class Stage:
         for part in self.parts.values():
             if hasattr(part, "prepare"):
                 part.prepare()
+        self._introduce()
         waiting = [n for n, s in named.items() if s.get("waits") or s["runs"] == "proxy"]
         self.start(n for n in self.parts if n not in waiting and isinstance(self.parts[n], liars.LyingMasa))
         self._make_idevids()
@@ -64,6 +65,14 @@ class Stage:
         for group in self.devices.values():
             for device in group:
                 device.configure()
+
+    def _introduce(self):
+        """Every registrar finds every MASA."""
+        masas = [p for p in self.parts.values() if isinstance(p, MASAS)]
+        for part in self.parts.values():
+            if isinstance(part, (cast.Registrar, liars.LyingRegistrar)):
+                for masa in masas:
+                    self.place.reach(part.host, masa.host, getattr(masa, "port", 0), "tcp")
 
     def start(self, names):
         for name in names:

@@ -87,12 +87,15 @@ def takes(main=None, needs=(), **kinds):
                 raise s.Wrong(step, key, f"{key}: {', '.join(kinds)} are wanted here")
             return {main: kinds[main](said, step, key, story)}
         for name in said:
-            if name not in kinds:
-                raise s.Wrong(said, name, f"{key} knows no {name!r}; known are {', '.join(kinds)}")
+            if name.replace(" ", "_") not in kinds:
+                known = ", ".join(kinds).replace("_", " ")
+                raise s.Wrong(said, name, f"{key} knows no {name!r}; known are {known}")
+        given = {name.replace(" ", "_"): kinds[name.replace(" ", "_")](value, said, name, story)
+                 for name, value in said.items()}
         for name in sorted(wanted):
-            if name not in said:
-                raise s.Wrong(said, None, f"{key} needs {name!r}")
-        return {name: kinds[name](value, said, name, story) for name, value in said.items()}
+            if name not in given:
+                raise s.Wrong(said, None, f"{key} needs {name.replace('_', ' ')!r}")
+        return given
     return read
 
 
