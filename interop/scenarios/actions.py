@@ -11,6 +11,7 @@ from brski_peer import constrained
 from conformance.core import Broken
 
 
+from .expectations import claims_of
 from .programs import soon
 from .verbs import (BOOLEAN, DEVICE, DEVICES, LINK, NUMBER, PART, PARTS, PATTERN, SECONDS, SECTIONS, TEXT, Unmet,
                     choice, takes, verb)
@@ -103,34 +104,33 @@ def admin(stage, part, *words):
     return done.stdout
 
 
-def decide(stage, word, devices, at):
-    """As soon as each has asked."""
-    from .expectations import claims_of
+def decide(stage, word, devices, at, state=None):
+    """As soon as each has asked; its claim is known by maker and serial-number."""
     for device in stage.group(devices):
-        if not soon(lambda d=device: d.serial in [c["serial"] for c in claims_of(stage, at, "pending")]):
+        def claim(d=device):
+            return [c["id"] for c in claims_of(stage, at, state)
+                    if (c["manufacturer"], c["serial"]) == (d.maker.name, d.serial)]
+        if not soon(claim):
             raise Unmet(f"{device.serial} has never asked {at}")
-        admin(stage, at, "claims", word, device.serial)
+        admin(stage, at, "claims", word, claim()[0])
 
 
 @verb(takes(devices=DEVICES, at=PART, needs=["devices", "at"]))
 def approve(stage, devices, at):
     """The admin lets devices in that wait at a registrar."""
-    decide(stage, "approve", devices, at)
+    decide(stage, "approve", devices, at, "pending")
 
 
 @verb(takes(devices=DEVICES, at=PART, needs=["devices", "at"]))
 def reject(stage, devices, at):
     """The admin turns devices away that wait at a registrar."""
-    decide(stage, "reject", devices, at)
+    decide(stage, "reject", devices, at, "pending")
 
 
 @verb(takes(devices=DEVICES, at=PART, to=choice("approve", "reject"), needs=["devices", "at", "to"]))
 def change_of_mind(stage, devices, at, to):
     """The admin decides again about devices, whether they wait or not."""
-    for device in stage.group(devices):
-        if not soon(lambda d=device: stage.parts[at].lines(f"serial={d.serial}")):
-            raise Unmet(f"{device.serial} has never asked {at}")
-        admin(stage, at, "claims", to, device.serial)
+    decide(stage, to, devices, at)
 
 
 @verb(takes(part=PART, conf=SECTIONS, needs=["part", "conf"]))
@@ -180,6 +180,13 @@ def kill(stage, parts):
     for name in parts:
         stage.parts[name].kill()
         stage.note(f"kill {name}")
+
+
+@verb(takes(main="part", part=PART))
+def lose_the_store(stage, part):
+    """The database of a part that does not run is gone."""
+    for path in stage.parts[part].log_path.parent.glob("*.db*"):
+        path.unlink()
 
 
 @verb(takes(main="between", between=LINK))

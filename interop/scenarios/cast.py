@@ -79,7 +79,7 @@ class Device:
         self.stage, self.group, self.serial, self.settings = stage, group, serial, settings
         self.host = settings.get("host", "hall")
         self.maker = stage.makers[settings.get("maker", "acme")]
-        self.folder = stage.folder / serial
+        self.folder = stage.folder / (group if "serial" in settings else serial)
         self.state = self.folder / "state"
         self.process = None
         self.code = self.seconds = None

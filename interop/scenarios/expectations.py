@@ -144,8 +144,8 @@ def events_of(stage, device):
     return found["items"] if isinstance(found, dict) else found
 
 
-def claims_of(stage, at, state):
-    done = stage.parts[at].ctl("claims", "list", "--state", state, "-o", "json")
+def claims_of(stage, at, state=None):
+    done = stage.parts[at].ctl("claims", "list", *(["--state", state] if state else []), "-o", "json")
     found = json.loads(done.stdout or "[]")
     return found["items"] if isinstance(found, dict) else found
 

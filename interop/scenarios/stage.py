@@ -82,7 +82,8 @@ class Stage:
     def _make_devices(self):
         for name, settings in self.data["devices"].items():
             count = settings.get("count", 1)
-            serials = [f"{name}-{n}" for n in range(1, count + 1)] if count > 1 else [name]
+            name_of_one = settings.get("serial", name)
+            serials = [f"{name}-{n}" for n in range(1, count + 1)] if count > 1 else [name_of_one]
             self.devices[name] = [cast.Device(self, name, serial, settings) for serial in serials]
 
     def _make_idevids(self):

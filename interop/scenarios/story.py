@@ -188,7 +188,7 @@ PART = table({"runs": text, "host": text, "maker": text, "site": text, "admits":
               "masas_of": named(text)}, ["runs"])
 DEVICE = table({"maker": text, "host": text, "asks": list_of(text), "over": one_of("https", "coaps"),
                 "count": number, "key_type": one_of(*KEY_TYPES), "conf": sections, "known": boolean,
-                "owner": text, "copy_of": text, "other_key": boolean, "says": anything})
+                "owner": text, "copy_of": text, "other_key": boolean, "serial": text})
 BROKEN = table({"because": text, "change": anything, "without": list_of(text), "first": anything,
                 "fails": pattern}, ["because", "fails"])
 STORY = table({"story": text, "about": text, "rows": list_of(text), "pace": one_of(*PACES),
