@@ -4,7 +4,7 @@ import datetime
 import ssl
 
 from brski_peer import certs, cms, cose, forge, jws, voucher, wire
-from brski_peer.masa import CMS_TYPE, COSE_TYPE
+from brski_peer.masa import CMS_TYPE
 
 from .trial import Trial
 
@@ -78,15 +78,6 @@ class MasaTrial(Trial):
         self.need(reply.media_type == CMS_TYPE, f"the voucher comes as {reply.media_type!r}")
         got = forge.read(reply.body, self.anchors())
         self.need(leads_to(got.signer, got.certs, self.anchors()),
-                  "the voucher's signer does not lead to the manufacturer's anchor")
-        return got
-
-    def cose_voucher(self, reply, why="an honest request"):
-        """The same of a voucher in COSE (cose.Sign1)."""
-        self.status(reply, 200, why=why)
-        self.need(reply.media_type == COSE_TYPE, f"the voucher comes as {reply.media_type!r}")
-        got = cose.parse(reply.body)
-        self.need(leads_to(got.signer(), got.certs, self.anchors()),
                   "the voucher's signer does not lead to the manufacturer's anchor")
         return got
 

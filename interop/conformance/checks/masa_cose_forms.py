@@ -193,8 +193,9 @@ def cose_voucher_names_its_container(t):
 @check("Y-04", level=MUST, role="masa", profiles=CBRSKI, mutant="writes every leaf in its type")
 def cose_voucher_has_every_leaf_in_its_type(t):
     """An enumeration is its number, times and serial-number are text, binary leaves are octets."""
-    ((_top, leaves),) = cbor2.loads(cose.parse(voucher_for(t)).payload).items()
-    named = {cose.DELTAS["voucher"].get(key, key): value for key, value in leaves.items()}
+    ((top, leaves),) = cbor2.loads(cose.parse(voucher_for(t)).payload).items()
+    container = "request" if top == cose.CONTAINERS["request"] else "voucher"
+    named = {cose.DELTAS[container].get(key, key): value for key, value in leaves.items()}
     t.need(isinstance(named.get("assertion"), int), f"assertion is {named.get('assertion')!r}")
     for names, kind in ((TEXTS, str), (OCTETS, bytes)):
         for name in names:

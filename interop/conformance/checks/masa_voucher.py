@@ -2,9 +2,10 @@
 """The MASA's requestvoucher (RFC 8995 §5.5, §5.6): what it takes from registrars, what its vouchers say."""
 import base64
 
-from brski_peer import certs, forge, voucher
+from brski_peer import certs, cose, forge, voucher
 
 from ..core import MUST, SHOULD, check
+from ..trial_masa import leads_to
 
 RFC8995 = ("rfc8995",)
 
@@ -138,4 +139,9 @@ def cose_request_gets_a_cose_voucher(t):
     cose_type = "application/voucher+cose"
     device = t.device()
     with t.registrar() as r:
-        t.cose_voucher(r.ask(r.cose_rvr(device), content_type=cose_type, accept=cose_type))
+        reply = r.ask(r.cose_rvr(device), content_type=cose_type, accept=cose_type)
+        t.status(reply, 200, why="an honest request")
+        t.equal(reply.media_type, cose_type, "the type of the voucher")
+        brought = cose.parse(reply.body).certs
+        t.need(any(leads_to(c, brought, t.anchors()) for c in brought if not forge.is_ca(c)),
+               "no certificate of a signer comes along, or none that leads to the manufacturer's anchor")

@@ -44,7 +44,8 @@ def announcement(t, link):
     return None
 
 
-@check("R8995-JP-002", level=MUST, role="proxy", profiles=RFC8995, mutant="finds registrars by GRASP")
+@check("R8995-JP-002", level=MUST, role="proxy", profiles=RFC8995,
+       mutant="relays to the registrar that GRASP names")
 def proxy_finds_its_registrar_by_grasp(t):
     """AN_join_registrar in the ACP says where to relay to; until then the proxy announces nothing."""
     with flooded(t):
@@ -69,9 +70,10 @@ def announced_port_is_where_devices_connect(t):
     """The port is any; the one that is announced takes devices."""
     with flooded(t, 0) as link:
         _said, objective = announcement(t, link)
-        device, registrar = t.circuit(at=(str(objective.address), objective.port))
-        device.send(b"hello")
-        t.equal(registrar.take(5), b"hello", "what the registrar gets")
+        try:
+            t.device(at=(str(objective.address), objective.port))
+        except OSError as e:
+            t.need(False, f"{objective.address} port {objective.port}: {e}")
 
 
 # -- DNS-SD
@@ -90,7 +92,8 @@ def found(t):
     return t.wait(t.proxies, "DNS-SD finds no proxy")[0]
 
 
-@check("DISC-JP-001", level=MUST, role="proxy", profiles=DISCOVERY, mutant="announces itself")
+@check("DISC-JP-001", level=MUST, role="proxy", profiles=DISCOVERY,
+       mutant="writes the variations it supports as keys")
 def proxy_announces_itself_by_dns_sd(t):
     """_brski-proxy._tcp has an instance with a place to connect to, and what its registrar can as keys
     without values."""

@@ -99,11 +99,13 @@ class ProxyBrowsing:
             self.found = found
 
     def records(self):
-        if not self.found or not self.rule("announces itself"):
+        if not self.found:
             return []
         keys = {key for f in self.found for key in f.keys}
         if keys - {DEFAULT} and not self.rule("passes unknown variations on"):
             keys = {DEFAULT}
+        if not self.rule("writes the variations it supports as keys"):
+            keys = {f"var={key}" if key == DEFAULT else key for key in keys}
         return mdns.service(mdns.PROXIES, "proxy", self.port, sorted(keys))
 
     def places(self):
@@ -143,7 +145,7 @@ class ProxyGrasp:
     def once(self):
         for said in self.acp.floods(FLOOD_S):
             for objective in said.objectives:
-                if objective.name == grasp.REGISTRAR and self.rule("finds registrars by GRASP"):
+                if objective.name == grasp.REGISTRAR:
                     self.registrar = str(objective.address), objective.port
         if self.registrar:
             port = self.port
@@ -153,7 +155,8 @@ class ProxyGrasp:
             self.link.send(grasp.flood([(grasp.PROXY, "", (HOST, port))], loops=loops))
 
     def places(self):
-        return [self.registrar] if self.registrar else []
+        known = self.registrar and self.rule("relays to the registrar that GRASP names")
+        return [self.registrar] if known else []
 
     def has_failed(self, _place):
         return False

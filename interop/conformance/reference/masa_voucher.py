@@ -3,8 +3,6 @@
 import base64
 import datetime
 
-import cbor2
-
 from brski_peer import cms, cose, forge, voucher
 
 from .forms import CmsForm, CoseForm
@@ -31,7 +29,7 @@ class Vouchers:
     def make(self, form, rvr, pvr, serial):
         """(the signed voucher, its event in the log)"""
         pin = self.pin(rvr)
-        if form is CoseForm and not self.rule("pins the lowest CA"):
+        if form is CoseForm and pin != rvr.signer and not self.rule("pins the lowest CA"):
             pin = self.masa.lab.domain.root
         fields = {**self.leaves(form, rvr, pvr, serial, pin), **self.too_much(form, rvr, pvr)}
         kept = {name: value for name, value in fields.items() if value is not None}
@@ -163,10 +161,8 @@ class Vouchers:
             how["unprotected"] = {cose.X5BAG: [forge.der(self.signer.cert)],
                                   cose.X5CHAIN: cose.bag(forge.der(c) for c in self.signer.chain(with_root=True))}
         if not self.rule("names the container of its vouchers"):
-            ((_top, leaves),) = cbor2.loads(cose.encode("voucher", fields)).items()
             bag = cose.bag(forge.der(c) for c in self.signer.chain(with_root=True))
-            return cose.sign(cbor2.dumps({cose.CONTAINERS["request"]: leaves}), self.signer,
-                             unprotected={cose.X5BAG: bag})
+            return cose.sign(cose.encode("request", fields), self.signer, unprotected={cose.X5BAG: bag})
         return cose.sign_voucher(fields, self.signer, **how)
 
     def domain_id(self, cert):
