@@ -2,8 +2,8 @@
 """A pledge in responder mode under test: a registrar-agent of ours talks to it.
 
 Actions of a target file: factory, the device is as it left the factory, with this IDevID ({serial} {key}
-{certificate} {anchors} {registrar}). Without it, or with an IDevID that the suite cannot choose ([device]),
-the pledge has to come up so each time. Addresses: http (host:port, no TLS); mdns, where it answers
+{certificate} {anchors} {registrar}); one with an IDevID that the suite cannot choose, [device], does without
+when it forgets what it was told by the next trigger. Addresses: http (host:port, no TLS); mdns, where it answers
 DNS-SD questions, the multicast group when the file does not say. Variants: clockless, it does not know
 the time; combined, it seeks the registrar at {registrar} as well.
 """
@@ -54,7 +54,8 @@ class PrmPledgeTrial(Trial):
         device = self.new_device()
         words = {"serial": device.serial, "key": device.identity.key_path,
                  "certificate": device.identity.cert_path, "anchors": device.manufacturer.anchors}
-        self.do("factory", registrar=registrar or "", **words)
+        if self.can("factory") or not self.target.settings.get("device"):
+            self.do("factory", registrar=registrar or "", **words)
         return device
 
     def new_device(self):

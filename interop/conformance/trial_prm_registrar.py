@@ -4,9 +4,11 @@ ours behind it.
 
 The target is the registrar of the lab's domain, in its folder domain/, which has the agent too; one that is
 of another site names in its target file, [agent] key and certificate, an agent that it takes. Its admin may
-be told of further agents with the action know_agent ({certificate}). Address: https.
+be told of further agents with the action know_agent ({certificate}), and of devices that may join with admit
+({serial} {certificate}). Address: https.
 """
 import contextlib
+import time
 
 from cryptography.hazmat.primitives.serialization import pkcs7
 
@@ -45,7 +47,11 @@ class PrmRegistrarTrial(Trial):
         return self.lab.domain
 
     def device(self, manufacturer=None, masa_port=None, **idevid):
-        return self.lab.device(f"{self.target.suite_host}:{masa_port or self.masa.port}", manufacturer, **idevid)
+        """A device that may join, unless it is of a stranger's."""
+        made = self.lab.device(f"{self.target.suite_host}:{masa_port or self.masa.port}", manufacturer, **idevid)
+        if manufacturer is None and self.can("admit"):
+            self.do("admit", serial=made.serial, certificate=made.identity.cert_path)
+        return made
 
     def agent(self, identity=None, client=True):
         """Our agent on a new connection. client: it shows its certificate."""
@@ -167,7 +173,14 @@ class Agent:
         return self.connection.post(prm.BASE + path, body, content_type, headers)
 
     def request_voucher(self, body, content_type=prm.VOUCHER_TYPE, accept=prm.VOUCHER_TYPE):
-        return self.post("requestvoucher", body, content_type, accept)
+        """Asks again after 202, when it is told to, as long as there is patience."""
+        end = time.monotonic() + self.trial.session.patience
+        while (reply := self.post("requestvoucher", body, content_type, accept)).status == 202:
+            later = int(reply.header("retry-after") or 1)
+            if time.monotonic() + later > end:
+                break
+            time.sleep(later)
+        return reply
 
     @staticmethod
     def per(device, key, **how):

@@ -233,6 +233,16 @@ def enroll_request_is_dated_in_its_header(t):
     t.equal(header.get("crit"), [prm.CREATED], "crit")
 
 
+@check("PRM-PLG-009", level=SHOULD, role=ROLE, profiles=PRM, mutant="sends the chain of its IDevID")
+def enroll_request_has_the_idevids_chain(t):
+    """x5c has the issuers of the IDevID below the manufacturer's root, too."""
+    if t.target.settings.get("device"):
+        t.skip("the suite does not know the root of the target's own IDevID")
+    t.triggered()
+    found = t.opened(t.ask_per())[0].signatures[0].certs
+    t.need(t.leads_to(found[0], found, t.lab.maker.root), "x5c does not lead to the manufacturer's root")
+
+
 @check("PRM-PLG-009", level=MUST, role=ROLE, profiles=PRM, mutant="wants an enroll-trigger it knows")
 def enroll_trigger_that_cannot_be_read_is_refused(t):
     """400 (or another 4xx) for a trigger without enroll-type, and for what is no JSON."""

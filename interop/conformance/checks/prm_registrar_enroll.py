@@ -216,6 +216,14 @@ def enroll_status_of_a_failure_is_taken(t):
         t.status(agent.enroll_status(device.identity, status=False), 200, 404)
 
 
+@check("PRM-REG-011", level=MUST, role=ROLE, profiles=PRM, mutant="looks at the media type of enrollstatus")
+def enroll_status_of_another_type_is_refused(t):
+    """A report in JSON without a signature says nothing about who made it: that is refused."""
+    with t.enrolled() as (agent, device, _):
+        made = prm.report(device.identity, ("pes-details", "fine"), False)
+        t.refused(agent.report("enrollstatus", made, "application/json"))
+
+
 @check("PRM-REG-011", level=MUST, role=ROLE, profiles=PRM, mutant="verifies the signature of pes")
 def enroll_status_with_a_broken_signature_is_refused(t):
     """The signature is verified."""

@@ -167,8 +167,7 @@ class ReferencePrmPledge(Judgement, Role, Server):
         signer = certs.Identity(certs.new_key(), d.idevid.cert, d.idevid.issuers) \
             if self.lapses("signs with the IDevID's key") else d.idevid
         kind = prm.VOUCHER_TYPE if self.rule("names the type of its voucher-request") else prm.JOSE_TYPE
-        how = {} if self.rule("sends its chain along") else {"x5c": None}
-        return Answer(200, prm.sign_pvr(fields, signer, **how), kind)
+        return Answer(200, prm.sign_pvr(fields, signer), kind)
 
     @staticmethod
     def time_in(data):
@@ -212,6 +211,8 @@ class ReferencePrmPledge(Judgement, Role, Server):
             created = voucher.timestamp(seconds=-86400)
         if self.lapses("marks created-on as critical"):
             how["members"] = {"crit": None}
+        if self.lapses("sends the chain of its IDevID"):
+            how["members"] = {"x5c": [forge.b64(d.idevid.der)]}
         if self.lapses("signs its enroll-request with the IDevID"):
             how["signer"] = certs.Identity(d.key, d.idevid.cert)
         if self.lapses("writes its enroll-request as specified"):
@@ -236,11 +237,10 @@ class ReferencePrmPledge(Judgement, Role, Server):
         what = details[:3]
         if self.lapses(f"says {details}"):
             details = "details"
-        status = not wrong or self.lapses(f"says that {what} failed")
         reason = wrong or "It went well."
         if wrong and self.lapses(f"says why {what} failed"):
             reason = None
-        made = prm.report(signer, (details, reason or "unknown"), status, reason)
+        made = prm.report(signer, (details, reason or "unknown"), not wrong, reason)
         kind = prm.JOSE_TYPE if self.rule(f"names the type of {what}") else prm.JSON_TYPE
         failed = wrong and self.lapses(f"answers 200 when {what} fails")
         return Answer(400 if failed else 200, made, kind)
