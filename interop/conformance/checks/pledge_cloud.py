@@ -239,7 +239,7 @@ def refused_pledge_starts_again_at_its_cloud_registrar(t):
     c = CloudSide(t)
     owner = c.server()
     c.redirect(c.cloud, c.place(owner))
-    c.say(owner, text(403, "Not here.\n"))
+    c.say(owner, text(404, "Not here.\n"))
     c.run(action="join_cloud_patiently")
     t.need(c.asked(owner), "the pledge does not ask where the cloud registrar sends it")
     refused = c.asked(owner)[0].at

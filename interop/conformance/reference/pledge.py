@@ -207,8 +207,8 @@ class Attempt(Enrolment):
         accept = self.media_type if self.rule("says what it accepts") else None
         for _ in range(PENDING_MAX):
             reply = self.last.request_voucher(octets, self.media_type, accept, path=self.path)
-            if reply.status == 401 and not self.rule("tells nobody a password before the voucher"):
-                reply = self.last.request_voucher(octets, self.media_type, accept, headers=[("Authorization", PASSWORD)])
+            if reply.status == 401:
+                reply = self.unauthorized(reply, octets, accept)
             if reply.status == 403 and not self.rule("ends the attempt at an error"):
                 continue
             if reply.status != 202:
@@ -221,6 +221,12 @@ class Attempt(Enrolment):
             if not self.rule("repeats the same octets"):
                 octets, self.asked = self.voucher_request(self.last)
         return reply
+
+    def unauthorized(self, reply, octets, accept):
+        """A registrar that wants a password."""
+        if self.rule("tells nobody a password before the voucher"):
+            return reply
+        return self.last.request_voucher(octets, self.media_type, accept, headers=[("Authorization", PASSWORD)])
 
     def wait(self, reply):
         asked = int(reply.header("retry-after") or RETRY_AFTER_MAX_S)

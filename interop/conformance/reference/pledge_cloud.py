@@ -9,7 +9,7 @@ import urllib.parse
 
 from cryptography import x509
 
-from brski_peer import forge, wire
+from brski_peer import cms, forge, voucher, wire
 from brski_peer.pledge import VOUCHER_PATH, Pledge
 
 from . import pledge_voucher
@@ -169,8 +169,13 @@ class CloudAttempt(Attempt):
     def voucher_request(self, p):
         if self.journey.sent and not self.rule("makes another request for each registrar"):
             return self.journey.sent
-        self.journey.sent = super().voucher_request(p)
+        octets = p.pvr()
+        self.journey.sent = octets, voucher.decode(cms.parse(octets).payload)[1]
         return self.journey.sent
+
+    def unauthorized(self, reply, _octets, _accept):
+        """Of a cloud registrar that says nothing about passwords."""
+        return reply
 
     def ask(self, p, octets, asked):
         """A cloud registrar that does not know the owner yet says when to come back."""
