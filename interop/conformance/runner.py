@@ -128,7 +128,7 @@ def run(session, chosen, tell=lambda result: None, folder=None):
     have is skipped. With a folder, what fails is run again there, with a capture where possible."""
     results = []
     for check in chosen:
-        if set(check.profiles) & session.target.profiles:
+        if session.target.means_to(check):
             result = session.run(check)
             if folder and result.verdict in ("failed", "warned"):
                 evidence.run_again(session, result, pathlib.Path(folder))

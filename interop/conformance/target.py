@@ -6,6 +6,7 @@ A target file (TOML):
     name = "our registrar"
     role = "registrar"                    # registrar, masa, pledge, proxy or cloud
     profiles = ["rfc8995", "est"]         # what it means to implement; all of them when left out
+    also = ["CLOUD-PLG-003"]              # … and rows of other profiles
 
     [address]                             # where it listens; {port:NAME}: a free port of our choice
     https = "127.0.0.1:{port:https}"
@@ -104,11 +105,16 @@ class Target:
         self.name = settings.get("name", "target")
         self.role = settings.get("role")
         self.profiles = set(settings.get("profiles", PROFILES))
+        self.also = set(settings.get("also", ()))
         suite = settings.get("suite", {})
         self.suite_host = suite.get("host", "localhost")
         self.suite_bind = suite.get("bind", "127.0.0.1")
         self.suite_masa_port = suite.get("masa_port", 0)
         self.variants = settings.get("run", {}).get("variants", [])
+
+    def means_to(self, check):
+        """Is it of a profile or a row that the target implements?"""
+        return bool(self.profiles & set(check.profiles) or self.also & set(check.rows))
 
     def has_variant(self, variant):
         return variant == "plain" or variant in self.variants

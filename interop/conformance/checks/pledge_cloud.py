@@ -163,6 +163,8 @@ def chain_of_redirects_ends(t):
         return answer
     c.cloud.on["requestvoucher"], other.on["requestvoucher"] = to(other), to(c.cloud)
     c.fails("the chain has no end")
+    if next(numbers) <= 2:
+        t.skip("the pledge follows no redirect: see the check of a long chain")
     t.need(next(numbers) < TOO_MANY, f"the pledge follows more than {TOO_MANY} redirects")
 
 
@@ -187,6 +189,8 @@ def second_redirect_of_another_kind_is_not_followed(t):
     c.redirect(c.cloud, c.place(second), 302)
     c.redirect(second, c.place(third), 302)
     c.fails("two redirects of the older kind")
+    if not c.asked(second):
+        t.skip("the pledge follows no redirect but 307")
     t.equal(third.connections, 0, "the number of connections to the third server")
 
 
