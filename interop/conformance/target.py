@@ -4,13 +4,14 @@
 A target file (TOML):
 
     name = "our registrar"
-    role = "registrar"                    # registrar, masa, pledge, proxy or cloud
+    role = "registrar"                    # registrar, masa, pledge, proxy, cloud, agent or prm-…
     profiles = ["rfc8995", "est"]         # what it means to implement; all of them when left out
     also = ["CLOUD-PLG-003"]              # … and rows of other profiles
 
     [address]                             # where it listens; {port:NAME}: a free port of our choice
     https = "127.0.0.1:{port:https}"
     coaps = "127.0.0.1:{port:coaps}"
+    http = "127.0.0.1:{port:http}"        # a pledge in responder mode
     jpy = "127.0.0.1:{port:jpy}"          # a registrar: for stateless join proxies
     discovery = "127.0.0.1:5683"          # a registrar: answers questions in plain CoAP,
     discovery_group = "[ff02::fd%eth0]:5683"  # and those to the group
@@ -233,7 +234,7 @@ class Instance:
         if ready:
             return ready in self.log()
         has = self.target.settings.get("address", {})
-        kind = next((k for k in ("https", "circuit") if k in has), None)
+        kind = next((k for k in ("https", "http", "circuit") if k in has), None)
         if kind is None:
             return True
         try:
