@@ -22,9 +22,9 @@ from . import certs, cms, forge
 
 MEDIA_TYPE = "application/pkixcmp"
 BASE = "/.well-known/cmp/"
-ACCEPTED, GRANTED_WITH_MODS, REJECTION = 0, 1, 2
-NOT_AUTHORIZED, BAD_MESSAGE_CHECK, BAD_REQUEST, BAD_DATA_FORMAT, BAD_POP, SIGNER_NOT_TRUSTED = 23, 1, 2, 5, 9, 20
-CA_CERTS, TEMPLATE, IMPLICIT_CONFIRM = (f"1.3.6.1.5.5.7.4.{n}" for n in (17, 19, 13))
+ACCEPTED, REJECTION = 0, 2
+NOT_AUTHORIZED, BAD_MESSAGE_CHECK, BAD_REQUEST, BAD_DATA_FORMAT, BAD_POP = 23, 1, 2, 5, 9
+CA_CERTS, TEMPLATE = (f"1.3.6.1.5.5.7.4.{n}" for n in (17, 19))  # what a genm asks
 USUAL = object()
 OPEN = ("genm", "genp", "nested")  # bodies whose form nobody knows in full
 
@@ -183,14 +183,13 @@ def signature_algorithm(key):
         cms.signature_algorithm(key, cms.usual_digest(key), "with-hash"))
 
 
-def message(kind, content, signer, about=None, recipient=None, transaction=None, implicit=False,
+def message(kind, content, signer, about=None, recipient=None, transaction=None,
             protected=True, chain=USUAL, protector=None):
     """Octets of a message.
 
     kind, content  name and value of the body: "ir", CertReqMessages(…)
     signer         Identity whose key protects it; protector: another key than its own
     about          the message (Parsed) it answers; transaction: a further one of its transaction
-    implicit       asks that no confirmation be needed
     chain          x509 certificates to bring along; USUAL: the signer's and its issuers below the root
     """
     key = protector or signer.key
@@ -206,8 +205,6 @@ def message(kind, content, signer, about=None, recipient=None, transaction=None,
         fields["protection_alg"] = signature_algorithm(key)
         if forge.ski(signer.cert):
             fields["sender_kid"] = forge.ski(signer.cert)
-    if implicit:
-        fields["general_info"] = [{"type": IMPLICIT_CONFIRM, "value": core.Null()}]
     header, body = PkiHeader(fields), PkiBody(kind, content)
     made = {"header": header, "body": body}
     if protected:
@@ -298,11 +295,6 @@ class Parsed:
     @property
     def is_protected(self):
         return self.message["protection"].native is not None
-
-    @property
-    def wants_no_confirmation(self):
-        found = self.header["general_info"].native or ()
-        return any(i["type"] == IMPLICIT_CONFIRM for i in found)
 
     def signer(self, hints=()):
         """The certificate of whoever it names as its sender, or None."""
