@@ -204,7 +204,8 @@ static bool start_coap(struct proxy *p, struct err *e)
 		.place_count = p->place_count,
 		.registrars = p->registrars,
 		.registrar_count = p->config->proxy.registrars ? p->registrar_count : 0,
-		.find = !p->config->proxy.registrars};
+		.find = !p->config->proxy.registrars,
+		.ask_port = (uint16_t)p->config->discovery_port};
 
 	if (!uri_parse_server(p->enrolled_at, &p->own, e))
 		return false;

@@ -35,6 +35,7 @@ struct proxy_coap {
 	const struct relay_kind *kind; /* of what is served; NULL: nothing */
 	char *uplinks[UPLINKS_MAX];
 	size_t uplink_count;
+	struct address uplink_at; /* asked in place of them; len 0: none */
 	struct coap_query *query;
 	enum coap_find asking;
 	struct loop_timer look;
@@ -279,9 +280,15 @@ static bool ask(struct proxy_coap *p, enum coap_find find)
 	struct coap_query_config c = {.loop = p->config.loop,
 		.find = find,
 		.interfaces = (const char *const *)p->uplinks,
-		.interface_count = p->uplink_count};
+		.interface_count = p->uplink_count,
+		.port = p->config.ask_port};
 	struct err e = ERR_INIT;
 
+	if (p->uplink_at.len) { /* one answer is all that can come */
+		c.to = &p->uplink_at.sa;
+		c.to_len = p->uplink_at.len;
+		c.stop_at_first = true;
+	}
 	coap_query_free(p->query);
 	p->asking = find;
 	p->query = coap_query_new(&c, on_found, p, &e);
@@ -329,6 +336,10 @@ static bool configured_uplinks(struct proxy_coap *p, struct err *e)
 		return false;
 	for (char *w = strtok_r(words, " \t\r\n,", &rest); w;
 		w = strtok_r(NULL, " \t\r\n,", &rest)) {
+		struct err no_address = ERR_INIT;
+
+		if (address_parse(w, COAP_PORT, &p->uplink_at, &no_address))
+			continue;
 		if (if_nametoindex(w) == 0)
 			log_event(p->config.log, LOG_LEVEL_WARNING, "uplink-missing", NULL,
 				"interface", w, NULL);
@@ -362,7 +373,7 @@ static bool start_looking(struct proxy_coap *p, struct err *e)
 	if (!(p->config.options->uplinks ? configured_uplinks : other_uplinks)(p, e))
 		return false;
 	p->look_ms = LOOK_SOON_MS;
-	if (p->uplink_count)
+	if (p->uplink_count || p->uplink_at.len)
 		loop_timer_arm(&p->look, 0);
 	else if (p->config.own && may_use(p, &relay_stateful)) {
 		use(p, &relay_stateful);

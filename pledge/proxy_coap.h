@@ -21,6 +21,7 @@ struct proxy_coap_config {
 	const struct uri *registrars; /* configured; others than coaps and jpy are passed over */
 	size_t registrar_count;
 	bool find;	       /* none are configured: look for them */
+	uint16_t ask_port;     /* where they are asked; 0: CoAP's */
 	const struct uri *own; /* the device's own registrar, when none is found; or NULL */
 };
 

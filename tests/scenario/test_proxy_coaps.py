@@ -412,6 +412,24 @@ def test_device_asks_for_the_way_and_joins(cell, site, gateway, mode):
         joins_through(site, port)
 
 
+@req("J-20", "X-06", "X-07", "X-08")
+def test_address_in_place_of_uplinks_is_asked_for_a_registrar(cell, site, gateway, mode):
+    scheme, query = {"stateless": ("jpy", "rt=brski.rjp"), "stateful": ("coaps", "rt=brski")}[mode]
+    place = f"{scheme}://127.0.0.1:{site.registrar.jpy_port if scheme == 'jpy' else site.registrar.coaps_port}"
+    with Udp() as oracle:
+        config = gateway.config.read_text().replace("[registrars]", f"[registrars]\ndiscovery_port = {oracle.port}")
+        proxy = proxies.Proxy(cell, gateway, {"registrars": None, "uplinks": "127.0.0.1", "coap": mode})
+        proxy.config.write_text(config + proxy.config.read_text()[len(gateway.config.read_text()):])
+        with harness.running(proxy):
+            asked, who = oracle.take()
+            assert asked.endswith(bytes([0x40 | len(query)]) + query.encode())
+            links = f"<{place}>;{query}".encode()
+            kind, token = (0x50 if asked[0] & 0x10 else 0x60), asked[0] & 15
+            oracle.send(who, bytes([kind | token, 0x45]) + asked[2:4 + token] + b"\xc1\x28\xff" + links)
+            proxy.wait_log(f"event=listening relay={mode}", timeout=10)
+            joins_through(site, proxy.port(mode))
+
+
 def test_port_of_discovery_that_is_taken_is_told(cell, gateway):
     with Udp() as taken:
         proxy = proxies.Proxy(cell, gateway, {"discovery_port": taken.port})
