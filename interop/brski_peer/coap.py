@@ -56,6 +56,13 @@ def block(num, more, szx):
     return uint(num << 4 | bool(more) << 3 | szx)
 
 
+def readable(sock, timeout):
+    """Has something come? By poll(): select() knows a thousand descriptors only."""
+    arrived = select.poll()
+    arrived.register(sock, select.POLLIN)
+    return bool(arrived.poll(max(0, timeout) * 1000))
+
+
 def path_options(path):
     """Options of "/a/b?c"."""
     path, _, query = path.partition("?")
@@ -230,9 +237,7 @@ class Client:
 
     def _catch(self, timeout):
         """One datagram into the link. False: none came."""
-        arrived = select.poll()  # select() knows a thousand descriptors only
-        arrived.register(self.socket, select.POLLIN)
-        if not arrived.poll(max(0, timeout) * 1000):
+        if not readable(self.socket, timeout):
             return False
         try:
             datagram = self.socket.recv(65536)
@@ -539,7 +544,7 @@ class Server:
     def _run(self):
         try:
             while not self.stopping.is_set():
-                if select.select([self.socket], [], [], self._patience())[0]:
+                if readable(self.socket, self._patience()):
                     datagram, address = self.socket.recvfrom(65536)
                     self.datagrams.append(len(datagram))
                     if not self.drop(datagram, "in"):

@@ -3,7 +3,6 @@
 devices that may enrol."""
 import contextlib
 import ipaddress
-import select
 import socket
 
 import cbor2
@@ -40,7 +39,7 @@ class Asker:
         return message
 
     def has_something(self, timeout=0):
-        return bool(select.select([self.socket], [], [], timeout)[0])
+        return coap.readable(self.socket, timeout)
 
     def receive(self):
         """The next message; None: nothing comes."""

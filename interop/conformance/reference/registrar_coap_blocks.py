@@ -122,13 +122,10 @@ class Blocks(Handshakes):
         return None
 
     def whole(self, association, message, body):
-        """The Answer to a request that is there; None: silence."""
+        """The Answer to a request that is there; None: silence. It is kept nowhere, nor is its link."""
         method = {coap.GET: "GET", coap.POST: "POST"}.get(message.code, "?")
         request = coap.Request(method, message.path, body, message.content_format, message.number(coap.ACCEPT),
                                association.number, association.link, message, time.monotonic())
-        with self.changed:
-            self.requests.append(request)
-            self.changed.notify_all()
         answer = self.handle(request)
         self.observer(request, answer)
         return None if answer is None or answer.silent else answer

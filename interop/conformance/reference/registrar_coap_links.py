@@ -2,7 +2,7 @@
 """How the reference registrar is found: by links over CoAPS, by plain CoAP for who knows its address, and
 by multicast (RFC 6690, RFC 9148 §5.1, cBRSKI §10, the join proxy's draft §5)."""
 import fnmatch
-import select
+import selectors
 import socket
 import threading
 
@@ -11,6 +11,7 @@ from brski_peer.coap import Message
 
 PATH = "/.well-known/core"
 GROUP, HERE = "224.0.1.187", "127.0.0.1"  # all CoAP nodes (RFC 7252 §12.8), on loopback
+POLL_S = 0.1
 COAPS_PORT = 5684  # where nobody says another
 CERTIFICATES = (constrained.PKCS7_CERTS, constrained.PKIX_CERT)
 RESOURCES = (  # path, rt, formats
@@ -54,7 +55,9 @@ class Announcer:
         self.alone.bind((HERE, 0))
         self.port = self.alone.getsockname()[1]
         self.group = self._joined()
-        self.sockets = [self.alone, self.group]
+        self.sockets = selectors.DefaultSelector()
+        for each in (self.alone, self.group):
+            self.sockets.register(each, selectors.EVENT_READ)
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
@@ -72,15 +75,15 @@ class Announcer:
     def stop(self):
         self.stopping.set()
         self.thread.join()
-        for each in self.sockets:
+        for each in (self.sockets, self.alone, self.group):
             each.close()
 
     def _run(self):
         while not self.stopping.is_set():
-            for ready in select.select(self.sockets, [], [], 0.1)[0]:
-                datagram, who = ready.recvfrom(2000)
+            for key, _ in self.sockets.select(POLL_S):
+                datagram, who = key.fileobj.recvfrom(2000)
                 try:
-                    answer = self.answer(Message.decode(datagram), multicast=ready is not self.alone)
+                    answer = self.answer(Message.decode(datagram), multicast=key.fileobj is self.group)
                 except coap.Malformed:
                     continue
                 if answer:
