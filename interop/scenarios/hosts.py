@@ -50,10 +50,11 @@ def ip(*words):
 
 
 class Place:
-    """What both kinds have. lines: the links the story speaks of."""
+    """What both kinds have. lines: the links the story speaks of; captures: of what passes, or none."""
 
-    def __init__(self, lines):
+    def __init__(self, lines, captures):
         self.lines = {frozenset(line.ends): line for line in lines}
+        self.captures = captures
         self.lock = threading.RLock()
         self.pump = links.Pump()
 
@@ -62,6 +63,7 @@ class Place:
 
     def __exit__(self, *_):
         self.pump.stop()
+        self.captures.close()
 
     def line(self, one, other):
         with self.lock:
@@ -84,13 +86,18 @@ class Loopback(Place):
     kind = "loopback"
     everywhere = "127.0.0.1"
 
-    def __init__(self, lines):
-        super().__init__(lines)
+    def __init__(self, lines, captures):
+        super().__init__(lines, captures)
+        self.captures.begin("lo", self.run_here)
         self.declared = set(self.lines)
         self.relays = {}
 
     def host(self, name):
         pass
+
+    @staticmethod
+    def run_here(function):
+        return function()
 
     def run(self, _host, function):
         return function()
@@ -123,8 +130,8 @@ class Namespaces(Place):
     kind = "namespaces"
     everywhere = "0.0.0.0"
 
-    def __init__(self, lines):
-        super().__init__(lines)
+    def __init__(self, lines, captures):
+        super().__init__(lines, captures)
         self.mark = f"story-{os.getpid()}-{next(_numbers)}"
         self.made, self.joined = {}, set()
         self.hosts, self.numbers = itertools.count(1), itertools.count()
@@ -144,6 +151,7 @@ class Namespaces(Place):
                 self.made[name], self.own[name] = made, f"10.88.0.{next(self.hosts)}"
                 ip("-n", made, "link", "set", "lo", "up")
                 ip("-n", made, "addr", "add", f"{self.own[name]}/32", "dev", "lo")
+                self.captures.begin(name, lambda function: self.run(name, function))
             return self.made[name]
 
     def run(self, host, function):

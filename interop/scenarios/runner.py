@@ -2,6 +2,7 @@
 """Tells stories: `brski-conformance scenarios`. A line for each, and one with the count.
 
     scenarios [-k REGEX] [--place namespaces|loopback|both] [--pace fast|usual|slow] [--report DIR] [--list]
+    scenarios --list -v        the stories, and the verbs there are
     scenarios --selftest       each story fails with its `broken` change, for the reason it names
 """
 import concurrent.futures
@@ -46,9 +47,9 @@ def check_of(variant, place):
 
 # -- one story
 
-def tell(story, folder, place):
+def tell(story, folder, place, captures=None):
     """Play it from the beginning to the end. (sentence about what went wrong or None, its record, logs)"""
-    stage = Stage(story, folder, place)
+    stage = Stage(story, folder, place, captures)
     why = None
     try:
         stage.set()
@@ -83,15 +84,15 @@ def place_of(story, wanted, why_not):
     return place, None
 
 
-def result_of(variant, story, folder, place, why_not, shown_place):
+def result_of(variant, story, folder, place, why_not, shown_place, captures=None):
     check = check_of(variant, shown_place)
     began = time.monotonic()
     place, reason = place_of(story, place, why_not)
     if place is None:
         return Result(check, "skipped", reason)
-    why, record, logs = tell(story, folder, place)
+    why, record, logs = tell(story, folder, place, captures)
     verdict = "passed" if why is None else "broken" if why.startswith("broken: ") else "failed"
-    seen = [Seen(at, "happened", what, shown) for at, what, shown in record]
+    seen = [Seen(at, "happened", what, shown, octets) for at, what, shown, octets in record]
     return Result(check, verdict, (why or "")[:OUTCOME_SHOWN], time.monotonic() - began, seen, logs)
 
 
@@ -119,7 +120,7 @@ def main(options):
         print(e)
         return UNUSABLE
     if options.list:
-        return list_stories(variants)
+        return list_stories(variants, options.verbose)
     why_not = hosts.why_no_namespaces()
     places = {None: [None], "both": list(PLACES)}.get(options.place, [options.place])
     make = selftest_job if options.selftest else job
@@ -139,11 +140,14 @@ def main(options):
     return FAILED if failed else PASSED
 
 
-def job(variant, folder, place, why_not, several, _options):
+def job(variant, folder, place, why_not, several, options):
+    """A story that fails is told again, with a capture when there is a report."""
     def run():
         result = result_of(variant, variant.story, folder, place, why_not, place if several else None)
         if result.verdict in ("failed", "broken"):
-            again = result_of(variant, variant.story, folder.with_name(f"{folder.name}b"), place, why_not, None)
+            captures = pathlib.Path(options.report, "captures", result.check.name) if options.report else None
+            again = result_of(variant, variant.story, folder.with_name(f"{folder.name}b"), place, why_not, None,
+                              captures)
             if again.verdict == "passed":
                 result.flaky = True
                 result.reason += "\nIt passed when it was told again: flaky."
@@ -167,10 +171,12 @@ def selftest_job(variant, folder, place, why_not, several, _options):
     return run
 
 
-def list_stories(variants):
+def list_stories(variants, with_verbs):
     for v in variants:
         print(f"{v.name:42} {v.story.pace:6} {v.story.title}")
         print(f"{'':49} {' '.join(v.story.rows)}")
+    for name, known in sorted(VERBS.items() if with_verbs else ()):
+        print(f"{name:30} {known.about}")
     files = {v.path.name for v in variants}
     print(f"{len(files)} files, {len(variants)} stories")
     return PASSED
@@ -185,3 +191,14 @@ def write_report(folder, results, options):
         where.mkdir(parents=True, exist_ok=True)
         for name, said in result.logs.items():
             (where / name.replace("/", "-")).write_text(said, encoding="utf-8")
+        (where / "by-exchange.txt").write_text(by_exchange(result.logs), encoding="utf-8")
+
+
+def by_exchange(logs):
+    """What all parts wrote about each exchange, together."""
+    found = {}
+    for name, said in logs.items():
+        for line in said.splitlines():
+            if named := re.search(r'exchange="?([0-9A-Za-z-]{8,})', line):
+                found.setdefault(named[1], []).append(f"{name}: {line}")
+    return "\n".join(f"{exchange}\n  " + "\n  ".join(lines) + "\n" for exchange, lines in found.items())

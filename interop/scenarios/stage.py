@@ -9,6 +9,7 @@ import time
 from conformance.core import Broken
 
 from . import cast, hosts, liars
+from .evidence import Captures
 from .links import Line
 from .programs import BUILD
 
@@ -21,24 +22,25 @@ FIRST = ("brski-masa", "the suite's MASA")  # registrars and devices are told wh
 
 
 class Stage:
-    def __init__(self, story, folder, place_kind):
+    def __init__(self, story, folder, place_kind, captures=None):
         self.story, self.data = story, story.data
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         lines = [Line(tuple(link["between"]), **{k: v for k, v in link.items() if k != "between"})
                  for link in self.data.get("links", [])]
-        self.place = {"namespaces": hosts.Namespaces, "loopback": hosts.Loopback}[place_kind](lines)
+        self.place = {"namespaces": hosts.Namespaces, "loopback": hosts.Loopback}[place_kind](
+            lines, Captures(captures))
         self.clock = self.folder / "clock" if self.data.get("clock") else None
         self.parts, self.devices, self.makers, self.sites = {}, {}, {}, {}
-        self.record = []      # [(seconds, what)], for the report
+        self.record = []      # [(seconds, what, shown, octets)], for the report
         self.began = time.monotonic()
         self.answers = {}     # of the suite's own pledges, by device
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()
         self.cuts = []        # durable steps at which the power was cut
 
-    def note(self, what, shown=""):
-        self.record.append((time.monotonic() - self.began, what, shown))
+    def note(self, what, shown="", octets=None):
+        self.record.append((time.monotonic() - self.began, what, shown, octets))
 
     # -- who is there
 

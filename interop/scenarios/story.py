@@ -6,6 +6,7 @@ the verbs of its steps are checked against those of verbs.py. `cases` makes seve
 file, `broken` names the change that must make it fail.
 """
 import copy
+import functools
 import pathlib
 import re
 
@@ -14,6 +15,7 @@ import yaml
 from conformance import catalogue
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "stories"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where libyaml is there
 PACES = ("fast", "usual", "slow")
 PLACES = ("namespaces", "loopback")
 KEY_TYPES = ("ec-p256", "ec-p384", "rsa-3072")
@@ -53,13 +55,16 @@ class Wrong(Exception):
 
 # -- YAML with lines
 
+SCALARS = yaml.constructor.SafeConstructor()
+
+
 def from_node(node):
     line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         made = Map()
         made.line, made.lines = line, {}
         for key_node, value_node in node.value:
-            key = yaml.SafeLoader("").construct_object(key_node)
+            key = SCALARS.construct_object(key_node)
             if key in made:
                 mark = Map()
                 mark.line = key_node.start_mark.line + 1
@@ -71,7 +76,7 @@ def from_node(node):
         made = List(from_node(n) for n in node.value)
         made.line, made.lines = line, [n.start_mark.line + 1 for n in node.value]
         return made
-    return yaml.SafeLoader("").construct_object(node)
+    return SCALARS.construct_object(node)
 
 
 # -- kinds of values: each takes (value, where, key) and returns what is meant
@@ -131,7 +136,7 @@ def list_of(kind):
     def check(value, where, key):
         many = value if isinstance(value, list) else [value]
         checked = List(kind(v, where, key) for v in many)
-        checked.line = line_of(where, key)
+        checked.line, checked.lines = line_of(where, key), getattr(value, "lines", ())
         return checked
     return check
 
@@ -201,6 +206,11 @@ STORY = table({"story": text, "about": text, "rows": list_of(text), "pace": one_
 
 # -- whole stories
 
+@functools.cache
+def known_rows():
+    return frozenset(catalogue.read())
+
+
 class Story:
     """name: of the file, with the case; data: checked; steps: [(verb, arguments, line)]."""
 
@@ -209,13 +219,12 @@ class Story:
         self.title, self.about = data["story"], data["about"]
         self.rows, self.pace = data["rows"], data.get("pace", "usual")
         self.needs = data.get("needs")
-        known = catalogue.read()
         for row in self.rows:
-            if row not in known:
+            if row not in known_rows():
                 raise Wrong(data, "rows", f"the catalogue has no row {row}")
         self._names()
-        self.steps = [self._step(step, verbs) for step in
-                      [*data["steps"], *data["holds"], *data.get("also_holds", [])]]
+        parts = [data["steps"], data["holds"], data.get("also_holds", List())]
+        self.steps = [self._step(part, i, verbs) for part in parts for i in range(len(part))]
 
     def _names(self):
         """Who is spoken of must be there."""
@@ -245,9 +254,10 @@ class Story:
             if len(link["between"]) != 2 or not set(link["between"]) <= hosts:
                 raise Wrong(link, "between", f"two of the hosts {', '.join(sorted(hosts))} are wanted")
 
-    def _step(self, step, verbs):
+    def _step(self, steps, number, verbs):
+        step = steps[number]
         if not isinstance(step, Map) or len(step) != 1:
-            raise Wrong(step, None, "a step is one verb with what it is about, such as `- join: lamp`")
+            raise Wrong(steps, number, "a step is one verb with what it is about, such as `- join: lamp`")
         (verb, said), = step.items()
         if verb not in verbs:
             raise Wrong(step, verb, f"{verb!r} is no verb; known are {', '.join(sorted(verbs))}")
@@ -298,7 +308,7 @@ def read(path, verbs):
     path = pathlib.Path(path)
     shown = path.name
     try:
-        data = from_node(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
+        data = from_node(yaml.compose(path.read_text(encoding="utf-8"), Loader=LOADER))
         if not isinstance(data, Map):
             raise StoryError(f"{shown}:1: a story is a mapping")
         cases = data.pop("cases", None)
