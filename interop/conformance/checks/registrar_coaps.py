@@ -21,6 +21,23 @@ def coaps_voucher_comes_without_unprotected_certificates(t):
         t.equal(reply.payload, cose.stripped(t.masa.vouchers[-1]), "the voucher")
 
 
+@check("R-10", level=MUST, role="registrar", profiles=CBRSKI, mutant="leaves the other headers of a voucher alone")
+def coaps_voucher_keeps_its_other_headers(t):
+    """A kid in the unprotected header stays, and so do certificates in the protected one: they are signed."""
+    chain = cose.bag(forge.der(c) for c in t.masa.signer.chain(with_root=True))
+    kid = {cose.KID: b"whoever"}
+    for headers in ({"unprotected": {cose.X5BAG: chain, **kid}},
+                    {"unprotected": kid, "protected": {cose.X5BAG: chain}}):
+        t.masa.cose = headers
+        with t.coap_pledge(t.approved_device()) as p:
+            reply = p.request_voucher()
+        t.coap_is(reply, "2.04", "a voucher with a kid is handed on")
+        got, sent = cose.parse(reply.payload), cose.parse(t.masa.vouchers[-1])
+        t.equal(got.unprotected.get(cose.KID), kid[cose.KID], "the kid")
+        t.equal(got.protected_octets, sent.protected_octets, "the protected header")
+        t.equal((got.payload, got.signature), (sent.payload, sent.signature), "payload and signature")
+
+
 @check("R-06", level=MUST, role="registrar", profiles=CBRSKI,
        mutant="takes only its own certificate as proximity")
 def coaps_request_that_names_another_registrar_is_4_01(t):

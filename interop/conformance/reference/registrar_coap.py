@@ -147,8 +147,16 @@ class CoapSide(CoapEst, Blocks):
         if octets is None:
             raise Refused(503, "Come back later.")
         if self.rule("strips certificates from vouchers over CoAP"):
-            octets = cose.stripped(octets)
+            octets = self.stripped(octets)
         return Answer("2.04", octets, constrained.VOUCHER)
+
+    def stripped(self, octets):
+        """Without the certificates of its unprotected header, and nothing else missing."""
+        box, kept = cose.parse(octets), cose.stripped(octets)
+        more = set(box.unprotected) - {cose.X5BAG, cose.X5CHAIN}
+        if not more or self.rule("leaves the other headers of a voucher alone"):
+            return kept
+        return cbor2.dumps(cbor2.CBORTag(cose.TAG_SIGN1, [box.protected_octets, {}, box.payload, box.signature]))
 
     def spelling(self, octets):
         """What others stumble over in a request, and what they should."""
