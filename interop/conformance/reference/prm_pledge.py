@@ -5,8 +5,6 @@ import json
 import threading
 import time
 
-from cryptography import x509
-
 from brski_peer import certs, forge, mdns, prm, voucher, wire
 from brski_peer.server import Answer, Server
 

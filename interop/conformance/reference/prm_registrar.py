@@ -10,7 +10,6 @@ from brski_peer import certs, forge, jws, prm, voucher, wire
 from brski_peer.pledge import est_body
 from brski_peer.server import Answer, Server
 
-from ..trial_masa import leads_to
 from .prm_registrar_judgement import Judgement
 from .rules import Refused, Role, answered
 
