@@ -49,7 +49,7 @@ def coaps_281_is_to_be_had_everywhere_and_in_der(t):
     t.equal(octets[:1], b"\x30", "the first octet of what sen answers")
     ldevid = t.saved(key, constrained.pkcs7.load_der_pkcs7_certificates(octets))
     with t.coap_pledge(ldevid) as p:
-        answers.append(("sren", certificate(t, p, "sren", constrained.PKCS7_CERTS)[0]))
+        answers.append(("sren", certificate(t, p, "sren", constrained.PKCS7_CERTS, key)[0]))
     for step, octets in answers:
         t.equal(octets[:1], b"\x30", f"the first octet of what {step} answers")
         t.need(constrained.pkcs7.load_der_pkcs7_certificates(octets), f"{step} answers without a certificate")
@@ -73,7 +73,7 @@ def coaps_287_is_one_certificate(t):
     cert = forge.parse(octets)
     t.equal(forge.spki(cert), spki_of(key), "the key in the certificate")
     with t.coap_pledge(t.saved(key, [cert])) as p:
-        octets, key = certificate(t, p, "sren", constrained.PKIX_CERT)
+        octets, key = certificate(t, p, "sren", constrained.PKIX_CERT, key)
         t.equal(forge.spki(forge.parse(octets)), spki_of(key), "the key in the renewed certificate")
 
 

@@ -43,10 +43,11 @@ class Est:
             raise Refused(401, "Show a certificate.")
         domain = self.registrar.domain
         chain = [domain.issuing.cert, domain.root]
-        if not self.rule("serves the whole chain"):
+        if self.registrar.variant == "rollover":
+            if self.rule("serves the certificates of a rollover"):
+                chain += rollover(forge.load(domain.file("root.key"), domain.file("root.crt")))
+        elif not self.rule("serves the whole chain"):
             chain = chain[:1]
-        if self.registrar.variant == "rollover" and self.rule("serves the certificates of a rollover"):
-            chain += rollover(forge.load(domain.file("root.key"), domain.file("root.crt")))
         octets = forge.certs_only(chain)
         if not self.rule("serves certificates without a signature"):
             octets = cms.sign(b"certificates", domain.registrar, certs=chain)
@@ -152,7 +153,7 @@ class Est:
 
     def judge_renewal(self, request, csr):
         ldevid = forge.parse(request.peer_der)
-        if csr.public_key() != ldevid.public_key() and not self.rule("renews with a new key too"):
+        if forge.spki(csr) != forge.spki(ldevid) and not self.rule("renews with a new key too"):
             raise Refused(403, "The key stays as it is.")
         self.refuse("keeps subject and names in a renewal",
                     csr.subject != ldevid.subject or names(csr) != names(ldevid), 403,

@@ -147,7 +147,7 @@ class MasaLeg:
     def audit_log(self, request, client):
         connection, base = self.masa(forge.parse(request.peer_der))
         body = client.rvr
-        if not self.rule("asks for the log with the octets of its request"):
+        if client.form is CmsForm and not self.rule("asks for the log with the octets of its request"):
             body = forge.sign_request({**forge.read(body).fields, "created-on": voucher.timestamp(seconds=1)},
                                       self.identity, certs=self.identity.chain(with_root=True))
         with connection:
