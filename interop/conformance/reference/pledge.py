@@ -10,7 +10,7 @@ from brski_peer import forge, voucher, wire
 from brski_peer.pledge import CMS_TYPE, VOUCHER_PATH, Pledge
 from brski_peer.server import chain_of
 
-from . import pledge_find, pledge_voucher
+from . import pledge_find, pledge_listen, pledge_voucher
 from .announce import PledgeOffering
 from .est_client import EstClients
 from .masa_chain import linked
@@ -36,6 +36,7 @@ class ReferencePledge(Role):
         super().__init__(lab, folder, rules, variant)
         self.actions = {"join": self.join,
                         "join_coap_discovery": functools.partial(self.join_found, pledge_find.by_coap),
+                        "join_listening": self.join_listening,
                         "join_mdns_discovery": functools.partial(self.join_found, pledge_find.by_mdns),
                         "join_patiently": functools.partial(self.join, rounds=2), "renew": self.renew,
                         "join_proximity": functools.partial(self.join, policy="proximity")}
@@ -82,6 +83,11 @@ class ReferencePledge(Role):
         except (Failed, wire.Closed) as e:
             return 1, str(e)
         return 0, "renewed"
+
+    def join_listening(self, grasp, mdns, urls=None, **more):
+        """At whatever proxy is heard of on the link."""
+        groups = [(host, int(port)) for host, _, port in (text.rpartition(":") for text in (grasp, mdns))]
+        return self.join(urls=pledge_listen.urls(self.rule, *groups), **more)
 
     def join_found(self, find, discovery, urls=None, **more):
         """Where whoever answers sends it."""
