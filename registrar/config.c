@@ -69,6 +69,8 @@ static const struct config_option options[] = {
 		"Make keys for devices that ask for it (/serverkeygen)."},
 	{"est", "renew_expired", CONFIG_BOOL, OFF(renew_expired), "no", 0, 0, NULL,
 		"Let an expired LDevID renew itself."},
+	{"est", "transfer_encoding", CONFIG_BOOL, OFF(transfer_encoding), "no", 0, 0, NULL,
+		"Say Content-Transfer-Encoding: base64 with answers, for clients that insist on it."},
 	{"policy", "retry_after", CONFIG_DURATION, OFF(retry_after), "10s", 1, 60, NULL,
 		"What a device is told to wait while its claim is open."},
 	{"policy", "pending_days", CONFIG_INT, OFF(pending_days), "30", 1, 3650, NULL,

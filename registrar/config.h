@@ -42,7 +42,7 @@ struct registrar_config {
 	char *ca_key, *ca_certificate, *ca_chain;
 	int64_t ldevid_days;
 	char *csrattrs;
-	bool cacerts_open, server_keygen, renew_expired;
+	bool cacerts_open, server_keygen, renew_expired, transfer_encoding;
 	int64_t retry_after, pending_days, claims_max, journal_days;
 	int64_t masa_connect, masa_timeout;
 	unsigned masa_addresses; /* bits of enum http_address_class */

@@ -333,6 +333,9 @@ static enum enroll_result deliver(struct enroll *n, struct err *e)
 	answer.cert = cert;
 	if (!cert || !enroll_answer_write(&answer, &out, type, e))
 		return ENROLL_FAILED;
+	if (!answer.key)
+		est_name_encoding(
+			n->call, n->setup); /* a key's answer has parts, which name theirs */
 	call_reply(n->call, 200, type, buf_bytes(&out));
 	return ENROLL_DONE;
 }

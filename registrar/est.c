@@ -46,15 +46,24 @@ static bool may_read(struct registrar *r, const struct registrar_setup *s, const
 	       est_device_allowed(&device, client.serial, e);
 }
 
-static void reply_base64(struct call *c, struct registrar *r, const char *type, struct bytes der)
+void est_name_encoding(struct call *c, const struct registrar_setup *s)
+{
+	if (s->config.transfer_encoding && !call_peer(c)->constrained)
+		call_set_header(c, "Content-Transfer-Encoding", "base64");
+}
+
+static void reply_base64(struct call *c, struct registrar *r, const struct registrar_setup *s,
+	const char *type, struct bytes der)
 {
 	BUF_AUTO struct buf text = BUF_INIT(EST_REPLY_MAX);
 	struct err e = ERR_INIT;
 
-	if (!est_body_write(der, est_wrapping_for(call_header(c, "User-Agent")), &text, &e))
+	if (!est_body_write(der, est_wrapping_for(call_header(c, "User-Agent")), &text, &e)) {
 		call_reply_err(c, &r->log, "est-failed", &e);
-	else
-		call_reply(c, 200, type, buf_bytes(&text));
+		return;
+	}
+	est_name_encoding(c, s);
+	call_reply(c, 200, type, buf_bytes(&text));
 }
 
 uint32_t est_format(const struct call *c, uint32_t otherwise)
@@ -99,7 +108,7 @@ void est_cacerts(struct call *c, void *registrar)
 	else if (call_peer(c)->constrained)
 		reply_crts(c, r, s);
 	else
-		reply_base64(c, r, "application/pkcs7-mime; smime-type=certs-only",
+		reply_base64(c, r, s, "application/pkcs7-mime; smime-type=certs-only",
 			ca_certs_pkcs7(s->ca));
 	registrar_setup_free(s);
 }
@@ -117,6 +126,6 @@ void est_csrattrs(struct call *c, void *registrar)
 	else if (call_peer(c)->constrained)
 		reply_binary(c, COAP_FORMAT_CSRATTRS, ca_csrattrs_der(s->ca));
 	else
-		reply_base64(c, r, "application/csrattrs", ca_csrattrs_der(s->ca));
+		reply_base64(c, r, s, "application/csrattrs", ca_csrattrs_der(s->ca));
 	registrar_setup_free(s);
 }

@@ -294,6 +294,41 @@ def test_right_tls_exporter_is_accepted(fake_site):
     assert said.split(b" ", 2)[1] == b"200", said
 
 
+# -- Content-Transfer-Encoding
+
+ENCODING = "Content-Transfer-Encoding"
+
+
+def answers(site):
+    """What a device is answered over HTTPS from /cacerts to a key of the registrar's making."""
+    with admitted(site) as pledge:
+        yield pledge.cacerts()
+        yield pledge.enroll()[0]
+        csr = pledge.csr()
+        yield pledge.post_csr(est_body(csr), "serverkeygen")
+
+
+@req("ECA-05")
+def test_the_encoding_is_not_named(site):
+    for reply in answers(site):
+        assert (reply.status, reply.header(ENCODING)) == (200, None)
+
+
+@req("ECA-05")
+def test_the_encoding_is_named_where_the_site_says_so(cell, acme, domain, site):
+    """Of a message with parts each part names its own."""
+    from places import Site
+    registrar = harness.Registrar(cell / "naming", domain, [acme],
+                                  changes={"est": {"transfer_encoding": "yes", "csrattrs": "ec-p256"}})
+    with harness.running(registrar):
+        naming = Site(cell, acme, domain, site.masa, registrar)
+        with naming.peer() as anybody:
+            assert anybody.csrattrs().header(ENCODING) == "base64"
+        cacerts, certificate, mixed = answers(naming)
+    assert (cacerts.header(ENCODING), certificate.header(ENCODING)) == ("base64", "base64")
+    assert (mixed.status, mixed.header(ENCODING)) == (200, None)
+
+
 # -- csrattrs
 
 @pytest.fixture(scope="module")
