@@ -237,7 +237,7 @@ scenarios:
 		$(if $(REPORT),--report $(REPORT)/scenarios) $(ARGS)
 
 # other people's programs with ours (interop/peers): those of Debian, and each whose build is named
-PEERS = $(if $(LIBEST),libest=$(LIBEST)) $(if $(NQMINDS),nqminds=$(NQMINDS)) \
+PEERS = $(if $(GLOBALSIGN_EST),globalsign-est=$(GLOBALSIGN_EST)) $(if $(LIBEST),libest=$(LIBEST)) $(if $(NQMINDS),nqminds=$(NQMINDS)) \
 	$(if $(OT_REGISTRAR),ot-registrar=$(OT_REGISTRAR)) $(if $(MINERVA),minerva=$(MINERVA))
 .PHONY: peers
 peers:
