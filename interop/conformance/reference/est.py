@@ -123,6 +123,10 @@ class Est:
 
     # -- what holds over CoAPS as well
 
+    def certificate(self, der):
+        """For a request that came over CoAPS."""
+        return forge.issue(self.registrar.domain.issuing, der)
+
     def may_enrol(self, request):
         self.refuse("enrols clients with a certificate only", not request.peer_der, 401, "Show a certificate.")
         if not request.peer_der:  # a mutant's

@@ -54,6 +54,11 @@ class CoapSide(CoapEst, Blocks):
         except Exception:
             return Answer("5.00", traceback.format_exc().encode()[-400:])
 
+    def take_block(self, association, what, message):
+        if self.registrar.variant == "upstream":
+            self.registrar.est.block(message.payload, message.block(coap.BLOCK1)[1])
+        return super().take_block(association, what, message)
+
     def route(self, request):
         link = request.link
         self.refuse("serves clients with a certificate only over CoAP", link.peer_der is None, 401,

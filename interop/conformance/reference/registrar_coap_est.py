@@ -54,7 +54,7 @@ class CoapEst:
 
     def issued(self, request):
         kind = self.accepted(request, constrained.PKCS7_CERTS, constrained.PKIX_CERT)
-        cert = forge.issue(self.registrar.domain.issuing, request.body)
+        cert = self.registrar.est.certificate(request.body)
         if request.accept == constrained.PKIX_CERT and not self.rule("gives a bare certificate to who wants one"):
             kind = constrained.PKCS7_CERTS
         if kind == constrained.PKIX_CERT:

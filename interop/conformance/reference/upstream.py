@@ -2,6 +2,7 @@
 """The reference registrar as a registration authority: it judges its clients itself and has the
 certificates made by a CA that it asks by EST (RFC 7030 §3.7, RFC 9148 §6)."""
 import base64
+import contextlib
 import email
 
 from brski_peer import cms, forge, wire
@@ -39,16 +40,10 @@ class UpstreamEst(Est):
         except (wire.Closed, OSError) as e:
             raise Refused(503, "The CA does not answer.", headers=[("Retry-After", str(RETRY_AFTER_S))]) from e
         if reply.status == 202:
-            self.pending(reply)
+            raise Pending(reply.header("retry-after") or str(RETRY_AFTER_S))
         if reply.status != 200:
             raise Refused(reply.status if reply.status < 500 else 503, "The CA says no.")
         return reply
-
-    def pending(self, reply):
-        """Its own client hears of it in the words of its protocol."""
-        if not self.rule("passes on that the CA wants time"):
-            raise Refused(500, "The CA does not know yet.")
-        raise Pending(reply.header("retry-after") or str(RETRY_AFTER_S))
 
     # -- over HTTPS
 
@@ -68,6 +63,8 @@ class UpstreamEst(Est):
         try:
             return self.passed_on(self.ask("POST", operation, self.as_it_is(der)))
         except Pending as e:
+            if not self.rule("passes on that the CA wants time"):
+                raise Refused(500, "The CA does not know yet.") from e
             return Answer(202, headers=[("Retry-After", str(e))])
 
     def as_it_is(self, der):
@@ -87,8 +84,17 @@ class UpstreamEst(Est):
     # -- over CoAPS
 
     def certificate(self, der):
-        """DER of the certificate for a request that came over CoAPS."""
-        return certs_of(self.ask("POST", "simpleenroll", der))[0]
+        try:
+            return certs_of(self.ask("POST", "simpleenroll", der))[0]
+        except Pending as e:
+            in_words = self.rule("passes on that the CA wants time over CoAP")
+            raise Refused(503 if in_words else 500, "The CA does not know yet.") from e
+
+    def block(self, part, more):
+        """A block of a request has come; a mutant cannot wait for the rest."""
+        if more and not self.rule("asks the CA when all of a request is there"):
+            with contextlib.suppress(Refused):
+                self.ask("POST", "simpleenroll", part)
 
 
 class Pending(Exception):
