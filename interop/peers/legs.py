@@ -253,6 +253,6 @@ def joined(site, **more):
                       [certificate, forge.load_certs(site.domain.file("issuing.crt"))[0]])
 
 
-__all__ = ["Answer", "FakeMasa", "Lab", "Legs", "Site", "Skip", "certs", "certs_in", "cose", "equal", "est_body", "forge",
-           "harness", "installed", "issued", "joined", "known_fault", "need", "our_pledge",
-           "pledge_joins", "run", "voucher", "works"]
+__all__ = ["Answer", "FakeMasa", "Lab", "Legs", "Site", "Skip", "certs", "certs_in", "cose", "equal",
+           "est_body", "forge", "harness", "installed", "issued", "joined", "known_fault", "need",
+           "our_pledge", "pledge_joins", "run", "voucher", "works"]
