@@ -67,36 +67,40 @@ def profiles_of(rows):
     return list(dict.fromkeys([*PROFILES, *(row.profile for row in rows.values())]))
 
 
-def table(title, names, group, rows, checks):
-    """Rows with a check, of those that can be seen from outside, by level."""
+def table(title, names, group, rows, checks, with_checks=True):
+    """Rows with a check, of those that can be seen from outside, by level; and how many checks show them."""
     shown = catalogue.covered(checks)
-    lines = [f"| {title} | {' | '.join(STRENGTHS)} | not observable | checks |", "|---" * 6 + "|"]
+    heads = [title, *STRENGTHS, "not observable", *(["checks"] if with_checks else [])]
+    lines = [line_of(heads), "|---" * len(heads) + "|"]
     for name in [*names, None]:
         of_these = [r for r in rows.values() if name in (None, group(r))]
         if not of_these:
             continue
-        counts = []
-        for strength in STRENGTHS:
-            visible = [r for r in of_these if r.visible and r.strength == strength]
-            counts.append(f"{sum(r.id in shown for r in visible)} of {len(visible)}" if visible else "–")
-        unseen = sum(not r.visible for r in of_these)
         own = {c.id for r in of_these for c in shown.get(r.id, ())}
-        lines.append(f"| {name or 'sum'} | {' | '.join(counts)} | {unseen} | {len(own)} |")
+        unseen = sum(not r.visible for r in of_these)
+        lines.append(line_of([name or "sum", *(counted(of_these, strength, shown) for strength in STRENGTHS),
+                              unseen, *([len(own)] if with_checks else [])]))
     return "\n".join(lines)
+
+
+def line_of(cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def counted(rows, strength, shown):
+    """ "3 of 4" of those that can be seen."""
+    visible = [r for r in rows if r.visible and r.strength == strength]
+    return f"{sum(r.id in shown for r in visible)} of {len(visible)}" if visible else "–"
 
 
 def readme_table(rows, checks):
     """What stands in the repository's README, below its command."""
-    return table("Role", catalogue.ROLES, lambda row: row.role, rows, checks)
+    return table("Role", catalogue.ROLES, lambda row: row.role, rows, checks, with_checks=False)
 
 
-def put_into(readme, rows, checks):
-    """The table by role replaces the one below the command in a file. True: it was another one."""
-    text = readme.read_text(encoding="utf-8")
+def with_table(text, rows, checks):
+    """The text with the table by role in the place of the one below the command."""
     before, _, rest = text.partition(f"`{COMMAND}`")
     told, _, after = rest.partition("\n\n| Role |")
     _, _, after = after.partition("\n\n")
-    new = f"{before}`{COMMAND}`{told}\n\n{readme_table(rows, checks)}\n\n{after}"
-    if new != text:
-        readme.write_text(new, encoding="utf-8")
-    return new != text
+    return f"{before}`{COMMAND}`{told}\n\n{readme_table(rows, checks)}\n\n{after}"

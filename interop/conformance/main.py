@@ -88,7 +88,7 @@ def list_coverage(options):
     print("\nRows with a check, of those that can be seen from outside:\n")
     print(coverage.tables(rows, checks))
     if options.readme:
-        coverage.put_into(README, rows, checks)
+        README.write_text(coverage.with_table(README.read_text(encoding="utf-8"), rows, checks), encoding="utf-8")
     return runner.PASSED
 
 

@@ -69,3 +69,13 @@ def test_counts_go_over_the_checks_of_every_role():
     assert "| est | 1 of 2 | – | – | 0 | 1 |" in by_profile
     assert by_role.endswith("| sum | 1 of 2 | – | – | 1 | 1 |")
     assert coverage.missing(rows, checks) == ["1 of 1 MUST rows of the role masa have no check: B-01"]
+
+
+def test_every_must_has_a_check_and_so_have_four_of_five_shoulds():
+    assert coverage.missing(catalogue.read(), runner.load_checks()) == []
+
+
+def test_readme_has_the_counts_of_today():
+    text = main.README.read_text(encoding="utf-8")
+    assert text == coverage.with_table(text, catalogue.read(), runner.load_checks()), \
+        "interop/brski-conformance --list --readme writes them"
