@@ -13,7 +13,7 @@ RFC8995, DISCOVERY = ("rfc8995",), ("discovery",)
 UNKNOWN = "foo-bar"         # a variation that nobody has heard of
 WITHDRAWN_S = 120
 SHORT_S = 0.5
-DEVICES, STARTS = 12, 16    # enough that chance cannot explain what is seen
+DEVICES, STARTS = 12, 12    # enough that chance cannot explain what is seen
 
 
 # -- GRASP
