@@ -3,7 +3,6 @@
 IDevIDs, and the programs of this repository that run for them. Liars are in liars.py."""
 import pathlib
 import re
-import shutil
 
 from brski_peer import certs as forge_certs
 from brski_peer import forge
@@ -114,7 +113,8 @@ class Device:
             "retry": {"attempts": 1, "backoff_min": "1s", "backoff_max": "1s", "retry_after_max": "1s",
                       "timeout": "10s", "connect_timeout": "5s"},
         }
-        self.conf = write_conf(self.folder / "pledge.conf", merged(sections, self.settings.get("conf")))
+        changes = self.stage.filled(self.host, self.settings.get("conf"))
+        self.conf = write_conf(self.folder / "pledge.conf", merged(sections, changes))
 
     def command(self, verb, *words, env=None):
         argv = [program("brski-pledge"), verb, "-c", self.conf, "-v", *words]
@@ -201,7 +201,7 @@ class Registrar(Daemon):
         self.socket = self.folder / "admin"
         host = settings.get("host", name)
         self.files = self.site.identity(name, stage.place.names_of(host))
-        self.changes = [settings.get("conf", {})]
+        self.changes = [stage.filled(host, settings.get("conf"))]
         self.conf = self.folder / "registrar.conf"
         super().__init__(stage.place, host, name, [program("brski-registrar"), "-c", self.conf], self.folder,
                          stage.clock_env())
@@ -276,13 +276,10 @@ class Proxy(Process):
         coap = "off" if relay == "circuit" else relay
         options = {"listen": self.place.own_address(self.host), "registrars": " ".join(urls), "coap": coap,
                    "circuit": relay == "circuit", "https_port": self.port, "coaps_port": self.coaps_port,
-                   "discovery_port": 0, **self.settings.get("conf", {}).get("proxy", {})}
-        conf = self.stage.folder / f"{self.name}.conf"
-        shutil.copy(self.device.conf, conf)
-        text = conf.read_text() + "\n[proxy]\n"
-        written = {True: "yes", False: "no"}
-        conf.write_text(text + "".join(f"{k} = {written.get(v, v) if isinstance(v, bool) else v}\n"
-                                       for k, v in options.items()))
+                   "discovery_port": 0}
+        proxy = merged({"proxy": options}, self.stage.filled(self.host, self.settings.get("conf")))
+        conf = write_conf(self.stage.folder / f"{self.name}.conf", proxy)
+        conf.write_text(self.device.conf.read_text() + "\n" + conf.read_text())
         self.argv = [program("brski-pledge"), "proxy", "-v", "-c", str(conf)]
         before = len(self.lines("event=proxy-ready"))
         super().start()

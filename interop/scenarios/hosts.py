@@ -123,6 +123,12 @@ class Loopback(Place):
     def own_address(self, _host):
         return self.everywhere
 
+    def join_declared(self):
+        pass
+
+    def interface(self, host, _other):
+        raise Broken(f"over loopback {host} has no interface of its own")
+
 
 class Namespaces(Place):
     """Every host is a namespace; a link is a pair of interfaces with a network of its own. One that
@@ -133,10 +139,12 @@ class Namespaces(Place):
     def __init__(self, lines, captures):
         super().__init__(lines, captures)
         self.mark = f"story-{os.getpid()}-{next(_numbers)}"
-        self.made, self.joined = {}, set()
+        self.made, self.joined = {}, {}  # joined: ends → name of the interface at both
         self.hosts, self.numbers = itertools.count(1), itertools.count()
         self.own = {}  # host → its address, the same for all its neighbours
         self.in_wires = {frozenset(line.ends) for line in lines}
+        if any(line.link_local for line in lines):
+            self.everywhere = "[::]"
 
     def __exit__(self, *_):
         super().__exit__()
@@ -192,9 +200,8 @@ class Namespaces(Place):
         ends = frozenset(line.ends)
         if ends in self.joined:
             return
-        self.joined.add(ends)
         number = next(self.numbers)
-        interface = f"e{number}"
+        self.joined[ends] = interface = f"e{number}"
         hosts = [self.host(name) for name in line.ends]
         if ends in self.in_wires:
             self._through_wire(line, number, interface, hosts)
@@ -203,10 +210,21 @@ class Namespaces(Place):
                "netns", hosts[1])
         for host, last in zip(hosts, (1, 2)):
             ip("-n", host, "addr", "add", f"10.89.{number}.{last}/30", "dev", interface)
+            if line.link_local:
+                ip("-n", host, "link", "set", interface, "addrgenmode", "none")
+                ip("-n", host, "addr", "add", f"fe80::{number + 1:x}:{last}/64", "dev", interface, "nodad")
             ip("-n", host, "link", "set", interface, "mtu", str(line.mtu), "up")
         for host, last, name, peer in zip(hosts, (2, 1), line.ends, reversed(line.ends)):
             ip("-n", host, "route", "add", self.own[peer], "via", f"10.89.{number}.{last}", "src",
                self.own[name])
+
+    def join_declared(self):
+        for line in list(self.lines.values()):
+            self._join(line)
+
+    def interface(self, host, other):
+        """The name of the interface that leads from one host to the other."""
+        return self.joined[frozenset((host, other))]
 
     def _through_wire(self, line, number, interface, hosts):
         middle = self.host("wires")

@@ -6,8 +6,10 @@ on the lines of a place. Over loopback a line has relays (DatagramRelay, StreamR
 ports of its two hosts; between network namespaces it is a Wire that carries whole frames. What is
 random comes from the seed of the line, with a sequence of its own for each way.
 """
+import array
 import collections
 import contextlib
+import fcntl
 import heapq
 import itertools
 import random
@@ -40,6 +42,7 @@ class Line:
     reorder: float = 0
     mtu: int = 1500
     seed: int = 1
+    link_local: bool = False  # its ends have link-local IPv6 addresses besides
     is_cut: bool = False
     count: collections.Counter = field(default_factory=collections.Counter)
 
@@ -300,8 +303,6 @@ class Wire:
 def whole_checksums(interface):
     """Have this interface (of our namespace) write checksums into what it sends: a Wire knows nothing
     of those a kernel has left out."""
-    import array
-    import fcntl
     value = array.array("B", struct.pack("II", SET_TX_CHECKSUM, 0))
     request = struct.pack("16sP", interface.encode(), value.buffer_info()[0])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

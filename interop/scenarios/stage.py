@@ -2,6 +2,7 @@
 """The stage of one story: its place, certificates, parts and devices, from the beginning to the end."""
 import itertools
 import pathlib
+import re
 import struct
 import threading
 import time
@@ -50,6 +51,7 @@ class Stage:
         self.makers = {n: cast.Maker(self.folder, n, s or {}) for n, s in self.data["makers"].items()}
         self.sites = {n: cast.Site(self.folder, n, s or {}) for n, s in self.data["sites"].items()}
         self._make_devices()
+        self.place.join_declared()
         named = self.data["parts"]
         for name in sorted(named, key=lambda n: named[n]["runs"] not in FIRST):
             kind = RUNS.get(named[name]["runs"])
@@ -140,6 +142,13 @@ class Stage:
         part = self.parts[name]
         port, kind = part.ports(over)
         return f"{over}://{self.place.reach(client_host, part.host, port, kind)}"
+
+    def filled(self, host, sections):
+        """`{interface to HOST}` in a part's configuration is the name of its interface there."""
+        def fill(value):
+            return re.sub(r"\{interface to ([^}]+)\}", lambda m: self.place.interface(host, m[1]), value) \
+                if isinstance(value, str) else value
+        return {section: {k: fill(v) for k, v in keys.items()} for section, keys in (sections or {}).items()}
 
     def group(self, names):
         return [device for name in names for device in self.devices[name]]

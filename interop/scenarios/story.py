@@ -186,7 +186,7 @@ def named(kind):
 MAKER = table({"key_type": one_of(*KEY_TYPES)})
 SITE = table({"key_type": one_of(*KEY_TYPES)})
 LINK = table({"between": list_of(text), "loss": share, "delay": duration, "jitter": duration,
-              "duplicate": share, "reorder": share, "mtu": number, "seed": number}, ["between"])
+              "duplicate": share, "reorder": share, "mtu": number, "seed": number, "link_local": boolean}, ["between"])
 PART = table({"runs": text, "host": text, "maker": text, "site": text, "admits": named(text), "coaps": boolean,
               "conf": sections, "device": text, "to": text, "relay": text, "lies": list_of(text),
               "waits": boolean, "devices_of": list_of(text), "ca_of": text,

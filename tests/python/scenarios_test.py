@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stories of the suite and what tells them: files are read with clear errors, links do what they say,
 a story passes as it is and fails with its broken change."""
+import os
 import pathlib
 import re
 import socket
@@ -169,8 +170,8 @@ def test_datagrams_through_a_relay_find_their_way_back():
 # -- telling
 
 def tell(*words):
-    done = subprocess.run([ROOT / "interop/brski-conformance", "scenarios", *words], capture_output=True, text=True,
-                          timeout=120, check=False, env={"BUILD": str(harness.BUILD), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    done = subprocess.run([ROOT / "interop/brski-conformance", "scenarios", *words], capture_output=True,
+                          text=True, timeout=120, check=False, env={**os.environ, "BUILD": str(harness.BUILD)})
     return done.returncode, done.stdout + done.stderr
 
 
