@@ -255,7 +255,7 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         if not self.rule("carries the assertion on"):
             fields.pop("assertion", None)
         signer = self.identity
-        if not self.rule("signs with a certificate for registration authorities"):
+        if form is CmsForm and not self.rule("signs with a certificate for registration authorities"):
             signer = self.domain.registrar_identity(eku=[forge.certs.SERVER_AUTH])
         if form is JwsForm:
             return written(self, voucher.REQUEST, fields, signer, signer.chain(with_root=True))
