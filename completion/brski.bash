@@ -115,16 +115,23 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --state --reason"
+	_brski_begin "-s --socket -o --output --state --reason --last --after --anchors --expect"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state) _brski_words "pending approved rejected" "$cur" && return ;;
-	--reason) return ;;
+	--reason | --last | --after | --expect) return ;;
+	--anchors) _brski_paths -f "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="claims devices status" ;;
+	"") words="claims devices audit status" ;;
 	claims) words="list approve reject" ;;
 	devices) words="list show" ;;
+	audit) words="list export verify" ;;
+	"audit list") words="--last --after" ;;
+	"audit verify"*)
+		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
+		words="--anchors --expect"
+		;;
 	"claims list") words="--state" ;;
 	"claims approve"*) words="--all --reason" ;;
 	"claims reject"*) words="--reason" ;;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/wire/percent.h"
+#include "ctl/audit.h"
 #include "ctl/ctl.h"
 
 #define PATH_LEN_MAX 2048
@@ -159,6 +160,13 @@ static const struct ctl_command commands[] = {
 		devices_list},
 	{"devices", "show", "SERIAL", "One device: state, certificates, journal.", 1, 1, NULL,
 		devices_show},
+	{"audit", "list", "", "What administrators and devices did, the newest last.", 0, 0,
+		audit_list_options, audit_list},
+	{"audit", "export", "", "All of it, a JSON object a line: signed heads, then entries.", 0,
+		0, NULL, audit_export},
+	{"audit", "verify", "[EXPORT]",
+		"Was it changed? Follow its hashes and signatures, here or in an export.", 0, 1,
+		audit_verify_options, audit_verify},
 	{"status", "", "", "The registrar itself.", 0, 0, NULL, status_show},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -11,132 +11,40 @@
 #include "common/wire/hex.h"
 #include "common/wire/json.h"
 #include "common/wire/percent.h"
+#include "registrar/admin_answer.h"
+#include "registrar/admin_audit.h"
 #include "registrar/records.h"
 
-#define ADMIN_REPLY_MAX                                                                            \
-	(4 << 20) /* ADMIN_LIST_MAX rows of some 1.5 kB, and the history of a device */
-#define ADMIN_LIST_DEFAULT 200
-#define ADMIN_HISTORY_MAX  200 /* lines of a device's journal that are shown */
-#define ADMIN_CERTS_MAX	   50
-#define ID_DIGITS_MAX	   18
+#define ADMIN_HISTORY_MAX 200 /* lines of a device's journal that are shown */
+#define ADMIN_CERTS_MAX	  50
 
 #define CLAIMS_PATH  "/api/v1/claims/"
 #define DEVICES_PATH "/api/v1/devices/"
 
-/* ---- Requests ---- */
-
-/* A decimal number, or false. */
-static bool parse_number(const char *text, int64_t *out)
-{
-	size_t len = strlen(text);
-
-	if (len == 0 || len > ID_DIGITS_MAX || strspn(text, "0123456789") != len)
-		return false;
-	*out = strtoll(text, NULL, 10);
-	return true;
-}
-
-static bool query_number(const struct call *c, const char *name, int64_t *value, struct err *e)
-{
-	BUF_AUTO struct buf text = BUF_INIT(ID_DIGITS_MAX);
-	bool present;
-
-	if (!percent_query(call_query(c), name, &text, &present, e))
-		return err_prefix(e, "%s", name);
-	if (present && !parse_number(buf_str(&text), value))
-		return err_set(e, ERR_INPUT, "%s is not a number", name);
-	return true;
-}
-
 /* ---- Values ---- */
-
-static json_t *text_or_null(const char *s)
-{
-	json_t *value = s ? json_string(s) : NULL;
-
-	return value ? value : json_null();
-}
-
-static json_t *moment_or_null(int64_t unix_s)
-{
-	char text[DATETIME_LEN + 1];
-	struct err ignored = ERR_INIT;
-
-	if (unix_s == 0)
-		return json_null();
-	return datetime_format(unix_s, text, &ignored) ? json_string(text) : json_null();
-}
 
 static json_t *claim_object(const struct claim_row *row)
 {
 	return json_pack("{sI ss ss so ss so so ss ss so so so so so so so so}", "id",
 		(json_int_t)row->id, "manufacturer", row->manufacturer, "serial", row->serial,
-		"subject", text_or_null(row->subject), "claim", claim_state_name(row->claim),
-		"reason", text_or_null(row->reason), "by", text_or_null(row->by), "state",
+		"subject", admin_text(row->subject), "claim", claim_state_name(row->claim),
+		"reason", admin_text(row->reason), "by", admin_text(row->by), "state",
 		device_state_name(row->state), "history", history_state_name(row->history),
-		"history_reason", text_or_null(row->history_reason), "voucher_status",
-		text_or_null(row->voucher_status), "enroll_status",
-		text_or_null(row->enroll_status), "first_seen", moment_or_null(row->first_seen),
-		"last_seen", moment_or_null(row->last_seen), "decided",
-		moment_or_null(row->decided_at), "vouched", moment_or_null(row->vouched_at),
-		"enrolled", moment_or_null(row->enrolled_at));
-}
-
-/* Takes value; an item that could not be made is a lack of memory. */
-static bool append_item(json_t *array, json_t *value, struct err *e)
-{
-	if (value && json_array_append_new(array, value) == 0)
-		return true;
-	return err_set(e, ERR_NO_MEMORY, "no memory for an item");
-}
-
-static void reply_json(struct call *c, const struct registrar *r, const json_t *value)
-{
-	BUF_AUTO struct buf text = BUF_INIT(ADMIN_REPLY_MAX);
-	struct err e = ERR_INIT;
-
-	if (!value)
-		err_set(&e, ERR_NO_MEMORY, "no memory for an answer");
-	if (!value || !json_format(value, &text, &e))
-		call_reply_err(c, &r->log, "admin-failed", &e);
-	else
-		call_reply(c, 200, "application/json", buf_bytes(&text));
+		"history_reason", admin_text(row->history_reason), "voucher_status",
+		admin_text(row->voucher_status), "enroll_status", admin_text(row->enroll_status),
+		"first_seen", admin_moment(row->first_seen), "last_seen",
+		admin_moment(row->last_seen), "decided", admin_moment(row->decided_at), "vouched",
+		admin_moment(row->vouched_at), "enrolled", admin_moment(row->enrolled_at));
 }
 
 /* ---- Lists ---- */
 
-struct page {
-	json_t *items;
-	int64_t limit, last_id;
-};
-
 static bool add_claim(void *arg, const struct claim_row *row, struct err *e)
 {
-	struct page *p = arg;
+	struct admin_page *p = arg;
 
 	p->last_id = row->id;
-	return append_item(p->items, claim_object(row), e);
-}
-
-static void reply_page(struct call *c, const struct registrar *r, struct page *p)
-{
-	bool more = (int64_t)json_array_size(p->items) == p->limit;
-	JSON_AUTO json_t *next = more ? json_sprintf("%lld", (long long)p->last_id) : json_null();
-	JSON_AUTO json_t *list = json_pack("{sO sO}", "items", p->items, "next", next);
-
-	reply_json(c, r, list);
-}
-
-static bool page_init(struct page *p, const struct call *c, int64_t *after, struct err *e)
-{
-	p->limit = ADMIN_LIST_DEFAULT;
-	*after = 0;
-	if (!query_number(c, "after", after, e) || !query_number(c, "limit", &p->limit, e))
-		return false;
-	if (p->limit < 1 || p->limit > ADMIN_LIST_MAX)
-		return err_set(e, ERR_INPUT, "limit is 1 to %d", ADMIN_LIST_MAX);
-	p->items = json_array();
-	return p->items || err_set(e, ERR_NO_MEMORY, "no memory for a list");
+	return admin_append(p->items, claim_object(row), e);
 }
 
 static bool query_state(const struct call *c, enum claim_state *state, struct err *e)
@@ -157,14 +65,14 @@ static bool query_state(const struct call *c, enum claim_state *state, struct er
 static void claims_list(struct call *c, void *app)
 {
 	struct registrar *r = app;
-	struct page p = {.items = NULL};
+	struct admin_page p = {.items = NULL};
 	enum claim_state state;
 	struct err e = ERR_INIT;
 	int64_t after;
 
-	if (query_state(c, &state, &e) && page_init(&p, c, &after, &e) &&
+	if (query_state(c, &state, &e) && admin_page_init(&p, c, &after, &e) &&
 		records_list_claims(r->store, state, after, p.limit, add_claim, &p, &e))
-		reply_page(c, r, &p);
+		admin_page_reply(c, r, &p);
 	else
 		call_reply_err(c, &r->log, "admin-failed", &e);
 	json_decref(p.items);
@@ -173,13 +81,13 @@ static void claims_list(struct call *c, void *app)
 static void devices_list(struct call *c, void *app)
 {
 	struct registrar *r = app;
-	struct page p = {.items = NULL};
+	struct admin_page p = {.items = NULL};
 	struct err e = ERR_INIT;
 	int64_t after;
 
-	if (page_init(&p, c, &after, &e) &&
+	if (admin_page_init(&p, c, &after, &e) &&
 		records_list_devices(r->store, after, p.limit, add_claim, &p, &e))
-		reply_page(c, r, &p);
+		admin_page_reply(c, r, &p);
 	else
 		call_reply_err(c, &r->log, "admin-failed", &e);
 	json_decref(p.items);
@@ -187,23 +95,25 @@ static void devices_list(struct call *c, void *app)
 
 /* ---- One device ---- */
 
-static bool add_journal_line(void *arg, const struct journal_entry *j, struct err *e)
+static bool add_journal_line(void *arg, const struct journal_line *line, struct err *e)
 {
-	return append_item(arg,
-		json_pack("{so so so so so so}", "time", moment_or_null(j->at), "exchange",
-			text_or_null(j->exchange), "manufacturer",
-			text_or_null(j->device.manufacturer), "step", text_or_null(j->step),
-			"outcome", text_or_null(j->outcome), "reason", text_or_null(j->reason)),
+	const struct journal_entry *j = &line->entry;
+
+	return admin_append(arg,
+		json_pack("{sI so so so so so so so}", "sequence", (json_int_t)line->sequence,
+			"time", admin_moment(j->at), "exchange", admin_text(j->exchange),
+			"manufacturer", admin_text(j->device.manufacturer), "by",
+			admin_text(j->actor), "step", admin_text(j->step), "outcome",
+			admin_text(j->outcome), "reason", admin_text(j->reason)),
 		e);
 }
 
 static bool add_certificate(void *arg, const char *serial_hex, const char *subject,
 	int64_t issued_at, int64_t not_after, struct err *e)
 {
-	return append_item(arg,
-		json_pack("{ss so so so}", "serial", serial_hex, "subject", text_or_null(subject),
-			"issued", moment_or_null(issued_at), "not_after",
-			moment_or_null(not_after)),
+	return admin_append(arg,
+		json_pack("{ss so so so}", "serial", serial_hex, "subject", admin_text(subject),
+			"issued", admin_moment(issued_at), "not_after", admin_moment(not_after)),
 		e);
 }
 
@@ -212,7 +122,7 @@ static bool add_certificate(void *arg, const char *serial_hex, const char *subje
 static bool show_device(
 	struct registrar *r, const char *serial, json_t *devices, json_t *history, struct err *e)
 {
-	struct page p = {.items = devices};
+	struct admin_page p = {.items = devices};
 	json_t *device;
 	size_t i;
 
@@ -268,7 +178,7 @@ static void devices_show(struct call *c, void *app)
 	struct err e = ERR_INIT;
 
 	if (!devices || !history) {
-		reply_json(c, r, NULL);
+		admin_reply(c, r, NULL);
 		return;
 	}
 	if (!percent_decode(bytes_of_str(path), &serial, &e) ||
@@ -277,7 +187,7 @@ static void devices_show(struct call *c, void *app)
 		return;
 	}
 	answer = device_answer(buf_str(&serial), devices, history);
-	reply_json(c, r, answer);
+	admin_reply(c, r, answer);
 }
 
 /* ---- Decisions ---- */
@@ -326,7 +236,7 @@ static void on_decided(void *arg, const int64_t *changed, const struct err *e)
 		recount(d->r);
 		answer = json_pack("{ss sI}", "claim", claim_state_name(d->to), "changed",
 			(json_int_t)changed[0]);
-		reply_json(d->call, d->r, answer);
+		admin_reply(d->call, d->r, answer);
 	}
 	free(d);
 }
@@ -354,7 +264,7 @@ static bool find_claim(struct registrar *r, const char *name, int64_t *id, struc
 	int64_t number;
 
 	if (!records_find_by_serial(r->store, name, note_found, &by_serial, e) ||
-		(parse_number(name, &number) &&
+		(admin_parse_number(name, &number) &&
 			!records_find_by_id(r->store, number, note_found, &by_number, e)))
 		return false;
 	if (by_serial.count == 0 && by_number.count == 0) {
@@ -410,8 +320,16 @@ static bool start_decision(struct decision *d, const char *verb, struct err *e)
 	if (!all && !find_claim(d->r, buf_str(&name), &d->id, e))
 		return false;
 	snprintf(d->by, sizeof(d->by), "%s", call_peer(d->call)->address);
-	return records_decide(&w, d->id, d->to, d->reason[0] ? d->reason : NULL, d->by,
-		clock_unix_s(&d->r->clock), e);
+	return records_decide(&w,
+		&(struct decision_record){
+			.id = d->id,
+			.to = d->to,
+			.at = registrar_now(d->r),
+			.exchange = call_exchange(d->call),
+			.by = d->by,
+			.reason = d->reason[0] ? d->reason : NULL,
+		},
+		e);
 }
 
 static void decide(struct call *c, struct registrar *r, enum claim_state to, const char *verb)
@@ -453,16 +371,16 @@ static void status_show(struct call *c, void *app)
 
 	hex_encode(bytes_of(cert_sha256(own), SHA256_LEN), id);
 	answer = json_pack("{ss so sI sI sI sI ss ss so so}", "version", BRSKI_VERSION, "started",
-		moment_or_null(r->started_at), "claims_pending",
+		admin_moment(r->started_at), "claims_pending",
 		(json_int_t)atomic_load(&r->pending_claims), "vouchers_under_way",
 		(json_int_t)outstanding_count(r->outstanding), "connections",
 		(json_int_t)http_server_connections(r->server), "manufacturers",
 		(json_int_t)s->manufacturer_count, "certificate", cert_subject(own),
 		"certificate_sha256", id, "certificate_not_after",
-		moment_or_null(cert_not_after(own)), "ca_not_after",
-		moment_or_null(ca_not_after(s->ca)));
+		admin_moment(cert_not_after(own)), "ca_not_after",
+		admin_moment(ca_not_after(s->ca)));
 	registrar_setup_free(s);
-	reply_json(c, r, answer);
+	admin_reply(c, r, answer);
 }
 
 const struct http_route admin_routes[] = {
@@ -471,5 +389,9 @@ const struct http_route admin_routes[] = {
 	{"POST", CLAIMS_PATH "*", claims_decide, ADMIN_BODY_MAX, NULL},
 	{"GET", "/api/v1/devices", devices_list, 0, NULL},
 	{"GET", DEVICES_PATH "*", devices_show, 0, NULL},
+	{"GET", AUDIT_PATH, audit_list, 0, NULL},
+	{"GET", AUDIT_PATH "/heads", audit_heads, 0, NULL},
+	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL},
+	{"GET", AUDIT_PATH "/anchors", audit_anchors, 0, NULL},
 };
 const size_t admin_route_count = sizeof(admin_routes) / sizeof(*admin_routes);

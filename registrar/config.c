@@ -78,7 +78,7 @@ static const struct config_option options[] = {
 	{"policy", "claims_max", CONFIG_INT, OFF(claims_max), "100000", 1, 10000000, NULL,
 		"Open claims at most; further devices are told to come back later."},
 	{"policy", "journal_days", CONFIG_INT, OFF(journal_days), "400", 1, 36500, NULL,
-		"Days the journal of exchanges is kept."},
+		"Days lines of the audit log are kept."},
 	{"masa", "connect_timeout", CONFIG_DURATION, OFF(masa_connect), "2s", 1, 60, NULL,
 		"Time for one connection attempt."},
 	{"masa", "timeout", CONFIG_DURATION, OFF(masa_timeout), "10s", 1, 55, NULL,

@@ -20,13 +20,16 @@
 #define CLAIM_TOUCH_S	       3600 /* a waiting device is noted at most this often */
 #define ENROLL_REPEAT_S	       3600 /* the same CSR from the same client gets the same answer */
 #define LDEVID_BACKDATE_S      300  /* clocks of devices run behind */
-#define JOURNAL_MAX	       2000000	/* rows; about 200 octets each */
+#define JOURNAL_MAX	       2000000 /* rows; about 200 octets each */
+#define SEAL_MS		       60000 /* between two signatures of the journal: what its end can lose */
+#define HEADS_THIN_S	       86400	/* heads of the last day all stay, then one an hour */
 #define SWEEP_MS	       60000	/* between two rounds of ageing out */
 #define SWEEP_FIRST_MS	       600000	/* a clock that was wrong at the start is set by then */
 #define SWEEP_HOLD_MS	       86400000 /* after the clock was set: time for a person to look */
 #define DRAIN_MS	       60000 /* above the longest [masa] timeout: what runs is finished */
 #define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
 #define ADMIN_LIST_MAX	       1000  /* rows of one page */
+#define JOURNAL_REASON_MAX     600   /* octets of why; an err has no more */
 #define REASON_LEN_MAX	       200   /* of a text a person gave */
 
 #endif

@@ -3,9 +3,11 @@
  * order, and the operations of a transaction together. The SQL is in records_sql.c. */
 #include "registrar/records.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "registrar/limits.h"
 #include "registrar/records_sql.h"
 
@@ -42,11 +44,6 @@ const char *history_state_name(enum history_state s)
 }
 
 /* ---- Reading ---- */
-
-#define READ(s, statement, fn, arg, e, ...)                                                        \
-	store_read(s, statement, (const struct store_value[]){__VA_ARGS__},                        \
-		sizeof((const struct store_value[]){__VA_ARGS__}) / sizeof(struct store_value),    \
-		fn, arg, NULL, e)
 
 static void copy_digest(uint8_t out[SHA256_LEN], struct bytes blob)
 {
@@ -183,6 +180,7 @@ bool records_count_pending(struct store *s, int64_t *out, struct err *e)
 struct transaction {
 	struct store_op ops[STORE_OPS_MAX];
 	size_t count;
+	char reason[JOURNAL_REASON_MAX + 1]; /* of its line in the journal */
 };
 
 static void add_op(struct transaction *t, enum statement statement, bool must_change,
@@ -193,7 +191,8 @@ static void add_op(struct transaction *t, enum statement statement, bool must_ch
 	op->statement = (int)statement;
 	op->must_change = must_change;
 	op->param_count = param_count;
-	memcpy(op->params, params, param_count * sizeof(*params));
+	if (param_count)
+		memcpy(op->params, params, param_count * sizeof(*params));
 }
 
 #define ADD(t, statement, must_change, ...)                                                        \
@@ -205,11 +204,22 @@ static struct store_value digest_value(const uint8_t *sha256)
 	return store_blob(bytes_of(sha256, SHA256_LEN));
 }
 
+/* What is read as JSON later has to be UTF-8; a peer's words in a reason need not be. */
+static const char *clean_reason(struct transaction *t, const char *reason)
+{
+	if (!reason)
+		return NULL;
+	snprintf(t->reason, sizeof(t->reason), "%s", reason);
+	text_make_utf8(t->reason, '?');
+	return t->reason;
+}
+
 static void add_journal(struct transaction *t, const struct journal_entry *j)
 {
 	ADD(t, ADD_JOURNAL, false, STORE_I(j->at), store_text(j->exchange),
 		store_text(j->device.manufacturer), store_text(j->device.serial),
-		store_text(j->step), store_text(j->outcome), store_text(j->reason));
+		store_text(j->actor), store_text(j->step), store_text(j->outcome),
+		store_text(clean_reason(t, j->reason)));
 }
 
 static void add_device(struct transaction *t, const struct request_record *r)
@@ -317,17 +327,23 @@ bool records_journal(const struct records_writer *w, const struct journal_entry 
 	return write_transaction(w, &t, e);
 }
 
-bool records_decide(const struct records_writer *w, int64_t id, enum claim_state decision,
-	const char *reason, const char *by, int64_t at, struct err *e)
+bool records_decide(const struct records_writer *w, const struct decision_record *d, struct err *e)
 {
+	const char *outcome = claim_state_name(d->to);
 	struct transaction t = {.count = 0};
 
-	if (id == 0)
-		ADD(&t, DECIDE_PENDING, false, STORE_I(decision), store_text(reason),
-			store_text(by), STORE_I(at), STORE_I(at));
-	else
-		ADD(&t, DECIDE_CLAIM, false, STORE_I(decision), store_text(reason), store_text(by),
-			STORE_I(at), STORE_I(at), STORE_I(id));
+	if (d->id == 0) {
+		ADD(&t, NOTE_DECISIONS, false, STORE_I(d->at), store_text(d->exchange),
+			store_text(d->by), store_text(outcome), store_text(d->reason));
+		ADD(&t, DECIDE_PENDING, false, STORE_I(d->to), store_text(d->reason),
+			store_text(d->by), STORE_I(d->at), STORE_I(d->at));
+	} else {
+		ADD(&t, NOTE_DECISION, false, STORE_I(d->at), store_text(d->exchange),
+			store_text(d->by), store_text(outcome), store_text(d->reason),
+			STORE_I(d->id));
+		ADD(&t, DECIDE_CLAIM, false, STORE_I(d->to), store_text(d->reason),
+			store_text(d->by), STORE_I(d->at), STORE_I(d->at), STORE_I(d->id));
+	}
 	return write_transaction(w, &t, e);
 }
 
@@ -338,6 +354,8 @@ bool records_sweep(const struct records_writer *w, const struct sweep_limits *l,
 	ADD(&t, SWEEP_CLAIMS, false, STORE_I(l->claims_before));
 	ADD(&t, SWEEP_JOURNAL_AGE, false, STORE_I(l->journal_before));
 	ADD(&t, SWEEP_JOURNAL_ROWS, false, STORE_I(l->journal_rows));
+	add_op(&t, SWEEP_HEADS, false, NULL, 0);
+	ADD(&t, THIN_HEADS, false, STORE_I(l->heads_before));
 	ADD(&t, SWEEP_CERTIFICATES, false, STORE_I(l->certificates_before));
 	return write_transaction(w, &t, e);
 }
@@ -408,34 +426,6 @@ bool records_find_by_id(struct store *s, int64_t id, records_claim_fn *fn, void 
 	struct claim_reader reader = {fn, arg};
 
 	return READ(s, FIND_BY_ID, claim_row, &reader, e, STORE_I(id));
-}
-
-struct journal_reader {
-	records_journal_fn *fn;
-	void *arg;
-};
-
-static bool journal_row(void *arg, const struct store_row *r, struct err *e)
-{
-	const struct journal_reader *reader = arg;
-	const struct journal_entry row = {
-		.at = store_row_int(r, 0),
-		.exchange = store_row_text(r, 1),
-		.device = {store_row_text(r, 2), store_row_text(r, 3)},
-		.step = store_row_text(r, 4),
-		.outcome = store_row_text(r, 5),
-		.reason = store_row_text(r, 6),
-	};
-
-	return reader->fn(reader->arg, &row, e);
-}
-
-bool records_read_journal(struct store *s, const char *serial, int64_t limit,
-	records_journal_fn *fn, void *arg, struct err *e)
-{
-	struct journal_reader reader = {fn, arg};
-
-	return READ(s, READ_JOURNAL, journal_row, &reader, e, store_text(serial), STORE_I(limit));
 }
 
 struct certificate_reader {

@@ -2,12 +2,16 @@
 /* What the registrar remembers, as typed functions over the store: one row a device (its claim, its
  * last voucher-request, its history), one a certificate, one a line of the journal.
  *
+ * The journal is what a device's timeline and the audit log are read from: written in the very
+ * transaction of what it tells of, never changed, and a hash chain (pki/hash_chain.h) over the
+ * fields sequence, at, exchange, manufacturer, serial, actor, step, outcome, reason.
+ *
  * A claim is where a device stands with the administrator, its state where it stands with us. The
  * row is keyed by manufacturer and serial-number, never by certificate octets (T-34). */
 #ifndef REGISTRAR_RECORDS_H
 #define REGISTRAR_RECORDS_H
 
-#include "common/pki/digest.h"
+#include "common/pki/hash_chain.h"
 #include "common/run/store.h"
 
 enum claim_state { CLAIM_NONE, CLAIM_PENDING, CLAIM_APPROVED, CLAIM_REJECTED, CLAIM_STATE_COUNT };
@@ -57,7 +61,14 @@ struct journal_entry { /* borrowed strings; NULL where there is none */
 	int64_t at;
 	const char *exchange;
 	struct device_key device;
+	const char *actor; /* the administrator; NULL: the device, or we ourselves */
 	const char *step, *outcome, *reason;
+};
+
+struct journal_line {
+	struct journal_entry entry;
+	int64_t sequence;
+	const uint8_t *hash; /* SHA256_LEN octets; NULL: older than the chain */
 };
 
 /* What a voucher-request told about its device. */
@@ -159,14 +170,43 @@ bool records_find_by_serial(struct store *s, const char *serial, records_claim_f
 	struct err *e) MUST_CHECK;
 bool records_find_by_id(
 	struct store *s, int64_t id, records_claim_fn *fn, void *arg, struct err *e) MUST_CHECK;
-/* One claim, or with id 0 every pending one. changed[0] says how many. */
-bool records_decide(const struct records_writer *w, int64_t id, enum claim_state decision,
-	const char *reason, const char *by, int64_t at, struct err *e) MUST_CHECK;
+/* One claim, or with id 0 every pending one; each gets its line in the journal. changed[0] says how
+ * many. */
+struct decision_record {
+	int64_t id;
+	enum claim_state to;
+	int64_t at;
+	const char *exchange, *by, *reason;
+};
+bool records_decide(
+	const struct records_writer *w, const struct decision_record *d, struct err *e) MUST_CHECK;
 
-typedef bool records_journal_fn(void *arg, const struct journal_entry *row, struct err *e);
+typedef bool records_journal_fn(void *arg, const struct journal_line *line, struct err *e);
 /* The newest entries of a serial-number, newest first. */
 bool records_read_journal(struct store *s, const char *serial, int64_t limit,
 	records_journal_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* Lines with sequence > after in their order; the last one. */
+bool records_list_journal(struct store *s, int64_t after, int64_t limit, records_journal_fn *fn,
+	void *arg, struct err *e) MUST_CHECK;
+bool records_last_journal(
+	struct store *s, records_journal_fn *fn, void *arg, struct err *e) MUST_CHECK;
+
+/* A signed head of the journal. */
+struct head_record {
+	struct hash_chain_head head; /* log is not stored */
+	struct bytes signature;
+	const char *certificates; /* PEM: the signer's, then its issuers */
+};
+typedef bool records_head_fn(void *arg, const struct head_record *h, struct err *e);
+bool records_list_heads(struct store *s, int64_t after, int64_t limit, records_head_fn *fn,
+	void *arg, struct err *e) MUST_CHECK;
+bool records_last_head(struct store *s, records_head_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* changed[0] is 0 when the journal has no such line, or the head is there already. */
+bool records_add_head(
+	const struct records_writer *w, const struct head_record *h, struct err *e) MUST_CHECK;
+/* The same, waiting here: when the loops have stopped. */
+bool records_add_head_wait(struct store *s, const struct head_record *h, struct err *e) MUST_CHECK;
+
 typedef bool records_certificate_fn(void *arg, const char *serial_hex, const char *subject,
 	int64_t issued_at, int64_t not_after, struct err *e);
 bool records_list_certificates(struct store *s, struct device_key key, int64_t limit,
@@ -174,8 +214,9 @@ bool records_list_certificates(struct store *s, struct device_key key, int64_t l
 
 /* ---- Ageing out. ---- */
 struct sweep_limits {
-	int64_t claims_before, journal_before, journal_rows,
-		certificates_before; /* moments; rows */
+	int64_t claims_before, journal_before, certificates_before; /* moments */
+	int64_t journal_rows;					    /* kept at least */
+	int64_t heads_before; /* that are thinned out to one an hour */
 };
 bool records_sweep(
 	const struct records_writer *w, const struct sweep_limits *l, struct err *e) MUST_CHECK;

@@ -61,6 +61,27 @@ static const char *const migrations[] = {
 	" reason TEXT);"
 	"CREATE INDEX journal_serial ON journal (serial, id);"
 	"CREATE INDEX journal_at ON journal (at);",
+	/* The journal becomes a hash chain; lines of before have no hash and stand before it. */
+	"ALTER TABLE journal ADD COLUMN actor TEXT;"
+	"ALTER TABLE journal ADD COLUMN hash BLOB;"
+	"DROP INDEX journal_at;"
+	"CREATE TABLE head ("
+	" sequence INTEGER PRIMARY KEY,"
+	" at INTEGER NOT NULL,"
+	" hash BLOB NOT NULL,"
+	" signature BLOB NOT NULL,"
+	" certificates TEXT NOT NULL);"
+	"CREATE TRIGGER journal_chain AFTER INSERT ON journal BEGIN"
+	" UPDATE journal SET hash = chain_hash("
+	"  (SELECT hash FROM journal WHERE id = NEW.id - 1), NEW.id, NEW.at, NEW.exchange,"
+	"  NEW.manufacturer, NEW.serial, NEW.actor, NEW.step, NEW.outcome, NEW.reason)"
+	" WHERE id = NEW.id; END;"
+	"CREATE TRIGGER journal_stays BEFORE UPDATE ON journal WHEN OLD.hash IS NOT NULL BEGIN"
+	" SELECT RAISE(ABORT, 'the journal is only added to'); END;"
+	"CREATE INDEX head_at ON head (at);"
+	"CREATE TRIGGER journal_is_kept BEFORE DELETE ON journal"
+	" WHEN OLD.id > (SELECT coalesce(max(sequence), 0) FROM head) BEGIN"
+	" SELECT RAISE(ABORT, 'the journal is signed before its old lines go'); END;",
 	NULL,
 };
 
@@ -68,6 +89,15 @@ static const char *const migrations[] = {
 	"id, manufacturer, serial, subject, claim, claim_reason, claim_by, state, history, "       \
 	"history_reason, voucher_status, enroll_status, first_seen, last_seen, claim_at, "         \
 	"vouched_at, enrolled_at"
+
+#define JOURNAL_COLUMNS "id, at, exchange, manufacturer, serial, actor, step, outcome, reason, hash"
+
+/* The oldest head that lets something go: all lines up to it go at once, so that what is left
+ * begins behind a signed head. A line stays in any case, for its number. */
+#define SWEEP_JOURNAL_TO(which)                                                                    \
+	"DELETE FROM journal WHERE id <= (SELECT min(sequence) FROM head WHERE "                   \
+	"sequence >= (SELECT min(id) FROM journal) AND "                                           \
+	"sequence < (SELECT max(id) FROM journal) AND " which ")"
 
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
@@ -93,8 +123,15 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[FIND_BY_SERIAL] =
 		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
 	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
-	[READ_JOURNAL] = "SELECT at, exchange, manufacturer, serial, step, outcome, reason "
-			 "FROM journal WHERE serial = $1 ORDER BY id DESC LIMIT $2",
+	[READ_JOURNAL] = "SELECT " JOURNAL_COLUMNS
+			 " FROM journal WHERE serial = $1 ORDER BY id DESC LIMIT $2",
+	[LIST_JOURNAL] =
+		"SELECT " JOURNAL_COLUMNS " FROM journal WHERE id > $1 ORDER BY id LIMIT $2",
+	[LAST_JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM journal ORDER BY id DESC LIMIT 1",
+	[LIST_HEADS] = "SELECT sequence, at, hash, signature, certificates FROM head "
+		       "WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+	[LAST_HEAD] = "SELECT sequence, at, hash, signature, certificates FROM head "
+		      "ORDER BY sequence DESC LIMIT 1",
 	[LIST_CERTIFICATES] =
 		"SELECT serial_hex, subject, issued_at, not_after FROM certificate "
 		"WHERE manufacturer = $1 AND serial = $2 ORDER BY issued_at DESC LIMIT $3",
@@ -134,20 +171,40 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 				"WHERE manufacturer = $3 AND serial = $4",
 	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "
 			       "WHERE manufacturer = $3 AND serial = $4",
+	[NOTE_DECISION] = "INSERT INTO journal "
+			  "(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+			  "SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), "
+			  "$1, $2, manufacturer, serial, $3, 'claim', $4, $5 "
+			  "FROM device WHERE id = $6",
+	[NOTE_DECISIONS] =
+		"INSERT INTO journal "
+		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"id), "
+		"$1, $2, manufacturer, serial, $3, 'claim', $4, $5 FROM device WHERE claim = 1",
 	[DECIDE_CLAIM] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
 			 "claim_at = $4, last_seen = $5 WHERE id = $6",
 	[DECIDE_PENDING] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
 			   "claim_at = $4, last_seen = $5 WHERE claim = 1",
 	[ADD_JOURNAL] = "INSERT INTO journal "
-			"(id, at, exchange, manufacturer, serial, step, outcome, reason) "
+			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "
-			"$1, $2, $3, $4, $5, $6, $7)",
+			"$1, $2, $3, $4, $5, $6, $7, $8)",
+	/* only what the journal has come to is a head of it */
+	[ADD_HEAD] = "INSERT INTO head (sequence, at, hash, signature, certificates) "
+		     "SELECT $1, $2, $3, $4, $5 WHERE EXISTS "
+		     "(SELECT 1 FROM journal WHERE id = $1 AND hash = $3) "
+		     "ON CONFLICT (sequence) DO NOTHING",
 	[SWEEP_CLAIMS] = "DELETE FROM device WHERE id IN (SELECT id FROM device "
 			 "WHERE state = 0 AND claim <= 2 AND last_seen < $1 LIMIT 1000)",
-	[SWEEP_JOURNAL_AGE] = "DELETE FROM journal WHERE id IN "
-			      "(SELECT id FROM journal WHERE at < $1 LIMIT 1000)",
-	[SWEEP_JOURNAL_ROWS] = "DELETE FROM journal WHERE id IN (SELECT id FROM journal "
-			       "WHERE id <= (SELECT max(id) FROM journal) - $1 LIMIT 10000)",
+	[SWEEP_JOURNAL_AGE] = SWEEP_JOURNAL_TO("at < $1"),
+	[SWEEP_JOURNAL_ROWS] = SWEEP_JOURNAL_TO("sequence <= (SELECT max(id) FROM journal) - $1"),
+	/* those of lines that are gone, but for the one where what is left begins; and of older
+	 * ones all but the last of each hour and of each 10,000 lines */
+	[SWEEP_HEADS] = "DELETE FROM head WHERE sequence < (SELECT min(id) FROM journal) - 1",
+	[THIN_HEADS] = "DELETE FROM head WHERE at < $1 AND sequence >= "
+		       "(SELECT min(id) FROM journal) AND sequence NOT IN "
+		       "(SELECT max(sequence) FROM head GROUP BY at / 3600, sequence / 10000)",
 	[SWEEP_CERTIFICATES] = "DELETE FROM certificate WHERE sha256 IN "
 			       "(SELECT sha256 FROM certificate WHERE not_after < $1 LIMIT 1000)",
 };

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The statements behind records.h by name; only records.c includes this. */
+/* The statements behind records.h by name; only records.c and records_journal.c include
+ * this. */
 #ifndef REGISTRAR_RECORDS_SQL_H
 #define REGISTRAR_RECORDS_SQL_H
+
+#include "common/run/store.h"
 
 enum statement {
 	READ_DEVICE,
@@ -16,6 +19,10 @@ enum statement {
 	FIND_BY_SERIAL,
 	FIND_BY_ID,
 	READ_JOURNAL,
+	LIST_JOURNAL,
+	LAST_JOURNAL,
+	LIST_HEADS,
+	LAST_HEAD,
 	LIST_CERTIFICATES,
 	ADD_DEVICE,
 	HOLD_DEVICE,
@@ -28,14 +35,25 @@ enum statement {
 	ENROLL_DEVICE,
 	NOTE_VOUCHER_STATUS,
 	NOTE_ENROLL_STATUS,
+	NOTE_DECISION,
+	NOTE_DECISIONS,
 	DECIDE_CLAIM,
 	DECIDE_PENDING,
 	ADD_JOURNAL,
+	ADD_HEAD,
 	SWEEP_CLAIMS,
 	SWEEP_JOURNAL_AGE,
 	SWEEP_JOURNAL_ROWS,
+	SWEEP_HEADS,
+	THIN_HEADS,
 	SWEEP_CERTIFICATES,
 	STATEMENT_COUNT
 };
+
+/* store_read() with the values of its parameters written out. */
+#define READ(s, statement, fn, arg, e, ...)                                                        \
+	store_read(s, statement, (const struct store_value[]){__VA_ARGS__},                        \
+		sizeof((const struct store_value[]){__VA_ARGS__}) / sizeof(struct store_value),    \
+		fn, arg, NULL, e)
 
 #endif

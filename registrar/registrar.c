@@ -19,6 +19,7 @@
 #include "registrar/est.h"
 #include "registrar/onboard.h"
 #include "registrar/records.h"
+#include "registrar/seal.h"
 #include "registrar/telemetry.h"
 
 #define DAY_S	    86400
@@ -185,7 +186,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	atomic_store(&r->pending_claims, pending);
 	if (!make_workers(r, loops, loop_count, e) || !serve_admin(r, loops, e) ||
 		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
-		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e))
+		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e))
 		return false;
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
 	loop_timer_arm(&r->sweep, SWEEP_MS);
@@ -246,6 +247,7 @@ void registrar_sweep(void *registrar)
 		.claims_before = now - s->config.pending_days * DAY_S,
 		.journal_before = now - s->config.journal_days * DAY_S,
 		.journal_rows = JOURNAL_MAX,
+		.heads_before = now - HEADS_THIN_S,
 		.certificates_before = now - s->config.journal_days * DAY_S,
 	};
 	struct err e = ERR_INIT;
@@ -296,6 +298,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 
 void registrar_close(struct registrar *r)
 {
+	seal_end(r);
 	store_close(r->store);
 	for (size_t i = 0; i < r->worker_count; i++)
 		http_client_free(r->workers[i].masa);

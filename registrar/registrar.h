@@ -14,6 +14,7 @@
 #include "common/net/coap_server.h"
 #include "common/net/http_client.h"
 #include "common/net/http_server.h"
+#include "common/pki/hash_chain.h"
 #include "common/run/daemon.h"
 #include "common/run/store.h"
 #include "registrar/outstanding.h"
@@ -44,7 +45,8 @@ struct registrar {
 	struct coap_server *coap; /* NULL: no constrained devices are served */
 	struct coap_responder *responders[DISCOVERY_MAX];
 	size_t responder_count;
-	struct loop_timer sweep;
+	struct loop_timer sweep, seal;
+	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
 	_Atomic int running;	       /* works, and when draining servers that are not yet empty */
 	_Atomic bool draining, drain_reported;

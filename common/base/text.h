@@ -13,4 +13,7 @@ size_t text_unsafe_len(const char *s);
 /* Each octet of such a character becomes `by`; the length stays. */
 void text_make_safe(char *s, char by);
 
+/* Each octet that is no part of well-formed UTF-8 (Unicode 15 table 3-7) becomes `by`. */
+void text_make_utf8(char *s, char by);
+
 #endif

@@ -3,6 +3,9 @@
  * started (PostgreSQL comes later: SQL in the tables keeps to what both understand, parameters are
  * $1 $2 …).
  *
+ * SQL may call chain_hash(previous, field, …): the hash of pki/hash_chain.h over the fields as
+ * text.
+ *
  * Writes: any thread hands a small transaction to the one writer thread, which takes all that is
  * queued, runs each under its own savepoint inside one BEGIN IMMEDIATE … COMMIT with
  * synchronous=FULL, and only then calls back, each on its loop. A transaction that fails rolls back

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/pki/hash_chain.h"
 #include "common/run/store_queue.h"
 
 #define BATCH_MAX                                                                                  \
@@ -162,6 +163,40 @@ static bool bind_all(sqlite3 *db, struct statement *st, const struct store_value
 	return true;
 }
 
+/* ---- chain_hash() ---- */
+
+/* A value as its text, which lives as long as the value; NULL as no octets at all. */
+static struct bytes value_text(sqlite3_value *v)
+{
+	const void *text = sqlite3_value_text(v);
+
+	return bytes_of(text, text ? (size_t)sqlite3_value_bytes(v) : 0);
+}
+
+/* SQL: chain_hash(previous, field, …) → 32 octets; previous NULL begins a chain. */
+static void chain_hash(sqlite3_context *c, int count, sqlite3_value **values)
+{
+	struct bytes fields[HASH_CHAIN_FIELDS_MAX];
+	const uint8_t *previous = NULL;
+	uint8_t hash[SHA256_LEN];
+	struct err e = ERR_INIT;
+
+	if (count < 1 || count - 1 > HASH_CHAIN_FIELDS_MAX) {
+		sqlite3_result_error(c, "chain_hash: too many values", -1);
+		return;
+	}
+	if (sqlite3_value_bytes(values[0]) == SHA256_LEN)
+		previous = sqlite3_value_blob(values[0]);
+	for (int i = 1; i < count; i++)
+		fields[i - 1] = value_text(values[i]);
+	if (hash_chain_next(previous, fields, (size_t)count - 1, hash, &e))
+		sqlite3_result_blob(c, hash, sizeof(hash), SQLITE_TRANSIENT);
+	else if (e.kind == ERR_NO_MEMORY)
+		sqlite3_result_error_nomem(c);
+	else
+		sqlite3_result_error(c, e.text, -1);
+}
+
 /* ---- connections ---- */
 
 static void connection_close(struct connection *c)
@@ -190,11 +225,14 @@ static struct connection *connection_open(const char *path, const char *pragmas,
 		return NULL;
 	}
 	sqlite3_busy_timeout(c->db, BUSY_MS);
-	if (!execute(c->db, pragmas, "settings", e)) {
-		connection_close(c);
-		return NULL;
-	}
-	return c;
+	if (sqlite3_create_function(c->db, "chain_hash", -1,
+		    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, chain_hash, NULL,
+		    NULL) != SQLITE_OK)
+		fail(e, c->db, "chain_hash");
+	else if (execute(c->db, pragmas, "settings", e))
+		return c;
+	connection_close(c);
+	return NULL;
 }
 
 /* ---- opening: lock, kind, version ---- */

@@ -292,7 +292,7 @@ def complete(tmp_path, *words):
 
 
 @pytest.mark.parametrize("line, offered", [
-    ("registrarctl |", {"claims", "devices", "status"}),
+    ("registrarctl |", {"audit", "claims", "devices", "status"}),
     ("registrarctl cl|", {"claims"}),
     ("registrarctl claims |", {"list", "approve", "reject"}),
     ("registrarctl -s x.sock claims a|", {"approve"}),
@@ -343,7 +343,8 @@ def test_completion__offers_every_option_and_no_others(tmp_path, program):
     lines = {
         "brski-certs": [[c] for c in ("manufacturer", "masa", "idevid")],
         "brski-voucher": [["inspect"]],
-        "registrarctl": [["claims", "list"], ["claims", "approve"]],
+        "registrarctl": [["claims", "list"], ["claims", "approve"], ["audit", "list"],
+                         ["audit", "verify"]],
     }.get(program, [[]])
     offered = set().union(*(complete(tmp_path, program, *line, "--") for line in lines))
     assert {word for word in offered if word.startswith("--")} == long_options(usage_of(program))

@@ -89,7 +89,8 @@ static struct request_record a_request(int64_t at)
 
 static struct journal_entry a_line(const char *step)
 {
-	return (struct journal_entry){NOW, "x-1", device, step, "fine", NULL};
+	return (struct journal_entry){
+		.at = NOW, .exchange = "x-1", .device = device, .step = step, .outcome = "fine"};
 }
 
 static void hold(struct fixture *f, int64_t at)
@@ -193,10 +194,11 @@ static void records_hold__a_new_device__is_pending_once(void **state)
 static void decide(struct fixture *f, int64_t id, enum claim_state to)
 {
 	const struct records_writer w = writer(f);
+	const struct decision_record d = {
+		.id = id, .to = to, .at = NOW, .by = "unix:uid=0", .reason = "because"};
 	struct err e = ERR_INIT;
 
-	assert_int_equal(wait(f, records_decide(&w, id, to, "because", "unix:uid=0", NOW, &e), &e),
-		ERR_NONE);
+	assert_int_equal(wait(f, records_decide(&w, &d, &e), &e), ERR_NONE);
 }
 
 static void records_hold__a_device_that_was_decided_about__stays_decided(void **state)
@@ -372,13 +374,13 @@ static void records_issue__for_a_device_nobody_knows__is_a_conflict(void **state
 	assert_int_equal(issue(*state, 1, NOW), ERR_CONFLICT);
 }
 
-static bool count_line(void *arg, const struct journal_entry *row, struct err *e)
+static bool count_line(void *arg, const struct journal_line *line, struct err *e)
 {
 	int *lines = arg;
 
 	++*lines;
-	assert_string_equal(row->device.serial, "SN-1");
-	assert_string_equal(row->exchange, "x-1");
+	assert_string_equal(line->entry.device.serial, "SN-1");
+	assert_string_equal(line->entry.exchange, "x-1");
 	return true;
 }
 
@@ -402,7 +404,7 @@ static void sweep(struct fixture *f, const struct sweep_limits *l)
 static void records_sweep__old_claims__go_and_rejected_ones_stay(void **state)
 {
 	struct fixture *f = *state;
-	const struct sweep_limits limits = {NOW + 10, 0, 1000, 0};
+	const struct sweep_limits limits = {.claims_before = NOW + 10, .journal_rows = 1000};
 
 	hold(f, NOW);
 	decide(f, read_device(f).id, CLAIM_REJECTED);
@@ -416,7 +418,7 @@ static void records_sweep__old_claims__go_and_rejected_ones_stay(void **state)
 static void records_sweep__devices_with_a_voucher__stay(void **state)
 {
 	struct fixture *f = *state;
-	const struct sweep_limits limits = {NOW + 10, 0, 1000, 0};
+	const struct sweep_limits limits = {.claims_before = NOW + 10, .journal_rows = 1000};
 
 	hold(f, NOW);
 	keep_voucher(f, "voucher", "");
@@ -424,18 +426,150 @@ static void records_sweep__devices_with_a_voucher__stay(void **state)
 	assert_true(read_device(f).found);
 }
 
-static void records_sweep__the_journal__is_cut_by_age_and_by_rows(void **state)
+/* ---- The journal as a chain ---- */
+
+struct chain {
+	uint8_t hash[SHA256_LEN];
+	int64_t first, last;
+};
+
+static struct bytes field(const char *s)
+{
+	return s ? bytes_of_str(s) : (struct bytes){0};
+}
+
+/* The hash of the line over `c`, from the fields that records.h names. */
+static bool follow(void *arg, const struct journal_line *line, struct err *e)
+{
+	const struct journal_entry *j = &line->entry;
+	struct chain *c = arg;
+	char sequence[24], at[24];
+	struct bytes fields[9];
+
+	snprintf(sequence, sizeof(sequence), "%lld", (long long)line->sequence);
+	snprintf(at, sizeof(at), "%lld", (long long)j->at);
+	memcpy(fields,
+		(struct bytes[]){field(sequence), field(at), field(j->exchange),
+			field(j->device.manufacturer), field(j->device.serial), field(j->actor),
+			field(j->step), field(j->outcome), field(j->reason)},
+		sizeof(fields));
+	assert_true(hash_chain_next(c->hash, fields, 9, c->hash, e));
+	assert_non_null(line->hash);
+	assert_memory_equal(line->hash, c->hash, SHA256_LEN);
+	assert_true(c->last == 0 || line->sequence == c->last + 1);
+	c->first = c->first ? c->first : line->sequence;
+	c->last = line->sequence;
+	return true;
+}
+
+static struct chain read_chain(struct fixture *f, const uint8_t *begin)
+{
+	struct chain c = {.first = 0};
+	struct err e = ERR_INIT;
+
+	if (begin)
+		memcpy(c.hash, begin, SHA256_LEN);
+	assert_true(records_list_journal(f->store, 0, 1000, follow, &c, &e));
+	return c;
+}
+
+static int64_t seal(struct fixture *f, int64_t sequence, const uint8_t *hash, int64_t at)
+{
+	const struct records_writer w = writer(f);
+	struct head_record h = {.head = {.sequence = sequence, .at = at},
+		.signature = bytes_of_str("signature"),
+		.certificates = "PEM"};
+	struct err e = ERR_INIT;
+
+	memcpy(h.head.hash, hash, SHA256_LEN);
+	assert_int_equal(wait(f, records_add_head(&w, &h, &e), &e), ERR_NONE);
+	return f->changed[0];
+}
+
+static void records_journal__of_all_writers__is_one_chain(void **state)
 {
 	struct fixture *f = *state;
-	const struct sweep_limits rows = {0, 0, 2, 0}, age = {0, NOW + 1, 1000, 0};
+	struct chain c;
 
-	for (int i = 0; i < 5; i++)
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(judge(f, HISTORY_GOOD), ERR_NONE);
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	c = read_chain(f, NULL);
+	assert_int_equal(c.first, 1);
+	assert_int_equal(c.last, 5);
+}
+
+static bool is_decision(void *arg, const struct journal_line *line, struct err *e)
+{
+	int *found = arg;
+
+	*found += line->entry.actor && strcmp(line->entry.actor, "unix:uid=0") == 0 &&
+		  strcmp(line->entry.step, "claim") == 0 &&
+		  strcmp(line->entry.outcome, "rejected") == 0 &&
+		  strcmp(line->entry.reason, "because") == 0;
+	return true;
+}
+
+static void records_decide__one_and_all__are_in_the_journal_of_each_device(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int found = 0;
+
+	hold(f, NOW);
+	decide(f, 0, CLAIM_REJECTED);
+	assert_true(records_read_journal(f->store, "SN-1", 100, is_decision, &found, &e));
+	assert_int_equal(found, 1);
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	found = 0;
+	assert_true(records_read_journal(f->store, "SN-1", 100, is_decision, &found, &e));
+	assert_int_equal(found, 2);
+	assert_int_equal(read_chain(f, NULL).last, 3);
+}
+
+static void records_add_head__of_a_line_that_is_not_there__is_not_kept(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t wrong[SHA256_LEN] = {1};
+	struct chain c;
+
+	hold(f, NOW);
+	c = read_chain(f, NULL);
+	assert_int_equal(seal(f, 1, wrong, NOW), 0);
+	assert_int_equal(seal(f, 2, c.hash, NOW), 0);
+	assert_int_equal(seal(f, 1, c.hash, NOW), 1);
+	assert_int_equal(seal(f, 1, c.hash, NOW), 0);
+}
+
+static void records_sweep__the_journal__goes_up_to_a_head_and_begins_there(void **state)
+{
+	struct fixture *f = *state;
+	const struct sweep_limits rows = {.journal_rows = 4},
+				  age = {.journal_before = NOW + 1, .journal_rows = 1000};
+	struct chain first;
+
+	for (int i = 0; i < 3; i++)
 		hold(f, NOW);
-	assert_int_equal(journal_lines(f), 5);
+	first = read_chain(f, NULL);
+	sweep(f, &(struct sweep_limits){.journal_before = NOW + 9, .journal_rows = 0});
+	assert_int_equal(journal_lines(f), 3); /* nothing is signed yet */
+	seal(f, 3, first.hash, NOW);
+	for (int i = 0; i < 3; i++)
+		hold(f, NOW);
 	sweep(f, &rows);
-	assert_int_equal(journal_lines(f), 2);
+	assert_int_equal(journal_lines(f), 6); /* no head leaves four */
+	hold(f, NOW);
+	sweep(f, &rows);
+	assert_int_equal(journal_lines(f), 4);
+	assert_int_equal(read_chain(f, first.hash).first, 4);
+	seal(f, 7, read_chain(f, first.hash).hash, NOW);
 	sweep(f, &age);
-	assert_int_equal(journal_lines(f), 0);
+	assert_int_equal(journal_lines(f), 4); /* one has to stay for its number */
+	hold(f, NOW);
+	sweep(f, &age);
+	assert_int_equal(journal_lines(f), 1);
 }
 
 static bool note_row(void *arg, const struct claim_row *row, struct err *e)
@@ -501,7 +635,10 @@ int main(void)
 		T(records_issue__for_a_device_nobody_knows__is_a_conflict),
 		T(records_sweep__old_claims__go_and_rejected_ones_stay),
 		T(records_sweep__devices_with_a_voucher__stay),
-		T(records_sweep__the_journal__is_cut_by_age_and_by_rows),
+		T(records_journal__of_all_writers__is_one_chain),
+		T(records_decide__one_and_all__are_in_the_journal_of_each_device),
+		T(records_add_head__of_a_line_that_is_not_there__is_not_kept),
+		T(records_sweep__the_journal__goes_up_to_a_head_and_begins_there),
 		T(records_list_claims__by_state__shows_those_only),
 		T(records_status__telemetry__is_kept_with_the_device),
 	};

@@ -45,6 +45,38 @@ static void text_make_safe__mixed_text__keeps_its_length_and_what_is_harmless(vo
 	assert_string_equal(text, "M\xc3\xbcller??2J????");
 }
 
+/* Whole, cut off, overlong, a surrogate, beyond the last plane, never an octet of UTF-8. */
+static void text_make_utf8__octets_of_no_character__are_replaced_one_by_one(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{"", ""},
+		{"M\xc3\xbcller \xe2\x82\xac \xf0\x9f\x98\x80",
+			"M\xc3\xbcller \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"a\xe2\x82", "a??"},
+		{"\xf0\x9f\x98", "???"},
+		{"\xc3", "?"},
+		{"\xc3(", "?("},
+		{"\xc0\xaf", "??"},
+		{"\xe0\x80\xaf", "???"},
+		{"\xed\xa0\x80", "???"},
+		{"\xf4\x90\x80\x80", "????"},
+		{"\xff\xfe", "??"},
+		{"\x80"
+		 "b",
+			"?b"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[32];
+
+		strcpy(text, cases[i].in);
+		text_make_utf8(text, '?');
+		assert_string_equal(text, cases[i].out);
+	}
+}
+
 /* A line of the log with one value. */
 static void log_one(const char *value, char *out, size_t size)
 {
@@ -79,6 +111,7 @@ int main(void)
 		cmocka_unit_test(text_unsafe_len__characters_that_do_something__are_found),
 		cmocka_unit_test(text_unsafe_len__characters_that_are_only_shown__are_not),
 		cmocka_unit_test(text_make_safe__mixed_text__keeps_its_length_and_what_is_harmless),
+		cmocka_unit_test(text_make_utf8__octets_of_no_character__are_replaced_one_by_one),
 		cmocka_unit_test(log_event__name_that_drives_a_terminal__is_written_in_hex),
 	};
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON answers of the administrator's side: values, lists, pages. */
+#include "registrar/admin_answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire/datetime.h"
+#include "common/wire/percent.h"
+
+#define ADMIN_REPLY_MAX                                                                            \
+	(4 << 20) /* ADMIN_LIST_MAX rows of some 1.5 kB, and the history of a device */
+#define ADMIN_LIST_DEFAULT 200
+#define ID_DIGITS_MAX	   18
+
+/* ---- Requests ---- */
+
+/* A decimal number, or false. */
+bool admin_parse_number(const char *text, int64_t *out)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > ID_DIGITS_MAX || strspn(text, "0123456789") != len)
+		return false;
+	*out = strtoll(text, NULL, 10);
+	return true;
+}
+
+static bool query_number(const struct call *c, const char *name, int64_t *value, struct err *e)
+{
+	BUF_AUTO struct buf text = BUF_INIT(ID_DIGITS_MAX);
+	bool present;
+
+	if (!percent_query(call_query(c), name, &text, &present, e))
+		return err_prefix(e, "%s", name);
+	if (present && !admin_parse_number(buf_str(&text), value))
+		return err_set(e, ERR_INPUT, "%s is not a number", name);
+	return true;
+}
+
+/* ---- Values ---- */
+
+json_t *admin_text(const char *s)
+{
+	json_t *value = s ? json_string(s) : NULL;
+
+	return value ? value : json_null();
+}
+
+json_t *admin_moment(int64_t unix_s)
+{
+	char text[DATETIME_LEN + 1];
+	struct err ignored = ERR_INIT;
+
+	if (unix_s == 0)
+		return json_null();
+	return datetime_format(unix_s, text, &ignored) ? json_string(text) : json_null();
+}
+
+/* Takes value; an item that could not be made is a lack of memory. */
+bool admin_append(json_t *array, json_t *value, struct err *e)
+{
+	if (value && json_array_append_new(array, value) == 0)
+		return true;
+	return err_set(e, ERR_NO_MEMORY, "no memory for an item");
+}
+
+void admin_reply(struct call *c, const struct registrar *r, const json_t *value)
+{
+	BUF_AUTO struct buf text = BUF_INIT(ADMIN_REPLY_MAX);
+	struct err e = ERR_INIT;
+
+	if (!value)
+		err_set(&e, ERR_NO_MEMORY, "no memory for an answer");
+	if (!value || !json_format(value, &text, &e))
+		call_reply_err(c, &r->log, "admin-failed", &e);
+	else
+		call_reply(c, 200, "application/json", buf_bytes(&text));
+}
+
+/* ---- Lists ---- */
+
+void admin_page_reply(struct call *c, const struct registrar *r, struct admin_page *p)
+{
+	bool more = (int64_t)json_array_size(p->items) == p->limit;
+	JSON_AUTO json_t *next = more ? json_sprintf("%lld", (long long)p->last_id) : json_null();
+	JSON_AUTO json_t *list = json_pack("{sO sO}", "items", p->items, "next", next);
+
+	admin_reply(c, r, list);
+}
+
+bool admin_page_init(struct admin_page *p, const struct call *c, int64_t *after, struct err *e)
+{
+	p->limit = ADMIN_LIST_DEFAULT;
+	*after = 0;
+	if (!query_number(c, "after", after, e) || !query_number(c, "limit", &p->limit, e))
+		return false;
+	if (p->limit < 1 || p->limit > ADMIN_LIST_MAX)
+		return err_set(e, ERR_INPUT, "limit is 1 to %d", ADMIN_LIST_MAX);
+	p->items = json_array();
+	return p->items || err_set(e, ERR_NO_MEMORY, "no memory for a list");
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the administrator's resources share: JSON values, replies, and lists in pages, which are
+ * {"items": […], "next": TEXT or null} and are continued with ?after=TEXT. */
+#ifndef REGISTRAR_ADMIN_ANSWER_H
+#define REGISTRAR_ADMIN_ANSWER_H
+
+#include "common/wire/json.h"
+#include "registrar/registrar.h"
+
+/* A decimal number, or false. */
+bool admin_parse_number(const char *text, int64_t *out);
+
+/* A new value: null for NULL, null for the moment 0. */
+json_t *admin_text(const char *s);
+json_t *admin_moment(int64_t unix_s);
+/* Takes value; an item that could not be made is a lack of memory. */
+bool admin_append(json_t *array, json_t *value, struct err *e) MUST_CHECK;
+
+/* 200 with the value; NULL is a lack of memory. */
+void admin_reply(struct call *c, const struct registrar *r, const json_t *value);
+
+struct admin_page {
+	json_t *items;
+	int64_t limit, last_id;
+};
+/* ?after= and ?limit= of the request. items is the caller's to free. */
+bool admin_page_init(
+	struct admin_page *p, const struct call *c, int64_t *after, struct err *e) MUST_CHECK;
+void admin_page_reply(struct call *c, const struct registrar *r, struct admin_page *p);
+
+#endif
