@@ -222,10 +222,11 @@ slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
 .PHONY: conformance
 conformance:
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@$(MAKE) --no-print-directory $(CLOCK_LIB) $(FAULT_LIB)
-	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance scenarios --pace fast $(if $(REPORT),--report $(REPORT)/scenarios)
-	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance ours --strict $(if $(REPORT),--report $(REPORT)) $(ARGS)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(CLOCK_LIB) $(FAULT_LIB)
+	@export BUILD=$(BUILD); failed=0; \
+	$(PYTHON) interop/brski-conformance scenarios --pace fast $(if $(REPORT),--report $(REPORT)/scenarios) || failed=1; \
+	$(PYTHON) interop/brski-conformance ours --strict $(if $(REPORT),--report $(REPORT)) $(ARGS) || failed=1; \
+	exit $$failed
 
 # whole sites in stories, on namespaces (where root) and on loopback; then each has to notice what breaks it
 .PHONY: scenarios

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import tempfile
 import time
 import traceback
@@ -32,9 +33,14 @@ def chosen(options):
     if options.pace:
         found = [v for v in found if PACES.index(v.story.pace) <= PACES.index(options.pace)]
     if options.pattern:
-        found = [v for v in found
-                 if any(re.search(options.pattern, text) for text in (v.name, *v.story.rows))]
+        found = [v for v in found if any(re.search(options.pattern, text) for text in names_of(v))]
     return found
+
+
+def names_of(variant):
+    """What -k may match; the reports name the place when a story was told in both."""
+    known = (variant.name, *(f"{variant.name}-{place}" for place in PLACES))
+    return (*known, *(f"scenarios.{name}" for name in known), *variant.story.rows)
 
 
 def check_of(variant, place):
@@ -102,9 +108,13 @@ def run_all(jobs, count, tell_one):
     """Each job is a function that returns a Result."""
     results = []
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(job) for job in jobs]):
-            results.append(done.result())
-            tell_one(results[-1])
+        try:
+            for done in concurrent.futures.as_completed([pool.submit(job) for job in jobs]):
+                results.append(done.result())
+                tell_one(results[-1])
+        except BaseException:  # interrupted: stories that run come to their end, no others begin
+            pool.shutdown(cancel_futures=True)
+            raise
     return results
 
 
@@ -121,6 +131,7 @@ def main(options):
         return UNUSABLE
     if options.list:
         return list_stories(variants, options.verbose)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is ended
     why_not = hosts.why_no_namespaces()
     places = {None: [None], "both": list(PLACES)}.get(options.place, [options.place])
     make = selftest_job if options.selftest else job
@@ -148,6 +159,7 @@ def job(variant, folder, place, why_not, several, options):
             captures = pathlib.Path(options.report, "captures", result.check.name) if options.report else None
             again = result_of(variant, variant.story, folder.with_name(f"{folder.name}b"), place, why_not, None,
                               captures)
+            result.captured = f"captures/{result.check.name}" if captures and captures.exists() else ""
             if again.verdict == "passed":
                 result.flaky = True
                 result.reason += "\nIt passed when it was told again: flaky."
@@ -184,7 +196,8 @@ def list_stories(variants, with_verbs):
 
 def write_report(folder, results, options):
     about = {"target": "whole sites of this repository's programs", "role": "scenarios",
-             "place": options.place or "where there are namespaces, there", "host": os.uname().nodename}
+             "place": options.place or "where there are namespaces, there", "host": os.uname().nodename,
+             "command": "interop/brski-conformance scenarios"}
     report.write(folder, results, about)
     for result in results:
         where = folder / "logs" / result.check.name

@@ -316,7 +316,7 @@ def read(path, verbs):
             return [Variant(path.stem, path, data, verbs)]
         if not isinstance(cases, Map):
             raise Wrong(data, "cases", "cases have names, each with what is different")
-        return [Variant(f"{path.stem}[{name}]", path, overlaid(data, case or Map()), verbs)
+        return [Variant(f"{path.stem}.{name}", path, overlaid(data, case or Map()), verbs)
                 for name, case in cases.items()]
     except Wrong as e:
         raise StoryError(f"{shown}:{e.line}: {e}") from e

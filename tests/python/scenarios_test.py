@@ -81,7 +81,7 @@ def test_what_is_wrong_in_a_story_is_told_with_its_line(tmp_path, old, new, says
 def test_cases_are_stories_of_their_own(tmp_path):
     small = "cases:\n  large: {}\n  small: {devices: {lamp: {over: coaps}}}\n"
     large, small = read(tmp_path, GOOD + small)
-    assert (large.name, small.name) == ("tale[large]", "tale[small]")
+    assert (large.name, small.name) == ("tale.large", "tale.small")
     assert "over" not in large.story.data["devices"]["lamp"]
     assert small.story.data["devices"]["lamp"] == {"asks": ["office"], "over": "coaps"}
 
