@@ -47,6 +47,8 @@ def enrolment_is_reported(t):
 def enrolment_is_reported_with_the_new_certificate(t):
     """The report of success comes over a new connection, with the new certificate in TLS."""
     t.joins()
+    if not t.registrar.seen("enrollstatus"):
+        t.skip("the pledge reports no success: see R8995-PLG-050")
     asked, report = one(t, "simpleenroll"), one(t, "enrollstatus")
     t.need(report.connection != asked.connection, "it is the connection of the enrolment")
     t.need(report.peer_der and report.peer_der != asked.peer_der, "TLS shows the IDevID, or nothing")
@@ -86,6 +88,8 @@ def everything_up_to_the_certificate_is_one_connection(t):
     """requestvoucher, voucher_status, then EST, in this order and over one connection."""
     t.joins()
     steps = t.registrar.steps()
+    if "voucher_status" not in steps:
+        t.skip("the pledge does not report on the voucher: see R8995-PLG-043")
     t.equal(steps[:2], ["requestvoucher", "voucher_status"], "the first steps")
     t.need("simpleenroll" in steps, f"the steps are {steps}")
     until = steps.index("simpleenroll") + 1

@@ -121,6 +121,8 @@ def request_brings_its_signers_chain(t):
     device = t.device()
     t.joins(device)
     there = t.pvr().certs
+    if t.pvr().signer != device.identity.cert:
+        t.skip("the IDevID does not sign: see R8995-PLG-019")
     t.need(device.identity.cert in there, "the IDevID is not there")
     t.need(any(c.subject == device.identity.cert.issuer for c in there), "its issuer is not there")
 
@@ -219,7 +221,12 @@ def next_registrar_is_tried_after_a_false_one(t):
     false.pin = t.lab.other_domain.issuing.cert
     unwilling.on["requestvoucher"] = lambda _request: text(404, "Not ours.\n")
     t.joins(t.device(), false, unwilling, t.registrar)
-    nonces = {forge.read(requests(s)[0].body).fields["nonce"] for s in (false, unwilling, t.registrar)}
+    asked = [s for s in (false, unwilling, t.registrar) if requests(s)]
+    if asked == [false]:
+        t.skip("the pledge believes the false one: see R8995-PLG-041")
+    nonces = {forge.read(requests(s)[0].body).fields["nonce"] for s in asked}
+    if len(nonces) == 1:
+        t.skip("the pledge has one nonce for all: see R8995-PLG-009")
     t.equal(len(nonces), 3, "the number of different nonces")
 
 
@@ -258,7 +265,9 @@ def pledge_comes_back_when_all_have_refused(t):
     once(t.registrar, text(404, "Not yet.\n"))
     t.joins(action="join_patiently")
     nonces = [forge.read(r.body).fields["nonce"] for r in requests(t.registrar)]
-    t.equal(len(set(nonces)), 2, "the number of different nonces")
+    t.equal(len(nonces), 2, "the number of requests")
+    if nonces[0] == nonces[1]:
+        t.skip("the pledge has one nonce for all: see R8995-PLG-009")
 
 
 @check("R8995-PLG-008", level=MUST, role="pledge", profiles=RFC8995, mutant="waits for each registrar apart")
@@ -269,6 +278,8 @@ def registrar_that_is_busy_for_long_does_not_keep_the_pledge_from_another(t):
     busy.on["requestvoucher"] = lambda _request: text(503, "Busy.\n", headers=[("Retry-After", "600")])
     once(t.registrar, text(404, "Not yet.\n"))
     outcome = t.run(t.device(), busy, t.registrar, action="join_patiently")
+    if not requests(t.registrar):
+        t.skip("the pledge tries one registrar only: see R8995-PLG-042")
     if len(requests(busy)) == len(requests(t.registrar)) == 1:
         t.skip("the pledge does not come back: see R8995-PLG-011")
     t.need(outcome.joined, "the pledge does not join with the other one")

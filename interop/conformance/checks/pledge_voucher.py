@@ -105,18 +105,19 @@ def voucher_that_pins_another_domain_is_refused(t):
 
 @check("R8995-PLG-043", "R8995-PLG-045", level=MUST, role="pledge", profiles=RFC8995, mutant="sends voucher_status true")
 def good_voucher_is_reported(t):
-    """voucher_status with version 1 and status true follows a good voucher."""
+    """voucher_status with status true follows a good voucher."""
     t.joins()
     reports = t.registrar.reports("voucher_status")
     t.equal(len(reports), 1, "the number of voucher_status reports")
-    t.equal((reports[0].get("version"), reports[0].get("status")), (1, True), "version and status")
+    t.equal(reports[0].get("status"), True, "the status")
 
 
 @check("R8995-PLG-044", level=MUST, role="pledge", profiles=RFC8995, mutant="sends voucher_status false")
 def refused_voucher_is_reported_with_a_reason(t):
     """voucher_status with status false and a reason follows a voucher that is refused."""
     t.registrar.on["requestvoucher"] = lambda _request: Answer(200, b"no voucher", CMS_TYPE)
-    t.run()
+    if t.run().joined:
+        t.skip("the pledge takes what is no voucher: see R8995-PLG-055")
     reports = t.registrar.reports("voucher_status")
     t.equal([r.get("status") for r in reports], [False], "the status reports")
     t.need(str(reports[0].get("reason", "")).strip(), "voucher_status gives no reason")

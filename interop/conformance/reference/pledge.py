@@ -10,6 +10,7 @@ from brski_peer import forge, voucher, wire
 from brski_peer.pledge import CMS_TYPE, VOUCHER_PATH, Pledge
 from brski_peer.server import chain_of
 
+from ..trial_masa import leads_to
 from . import pledge_find, pledge_listen, pledge_voucher
 from .announce import PledgeOffering
 from .est_client import EstClients
@@ -156,13 +157,18 @@ class Attempt(Enrolment):
     def connect(self, identity=None):
         identity = identity or self.identity
         context = self.old_context(identity)
-        if not self.rule("takes any certificate until the voucher"):
-            root = self.pledge.lab.domain.file("root.crt")  # as if it had joined there before
-            context = ssl.create_default_context(cafile=str(root))
-            context.check_hostname = False
-            context.load_cert_chain(identity.cert_path, identity.key_path)
         sni = None if self.rule("names no server in TLS") else "registrar.example"
-        return Pledge(self.port, identity, host=self.host, timeout=TIMEOUT_S, sni=sni, context=context)
+        p = Pledge(self.port, identity, host=self.host, timeout=TIMEOUT_S, sni=sni, context=context)
+        if not self.rule("takes any certificate until the voucher"):
+            self.want_usual_registrar(p)
+        return p
+
+    def want_usual_registrar(self, p):
+        """A mutant's, as if it had joined there before."""
+        first, *others = map(forge.parse, chain_of(p.connection.tls))
+        if first.subject != first.issuer and not leads_to(first, others, [self.pledge.lab.domain.root]):
+            p.connection.close()
+            raise Failed("That is not the usual registrar.")
 
     def old_context(self, identity):
         """None, but for the mutants."""
