@@ -14,8 +14,9 @@ from brski_peer.wire import Connection
 from conformance.core import Broken
 
 from .evidence import exchange_of
-from .lies import CMS_TYPE, MASA_LIES
+from .lies import MASA_LIES
 
+CMS_TYPE = "application/voucher-cms+json"
 BRSKI = "/.well-known/brski/"
 HANDSHAKE = 22  # type of a TLS record
 

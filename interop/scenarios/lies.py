@@ -6,20 +6,23 @@ import os
 from brski_peer import cms, forge, voucher
 from brski_peer.server import Answer, text
 
-CMS_TYPE = "application/voucher-cms+json"
-
 
 def leaf(**changes):
-    """A lie about leaves of the voucher: name=value, a value may be a function of the stage."""
-    def lie(masa, stage):
-        made = {k: v(stage) if callable(v) else v for k, v in changes.items()}
-        masa.lie = lambda fields: forge.changed(fields, made)
+    """A lie about leaves of the voucher: name=value, or a function that makes one. Octets are written as
+    the voucher has them, in base64 or as they are."""
+    def lie(masa, _stage):
+        made = {name: value() if callable(value) else value for name, value in changes.items()}
+
+        def tell(fields):
+            in_json = isinstance(fields.get("nonce"), str)
+            return forge.changed(fields, {name: forge.b64(value) if in_json and isinstance(value, bytes) else value
+                                          for name, value in made.items()})
+        masa.lie = tell
     return lie
 
 
-def pin_of_another_site(stage):
-    made = forge.certs.make_ca("Another Site")
-    return forge.b64(forge.der(made.cert))
+def pin_of_another_site():
+    return forge.der(forge.certs.make_ca("Another Site").cert)
 
 
 def other_signer(masa, stage):
@@ -28,10 +31,17 @@ def other_signer(masa, stage):
 
 
 def always(*answer, **more):
-    """The same answer to whoever asks for a voucher; None: it hangs up."""
+    """The same answer to whoever asks for a voucher, in the type of a voucher unless it has another; without
+    any it hangs up."""
     def lie(masa, _stage):
-        said = Answer(*answer, **more) if answer else None
-        masa.answer = lambda r: said if r.path.endswith("/requestvoucher") else NotImplemented
+        def tell(request):
+            if not request.path.endswith("/requestvoucher"):
+                return NotImplemented
+            said = Answer(*answer, **more) if answer else None
+            if said and said.status == 200 and not said.content_type:
+                said.content_type = request.header("content-type")
+            return said
+        masa.answer = tell
     return lie
 
 
@@ -70,15 +80,16 @@ def older_name(masa, _stage):
 MASA_LIES = {
     "wrong serial": leaf(serial_number="ANOTHER-1"),
     "wrong pin": leaf(pinned_domain_cert=pin_of_another_site),
-    "wrong nonce": leaf(nonce=lambda _s: voucher.new_nonce()),
+    "wrong nonce": leaf(nonce=lambda: os.urandom(16)),
     "no pin": leaf(pinned_domain_cert=None),
     "no serial": leaf(serial_number=None),
-    "expired": leaf(nonce=None, expires_on=lambda _s: voucher.timestamp(seconds=-60)),
+    "no nonce": leaf(nonce=None),
+    "expired": leaf(expires_on=lambda: voucher.timestamp(seconds=-60)),
     "wrong signer": other_signer,
     "broken signature": broken_signature,
-    "garbage": always(200, os.urandom(300), CMS_TYPE),
-    "empty": always(200, b"", CMS_TYPE),
-    "huge": always(200, bytes(1 << 21), CMS_TYPE),
+    "garbage": always(200, os.urandom(300)),
+    "empty": always(200, b""),
+    "huge": always(200, bytes(1 << 21)),
     "a page in HTML": always(200, b"<html>welcome</html>", "text/html"),
     "redirects": always(302, headers=[("Location", "https://127.0.0.1:9/")]),
     "server error": always(500, b"oops", "text/plain"),

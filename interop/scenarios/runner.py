@@ -139,7 +139,11 @@ def main(options):
         numbers = iter(range(10 ** 6))
         jobs = [make(v, pathlib.Path(scratch) / str(next(numbers)), place, why_not, len(places) > 1, options)
                 for v in variants for place in places]
-        results = run_all(jobs, options.jobs, lambda r: print(verdict_line(r), flush=True))
+        try:
+            results = run_all(jobs, options.jobs, lambda r: print(verdict_line(r), flush=True))
+        except KeyboardInterrupt:
+            print("interrupted")
+            return UNUSABLE
     results.sort(key=lambda r: r.check.id)
     if options.report:
         write_report(pathlib.Path(options.report), results, options)
