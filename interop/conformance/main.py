@@ -40,6 +40,7 @@ def arguments(argv):
     p.add_argument("--list", action="store_true", help="list coverage; with -v every check")
     p.add_argument("--readme", action="store_true", help="list: write the table into this repository's README")
     p.add_argument("-v", "--verbose", action="store_true", help="show every message as it happens")
+    p.add_argument("--sample", type=int, default=1, metavar="N", help="selftest: each Nth check only")
     p.add_argument("--exact", action="store_true",
                    help="selftest: a mutant must fail no check but those that name it")
     p.add_argument("--place", choices=["namespaces", "loopback", "both"],

@@ -94,7 +94,7 @@ def join_by_agent(lab, folder):
 
 def main(options):
     roles = {options.target: ROLES[options.target]} if options.target else ROLES
-    chosen = [c for role in roles for c in runner.choose(role, pattern=options.pattern)]
+    chosen = [c for role in roles for c in runner.choose(role, pattern=options.pattern)][::options.sample]
     with tempfile.TemporaryDirectory(prefix="brski-selftest-") as scratch:
         folder = pathlib.Path(scratch)
         proofs = provers.run(chosen, roles, folder, options.exact)
