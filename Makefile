@@ -172,8 +172,12 @@ $(HEAP_LIB): tests/bench/heap.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
+# set the clock of a program, write down its TLS secrets: preloaded by tests and by scenarios
 CLOCK_LIB = $(BUILD)/tools/clock.so
+KEYLOG_LIB = $(BUILD)/tools/keylog.so
 $(CLOCK_LIB): tests/clock/clock.c
+$(KEYLOG_LIB): tests/keylog/keylog.c
+$(CLOCK_LIB) $(KEYLOG_LIB):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
@@ -199,7 +203,7 @@ FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash)
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) check-built
-check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(BUILD)/bench/loadgen
+check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(KEYLOG_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
 check-all: check check-slow sanitize tsan bench conformance scenarios peers
 
@@ -222,7 +226,7 @@ slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
 .PHONY: conformance
 conformance:
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(CLOCK_LIB) $(FAULT_LIB)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(CLOCK_LIB) $(KEYLOG_LIB) $(FAULT_LIB)
 	@export BUILD=$(BUILD); failed=0; \
 	$(PYTHON) interop/brski-conformance scenarios --pace fast $(if $(REPORT),--report $(REPORT)/scenarios) || failed=1; \
 	$(PYTHON) interop/brski-conformance ours --strict $(if $(REPORT),--report $(REPORT)) $(ARGS) || failed=1; \
@@ -232,7 +236,7 @@ conformance:
 .PHONY: scenarios
 scenarios:
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(CLOCK_LIB) $(FAULT_LIB)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(CLOCK_LIB) $(KEYLOG_LIB) $(FAULT_LIB)
 	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance scenarios --selftest $(ARGS)
 	@BUILD=$(BUILD) $(PYTHON) interop/brski-conformance scenarios --place both \
 		$(if $(REPORT),--report $(REPORT)/scenarios) $(ARGS)

@@ -4,7 +4,7 @@ because it failed, a packet capture of every host.
 
     captures/STORY/HOST.pcap, captures/STORY/keys    tshark -o tls.keylog_file:keys -r HOST.pcap
 
-Only legs that one of the suite's peers takes part in can be decrypted.
+The keys are those of the suite's peers and, by a library preloaded into them, of our programs.
 """
 import contextlib
 import os

@@ -33,11 +33,20 @@ def soon(condition, patience=None):
         time.sleep(POLL_S)
 
 
+def environment(more=None):
+    """What a program is started with; where keys are written down, its keys too."""
+    env = {**os.environ, **(more or {})}
+    library = BUILD / "tools" / "keylog.so"
+    if "SSLKEYLOGFILE" in env and library.exists():
+        env["LD_PRELOAD"] = " ".join([*env.get("LD_PRELOAD", "").split(), str(library)])
+    return env
+
+
 def run(*argv, timeout=60, env=None):
     argv = [str(a) for a in argv]
     try:
         return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, errors="replace",
-                              stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+                              stdin=subprocess.DEVNULL, env=environment(env))
     except subprocess.TimeoutExpired as e:
         raise Broken(f"{' '.join(argv)} did not end within {timeout} s") from e
 
@@ -84,7 +93,7 @@ class Process:
         def begin():
             with open(self.log_path, "ab") as log:
                 return subprocess.Popen(self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                        env={**os.environ, **self.env})
+                                        env=environment(self.env))
         self.popen = self.place.run(self.host, begin)
         return self
 

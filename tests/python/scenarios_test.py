@@ -196,3 +196,9 @@ def test_story_that_fails_says_where_and_leaves_its_evidence(tmp_path, monkeypat
     assert said.endswith("0 passed, 1 failed, 0 skipped\n")
     for name in ("results.json", "junit.xml", "report.html", "logs/tale/by-exchange.txt"):
         assert (tmp_path / "out" / name).stat().st_size, name
+    captures = tmp_path / "out" / "captures" / "tale"
+    if os.geteuid() == 0:  # who else may not capture; no peer of the suite is in this story: our programs' keys
+        packets = b"".join(p.read_bytes() for p in captures.glob("*.pcap"))
+        secrets = [line.split() for line in (captures / "keys").read_text().splitlines()]
+        assert all(bytes.fromhex(random) in packets for _, random, _ in secrets), secrets
+        assert {"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"} <= {kind for kind, _, _ in secrets}
