@@ -46,8 +46,10 @@ static int64_t attempts_of(const struct pledge *p, const struct command_options 
 	return o->once ? 1 : p->config.attempts;
 }
 
-#define ADVICE_CONFIG  "mend the configuration or the file it names"
-#define ADVICE_DAMAGED "run 'brski-pledge reset', then 'brski-pledge join'"
+#define ADVICE_CONFIG "mend the configuration or the file it names"
+/* The enrolment may be whole, and only memory or the disk have failed this once. */
+#define ADVICE_DAMAGED                                                                             \
+	"try again; only if it says the same, run 'brski-pledge reset', then 'brski-pledge join'"
 
 /* ---- join ----------------------------------------------------------------------------------- */
 

@@ -333,7 +333,7 @@ bool state_load_enrolment(const struct state *s, struct enrolment *out, struct e
 	enrolment_clear(out);
 	if (e->kind != ERR_NO_MEMORY)
 		e->kind = ERR_STORE;
-	return err_prefix(e, "enrolment in %s is damaged", s->current_path);
+	return err_prefix(e, "enrolment in %s cannot be read", s->current_path);
 }
 
 bool state_peek(const char *dir, bool *enrolled, char registrar[STATE_URL_MAX], struct err *e)

@@ -6,6 +6,7 @@ either nothing that counts or a whole enrolment; from there the next run joins.
 import concurrent.futures
 import shutil
 import threading
+from collections import Counter
 
 import pytest
 
@@ -17,30 +18,45 @@ from places import Site
 STRIDE_IN_CHECK = 1999  # in make check every so many-th; make check-all takes each
 AT_ONCE = 4             # pledges side by side: they wait for the servers and the disk, too
 JOIN_AGAIN_EVERY = 16   # so many-th runs are followed by one in health; all leave a sound state
+RUNS_OF_A_DEVICE = 100  # the MASA tells of each earlier voucher: beyond, that is most of the work
 FAULTS_MAX = 60
 
 
 class Runner:
-    """One device whose runs are disturbed one by one."""
+    """Devices whose runs are disturbed one by one."""
+
+    making = threading.Lock()  # one device at a time: they come to the MASA by one file
 
     def __init__(self, site):
-        self.site, self.device = site, site.device()
-        self.pledge = site.pledge(self.device)
+        self.site, self.pledge, self.runs = site, None, 0
+        self.exits = Counter()
+
+    def next_device(self):
+        if self.pledge:
+            shutil.rmtree(self.pledge.directory)
+        with self.making:
+            self.pledge = self.site.pledge(self.site.device())
         self.dials = fault.Fault(self.pledge.directory / "dials")
         self.healthy = dict(self.pledge.env)
         self.armed = dict(self.pledge.env, **self.dials.env)
 
     def run(self, at, again):
         """False when the run needed fewer allocations than `at`."""
+        if self.runs % RUNS_OF_A_DEVICE == 0:
+            self.next_device()
+        self.runs += 1
         shutil.rmtree(self.pledge.state, ignore_errors=True)
         self.dials.arm(fault.MEMORY, at)
         self.pledge.env = self.armed
         done = self.pledge.join()
         self.dials.off()
         self.pledge.env = self.healthy
+        self.exits[done.returncode] += 1
         assert done.returncode >= 0, f"ended by signal {-done.returncode}"
         assert not harness.SANITIZERS.search(done.stderr), done.stderr[-3000:]
         assert done.returncode == 0 or done.stderr.strip(), f"exit {done.returncode} without a word"
+        assert "what to do: run 'brski-pledge reset'" not in done.stderr, \
+            "told to throw away what could only not be read this once"
         self.sound_state(done)
         if again:
             assert self.pledge.join().returncode == 0, "the next run did not join"
@@ -87,4 +103,5 @@ def test_pledge_survives_any_failed_allocation(site, stride):
     runners = [Runner(site) for _ in range(AT_ONCE)]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(work, runners))
+    print("exit codes of the runs:", dict(sum((r.exits for r in runners), Counter())))
     assert not faults, f"{len(faults)} faults:\n" + "\n".join(faults[:10])
