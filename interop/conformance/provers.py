@@ -128,19 +128,28 @@ def _check(check_id):
     return next(c for c in runner.load_checks() if c.id == check_id)
 
 
-def run(checks, kinds, folder, exact):
-    """Proofs of all the checks, in no order."""
+def run(checks, kinds, folder, exact, tell):
+    """Proofs of all the checks, in no order; tell(proof) as soon as each is there."""
     mutants = {role: {c.mutant for c in checks if c.role == role} for role in kinds}
     parts = PER_PROCESSOR * (os.cpu_count() or 1)
     with multiprocessing.get_context("fork").Pool(parts, _begin, (folder, kinds)) as pool:
-        proofs = list(pool.imap_unordered(_prove, [(c.id, mutants[c.role]) for c in checks]))
+        tasks = [(c.id, mutants[c.role]) for c in checks]
+        proofs = _told(pool.imap_unordered(_prove, tasks), tell)
         if exact:
             tasks = [(p.check, p.others[at:at + AT_ONCE]) for p in proofs if p.proven
                      for at in range(0, len(p.others), AT_ONCE)]
-            proofs += list(pool.imap_unordered(_pass_with_others, tasks))
+            proofs += _told(pool.imap_unordered(_pass_with_others, tasks), tell)
         pool.close()
         pool.join()
     return proofs
+
+
+def _told(proofs, tell):
+    done = []
+    for proof in proofs:
+        tell(proof)
+        done.append(proof)
+    return done
 
 
 def slowest(proofs, count):

@@ -92,20 +92,25 @@ def join_by_agent(lab, folder):
         return None if joined else f"the references do not join by an agent: {said}"
 
 
+def tell(proof):
+    for fault in proof.faults:
+        print(f"FAILED {fault}", flush=True)
+    for sentence in proof.flaky:
+        print(f"flaky: it was well the second time: {sentence}", flush=True)
+
+
 def main(options):
     roles = {options.target: ROLES[options.target]} if options.target else ROLES
     chosen = [c for role in roles for c in runner.choose(role, pattern=options.pattern)][::options.sample]
     with tempfile.TemporaryDirectory(prefix="brski-selftest-") as scratch:
         folder = pathlib.Path(scratch)
-        proofs = provers.run(chosen, roles, folder, options.exact)
+        proofs = provers.run(chosen, roles, folder, options.exact, tell)
         lab = Lab(folder / "lab")
         wrong = [w for scheme in SCHEMES
                  if (w := join_among_themselves(lab, folder / f"join-{scheme}", scheme))]
-    faults = wrong + [fault for proof in proofs for fault in proof.faults]
-    for fault in faults:
+    for fault in wrong:
         print(f"FAILED {fault}")
-    for sentence in (sentence for proof in proofs for sentence in proof.flaky):
-        print(f"flaky: it was well the second time: {sentence}")
+    faults = wrong + [fault for proof in proofs for fault in proof.faults]
     if options.verbose:
         for seconds, name, mutant in provers.slowest(proofs, SLOWEST):
             print(f"{seconds:6.2f} s {name}{f' without {mutant}' if mutant else ''}")
