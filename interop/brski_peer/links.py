@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import threading
+import time
 
 from . import coap
 
@@ -48,19 +49,21 @@ def ask(address, query, timeout=2, bind=None):
     anything."""
     asked = question(query, coap.CON)
     with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(timeout)
+        deadline = time.monotonic() + timeout
         if bind:
             udp.bind(bind)
         udp.sendto(asked.encode(), address)
         try:
-            while True:
+            while (left := deadline - time.monotonic()) > 0:
+                udp.settimeout(left)
                 octets, source = udp.recvfrom(65536)
                 answer = coap.Message.decode(octets)
                 if answer.token == asked.token and answer.code >= 0x40:
                     answer.source = source
                     return answer
         except (TimeoutError, ConnectionError, coap.Malformed):
-            return None
+            pass
+    return None
 
 
 class Answerer:

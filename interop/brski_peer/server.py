@@ -16,6 +16,10 @@ from . import tls_extensions
 from .wire import channel_binding, log_keys
 
 RECORD_MAX = 16384 + 5  # octets of a TLS record
+HEAD_MAX = 256 * 1024   # octets of all headers of a request
+BODY_MAX = 16 << 20     # of a request's body
+CONNECTIONS_MAX = 1024  # at a time; who opens more is told nothing
+REQUESTS_MAX = 20000    # that are kept: a client that asks for ever fills no memory
 
 
 @dataclass
@@ -143,7 +147,7 @@ class Server:
 
     def _run(self, target, *args):
         thread = threading.Thread(target=target, args=args, daemon=True)
-        self.threads.append(thread)
+        self.threads = [t for t in self.threads if t.is_alive()] + [thread]
         thread.start()
 
     def _accept(self):
@@ -152,9 +156,13 @@ class Server:
                 raw, _ = self.listener.accept()
             except (socket.timeout, OSError):
                 continue
+            if len(self.open) >= CONNECTIONS_MAX:
+                raw.close()
+                continue
             with self.changed:
                 self.connections += 1
                 number = self.connections
+            self.open.add(raw)
             self._run(self._serve, raw, number)
 
     # -- what tests ask
@@ -201,6 +209,8 @@ class Server:
             self.handshake_errors.append(str(e))
             raw.close()
             return
+        finally:
+            self.open.discard(raw)
         self.open.add(tls)
         reader = Reader(tls, self.stopping)
         with tls:
@@ -213,15 +223,7 @@ class Server:
                 self.open.discard(tls)
 
     def _one(self, tls, reader, number):
-        method, path, _ = reader.line().split(" ", 2)
-        headers = []
-        while True:
-            line = reader.line()
-            if not line:
-                break
-            key, value = line.split(":", 1)
-            headers.append((key.strip(), value.strip()))
-        length = next((int(v) for k, v in headers if k.lower() == "content-length"), 0)
+        method, path, headers, length = reader.head()
         if any(k.lower() == "expect" for k, _ in headers):
             tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         request = Request(method, path, headers, reader.take(length), number, None, None, time.monotonic())
@@ -229,6 +231,8 @@ class Server:
             request.peer_der, request.tls = tls.getpeercert(binary_form=True), tls.version()
             request.peer_chain, request.binding = chain_of(tls), channel_binding(tls)
         with self.changed:
+            if len(self.requests) >= REQUESTS_MAX:
+                return False
             self.requests.append(request)
             self.changed.notify_all()
         answer = self.handle(request)
@@ -246,9 +250,11 @@ class Reader:
     """Octets of one connection; gives up when the server stops."""
 
     def __init__(self, tls, stopping):
-        self.tls, self.stopping, self.buffer = tls, stopping, b""
+        self.tls, self.stopping, self.buffer = tls, stopping, bytearray()
 
-    def _more(self):
+    def _more(self, most):
+        if len(self.buffer) > most:
+            raise EOFError
         self.tls.settimeout(0.1)
         while not self.stopping.is_set():
             try:
@@ -263,12 +269,29 @@ class Reader:
 
     def line(self):
         while b"\r\n" not in self.buffer:
-            self._more()
-        line, self.buffer = self.buffer.split(b"\r\n", 1)
+            self._more(HEAD_MAX)
+        line, _, self.buffer = self.buffer.partition(b"\r\n")
         return line.decode("latin-1")
 
+    def head(self):
+        """(method, path, headers, length of the body); EOFError for what is no HTTP."""
+        try:
+            method, path, _ = self.line().split(" ", 2)
+            headers, size = [], 0
+            while line := self.line():
+                key, value = line.split(":", 1)
+                headers.append((key.strip(), value.strip()))
+                size += len(line)
+                if size > HEAD_MAX:
+                    raise EOFError
+            return method, path, headers, next((int(v) for k, v in headers if k.lower() == "content-length"), 0)
+        except ValueError as e:
+            raise EOFError from e
+
     def take(self, count):
+        if not 0 <= count <= BODY_MAX:
+            raise EOFError
         while len(self.buffer) < count:
-            self._more()
-        out, self.buffer = self.buffer[:count], self.buffer[count:]
+            self._more(BODY_MAX)
+        out, self.buffer = bytes(self.buffer[:count]), self.buffer[count:]
         return out

@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/1.1 over TLS with nothing hidden: octets in, octets out, one connection.
 
-A client that can send what no library would send, and a reply read exactly once.
+A client that can send what no library would send, and a reply read exactly once. Whoever answers may
+be hostile: a reply has a size and a time to be whole in, and so has what is sent.
 """
+import contextlib
 import ctypes
 import os
 import socket
 import ssl
+import time
 from dataclasses import dataclass, field
+
+HEAD_MAX = 256 * 1024  # octets of a status line and headers, or of a chunk's first line
+BODY_MAX = 16 << 20    # of a body: nothing of BRSKI or EST comes near
+INTERIM_MAX = 10       # answers 100 before the real one
+SENT_AT_ONCE = 65536
 
 
 class Closed(Exception):
     """The peer ended the connection (or the handshake) instead of answering."""
+
+
+class TooMuch(Exception):
+    """A reply that does not end."""
 
 
 @dataclass
@@ -83,7 +95,7 @@ class Connection:
         self.raw = socket.create_connection((host, port), timeout=timeout)
         self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host, self.port = host, port
-        self.pending = b""
+        self.pending = bytearray()
         self.tls, self.server_der = self.raw, None
         if not clear:
             self.context = context or client_context(certificate, key, tls)
@@ -115,12 +127,37 @@ class Connection:
         return self.tls.get_channel_binding("tls-unique")
 
     def send(self, octets):
-        try:
-            self.tls.sendall(octets)
-        except (ssl.SSLError, OSError) as e:
-            raise Closed(str(e)) from e
+        """All of it, in the time that a reply has as well."""
+        left = memoryview(octets)
+        with self._in_time():
+            while left:
+                self._hurry()
+                try:
+                    left = left[self.tls.send(left[:SENT_AT_ONCE]):]
+                except (ssl.SSLError, OSError) as e:
+                    raise Closed(str(e)) from e
 
-    def _more(self):
+    @contextlib.contextmanager
+    def _in_time(self):
+        """What usually is the limit of one call is the limit of all that is done here."""
+        usual = self.tls.gettimeout()
+        self.deadline = time.monotonic() + usual
+        try:
+            yield
+        finally:
+            self.tls.settimeout(usual)
+
+    def _hurry(self):
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("it drips, and does not end in time")
+        self.tls.settimeout(left)
+
+    def _more(self, most):
+        """Further octets of a part that has no more than so many."""
+        if len(self.pending) > most:
+            raise TooMuch(f"more than {most} octets, and no end")
+        self._hurry()
         try:
             octets = self.tls.recv(65536)
         except (ssl.SSLError, OSError) as e:
@@ -132,41 +169,56 @@ class Connection:
         self.pending += octets
 
     def _take(self, count):
+        if not 0 <= count <= BODY_MAX:
+            raise TooMuch(f"a body of {count} octets")
         while len(self.pending) < count:
-            self._more()
-        out, self.pending = self.pending[:count], self.pending[count:]
+            self._more(BODY_MAX)
+        out, self.pending = bytes(self.pending[:count]), self.pending[count:]
         return out
 
     def _line(self):
-        while b"\r\n" not in self.pending:
-            self._more()
-        line, self.pending = self.pending.split(b"\r\n", 1)
-        return line
+        while (end := self.pending.find(b"\r\n")) < 0:
+            self._more(HEAD_MAX)
+        line, self.pending = bytes(self.pending[:end]), self.pending[end + 2:]
+        return line.decode("latin-1")
 
     def read_reply(self, head=False):
-        version, status, reason = (self._line().decode("latin-1").split(" ", 2) + [""])[:3]
-        assert version == "HTTP/1.1", version
-        reply = Reply(int(status), reason)
-        while True:
-            line = self._line().decode("latin-1")
-            if not line:
-                break
+        """The next final answer. head: it has no body, whatever its headers say."""
+        with self._in_time():
+            for _ in range(INTERIM_MAX):
+                reply = self._head()
+                if reply.status != 100:
+                    break
+            else:
+                raise TooMuch(f"{INTERIM_MAX} times 100 Continue, and no answer")
+            if not head and reply.status not in (204, 304):
+                reply.body = self._body(reply)
+            return reply
+
+    def _head(self):
+        version, status, reason = (self._line().split(" ", 2) + [""])[:3]
+        assert version == "HTTP/1.1", version[:40]
+        reply, size = Reply(int(status), reason), 0
+        while line := self._line():
+            size += len(line)
+            if size > HEAD_MAX:
+                raise TooMuch(f"more than {HEAD_MAX} octets of headers")
             key, value = line.split(":", 1)
             reply.headers.append((key, value.strip()))
         reply.closed = (reply.header("connection") or "").lower() == "close"
-        if reply.status == 100:
-            return self.read_reply(head)
-        if head or reply.status in (204, 304):
-            return reply
-        if (reply.header("transfer-encoding") or "").lower() == "chunked":
-            while True:
-                size = int(self._line().split(b";")[0], 16)
-                reply.body += self._take(size)
-                self._line()
-                if size == 0:
-                    return reply
-        reply.body = self._take(int(reply.header("content-length") or 0))
         return reply
+
+    def _body(self, reply):
+        if (reply.header("transfer-encoding") or "").lower() != "chunked":
+            return self._take(int(reply.header("content-length") or 0))
+        body = bytearray()
+        while size := int(self._line().split(";")[0], 16):
+            if len(body) + size > BODY_MAX:
+                raise TooMuch(f"more than {BODY_MAX} octets in chunks")
+            body += self._take(size)
+            self._line()
+        self._line()
+        return bytes(body)
 
     def request_octets(self, method, path, body=None, content_type=None, headers=()):
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}"]
