@@ -17,8 +17,13 @@ The name says what must hold; the docstring says it to the other side's develope
 the catalogue (catalogue.tsv). `mutant` names the rule of our reference implementation of the role
 that is switched off to see this check fail (reference/*.py, selftest.py): a check without one is not
 accepted. A check waits for events, never for time.
+
+The target may be hostile: however it behaves a check comes to a verdict, and what is kept of it has a size.
 """
+import contextlib
 import dataclasses
+import re
+import signal
 import time
 import traceback
 
@@ -26,6 +31,18 @@ MUST, SHOULD, MAY = "MUST", "SHOULD", "MAY"
 PRM_ROLES = ("agent", "prm-pledge", "prm-registrar", "prm-masa")  # pledge in responder mode
 ROLES = ("registrar", "masa", "pledge", "proxy", "cloud", *PRM_ROLES)
 PROFILES = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "cloud", "jws", "ae", "prm", "discovery")
+
+CHECK_S = 300        # a check that takes longer is kept from ending
+CLEANUP_S = 60
+AGAIN_S = 5          # should somebody not have heard
+MESSAGES_MAX = 2000  # of a check that are kept
+EVIDENCE_MAX = 1 << 20  # octets of them all
+OCTETS_MAX = 64 * 1024  # of one message
+TEXT_MAX = 128 * 1024  # characters of a message, or of a log during one check
+SENTENCE_MAX = 4000
+
+# What can stand in UTF-8, in XML and on a terminal without doing anything there.
+_HARMFUL = re.compile("[^\t\n\x20-\x7e\xa0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 CHECKS = []  # in order of definition
 
@@ -60,6 +77,14 @@ def check(*rows, level, role, profiles, mutant):
     return register
 
 
+def harmless(text, most=TEXT_MAX):
+    """What somebody else said, to be kept and shown: control characters spelt out, its middle left out when
+    it is long."""
+    if len(text) > most:
+        text = f"{text[:most // 2]}\n… {len(text) - most} characters …\n{text[len(text) - most // 2:]}"
+    return _HARMFUL.sub(lambda m: "" if m.group() == "\r" else f"\\x{ord(m.group()):02x}", text)
+
+
 class Wrong(AssertionError):
     """The target did not do what the requirement says; the text says why it is wrong."""
 
@@ -72,6 +97,10 @@ class Broken(Exception):
     """The suite could not do its part: provisioning failed, the target could not be started."""
 
 
+class Endless(BaseException):
+    """Time is up; nothing between the check and run_check() takes it for something else."""
+
+
 @dataclasses.dataclass
 class Seen:
     """One message of a trial. octets may be None; shown is the message for a reader."""
@@ -79,7 +108,7 @@ class Seen:
     direction: str       # "sent", "received"
     what: str            # "POST /.well-known/brski/requestvoucher", "200 application/…"
     shown: str
-    octets: bytes = None
+    octets: bytes = None  # its first OCTETS_MAX
 
 
 @dataclasses.dataclass
@@ -102,7 +131,7 @@ class TrialBase:
     def __init__(self, subject, target, lab):
         self.check, self.target, self.lab = subject, target, lab
         self.began = time.monotonic()
-        self.seen = []
+        self.seen, self.kept = [], 0
         self.cleanups = []
 
     # -- judging
@@ -124,15 +153,31 @@ class TrialBase:
     # -- evidence
 
     def record(self, direction, what, shown="", octets=None):
-        self.seen.append(Seen(time.monotonic() - self.began, direction, what, shown, octets))
+        at, place = time.monotonic() - self.began, len(self.seen)
+        if place > MESSAGES_MAX:
+            return
+        if place == MESSAGES_MAX:
+            direction, what, shown, octets = "admin", "further messages are not kept", "", None
+        if self.kept > EVIDENCE_MAX:
+            shown, octets = "(not kept: there is too much of it in this check)", None
+        made = Seen(at, direction, harmless(what, SENTENCE_MAX), harmless(shown), octets and octets[:OCTETS_MAX])
+        self.kept += len(made.shown) + len(made.octets or b"")
+        self.seen.append(made)
 
     def later(self, cleanup):
         """To be called at the end, whatever happens; the last first."""
         self.cleanups.append(cleanup)
 
     def close(self):
+        """All of it, whatever goes wrong with some; raises the first fault."""
+        fault = None
         while self.cleanups:
-            self.cleanups.pop()()
+            try:
+                self.cleanups.pop()()
+            except Exception as e:
+                fault = fault or e
+        if fault:
+            raise fault
 
 
 def said(reply):
@@ -141,25 +186,43 @@ def said(reply):
     return repr(reply.text[:200]) if readable else f"{len(reply.text)} characters that are no text"
 
 
+@contextlib.contextmanager
+def ends_within(seconds):
+    """Endless is raised here when it does not."""
+    def time_is_up(*_):
+        raise Endless
+    before = signal.signal(signal.SIGALRM, time_is_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def run_check(subject, trial):
     """One check on one trial. Never raises."""
     verdict, reason, trace = "passed", "", ""
     try:
-        subject.run(trial)
+        with ends_within(CHECK_S):
+            subject.run(trial)
     except Skipped as e:
         verdict, reason = "skipped", str(e)
     except Wrong as e:
         verdict, reason = ("failed" if subject.level == MUST else "warned"), str(e)
     except Broken as e:
         verdict, reason = "broken", str(e)
+    except Endless:
+        verdict, reason = "failed", f"what the target does has no end: given up after {CHECK_S} s"
+        trace = traceback.format_exc(limit=-3)
     except Exception as e:  # the peer hung up, or said what could not be read: its fault, or ours
         verdict = "failed"
         reason = f"what came, or did not come, is of no use here: {type(e).__name__}: {e}"
         trace = traceback.format_exc(limit=-3)
-    finally:
-        try:
+    try:
+        with ends_within(CLEANUP_S):
             trial.close()
-        except Exception as e:
-            verdict, reason = "broken", f"cleaning up: {e}"
-    return Result(subject, verdict, reason, time.monotonic() - trial.began, trial.seen,
-                  trace=trace, began=trial.began)
+    except (Exception, Endless) as e:
+        verdict, reason = "broken", f"cleaning up: {type(e).__name__}: {e}; before that: {verdict} {reason}"
+    return Result(subject, verdict, harmless(reason, SENTENCE_MAX), time.monotonic() - trial.began, trial.seen,
+                  trace=harmless(trace), began=trial.began)

@@ -2,6 +2,7 @@
 """The command line: interop/brski-conformance."""
 import argparse
 import pathlib
+import signal
 import sys
 import tempfile
 
@@ -102,6 +103,7 @@ def make_lab(options):
 
 
 def test(options):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(runner.UNUSABLE))  # what was started is stopped then, too
     with tempfile.TemporaryDirectory(prefix="brski-conformance-") as scratch:
         scratch = pathlib.Path(scratch)
         lab = Lab(options.lab or scratch / "lab")

@@ -2,6 +2,7 @@
 """Chooses checks, runs them on a target, prints a line for each and one with the count."""
 import contextlib
 import importlib
+import itertools
 import pathlib
 import pkgutil
 import re
@@ -9,7 +10,7 @@ import textwrap
 
 from . import checks as checks_package
 from . import evidence
-from .core import CHECKS, Broken, Result, Skipped, run_check
+from .core import CHECKS, SENTENCE_MAX, Broken, Result, Skipped, harmless, run_check
 from .trial import PATIENCE_S
 from .trial_agent import AgentTrial
 from .trial_cloud import CloudTrial
@@ -62,7 +63,7 @@ class Session:
                 self.masa = lying_masa(self).start()
             if self.role == "proxy":
                 self.home = Home(self.lab, self.target)
-            self.instance = self.variant("plain")
+            self.variant("plain")
         except Exception:
             self.close()
             raise
@@ -80,8 +81,13 @@ class Session:
             if name == UPSTREAM:
                 self.upstream = upstream_ca(self).start()
                 words = {"upstream": f"{self.target.suite_host}:{self.upstream.port}"}
-            self.instances[name] = self.target.begin(self.folder / name, self.lab, name, **words)
+            self.instances[name] = self.target.begin(self._new_folder(name), self.lab, name, **words)
         return self.instances[name]
+
+    def _new_folder(self, name):
+        """Every start has one of its own."""
+        names = itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2)))
+        return next(folder for n in names if not (folder := self.folder / n).exists())
 
     @contextlib.contextmanager
     def another(self, name):
@@ -112,10 +118,21 @@ class Session:
                 server.stop()
 
     def run(self, check):
-        marks = {name: len(i.log()) for name, i in self.instances.items()}
-        result = run_check(check, TRIALS[check.role](check, self))
-        result.logs = {name: i.log()[marks.get(name, 0):] for name, i in self.instances.items()}
+        marks = {name: i.log_size() for name, i in self.instances.items()}
+        try:
+            trial = TRIALS[check.role](check, self)
+        except Broken as e:  # it ended before, and does not start again
+            return Result(check, "broken", harmless(str(e), SENTENCE_MAX))
+        result = run_check(check, trial)
+        result.logs = {name: harmless(i.log(marks.get(name, 0))) for name, i in self.instances.items()}
+        for name in [name for name, i in self.instances.items() if i.ended() is not None]:
+            result.verdict, result.reason = "failed", harmless(self.gone(name, result), SENTENCE_MAX)
         return result
+
+    def gone(self, name, result):
+        """The target should be there for the next check, which starts it again. Returns a sentence."""
+        fault = self.instances.pop(name).stop() or f"{self.target.name} ended"
+        return f"during this check {fault}\nWithout that: {result.verdict}. {result.reason}".strip()
 
     def ports(self):
         """Every port of the target's and of ours that is known."""

@@ -49,6 +49,7 @@ Every command may use {state} (a folder of this run), {lab} (the suite's folder 
 {variant}, {here} (the folder of the target file), {port:NAME}, {multicast} (an interface where a group of
 the link can be asked, or nothing), and what its action is about: see docs of each trial. The environment has BUILD as the caller set it.
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -56,6 +57,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import tomllib
 
@@ -66,6 +68,10 @@ from .core import PROFILES, Broken, Skipped
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
+FILE_MAX = 1 << 30   # octets of a file that the target or a command writes; SIGXFSZ ends what writes more
+COMMAND_FILE_MAX = 64 << 20
+SAID_MAX = 1 << 20   # of what a command wrote that are looked at, and of the log during one check
+ULIMIT_BLOCK = 512   # octets, by POSIX
 _PLACE = re.compile(r"\{port:(\w+)\}|\{(\w+)\}")
 
 
@@ -76,6 +82,20 @@ def multicast_interface():
     except OSError:
         return ""
     return next((words[5] for line in lines if (words := line.split()) and words[0].startswith("fe80")), "")
+
+
+def begin_shell(command, out, file_max=FILE_MAX):
+    """A command in a group of its own, everything it writes to this file."""
+    limit = f"ulimit -f {file_max // ULIMIT_BLOCK} || :; "
+    return subprocess.Popen(["/bin/sh", "-c", limit + command], stdout=out, stderr=out,
+                            stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def end_group(process, how):
+    """The process, and what it has started that is still there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, how)
+    process.wait()
 
 
 def wait_until(condition, what, timeout=START_TIMEOUT_S):
@@ -201,19 +221,25 @@ class Instance:
         text = self.target.settings.get("do", {}).get(action)
         if text is None:
             raise Skipped(f"the target file has no command for {action!r}")
-        done = self.run(self.fill(text, **{k: shlex.quote(str(v)) for k, v in words.items()}))
-        return done.returncode, done.stdout + done.stderr
+        return self.run(self.fill(text, **{k: shlex.quote(str(v)) for k, v in words.items()}))
 
     def run(self, command, timeout=COMMAND_TIMEOUT_S):
-        """A shell command to its end; its output goes to the log too."""
-        try:
-            done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=timeout,
-                                  stdin=subprocess.DEVNULL, errors="replace")
-        except subprocess.TimeoutExpired as e:
-            raise Broken(f"{command!r} did not end within {timeout} s") from e
+        """A shell command to its end: (exit code, output); the output goes to the log too. What it starts
+        and leaves behind may live on, unless its time is up."""
+        with tempfile.TemporaryFile(dir=self.state) as out:
+            process = begin_shell(command, out, COMMAND_FILE_MAX)
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired as e:
+                raise Broken(f"{command!r} did not end within {timeout} s") from e
+            finally:
+                if process.returncode is None:
+                    end_group(process, signal.SIGKILL)
+            out.seek(0)
+            said = out.read(SAID_MAX).decode(errors="replace")
         with open(self.log_path, "a", encoding="utf-8") as log:
-            log.write(f"$ {command}\n{done.stdout}{done.stderr}exit {done.returncode}\n")
-        return done
+            log.write(f"$ {command}\n{said}exit {code}\n")
+        return code, said
 
     # -- life
 
@@ -222,9 +248,7 @@ class Instance:
         if command is None:
             return
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(["/bin/sh", "-c", "exec " + self.fill(command)], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL,
-                                            env=dict(os.environ))
+            self.process = begin_shell("exec " + self.fill(command), log)
         wait_until(self._listening, f"{self.name} to listen; its log is {self.log_path}")
 
     def _listening(self):
@@ -252,10 +276,24 @@ class Instance:
         try:
             code = self.process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
             return f"{self.name} did not end on SIGTERM"
+        finally:
+            end_group(self.process, signal.SIGKILL)
         return f"{self.name} ended with {code}: {self.log()[-1500:]}" if code else None
 
-    def log(self):
-        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+    def ended(self):
+        """The exit code of a target that the suite has started and not stopped; None while it runs."""
+        return self.process and self.process.poll()
+
+    def log_size(self):
+        """Octets that the target has written until now."""
+        return self.log_path.stat().st_size if self.log_path.exists() else 0
+
+    def log(self, since=0):
+        """What it has written since then, the last of it where it is very much."""
+        size = self.log_size()
+        if not size:
+            return ""
+        with open(self.log_path, "rb") as f:
+            f.seek(max(since, size - SAID_MAX))
+            return f.read(SAID_MAX).decode(errors="replace")

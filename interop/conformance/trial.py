@@ -26,7 +26,7 @@ class Trial(TrialBase):
     def __init__(self, subject, session):
         super().__init__(subject, session.target, session.lab)
         self.session = session
-        self.instance = session.instance
+        self.instance = session.variant("plain")
 
     # -- the target's admin
 
