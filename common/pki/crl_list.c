@@ -380,8 +380,18 @@ bool crl_list_covers(const struct crl_list *l, const struct cert *c,
 
 bool crl_list_names(const struct crl_list *l, const struct cert *c)
 {
-	struct bytes serial = magnitude(cert_serial(c));
+	return crl_list_names_serial(l, cert_serial(c));
+}
+
+bool crl_list_names_serial(const struct crl_list *l, struct bytes serial)
+{
+	struct bytes wanted = magnitude(serial);
 
 	return l->count > 0 &&
-	       bsearch(&serial, l->serials, l->count, sizeof(serial), compare_serials) != NULL;
+	       bsearch(&wanted, l->serials, l->count, sizeof(wanted), compare_serials) != NULL;
+}
+
+size_t crl_list_count(const struct crl_list *l)
+{
+	return l->count;
 }

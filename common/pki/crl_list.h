@@ -31,5 +31,7 @@ bool crl_list_covers(const struct crl_list *l, const struct cert *c,
 	const struct crl_points *points, struct err *e) MUST_CHECK;
 /* Is the certificate, of this list's issuer, revoked? */
 bool crl_list_names(const struct crl_list *l, const struct cert *c);
+bool crl_list_names_serial(const struct crl_list *l, struct bytes serial);
+size_t crl_list_count(const struct crl_list *l);
 
 #endif

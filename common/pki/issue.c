@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/rng.h"
+#include "common/pki/crl_points.h"
 #include "common/pki/digest.h"
 #include "common/pki/idevid.h"
 #include "common/pki/lint.h"
@@ -254,13 +255,34 @@ static bool add_masa_url(X509 *x, const struct issue_request *r, struct err *e)
 	       add_raw(x, MASA_URL_OID, buf_bytes(&value), false, e);
 }
 
+/* CRLDistributionPoints with one point: a fullName of one URI (RFC 5280 §4.2.1.13). */
+static bool add_crl_url(X509 *x, const struct issue_request *r, struct err *e)
+{
+	static const uint8_t tags[] = {DER_CONTEXT(6), DER_CONTEXT_CONSTRUCTED(0),
+		DER_CONTEXT_CONSTRUCTED(0), DER_SEQUENCE, DER_SEQUENCE};
+	BUF_AUTO struct buf value = BUF_INIT(CRL_URI_MAX + 64);
+
+	if (!r->crl_url)
+		return true;
+	if (!buf_append_str(&value, r->crl_url, e))
+		return false;
+	for (size_t i = 0; i < sizeof(tags); i++) {
+		BUF_AUTO struct buf content = value;
+
+		value = (struct buf)BUF_INIT(CRL_URI_MAX + 64);
+		if (!der_put(&value, tags[i], buf_bytes(&content), e))
+			return false;
+	}
+	return add_raw(x, "2.5.29.31", buf_bytes(&value), false, e);
+}
+
 static bool add_extensions(X509 *x, const struct issue_request *r, struct bytes spki, struct err *e)
 {
 	const struct profile *p = &profiles[r->profile];
 
 	return add_ski(x, spki, e) && add_aki(x, r, e) && add_basic_constraints(x, p, e) &&
 	       add_key_usage(x, p, e) && add_eku(x, p, e) && add_san(x, r, e) &&
-	       add_masa_url(x, r, e);
+	       add_masa_url(x, r, e) && add_crl_url(x, r, e);
 }
 
 /* ---- the making ---- */
