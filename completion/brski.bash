@@ -115,17 +115,17 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --state --reason --last --after --anchors --expect"
+	_brski_begin "-s --socket -o --output --state --reason --manufacturer --last --after --anchors --expect"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state) _brski_words "pending approved rejected" "$cur" && return ;;
-	--reason | --last | --after | --expect) return ;;
+	--reason | --manufacturer | --last | --after | --expect) return ;;
 	--anchors) _brski_paths -f "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
 	"") words="claims devices audit status" ;;
 	claims) words="list approve reject" ;;
-	devices) words="list show" ;;
+	devices) words="list show revoke" ;;
 	audit) words="list export verify" ;;
 	"audit list") words="--last --after" ;;
 	"audit verify"*)
@@ -135,6 +135,7 @@ _registrarctl() {
 	"claims list") words="--state" ;;
 	"claims approve"*) words="--all --reason" ;;
 	"claims reject"*) words="--reason" ;;
+	"devices revoke"*) words="--manufacturer --reason" ;;
 	esac
 	[[ $cur == -* ]] && words+=" $_brski_ctl_options"
 	_brski_words "$words" "$cur"

@@ -138,6 +138,30 @@ static enum ctl_exit devices_show(struct ctl *c, int argc, char **argv)
 	return show(c, argv[0], buf_str(&path));
 }
 
+static enum ctl_exit revoke_one(struct ctl *c, const char *serial, const json_t *body)
+{
+	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
+	struct err e = ERR_INIT;
+
+	if (!buf_append_str(&path, "/api/v1/devices", &e) || !ctl_path_add(&path, serial, &e) ||
+		!buf_append_str(&path, "/revoke", &e))
+		return ctl_fail(c, "%s: %s", serial, e.text);
+	return ctl_request_json(c, serial, "POST", buf_str(&path), body, NULL);
+}
+
+static enum ctl_exit devices_revoke(struct ctl *c, int argc, char **argv)
+{
+	const char *manufacturer = ctl_option(c, "manufacturer");
+	struct ctl_tally tally = {0};
+	JSON_AUTO json_t *body = decision_body(c, false);
+
+	if (manufacturer)
+		json_object_set_new(body, "manufacturer", json_string(manufacturer));
+	for (int i = 0; i < argc; i++)
+		ctl_tally_add(&tally, revoke_one(c, argv[i], body));
+	return ctl_tally_exit(&tally);
+}
+
 static enum ctl_exit status_show(struct ctl *c, int argc, char **argv)
 {
 	return show(c, NULL, "/api/v1/status");
@@ -148,6 +172,8 @@ static const struct ctl_option list_options[] = {
 static const struct ctl_option approve_options[] = {
 	{"all", NULL}, {"reason", "TEXT"}, {NULL, NULL}};
 static const struct ctl_option reject_options[] = {{"reason", "TEXT"}, {NULL, NULL}};
+static const struct ctl_option revoke_options[] = {
+	{"manufacturer", "NAME"}, {"reason", "TEXT"}, {NULL, NULL}};
 
 static const struct ctl_command commands[] = {
 	{"claims", "list", "", "Devices that an administrator decides or decided about.", 0, 0,
@@ -160,6 +186,9 @@ static const struct ctl_command commands[] = {
 		devices_list},
 	{"devices", "show", "SERIAL", "One device: state, certificates, journal.", 1, 1, NULL,
 		devices_show},
+	{"devices", "revoke", "SERIAL…",
+		"Revoke all certificates of devices; only a new approval lets them back.", 1, -1,
+		revoke_options, devices_revoke},
 	{"audit", "list", "", "What administrators and devices did, the newest last.", 0, 0,
 		audit_list_options, audit_list},
 	{"audit", "export", "", "All of it, a JSON object a line: signed heads, then entries.", 0,

@@ -13,13 +13,14 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/admin_audit.h"
+#include "registrar/admin_revoke.h"
 #include "registrar/records.h"
+#include "registrar/revoked.h"
 
 #define ADMIN_HISTORY_MAX 200 /* lines of a device's journal that are shown */
 #define ADMIN_CERTS_MAX	  50
 
-#define CLAIMS_PATH  "/api/v1/claims/"
-#define DEVICES_PATH "/api/v1/devices/"
+#define CLAIMS_PATH "/api/v1/claims/"
 
 /* ---- Values ---- */
 
@@ -109,11 +110,12 @@ static bool add_journal_line(void *arg, const struct journal_line *line, struct 
 }
 
 static bool add_certificate(void *arg, const char *serial_hex, const char *subject,
-	int64_t issued_at, int64_t not_after, struct err *e)
+	int64_t issued_at, int64_t not_after, int64_t revoked_at, struct err *e)
 {
 	return admin_append(arg,
-		json_pack("{ss so so so}", "serial", serial_hex, "subject", admin_text(subject),
-			"issued", admin_moment(issued_at), "not_after", admin_moment(not_after)),
+		json_pack("{ss so so so so}", "serial", serial_hex, "subject", admin_text(subject),
+			"issued", admin_moment(issued_at), "not_after", admin_moment(not_after),
+			"revoked", admin_moment(revoked_at)),
 		e);
 }
 
@@ -370,15 +372,16 @@ static void status_show(struct call *c, void *app)
 	JSON_AUTO json_t *answer = NULL;
 
 	hex_encode(bytes_of(cert_sha256(own), SHA256_LEN), id);
-	answer = json_pack("{ss so sI sI sI sI ss ss so so}", "version", BRSKI_VERSION, "started",
-		admin_moment(r->started_at), "claims_pending",
+	answer = json_pack("{ss so sI sI sI sI ss ss so so so}", "version", BRSKI_VERSION,
+		"started", admin_moment(r->started_at), "claims_pending",
 		(json_int_t)atomic_load(&r->pending_claims), "vouchers_under_way",
 		(json_int_t)outstanding_count(r->outstanding), "connections",
 		(json_int_t)http_server_connections(r->server), "manufacturers",
 		(json_int_t)s->manufacturer_count, "certificate", cert_subject(own),
 		"certificate_sha256", id, "certificate_not_after",
 		admin_moment(cert_not_after(own)), "ca_not_after",
-		admin_moment(ca_not_after(s->ca)));
+		admin_moment(ca_not_after(s->ca)), "crl_next_update",
+		admin_moment(revoked_next_update(r)));
 	registrar_setup_free(s);
 	admin_reply(c, r, answer);
 }
@@ -389,6 +392,7 @@ const struct http_route admin_routes[] = {
 	{"POST", CLAIMS_PATH "*", claims_decide, ADMIN_BODY_MAX, NULL},
 	{"GET", "/api/v1/devices", devices_list, 0, NULL},
 	{"GET", DEVICES_PATH "*", devices_show, 0, NULL},
+	{"POST", DEVICES_PATH "*", devices_revoke, ADMIN_BODY_MAX, NULL},
 	{"GET", AUDIT_PATH, audit_list, 0, NULL},
 	{"GET", AUDIT_PATH "/heads", audit_heads, 0, NULL},
 	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL},

@@ -94,8 +94,10 @@ enum step_result admit_recall(struct onboard *o, struct err *e)
 	if (!same_request(o) || o->known.claim == CLAIM_REJECTED ||
 		o->known.state == DEVICE_REFUSED)
 		return STEP_NEXT;
-	if (o->known.claim == CLAIM_PENDING && o->manufacturer->config->admit == ADMIT_HOLD &&
-		!manufacturer_lists(o->manufacturer, o->serial)) {
+	if (o->known.claim == CLAIM_PENDING &&
+		(o->known.state == DEVICE_REVOKED ||
+			(o->manufacturer->config->admit == ADMIT_HOLD &&
+				!manufacturer_lists(o->manufacturer, o->serial)))) {
 		touch_claim(o);
 		return pending(o, o->setup->config.retry_after, "An administrator has to decide.");
 	}
@@ -202,6 +204,10 @@ static void notice_return(const struct onboard *o)
 			"serial", o->serial, NULL);
 	if (o->known.state == DEVICE_ENROLLED)
 		log_event(&o->r->log, LOG_LEVEL_WARNING, "alert-enrolled-device-returns",
+			call_exchange(o->call), "manufacturer", o->manufacturer->config->name,
+			"serial", o->serial, NULL);
+	if (o->known.state == DEVICE_REVOKED)
+		log_event(&o->r->log, LOG_LEVEL_WARNING, "alert-revoked-device-returns",
 			call_exchange(o->call), "manufacturer", o->manufacturer->config->name,
 			"serial", o->serial, NULL);
 }

@@ -15,7 +15,9 @@
 struct ca {
 	struct identity identity;
 	struct cert_list certs;
-	int64_t ldevid_s;
+	int64_t ldevid_s, crl_s;
+	char *crl_url; /* or NULL */
+	bool signs_crls;
 	struct buf certs_pkcs7, certs_multipart;
 	bool one_path; /* all of certs lead from the issuing CA to one root */
 	struct buf csrattrs_der;
@@ -72,6 +74,25 @@ static bool load_csrattrs(struct ca *ca, const char *words, struct err *e)
 	return true;
 }
 
+/* A CA that may not sign lists is fine as long as nobody is told to look for one. */
+static bool check_crl(struct ca *ca, const struct registrar_config *c, struct err *e)
+{
+	struct err unfit = ERR_INIT;
+	struct uri uri;
+
+	ca->signs_crls = crl_issuer_fits(ca->identity.cert, &unfit);
+	if (!ca->signs_crls && (c->crl_url || c->crl_file || unfit.kind == ERR_NO_MEMORY)) {
+		*e = unfit;
+		return err_prefix(e, c->crl_url ? "crl_url" : "crl_file");
+	}
+	if (!c->crl_url)
+		return true;
+	if (!uri_parse_web(c->crl_url, &uri, e))
+		return err_prefix(e, "crl_url");
+	ca->crl_url = str_dup(c->crl_url, e);
+	return ca->crl_url != NULL;
+}
+
 static bool put_in_order(struct ca *ca, size_t certs_max, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list ordered = CERT_LIST_INIT;
@@ -87,7 +108,8 @@ static bool load_all(struct ca *ca, const struct registrar_config *c, int64_t no
 {
 	if (!identity_load(&ca->identity, c->ca_key, c->ca_certificate, e) ||
 		!check_ca_cert(ca->identity.cert, now, e) || !load_certs(ca, c->ca_chain, e) ||
-		!check_root(ca, now, e) || !pkcs7_certs_format(&ca->certs, &ca->certs_pkcs7, e) ||
+		!check_root(ca, now, e) || !check_crl(ca, c, e) ||
+		!pkcs7_certs_format(&ca->certs, &ca->certs_pkcs7, e) ||
 		!put_in_order(ca, (size_t)c->coaps_cacerts_max, e))
 		return err_prefix(e, "[ca]");
 	return load_csrattrs(ca, c->csrattrs, e);
@@ -100,6 +122,7 @@ struct ca *ca_open(const struct registrar_config *c, int64_t now, struct err *e)
 	if (!ca)
 		return NULL;
 	ca->ldevid_s = c->ldevid_days * DAY_S;
+	ca->crl_s = c->crl_days * DAY_S;
 	buf_init(&ca->certs_pkcs7, PKCS7_CERTS_DER_MAX);
 	buf_init(&ca->certs_multipart, PKCS7_CERTS_DER_MAX);
 	buf_init(&ca->csrattrs_der, CSRATTRS_DER_MAX);
@@ -120,7 +143,18 @@ void ca_free(struct ca *ca)
 	buf_clear(&ca->certs_multipart);
 	buf_clear(&ca->csrattrs_der);
 	csrattrs_clear(&ca->csrattrs);
+	free(ca->crl_url);
 	free(ca);
+}
+
+static bool is_valid_at(const struct ca *ca, int64_t now, struct err *e)
+{
+	const struct cert *own = ca->identity.cert;
+
+	if (cert_not_after(own) > now && cert_not_before(own) <= now)
+		return true;
+	return err_set(e, ERR_RETRY_LATER, "the issuing CA is %s at this time",
+		cert_not_before(own) > now ? "not valid yet" : "expired");
 }
 
 struct cert *ca_issue_ldevid(
@@ -132,16 +166,35 @@ struct cert *ca_issue_ldevid(
 		.spki = wish->spki,
 		.subject_der = wish->subject_der,
 		.san_der = wish->san_der,
+		.crl_url = ca->crl_url,
 		.not_before = now - LDEVID_BACKDATE_S,
 		.not_after = now + ca->ldevid_s,
 	};
 
-	if (cert_not_after(ca->identity.cert) <= now || cert_not_before(ca->identity.cert) > now) {
-		err_set(e, ERR_RETRY_LATER, "the issuing CA is %s at this time",
-			cert_not_before(ca->identity.cert) > now ? "not valid yet" : "expired");
-		return NULL;
-	}
-	return issue_certificate(&request, e);
+	return is_valid_at(ca, now, e) ? issue_certificate(&request, e) : NULL;
+}
+
+struct bytes ca_crl_issuer(const struct ca *ca)
+{
+	return ca->signs_crls ? cert_ski(ca->identity.cert) : (struct bytes){0};
+}
+
+bool ca_issue_crl(struct ca *ca, const struct crl_wish *wish, int64_t now, struct buf *out,
+	int64_t *next_update, struct err *e)
+{
+	struct crl_request request = {
+		.issuer = &ca->identity,
+		.number = wish->number,
+		.this_update = now,
+		.next_update = now + ca->crl_s,
+		.entries = wish->entries,
+		.entry_count = wish->entry_count,
+	};
+
+	if (request.next_update > ca_not_after(ca))
+		request.next_update = ca_not_after(ca);
+	*next_update = request.next_update;
+	return is_valid_at(ca, now, e) && crl_make(&request, out, e);
 }
 
 bool ca_may_have_issued(const struct ca *ca, const struct cert *c)

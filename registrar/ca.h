@@ -6,6 +6,7 @@
 #define REGISTRAR_CA_H
 
 #include "common/pki/chain.h"
+#include "common/pki/crl_make.h"
 #include "common/pki/csrattrs.h"
 #include "common/pki/identity.h"
 #include "registrar/config.h"
@@ -25,6 +26,18 @@ struct ldevid_wish {
 /* A new certificate, verified; the caller's reference. Any thread. */
 struct cert *ca_issue_ldevid(
 	struct ca *ca, const struct ldevid_wish *wish, int64_t now, struct err *e) MUST_CHECK;
+
+/* Where revocations are told, by its key: subjectKeyIdentifier, which certificates of ours name as
+ * their issuer's. len 0: its certificate does not let it sign revocation lists. */
+struct bytes ca_crl_issuer(const struct ca *ca);
+struct crl_wish {
+	int64_t number;
+	const struct crl_entry *entries;
+	size_t entry_count;
+};
+/* A list as of now, verified, appended; it is valid until *next_update. Any thread. */
+bool ca_issue_crl(struct ca *ca, const struct crl_wish *wish, int64_t now, struct buf *out,
+	int64_t *next_update, struct err *e) MUST_CHECK;
 
 /* Did the CA with this name issue it? By name only: what we issued is found in the store. */
 bool ca_may_have_issued(const struct ca *ca, const struct cert *c);

@@ -52,10 +52,13 @@ static enum step_result hold(struct onboard *o, struct err *e)
 
 enum step_result claim_judge_device(struct onboard *o, struct err *e)
 {
-	enum admit_policy admit = (enum admit_policy)o->manufacturer->config->admit;
+	/* who was revoked comes back by a person's word, whatever the configuration says */
+	bool revoked = o->known.state == DEVICE_REVOKED;
+	enum admit_policy admit =
+		revoked ? ADMIT_HOLD : (enum admit_policy)o->manufacturer->config->admit;
+	bool listed = !revoked && manufacturer_lists(o->manufacturer, o->serial);
 
-	switch (claim_decide(
-		admit, manufacturer_lists(o->manufacturer, o->serial), o->known.claim)) {
+	switch (claim_decide(admit, listed, o->known.claim)) {
 	case CLAIM_ADMIT:
 		return STEP_NEXT;
 	case CLAIM_HOLD:

@@ -41,6 +41,8 @@ struct registrar_config {
 	char *admin_socket, *admin_group;
 	char *ca_key, *ca_certificate, *ca_chain;
 	int64_t ldevid_days;
+	char *crl_url, *crl_file; /* or NULL */
+	int64_t crl_days;
 	char *csrattrs;
 	bool cacerts_open, server_keygen, renew_expired, transfer_encoding;
 	int64_t retry_after, pending_days, claims_max, journal_days;

@@ -18,6 +18,10 @@ bool est_device_allowed(const struct device_record *d, const char *serial, struc
 		err_set(e, ERR_REFUSED, "history of \"%s\" speaks against it", serial);
 		return err_tell(e, "The history of this device speaks against it.");
 	}
+	if (d->state == DEVICE_REVOKED) {
+		err_set(e, ERR_REFUSED, "\"%s\" was revoked", serial);
+		return err_tell(e, "The certificates of this device were revoked.");
+	}
 	if (d->claim == CLAIM_REJECTED) {
 		err_set(e, ERR_REFUSED, "the claim of \"%s\" was rejected", serial);
 		return err_tell(e, "An administrator has rejected this device.");
@@ -33,7 +37,7 @@ static bool may_read(struct registrar *r, const struct registrar_setup *s, const
 	struct device_record device;
 	bool known = peer->cert && identify_client(r, s, peer, registrar_now(r), &client, e);
 
-	if (!known && s->config.cacerts_open && !peer->constrained) {
+	if (!known && !client.is_ldevid && s->config.cacerts_open && !peer->constrained) {
 		*e = (struct err)ERR_INIT;
 		return true;
 	}

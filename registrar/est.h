@@ -16,8 +16,8 @@ uint32_t est_format(const struct call *c, uint32_t otherwise);
  * (ECA-05: RFC 8951 has taken the header out). */
 void est_name_encoding(struct call *c, const struct registrar_setup *s);
 
-/* ERR_REFUSED when the device's history speaks against it or an administrator rejected it:
- * no EST action for it (R8995-REG-057). */
+/* ERR_REFUSED when the device's history speaks against it or an administrator rejected or revoked
+ * it: no EST action for it (R8995-REG-057). */
 struct device_record;
 bool est_device_allowed(
 	const struct device_record *d, const char *serial, struct err *e) MUST_CHECK;

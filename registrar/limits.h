@@ -21,6 +21,8 @@
 #define ENROLL_REPEAT_S	       3600 /* the same CSR from the same client gets the same answer */
 #define LDEVID_BACKDATE_S      300  /* clocks of devices run behind */
 #define JOURNAL_MAX	       2000000 /* rows; about 200 octets each */
+#define CRL_TICK_MS	       60000   /* between two looks whether the revocation list is due */
+#define CRL_MAX_AGE	       "60" /* seconds a cache may keep the list: revocation is seen soon */
 #define SEAL_MS		       60000 /* between two signatures of the journal: what its end can lose */
 #define HEADS_THIN_S	       86400	/* heads of the last day all stay, then one an hour */
 #define SWEEP_MS	       60000	/* between two rounds of ageing out */

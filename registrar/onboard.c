@@ -255,14 +255,15 @@ static void on_history(void *arg, const struct history_verdict *verdict, const s
 	onboard_resume(o, e);
 }
 
-/* A device that was enrolled or refused before is looked at again whenever histories are looked at
- * at all: somebody may have taken it away in between (R8995-REG-059). */
+/* A device that was enrolled, refused or revoked before is looked at again whenever histories are
+ * looked at at all: somebody may have taken it away in between (R8995-REG-059). */
 static bool history_comes_first(const struct onboard *o)
 {
 	if (o->setup->config.audit_check == AUDIT_OFF)
 		return false;
 	return o->setup->config.audit_check == AUDIT_BEFORE_DELIVERY ||
-	       o->known.state == DEVICE_ENROLLED || o->known.state == DEVICE_REFUSED;
+	       o->known.state == DEVICE_ENROLLED || o->known.state == DEVICE_REFUSED ||
+	       o->known.state == DEVICE_REVOKED;
 }
 
 static enum step_result ask_history(struct onboard *o, struct err *e)
@@ -283,7 +284,7 @@ static enum step_result ask_history(struct onboard *o, struct err *e)
 									   : STEP_FAILED;
 }
 
-/* An administrator may have rejected the device while the MASA was asked. */
+/* An administrator may have rejected or revoked the device while the MASA was asked. */
 static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
 {
 	struct onboard *o = arg;
@@ -296,7 +297,7 @@ static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
 	o->journaled = false; /* nothing was written */
 	rejected = *e;
 	rejected.kind = ERR_UNWANTED;
-	err_prefix(&rejected, "the claim was rejected meanwhile");
+	err_prefix(&rejected, "the claim was rejected, or the device revoked, meanwhile");
 	err_tell(&rejected, CLAIM_REJECTED_SENTENCE);
 	onboard_resume(o, &rejected);
 }

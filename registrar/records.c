@@ -14,7 +14,7 @@
 static const char *const claim_names[CLAIM_STATE_COUNT] = {
 	"none", "pending", "approved", "rejected"};
 static const char *const device_names[DEVICE_STATE_COUNT] = {
-	"new", "vouched", "enrolled", "refused"};
+	"new", "vouched", "enrolled", "refused", "revoked"};
 static const char *const history_names[HISTORY_STATE_COUNT] = {
 	"unknown", "good", "warned", "refused"};
 
@@ -438,7 +438,7 @@ static bool listed_certificate_row(void *arg, const struct store_row *r, struct 
 	const struct certificate_reader *reader = arg;
 
 	return reader->fn(reader->arg, store_row_text(r, 0), store_row_text(r, 1),
-		store_row_int(r, 2), store_row_int(r, 3), e);
+		store_row_int(r, 2), store_row_int(r, 3), store_row_int(r, 4), e);
 }
 
 bool records_list_certificates(struct store *s, struct device_key key, int64_t limit,

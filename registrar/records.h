@@ -20,6 +20,7 @@ enum device_state {
 	DEVICE_VOUCHED,	 /* has a voucher */
 	DEVICE_ENROLLED, /* has a certificate of ours */
 	DEVICE_REFUSED,	 /* its history speaks against it: no EST action (R8995-REG-057) */
+	DEVICE_REVOKED,	 /* its certificates are: it comes back when its claim is approved anew */
 	DEVICE_STATE_COUNT
 };
 enum history_state {
@@ -170,8 +171,8 @@ bool records_find_by_serial(struct store *s, const char *serial, records_claim_f
 	struct err *e) MUST_CHECK;
 bool records_find_by_id(
 	struct store *s, int64_t id, records_claim_fn *fn, void *arg, struct err *e) MUST_CHECK;
-/* One claim, or with id 0 every pending one; each gets its line in the journal. changed[0] says how
- * many. */
+/* One claim, or with id 0 every pending one but of revoked devices; each gets its line in the
+ * journal. changed[0] says how many. */
 struct decision_record {
 	int64_t id;
 	enum claim_state to;
@@ -208,9 +209,31 @@ bool records_add_head(
 bool records_add_head_wait(struct store *s, const struct head_record *h, struct err *e) MUST_CHECK;
 
 typedef bool records_certificate_fn(void *arg, const char *serial_hex, const char *subject,
-	int64_t issued_at, int64_t not_after, struct err *e);
+	int64_t issued_at, int64_t not_after, int64_t revoked_at, struct err *e);
 bool records_list_certificates(struct store *s, struct device_key key, int64_t limit,
 	records_certificate_fn *fn, void *arg, struct err *e) MUST_CHECK;
+
+/* ---- Revocation. ---- */
+/* All that was issued to the device and not revoked yet is revoked at j->at, and the device is
+ * DEVICE_REVOKED with no approval. changed[1] certificates. ERR_CONFLICT: it never had a voucher,
+ * or was revoked and not approved since. */
+bool records_revoke(
+	const struct records_writer *w, const struct journal_entry *j, struct err *e) MUST_CHECK;
+struct revoked_row { /* borrowed */
+	const char *serial_hex;
+	int64_t revoked_at;
+	struct bytes der;
+};
+typedef bool records_revoked_fn(void *arg, const struct revoked_row *row, struct err *e);
+/* Certificates that end at `ends` or later, of every CA the site had. */
+bool records_list_revoked(
+	struct store *s, int64_t ends, records_revoked_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* The last list of the CA with this key identifier; number 0 when there is none. */
+bool records_crl(struct store *s, struct bytes issuer, int64_t *number, struct buf *der,
+	struct err *e) MUST_CHECK;
+/* ERR_CONFLICT: there is one with this number or a higher one. */
+bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64_t number,
+	struct bytes der, struct err *e) MUST_CHECK;
 
 /* ---- Ageing out. ---- */
 struct sweep_limits {

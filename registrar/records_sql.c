@@ -82,6 +82,12 @@ static const char *const migrations[] = {
 	"CREATE TRIGGER journal_is_kept BEFORE DELETE ON journal"
 	" WHEN OLD.id > (SELECT coalesce(max(sequence), 0) FROM head) BEGIN"
 	" SELECT RAISE(ABORT, 'the journal is signed before its old lines go'); END;",
+	/* Revocation: who is on the list, and the list last made of each CA by its key. */
+	"CREATE INDEX certificate_revoked ON certificate (revoked_at) WHERE revoked_at IS NOT NULL;"
+	"CREATE TABLE crl ("
+	" issuer BLOB PRIMARY KEY,"
+	" number INTEGER NOT NULL,"
+	" der BLOB NOT NULL);",
 	NULL,
 };
 
@@ -112,7 +118,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			     "WHERE sha256 = $1",
 	[READ_CERTIFICATE_FOR] =
 		"SELECT der FROM certificate WHERE csr_sha256 = $1 AND client_sha256 = $2 "
-		"AND issued_at >= $3 ORDER BY issued_at DESC LIMIT 1",
+		"AND issued_at >= $3 AND revoked_at IS NULL ORDER BY issued_at DESC LIMIT 1",
 	[COUNT_PENDING] = "SELECT count(*) FROM device WHERE claim = 1",
 	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS " FROM device "
 			"WHERE id > $1 AND claim <> 0 ORDER BY id LIMIT $2",
@@ -133,8 +139,12 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[LAST_HEAD] = "SELECT sequence, at, hash, signature, certificates FROM head "
 		      "ORDER BY sequence DESC LIMIT 1",
 	[LIST_CERTIFICATES] =
-		"SELECT serial_hex, subject, issued_at, not_after FROM certificate "
+		"SELECT serial_hex, subject, issued_at, not_after, revoked_at FROM certificate "
 		"WHERE manufacturer = $1 AND serial = $2 ORDER BY issued_at DESC LIMIT $3",
+	/* the plus keeps this to the small index of what is revoked */
+	[LIST_REVOKED] = "SELECT serial_hex, revoked_at, der FROM certificate "
+			 "WHERE revoked_at IS NOT NULL AND +not_after >= $1 ORDER BY revoked_at",
+	[READ_CRL] = "SELECT number, der FROM crl WHERE issuer = $1",
 	[ADD_DEVICE] = "INSERT INTO device "
 		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
 		       "subject) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM device), "
@@ -152,10 +162,13 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
 		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
 		"voucher_status = NULL, enroll_status = NULL "
-		"WHERE manufacturer = $11 AND serial = $12 AND claim <> 3",
+		"WHERE manufacturer = $11 AND serial = $12 AND claim <> 3 "
+		"AND (state <> 4 OR claim = 2)",
 	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
 			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
-	[REFUSE_DEVICE] = "UPDATE device SET state = 3, history = $1, history_reason = $2, "
+	/* who was revoked stays that: only an approval takes it back */
+	[REFUSE_DEVICE] = "UPDATE device SET state = CASE state WHEN 4 THEN 4 ELSE 3 END, history "
+			  "= $1, history_reason = $2, "
 			  "idevid_sha256 = $3, last_seen = $4, registrar_request = NULL, "
 			  "voucher = NULL, voucher_type = NULL "
 			  "WHERE manufacturer = $5 AND serial = $6 AND state <> 3",
@@ -164,9 +177,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"issued_at, not_after, csr_sha256, client_sha256, der) "
 		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS "
 		"(SELECT 1 FROM certificate WHERE csr_sha256 = $8 AND client_sha256 = $9 "
-		"AND issued_at >= $11)",
+		"AND issued_at >= $11 AND revoked_at IS NULL)",
 	[ENROLL_DEVICE] = "UPDATE device SET state = 2, enrolled_at = $1, last_seen = $2 "
-			  "WHERE manufacturer = $3 AND serial = $4 AND state <> 3 AND claim <> 3",
+			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3",
 	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
 				"WHERE manufacturer = $3 AND serial = $4",
 	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "
@@ -181,11 +194,12 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
 		"id), "
-		"$1, $2, manufacturer, serial, $3, 'claim', $4, $5 FROM device WHERE claim = 1",
+		"$1, $2, manufacturer, serial, $3, 'claim', $4, $5 FROM device "
+		"WHERE claim = 1 AND state <> 4",
 	[DECIDE_CLAIM] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
 			 "claim_at = $4, last_seen = $5 WHERE id = $6",
 	[DECIDE_PENDING] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
-			   "claim_at = $4, last_seen = $5 WHERE claim = 1",
+			   "claim_at = $4, last_seen = $5 WHERE claim = 1 AND state <> 4",
 	[ADD_JOURNAL] = "INSERT INTO journal "
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "
@@ -195,6 +209,17 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		     "SELECT $1, $2, $3, $4, $5 WHERE EXISTS "
 		     "(SELECT 1 FROM journal WHERE id = $1 AND hash = $3) "
 		     "ON CONFLICT (sequence) DO NOTHING",
+	/* what an administrator approved before counts no longer; a rejection stays */
+	[REVOKE_DEVICE] =
+		"UPDATE device SET state = 4, claim = CASE claim WHEN 3 THEN 3 ELSE 0 END, "
+		"voucher = NULL, voucher_type = NULL, registrar_request = NULL "
+		"WHERE manufacturer = $1 AND serial = $2 AND state <> 0 "
+		"AND (state <> 4 OR claim = 2)",
+	[REVOKE_CERTIFICATES] = "UPDATE certificate SET revoked_at = $1 "
+				"WHERE manufacturer = $2 AND serial = $3 AND revoked_at IS NULL",
+	[KEEP_CRL] = "INSERT INTO crl (issuer, number, der) VALUES ($1, $2, $3) "
+		     "ON CONFLICT (issuer) DO UPDATE SET number = excluded.number, "
+		     "der = excluded.der WHERE excluded.number > crl.number",
 	[SWEEP_CLAIMS] = "DELETE FROM device WHERE id IN (SELECT id FROM device "
 			 "WHERE state = 0 AND claim <= 2 AND last_seen < $1 LIMIT 1000)",
 	[SWEEP_JOURNAL_AGE] = SWEEP_JOURNAL_TO("at < $1"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The statements behind records.h by name; only records.c and records_journal.c include
+/* The statements behind records.h by name; only the files records*.c include
  * this. */
 #ifndef REGISTRAR_RECORDS_SQL_H
 #define REGISTRAR_RECORDS_SQL_H
@@ -24,6 +24,8 @@ enum statement {
 	LIST_HEADS,
 	LAST_HEAD,
 	LIST_CERTIFICATES,
+	LIST_REVOKED,
+	READ_CRL,
 	ADD_DEVICE,
 	HOLD_DEVICE,
 	TOUCH_DEVICE,
@@ -41,6 +43,9 @@ enum statement {
 	DECIDE_PENDING,
 	ADD_JOURNAL,
 	ADD_HEAD,
+	REVOKE_DEVICE,
+	REVOKE_CERTIFICATES,
+	KEEP_CRL,
 	SWEEP_CLAIMS,
 	SWEEP_JOURNAL_AGE,
 	SWEEP_JOURNAL_ROWS,

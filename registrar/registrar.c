@@ -19,6 +19,7 @@
 #include "registrar/est.h"
 #include "registrar/onboard.h"
 #include "registrar/records.h"
+#include "registrar/revoked.h"
 #include "registrar/seal.h"
 #include "registrar/telemetry.h"
 
@@ -31,6 +32,7 @@ static const struct http_route routes[] = {
 		NULL},
 	{"POST", "/.well-known/brski/enrollstatus", telemetry_enroll_status, STATUS_REPORT_MAX,
 		NULL},
+	{"GET", REVOKED_PATH, revoked_serve, 0, NULL},
 	{"GET", "/.well-known/est/cacerts", est_cacerts, 0, NULL},
 	{"GET", "/.well-known/est/csrattrs", est_csrattrs, 0, NULL},
 	{"POST", "/.well-known/est/simpleenroll", enroll_simple, ENROLL_BODY_MAX,
@@ -108,6 +110,7 @@ bool registrar_reload(struct registrar *r)
 	config_log_reload(
 		&r->log, &registrar_config_schema, &r->started_list, &old->list, &fresh->list);
 	registrar_setup_free(old);
+	revoked_reload(r);
 	return true;
 }
 
@@ -186,7 +189,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	atomic_store(&r->pending_claims, pending);
 	if (!make_workers(r, loops, loop_count, e) || !serve_admin(r, loops, e) ||
 		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
-		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e))
+		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
+		!revoked_start(r, e))
 		return false;
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
 	loop_timer_arm(&r->sweep, SWEEP_MS);
@@ -300,6 +304,7 @@ void registrar_close(struct registrar *r)
 {
 	seal_end(r);
 	store_close(r->store);
+	revoked_end(r);
 	for (size_t i = 0; i < r->worker_count; i++)
 		http_client_free(r->workers[i].masa);
 	if (r->sweep.ev)

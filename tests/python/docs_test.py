@@ -344,7 +344,7 @@ def test_completion__offers_every_option_and_no_others(tmp_path, program):
         "brski-certs": [[c] for c in ("manufacturer", "masa", "idevid")],
         "brski-voucher": [["inspect"]],
         "registrarctl": [["claims", "list"], ["claims", "approve"], ["audit", "list"],
-                         ["audit", "verify"]],
+                         ["audit", "verify"], ["devices", "revoke"]],
     }.get(program, [[]])
     offered = set().union(*(complete(tmp_path, program, *line, "--") for line in lines))
     assert {word for word in offered if word.startswith("--")} == long_options(usage_of(program))

@@ -7,6 +7,7 @@
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
 
+#include "common/pki/crl_points.h"
 #include "common/pki/idevid.h"
 #include "common/pki/issue.h"
 #include "common/pki/lint.h"
@@ -599,6 +600,29 @@ static void san_format__anything_but_names_and_addresses__is_refused(void **stat
 	assert_true(san_format("DNS:*.example,DNS:a-b.c_d,IP:::1", &out, &e));
 }
 
+static void issue_certificate__crl_url__is_the_one_point_of_the_list(void **state)
+{
+	struct issue_request r = request(PROFILE_LDEVID);
+	struct crl_points points;
+	bool critical = true;
+	struct cert *c;
+
+	r.crl_url = "http://pki.example/issuing.crl";
+	c = must_issue(r);
+	crl_points_of(c, &points);
+	assert_int_equal(points.count, 1);
+	assert_string_equal(points.uri[0], r.crl_url);
+	assert_true(cert_extension(c, "2.5.29.31", &critical).len > 0);
+	assert_false(critical);
+	assert_true(openssl_accepts(c, X509_PURPOSE_SSL_CLIENT));
+	cert_free(c);
+	r.crl_url = NULL;
+	c = must_issue(r);
+	crl_points_of(c, &points);
+	assert_false(points.named);
+	cert_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -609,6 +633,7 @@ int main(void)
 			issue_certificate__masa_url__is_cut_to_the_authority_where_it_can_be),
 		cmocka_unit_test(issue_certificate__key_identifiers__are_of_sha256),
 		cmocka_unit_test(issue_certificate__serials__are_long_positive_and_never_the_same),
+		cmocka_unit_test(issue_certificate__crl_url__is_the_one_point_of_the_list),
 		cmocka_unit_test(issue_certificate__longer_than_the_issuer__is_cut),
 		cmocka_unit_test(issue_certificate__subject_from_a_request__is_kept_to_the_octet),
 		cmocka_unit_test(issue_certificate__every_key_type__where_it_is_allowed),

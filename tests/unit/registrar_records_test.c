@@ -615,6 +615,162 @@ static void records_status__telemetry__is_kept_with_the_device(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- revocation ---- */
+
+static enum err_kind revoke_device(struct fixture *f)
+{
+	const struct records_writer w = writer(f);
+	const struct journal_entry j = a_line("device");
+	struct err e = ERR_INIT;
+
+	return wait(f, records_revoke(&w, &j, &e), &e);
+}
+
+static int64_t revoked_at(struct fixture *f, uint8_t number)
+{
+	const uint8_t sha256[SHA256_LEN] = {number};
+	struct certificate_record c;
+	struct err e = ERR_INIT;
+	int64_t at;
+
+	assert_true(records_certificate(f->store, sha256, &c, &e));
+	assert_true(c.found);
+	at = c.revoked_at;
+	certificate_record_clear(&c);
+	return at;
+}
+
+static void records_revoke__a_device_with_certificates__takes_all_of_them(void **state)
+{
+	struct fixture *f = *state;
+	BUF_AUTO struct buf out = BUF_INIT(100);
+	struct err e = ERR_INIT;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(issue(f, 1, NOW - 5000), ERR_NONE);
+	assert_int_equal(issue(f, 2, NOW), ERR_NONE);
+	assert_int_equal(revoke_device(f), ERR_NONE);
+	assert_int_equal(read_device(f).state, DEVICE_REVOKED);
+	assert_int_equal(revoked_at(f, 1), NOW);
+	assert_int_equal(revoked_at(f, 2), NOW);
+	assert_false(records_voucher(f->store, device, &out, &e));
+	assert_false(records_certificate_for(f->store, csr, client, NOW - 3600, &out, &e));
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+	assert_int_equal(issue(f, 3, NOW), ERR_CONFLICT);
+	assert_int_equal(revoke_device(f), ERR_CONFLICT);
+}
+
+static void records_revoke__a_device_without_a_voucher__is_a_conflict(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(revoke_device(f), ERR_CONFLICT);
+	hold(f, NOW);
+	assert_int_equal(revoke_device(f), ERR_CONFLICT);
+	assert_int_equal(read_device(f).claim, CLAIM_PENDING);
+}
+
+static void records_keep_voucher__of_a_revoked_device__wants_a_new_approval(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	assert_int_equal(revoke_device(f), ERR_NONE);
+	assert_int_equal(try_to_keep_voucher(f, "voucher", ""), ERR_CONFLICT);
+	hold(f, NOW);
+	assert_int_equal(read_device(f).claim, CLAIM_PENDING);
+	assert_int_equal(try_to_keep_voucher(f, "voucher", ""), ERR_CONFLICT);
+	decide(f, 0, CLAIM_APPROVED);
+	assert_int_equal(try_to_keep_voucher(f, "voucher", ""), ERR_CONFLICT);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	assert_int_equal(try_to_keep_voucher(f, "voucher", ""), ERR_NONE);
+	assert_int_equal(read_device(f).state, DEVICE_VOUCHED);
+	assert_int_equal(issue(f, 2, NOW), ERR_NONE);
+	assert_int_equal(revoked_at(f, 1), NOW);
+	assert_int_equal(revoked_at(f, 2), 0);
+}
+
+/* A history that speaks against a device must not make it one that comes back by a better one. */
+static void records_judge_history__refused_of_a_revoked_device__stays_revoked(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(revoke_device(f), ERR_NONE);
+	assert_int_equal(judge(f, HISTORY_REFUSED), ERR_NONE);
+	assert_int_equal(read_device(f).state, DEVICE_REVOKED);
+	assert_int_equal(read_device(f).history, HISTORY_REFUSED);
+}
+
+static void records_revoke__a_rejected_device__stays_rejected(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_voucher(f, "voucher", "");
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	assert_int_equal(revoke_device(f), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_REJECTED);
+}
+
+static bool count_revoked(void *arg, const struct revoked_row *row, struct err *e)
+{
+	int *count = arg;
+
+	assert_string_equal(row->serial_hex, "0a");
+	assert_int_equal(row->revoked_at, NOW);
+	assert_int_equal(row->der.len, 1);
+	++*count;
+	return true;
+}
+
+static void records_list_revoked__what_ended_long_ago__is_left_out(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int count = 0;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(issue(f, 1, NOW - 5000), ERR_NONE);
+	assert_int_equal(issue(f, 2, NOW), ERR_NONE);
+	assert_true(records_list_revoked(f->store, 0, count_revoked, &count, &e));
+	assert_int_equal(count, 0);
+	assert_int_equal(revoke_device(f), ERR_NONE);
+	assert_true(records_list_revoked(f->store, NOW, count_revoked, &count, &e));
+	assert_int_equal(count, 1);
+	assert_true(records_list_revoked(f->store, NOW - 4000, count_revoked, &count, &e));
+	assert_int_equal(count, 3);
+}
+
+static enum err_kind keep_crl(struct fixture *f, int64_t number, const char *der)
+{
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	return wait(
+		f, records_keep_crl(&w, bytes_of_str("ski"), number, bytes_of_str(der), &e), &e);
+}
+
+static void records_keep_crl__a_number_that_was_used__is_a_conflict(void **state)
+{
+	struct fixture *f = *state;
+	BUF_AUTO struct buf der = BUF_INIT(100);
+	struct err e = ERR_INIT;
+	int64_t number;
+
+	assert_true(records_crl(f->store, bytes_of_str("ski"), &number, &der, &e));
+	assert_int_equal(number, 0);
+	assert_int_equal(keep_crl(f, 1, "one"), ERR_NONE);
+	assert_int_equal(keep_crl(f, 1, "another"), ERR_CONFLICT);
+	assert_int_equal(keep_crl(f, 2, "two"), ERR_NONE);
+	assert_true(records_crl(f->store, bytes_of_str("ski"), &number, &der, &e));
+	assert_int_equal(number, 2);
+	assert_string_equal(buf_str(&der), "two");
+	assert_true(records_crl(f->store, bytes_of_str("other"), &number, &der, &e));
+	assert_int_equal(number, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -641,6 +797,13 @@ int main(void)
 		T(records_sweep__the_journal__goes_up_to_a_head_and_begins_there),
 		T(records_list_claims__by_state__shows_those_only),
 		T(records_status__telemetry__is_kept_with_the_device),
+		T(records_revoke__a_device_with_certificates__takes_all_of_them),
+		T(records_revoke__a_device_without_a_voucher__is_a_conflict),
+		T(records_keep_voucher__of_a_revoked_device__wants_a_new_approval),
+		T(records_judge_history__refused_of_a_revoked_device__stays_revoked),
+		T(records_revoke__a_rejected_device__stays_rejected),
+		T(records_list_revoked__what_ended_long_ago__is_left_out),
+		T(records_keep_crl__a_number_that_was_used__is_a_conflict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
