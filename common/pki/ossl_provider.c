@@ -282,13 +282,25 @@ static bool wrap(OSSL_LIB_CTX *own, OSSL_LIB_CTX *handshake_ctx)
 	return slim.general != NULL;
 }
 
+/* OpenSSL walks all names it knows for each key it meets, and begins with those of every digest and
+ * cipher there is. With these, what certificates and key files may name is still found. */
+static bool shorten_lists(void)
+{
+	return OPENSSL_init_crypto(
+		       OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS, NULL) &&
+	       EVP_add_digest(EVP_sha1()) && EVP_add_digest(EVP_sha224()) &&
+	       EVP_add_digest(EVP_sha256()) && EVP_add_digest(EVP_sha384()) &&
+	       EVP_add_digest(EVP_sha512()) && EVP_add_cipher(EVP_aes_128_cbc()) &&
+	       EVP_add_cipher(EVP_aes_256_cbc()) && EVP_add_cipher(EVP_des_ede3_cbc());
+}
+
 bool ossl_provider_install(struct err *e)
 {
 	OSSL_LIB_CTX *own, *handshake_ctx;
 
 	if (slim.original)
 		return true;
-	own = OSSL_LIB_CTX_new();
+	own = shorten_lists() ? OSSL_LIB_CTX_new() : NULL;
 	handshake_ctx = OSSL_LIB_CTX_new();
 	if (wrap(own, handshake_ctx)) {
 		slim.handshake_ctx = handshake_ctx;
