@@ -29,6 +29,7 @@
 	4 /* per host and loop: one when the server speaks h2, 4 with HTTP/1.1 */
 #define IDLE_CONNECTIONS_MAX 64 /* kept open over all hosts of a loop */
 #define URL_MAX		     1024
+#define UPLOAD_BUFFER	     16384L /* its least; by default 64 kB are taken and given back each time */
 #define REASON_MAX	     200 /* of curl's own words */
 
 struct http_client {
@@ -287,6 +288,7 @@ static CURLcode set_request(struct fetch *f, const struct http_fetch *w, const c
 	SET(CURLOPT_PIPEWAIT, 1L);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)w->connect_ms);
 	SET(CURLOPT_TIMEOUT_MS, (long)w->timeout_ms);
 	if (strcmp(w->method, "POST") == 0) {
