@@ -352,6 +352,7 @@ void cert_free(struct cert *c)
 		return;
 	X509_free(atomic_load(&c->x509));
 	EVP_PKEY_free(c->key);
+	known_key_clear(&c->known);
 	free(c->extensions);
 	free(c->der);
 	free(c);
@@ -504,14 +505,21 @@ bool cert_same_key(const struct cert *a, const struct cert *b)
 bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data,
 	struct bytes signature, struct err *e)
 {
-	return signature_verify(c->key, sig_alg, data, signature, e);
+	struct known_key *known = (struct known_key *)(uintptr_t)&c->known;
+
+	if (known_key_accepts(known, sig_alg, data, signature))
+		return true;
+	if (!signature_verify(c->key, sig_alg, data, signature, e))
+		return false;
+	known_key_note(known, c->spki);
+	return true;
 }
 
 bool cert_signed_by(const struct cert *c, const struct cert *issuer, struct err *e)
 {
 	if (!bytes_equal(c->signature_alg, c->inner_alg) || c->signature.len == 0)
 		return err_set(e, ERR_UNAUTHENTICATED, "signature is not well formed");
-	return signature_verify(issuer->key, c->signature_alg, c->tbs, c->signature, e);
+	return cert_verify(issuer, c->signature_alg, c->tbs, c->signature, e);
 }
 
 bool cert_is_plain(const struct cert *c)

@@ -8,6 +8,7 @@
 
 #include "common/pki/cert.h"
 #include "common/pki/digest.h"
+#include "common/pki/known_key.h"
 #include "common/pki/name.h"
 
 struct cert_ext {
@@ -22,6 +23,7 @@ struct cert {
 	atomic_uint refs;
 	_Atomic(X509 *) x509; /* NULL until somebody needs it */
 	EVP_PKEY *key;
+	struct known_key known; /* the same key, when it signs a lot */
 	uint8_t *der;
 	size_t der_len;
 	uint8_t sha256[SHA256_LEN];

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verifying with kept multiples of a public key: see known_key.h. The arithmetic is OpenSSL's, the
+ * equation that of FIPS 186-5 §6.4.2; nothing in it is secret. A generator of one's own with its
+ * multiples is an old feature of OpenSSL's, and deprecated since 3.0; without it, no key is known.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "common/pki/known_key.h"
+
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/pki/digest.h"
+#include "common/pki/oid.h"
+#include "common/pki/ossl.h"
+#include "common/wire/der.h"
+
+#define P256_LEN       32
+#define P256_POINT_LEN 65
+
+/* SubjectPublicKeyInfo of a key on P-256 up to its point, uncompressed (RFC 5480) */
+static const uint8_t p256_head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce,
+	0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42,
+	0x00};
+static const struct bytes ecdsa_sha256 =
+	OCTETS(0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02);
+
+/* Two copies of the curve: one with its base point, one with the key's point in its place. */
+struct key_multiples {
+	EC_GROUP *of_base, *of_key;
+};
+
+/* How many there are in the process: file-scope state, for their memory is the process's. */
+static atomic_uint alive;
+
+static void multiples_free(struct key_multiples *m)
+{
+	if (!m)
+		return;
+	EC_GROUP_free(m->of_base);
+	EC_GROUP_free(m->of_key);
+	free(m);
+	atomic_fetch_sub(&alive, 1);
+}
+
+static bool take_point(struct key_multiples *m, struct bytes point)
+{
+	EC_POINT *q = EC_POINT_new(m->of_key);
+	bool ok = q && EC_POINT_oct2point(m->of_key, q, point.data, point.len, NULL) == 1 &&
+		  EC_GROUP_set_generator(
+			  m->of_key, q, EC_GROUP_get0_order(m->of_base), BN_value_one()) == 1 &&
+		  EC_GROUP_precompute_mult(m->of_key, NULL) == 1 &&
+		  EC_GROUP_have_precompute_mult(m->of_key) == 1;
+
+	EC_POINT_free(q);
+	return ok;
+}
+
+static struct key_multiples *multiples_new(struct bytes spki)
+{
+	struct err ignored = ERR_INIT;
+	struct key_multiples *m;
+
+	if (spki.len != sizeof(p256_head) + P256_POINT_LEN ||
+		memcmp(spki.data, p256_head, sizeof(p256_head)) != 0 ||
+		atomic_load(&alive) >= KNOWN_KEYS_MAX)
+		return NULL;
+	m = mem_new(sizeof(*m), &ignored);
+	if (!m)
+		return NULL;
+	atomic_fetch_add(&alive, 1);
+	m->of_base = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	m->of_key = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	if (m->of_base && m->of_key &&
+		take_point(m, bytes_of(spki.data + sizeof(p256_head), P256_POINT_LEN)))
+		return m;
+	multiples_free(m);
+	return NULL;
+}
+
+/* A failure is for good: the key goes on being verified as every key is. */
+void known_key_note(struct known_key *k, struct bytes spki)
+{
+	if (atomic_load(&k->proven) >= KNOWN_KEY_AFTER ||
+		atomic_fetch_add(&k->proven, 1) + 1 != KNOWN_KEY_AFTER)
+		return;
+	atomic_store(&k->multiples, multiples_new(spki));
+	ossl_forget();
+}
+
+void known_key_clear(struct known_key *k)
+{
+	multiples_free(atomic_load(&k->multiples));
+	memset(k, 0, sizeof(*k));
+}
+
+/* ---- the equation ---- */
+
+/* An INTEGER from 1 to order - 1, in DER. */
+static bool take_scalar(struct der *d, const BIGNUM *order, BIGNUM *out)
+{
+	struct err ignored = ERR_INIT;
+	struct der_tlv t;
+
+	if (!der_expect(d, DER_INTEGER, &t, "", &ignored) || t.content.len == 0 ||
+		t.content.len > P256_LEN + 1 || (t.content.p[0] & 0x80) ||
+		(t.content.len > 1 && t.content.p[0] == 0 && !(t.content.p[1] & 0x80)))
+		return false;
+	return BN_bin2bn(t.content.p, (int)t.content.len, out) && !BN_is_zero(out) &&
+	       BN_cmp(out, order) < 0;
+}
+
+/* Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER } */
+static bool take_signature(struct bytes der, const BIGNUM *order, BIGNUM *r, BIGNUM *s)
+{
+	struct err ignored = ERR_INIT;
+	struct der d = der_of(der);
+	struct der_tlv seq;
+
+	return der_expect(&d, DER_SEQUENCE, &seq, "", &ignored) && der_at_end(&d) &&
+	       take_scalar(&seq.content, order, r) && take_scalar(&seq.content, order, s) &&
+	       der_at_end(&seq.content);
+}
+
+/* x of u·G + v·Q, modulo the order. False: no such x, that is the point at infinity, or no memory.
+ */
+static bool sum_x(
+	const struct key_multiples *m, const BIGNUM *u, const BIGNUM *v, BIGNUM *x, BN_CTX *ctx)
+{
+	EC_POINT *a = EC_POINT_new(m->of_base), *b = EC_POINT_new(m->of_key);
+	bool ok = a && b && EC_POINT_mul(m->of_base, a, u, NULL, NULL, ctx) == 1 &&
+		  EC_POINT_mul(m->of_key, b, v, NULL, NULL, ctx) == 1 &&
+		  EC_POINT_add(m->of_base, a, a, b, ctx) == 1 &&
+		  EC_POINT_get_affine_coordinates(m->of_base, a, x, NULL, ctx) == 1 &&
+		  BN_nnmod(x, x, EC_GROUP_get0_order(m->of_base), ctx) == 1;
+
+	EC_POINT_free(a);
+	EC_POINT_free(b);
+	return ok;
+}
+
+static bool equation_holds(const struct key_multiples *m, const uint8_t hash[SHA256_LEN],
+	struct bytes signature, BN_CTX *ctx)
+{
+	const BIGNUM *order = EC_GROUP_get0_order(m->of_base);
+	BIGNUM *r = BN_CTX_get(ctx), *s = BN_CTX_get(ctx), *u = BN_CTX_get(ctx);
+	BIGNUM *v = BN_CTX_get(ctx), *x = BN_CTX_get(ctx);
+
+	return x && take_signature(signature, order, r, s) && BN_mod_inverse(s, s, order, ctx) &&
+	       BN_bin2bn(hash, SHA256_LEN, u) && BN_mod_mul(u, u, s, order, ctx) == 1 &&
+	       BN_mod_mul(v, r, s, order, ctx) == 1 && sum_x(m, u, v, x, ctx) && BN_cmp(x, r) == 0;
+}
+
+bool known_key_accepts(
+	struct known_key *k, struct bytes sig_alg, struct bytes data, struct bytes signature)
+{
+	const struct key_multiples *m = atomic_load(&k->multiples);
+	struct err ignored = ERR_INIT;
+	uint8_t hash[SHA256_LEN];
+	BN_CTX *ctx;
+	bool holds;
+
+	if (!m || !bytes_equal(sig_alg, ecdsa_sha256) || !digest_sha256(data, hash, &ignored))
+		return false;
+	ctx = BN_CTX_new();
+	if (!ctx)
+		return false;
+	BN_CTX_start(ctx);
+	holds = equation_holds(m, hash, signature, ctx);
+	BN_CTX_end(ctx);
+	BN_CTX_free(ctx);
+	ossl_forget();
+	return holds;
+}
