@@ -39,7 +39,6 @@ enum {
 	ISSUED_BY_DIGEST,
 	DEVICE_BY_DIGEST,
 	WAS_OWNER,
-	EVENTS_COUNT,
 	EVENTS_FULL,
 	EVENTS_ABRIDGED,
 	EVENTS_BY_SERIAL,
@@ -83,7 +82,6 @@ static const char *const statements[] = {
 			     " AND (expires_on IS NULL OR expires_on > $2)",
 	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
 	[WAS_OWNER] = "SELECT 1 FROM events WHERE device = $1 AND domain_key = $2 LIMIT 1",
-	[EVENTS_COUNT] = "SELECT count(*) FROM events WHERE device = $1",
 	[EVENTS_FULL] =
 		"SELECT date, e.domain_id, nonce, assertion, 1, " KEY_OF_SHARED
 		" FROM events AS e" JOIN_SHARED " WHERE device = $1 ORDER BY id DESC LIMIT $2",
@@ -371,14 +369,16 @@ static bool keep_event(void *arg, const struct store_row *r, struct err *e)
 bool records_audit_log(
 	struct store *s, int64_t device, int64_t full, struct audit_log *out, struct err *e)
 {
-	struct store_value v[] = {STORE_I(device), STORE_I(full)};
-	int64_t count = 0;
+	struct store_value v[] = {STORE_I(device), STORE_I(full + 1)};
+	int64_t rows = 0;
 
 	*out = (struct audit_log){.version = 1};
-	if (!store_read(s, EVENTS_COUNT, v, 1, keep_int, &count, NULL, e))
+	if (!store_read(s, EVENTS_FULL, v, 2, keep_event, out, &rows, e))
 		return false;
-	if (count <= full)
-		return store_read(s, EVENTS_FULL, v, 2, keep_event, out, NULL, e);
+	if (rows <= full)
+		return true;
+	audit_log_clear(out); /* more than are shown one by one */
+	*out = (struct audit_log){.version = 1};
 	return store_read(s, EVENTS_ABRIDGED, v, 1, keep_event, out, NULL, e);
 }
 
