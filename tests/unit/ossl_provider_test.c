@@ -3,6 +3,7 @@
  * certificates, chains and both ends of TLS; what is left out is refused. */
 #include "tests/unit/pki_fixture.h"
 
+#include <openssl/core_names.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
@@ -287,6 +288,90 @@ static void tls__every_group_and_suite__agrees(void **state)
 	free_pair(&p);
 }
 
+/* ---- keys as a handshake reads them ---- */
+
+static EVP_PKEY *read_in_handshake(const uint8_t *der, int len)
+{
+	return d2i_PUBKEY_ex(NULL, &der, len, ossl_provider_handshake_ctx(), NULL);
+}
+
+static void handshake__public_key_of_every_type__is_the_one_encoded(void **state)
+{
+	for (int t = 0; t < KEY_TYPE_COUNT; t++) {
+		EVP_PKEY *key = generate((enum key_type)t), *again;
+		uint8_t *der = NULL;
+		int len = i2d_PUBKEY(key, &der);
+
+		again = read_in_handshake(der, len);
+		assert_non_null(again);
+		assert_int_equal(EVP_PKEY_eq(key, again), 1);
+		assert_queue_empty();
+		EVP_PKEY_free(again);
+		EVP_PKEY_free(key);
+		OPENSSL_free(der);
+	}
+}
+
+static void handshake__signature_by_a_key_on_p256__is_judged(void **state)
+{
+	EVP_PKEY *key = generate(KEY_EC_P256), *again;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	uint8_t sig[128], *der = NULL;
+	size_t sig_len = sizeof(sig);
+	int len = i2d_PUBKEY(key, &der);
+
+	again = read_in_handshake(der, len);
+	assert_true(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key));
+	assert_true(EVP_DigestSign(ctx, sig, &sig_len, (const uint8_t *)"a", 1));
+	for (int i = 0; i < 2; i++, sig[sig_len - 1] ^= 1) {
+		EVP_MD_CTX_reset(ctx);
+		assert_true(EVP_DigestVerifyInit_ex(
+			ctx, NULL, "SHA256", ossl_provider_handshake_ctx(), NULL, again, NULL));
+		assert_int_equal(
+			EVP_DigestVerify(ctx, sig, sig_len, (const uint8_t *)"a", 1) == 1, i == 0);
+	}
+	ERR_clear_error();
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(again);
+	EVP_PKEY_free(key);
+	OPENSSL_free(der);
+}
+
+static void handshake__compressed_point__is_read(void **state)
+{
+	EVP_PKEY *key = generate(KEY_EC_P256), *again;
+	uint8_t *der = NULL;
+	int len;
+
+	assert_true(EVP_PKEY_set_utf8_string_param(
+		key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed"));
+	len = i2d_PUBKEY(key, &der);
+	assert_true(len < 91);
+	again = read_in_handshake(der, len);
+	assert_int_equal(EVP_PKEY_eq(key, again), 1);
+	EVP_PKEY_free(again);
+	EVP_PKEY_free(key);
+	OPENSSL_free(der);
+}
+
+static void handshake__point_off_the_curve__is_refused(void **state)
+{
+	EVP_PKEY *key = generate(KEY_EC_P256);
+	uint8_t *der = NULL;
+	int len = i2d_PUBKEY(key, &der);
+
+	der[len - 1] ^= 1;
+	assert_null(read_in_handshake(der, len));
+	der[len - 1] ^= 1;
+	memset(der + len - 64, 0xff, 32); /* x not below the prime */
+	assert_null(read_in_handshake(der, len));
+	memset(der + len - 64, 0, 64);
+	assert_null(read_in_handshake(der, len));
+	ERR_clear_error();
+	EVP_PKEY_free(key);
+	OPENSSL_free(der);
+}
+
 static void ossl_provider_install__twice__changes_nothing(void **state)
 {
 	struct err e = ERR_INIT;
@@ -311,6 +396,10 @@ int main(void)
 		cmocka_unit_test(chain_verify__keys_of_every_type__holds),
 		cmocka_unit_test(tls__keys_of_every_type_at_both_ends__agree),
 		cmocka_unit_test(tls__every_group_and_suite__agrees),
+		cmocka_unit_test(handshake__public_key_of_every_type__is_the_one_encoded),
+		cmocka_unit_test(handshake__signature_by_a_key_on_p256__is_judged),
+		cmocka_unit_test(handshake__compressed_point__is_read),
+		cmocka_unit_test(handshake__point_off_the_curve__is_refused),
 		cmocka_unit_test(ossl_provider_install__twice__changes_nothing),
 	};
 
