@@ -39,6 +39,7 @@ enum {
 	ISSUED_BY_DIGEST,
 	DEVICE_BY_DIGEST,
 	WAS_OWNER,
+	EVENTS_OF_ONE,
 	EVENTS_FULL,
 	EVENTS_ABRIDGED,
 	EVENTS_BY_SERIAL,
@@ -82,6 +83,9 @@ static const char *const statements[] = {
 			     " AND (expires_on IS NULL OR expires_on > $2)",
 	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
 	[WAS_OWNER] = "SELECT 1 FROM events WHERE device = $1 AND domain_key = $2 LIMIT 1",
+	/* Most devices had one owner; then there is nothing to be found out about the keys. */
+	[EVENTS_OF_ONE] = "SELECT date, domain_id, nonce, assertion, 1, NULL, domain_key"
+			  " FROM events WHERE device = $1 ORDER BY id DESC LIMIT $2",
 	[EVENTS_FULL] =
 		"SELECT date, e.domain_id, nonce, assertion, 1, " KEY_OF_SHARED
 		" FROM events AS e" JOIN_SHARED " WHERE device = $1 ORDER BY id DESC LIMIT $2",
@@ -366,19 +370,49 @@ static bool keep_event(void *arg, const struct store_row *r, struct err *e)
 	return audit_log_add(log, &ev, e);
 }
 
+struct one_key_reader {
+	struct audit_log *log;
+	uint8_t key[SHA256_LEN];
+	bool any, several;
+};
+
+/* Stops at the second key. */
+static bool keep_event_of_one(void *arg, const struct store_row *r, struct err *e)
+{
+	struct one_key_reader *to = arg;
+	struct bytes key = store_row_blob(r, 6);
+
+	if (!to->any && key.len == sizeof(to->key))
+		memcpy(to->key, key.data, key.len);
+	to->any = true;
+	to->several = !bytes_equal(key, bytes_of(to->key, sizeof(to->key)));
+	return !to->several && keep_event(to->log, r, e);
+}
+
+static void begin_log(struct audit_log *log)
+{
+	audit_log_clear(log);
+	*log = (struct audit_log){.version = 1};
+}
+
 bool records_audit_log(
 	struct store *s, int64_t device, int64_t full, struct audit_log *out, struct err *e)
 {
 	struct store_value v[] = {STORE_I(device), STORE_I(full + 1)};
+	struct one_key_reader one = {.log = out};
 	int64_t rows = 0;
 
 	*out = (struct audit_log){.version = 1};
-	if (!store_read(s, EVENTS_FULL, v, 2, keep_event, out, &rows, e))
+	if (!store_read(s, EVENTS_OF_ONE, v, 2, keep_event_of_one, &one, &rows, e))
 		return false;
+	if (one.several) {
+		begin_log(out);
+		if (!store_read(s, EVENTS_FULL, v, 2, keep_event, out, &rows, e))
+			return false;
+	}
 	if (rows <= full)
 		return true;
-	audit_log_clear(out); /* more than are shown one by one */
-	*out = (struct audit_log){.version = 1};
+	begin_log(out); /* more than are shown one by one */
 	return store_read(s, EVENTS_ABRIDGED, v, 1, keep_event, out, NULL, e);
 }
 

@@ -249,6 +249,23 @@ static void records_audit_log__long_history__keeps_the_newest_of_each_kind_with_
 	assert_int_equal(log.arbitrary, 0);
 }
 
+static void records_audit_log__long_history_of_one_owner__is_abridged_too(void **state)
+{
+	struct fixture *f = *state;
+
+	import(f, "SN-1", NULL, NULL);
+	for (int i = 1; i <= 3; i++)
+		record(f, (struct happening){.request = i, .domain = 1, .nonce = NONCE});
+	for (int64_t full = 2; full <= 3; full++) {
+		AUDIT_LOG_AUTO struct audit_log log = {0};
+
+		OK(records_audit_log(f->store, 1, full, &log, e));
+		assert_int_equal(log.event_count, full == 2 ? 1 : 3);
+		assert_int_equal(log.nonced_duplicates, full == 2 ? 2 : 0);
+		assert_string_equal(log.events[0].domain_id, "domain1");
+	}
+}
+
 /* Two keys under one identifier: each is told by its own hash, long or short the log.
  * req: R8995-MASA-034 */
 static void records_audit_log__borrowed_identifier__is_replaced_by_the_keys(void **state)
@@ -300,6 +317,7 @@ int main(void)
 		TEST(records_event_write__same_request_twice__is_one_event),
 		TEST(records_event_write__voucher_expired__is_recorded_again),
 		TEST(records_audit_log__long_history__keeps_the_newest_of_each_kind_with_counts),
+		TEST(records_audit_log__long_history_of_one_owner__is_abridged_too),
 		TEST(records_audit_log__borrowed_identifier__is_replaced_by_the_keys),
 		TEST(records_was_owner__key__decides_and_not_the_name),
 	};
