@@ -20,6 +20,7 @@ A target file (TOML):
     host = "localhost"                    # name or address in IDevIDs and in URLs for a pledge
     bind = "127.0.0.1"
     masa_port = 0                         # 0: any
+    flood_s = 60                          # how often a registrar's operator has it flood in GRASP
 
     [trust]                               # files the target's own side is known by
     voucher_anchors = "…/root.crt"        # a MASA: verifies its vouchers
@@ -28,6 +29,7 @@ A target file (TOML):
     [run]                                 # optional: without it the target is expected to be running
     start = "python3 start.py {state} …"  # in the foreground; ended with SIGTERM
     variants = ["known-owner"]            # other values of {variant}; the usual one is "plain"
+    log = "/var/log/acme.log"             # where it logs, when that is not what it writes to its outputs
     ready = "listening"                   # what it writes when it is up; else a TCP address has to answer
 
     [lacks]                               # what it cannot do, and says so; the reason is shown
@@ -65,6 +67,7 @@ from brski_peer.ports import free_port
 
 from .core import PROFILES, Broken, Skipped
 
+LOG = "target.log"
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
@@ -157,7 +160,7 @@ class Instance:
         self.state.mkdir(parents=True, exist_ok=True)
         self.ports = {}
         self.process = None
-        self.log_path = self.state / "target.log"
+        self.log_path = self.state / LOG  # of its outputs, and of what its admin does
 
     @property
     def name(self):
@@ -285,15 +288,20 @@ class Instance:
         """The exit code of a target that the suite has started and not stopped; None while it runs."""
         return self.process and self.process.poll()
 
+    def _log_file(self):
+        named = self.target.settings.get("run", {}).get("log")
+        return pathlib.Path(self.fill(named)) if named else self.log_path
+
     def log_size(self):
         """Octets that the target has written until now."""
-        return self.log_path.stat().st_size if self.log_path.exists() else 0
+        path = self._log_file()
+        return path.stat().st_size if path.exists() else 0
 
     def log(self, since=0):
         """What it has written since then, the last of it where it is very much."""
         size = self.log_size()
         if not size:
             return ""
-        with open(self.log_path, "rb") as f:
+        with open(self._log_file(), "rb") as f:
             f.seek(max(since, size - SAID_MAX))
             return f.read(SAID_MAX).decode(errors="replace")

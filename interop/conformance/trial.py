@@ -56,6 +56,19 @@ class Trial(TrialBase):
         if reason:
             self.skip(reason)
 
+    # -- what the target writes
+
+    def log_of(self, step, wait=True):
+        """What comes to the target's log while step() is done, or soon after it (wait); skips where none is
+        seen."""
+        if not self.instance.log():
+            self.skip("the target's log is not seen: it was not started by the suite, and [run] log names none")
+        before = self.instance.log_size()
+        step()
+        if wait:
+            self.in_time(lambda: self.instance.log_size() > before)
+        return self.instance.log(before)
+
     # -- judging
 
     def refused(self, reply, *wanted, why=""):

@@ -33,7 +33,8 @@ class PledgeTrial(Finding, Trial):
     that say proximity; renew, the device that has joined gets another certificate; est_enroll, the
     device knows EST but not BRSKI: it gets a certificate from {urls}, believing {implicit} (a PEM file of
     anchors it has from elsewhere), or, when that is empty, a CA with the SHA-256 {fingerprint} that its
-    operator confirms; est_renew, that device gets another one. trial_cloud.py says what join_cloud and
+    operator confirms; est_enroll_explicit, the same when its operator has switched {implicit} off; est_renew,
+    that device gets another one. trial_cloud.py says what join_cloud and
     join_cloud_patiently are, trial_finding.py what join_coap_discovery is.
     """
 

@@ -134,6 +134,17 @@ def owner_gets_a_nonceless_voucher_that_ends(t):
         t.need(fields.get("assertion") != "proximity", "the voucher says proximity, with no proof of it")
 
 
+@check("R8995-MASA-037", level=SHOULD, role="masa", profiles=RFC8995,
+       mutant="signs vouchers without a nonce with a key of their own")
+def vouchers_that_last_have_a_key_of_their_own(t):
+    """Who steals the key for vouchers with a nonce cannot make those without one: it is another key."""
+    t.variant("known-owner")
+    device = t.device(owner=t.lab.domain)
+    with t.registrar() as r:
+        usual, lasting = r.voucher(r.rvr(device)), r.voucher(r.nonceless(device), why="the owner asks")
+    t.need(forge.spki(usual.signer) != forge.spki(lasting.signer), "both are signed with the same key")
+
+
 @check("R8995-MASA-024", "A-08", level=SHOULD, role="masa", profiles=RFC8995,
        mutant="ends vouchers before the certificate they pin")
 def nonceless_voucher_ends_before_the_registrars_certificate(t):

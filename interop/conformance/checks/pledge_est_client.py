@@ -50,6 +50,27 @@ def server_under_a_public_ca_has_to_have_the_name(t):
     t.need(not wrong.requests, "a server with another name is asked for something")
 
 
+@check("TA-03", level=MUST, role="pledge", profiles=EST,
+       mutant="believes no anchors from elsewhere when they are switched off")
+def anchors_from_elsewhere_can_be_switched_off(t):
+    """An operator can have the device believe nobody but the CA itself: then the server that it would else have
+    known by a public CA is not asked for a certificate. (Action est_enroll_explicit.)"""
+    ca, anchors = public_ca(t)
+    t.joins(None, server_under(t, ca), action="est_enroll", implicit=anchors, fingerprint="")
+    server = server_under(t, ca)
+    t.need(not t.run(None, server, action="est_enroll_explicit", implicit=anchors, fingerprint="").joined, "it enrols")
+    t.need(not server.seen("simpleenroll"), "the server under the public CA is asked for a certificate")
+
+
+@check("ECA-10", level=MUST, role="pledge", profiles=EST, mutant="takes anchors from servers it knows only")
+def anchors_of_an_unknown_server_are_not_taken(t):
+    """What a server says in cacerts counts when the server is authenticated, or a human has confirmed it: one that
+    is neither does not make itself known that way, and gets no request for a certificate."""
+    _, anchors = public_ca(t)
+    t.need(not t.run(None, t.registrar, action="est_enroll", implicit=anchors, fingerprint="").joined, "it enrols")
+    t.need(not t.registrar.seen("simpleenroll"), "the unknown server is asked for a certificate")
+
+
 @check("TA-04", level=MUST, role="pledge", profiles=EST,
        mutant="asks for nothing but cacerts before it believes anybody")
 def without_anchors_there_is_cacerts_and_nothing_else(t):

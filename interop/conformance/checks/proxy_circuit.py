@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The circuit proxy for HTTPS (RFC 8995 §4): octets pass, nothing else happens to them."""
+import base64
 import os
+import secrets
 
 from ..core import MUST, SHOULD, check
 
@@ -18,6 +20,24 @@ def any_octets_pass_both_ways(t):
         for octets in (b"\x16\x03\x09no such version", os.urandom(1000)):
             sender.send(octets)
             t.equal(taker.take(len(octets)), octets, "what arrives")
+
+
+@check("R8995-JP-009", level=SHOULD, role="proxy", profiles=RFC8995, mutant="logs nothing of what it relays")
+def relayed_octets_are_not_in_the_log(t):
+    """What devices and registrars say to each other is not in the proxy's log, as it is or in digits."""
+    device, registrar = t.circuit()
+    told = secrets.token_hex(24).encode()
+
+    def tell():
+        for sender, taker in ((device, registrar), (registrar, device)):
+            sender.send(told)
+            t.equal(taker.take(len(told)), told, "what arrives")
+        device.half_close()
+        t.equal(registrar.ending(), "end", "what the registrar sees")
+    said = t.log_of(tell, wait=False)
+    plain = "".join(said.lower().replace(":", " ").split())
+    for form in (told.decode(), told.hex(), base64.b64encode(told).decode().lower()):
+        t.need(form not in plain, "what it has relayed is in the log")
 
 
 @check("R8995-JP-008", level=SHOULD, role="proxy", profiles=RFC8995, mutant="passes a half-close on")
@@ -43,6 +63,7 @@ def reset_passes(t):
        mutant="bounds the connections of one neighbour")
 def one_neighbour_cannot_have_every_connection(t):
     """State per client is bounded: of very many connections of one neighbour some are reset."""
+    t.circuit()
     devices = []
     try:
         for _ in range(MANY):

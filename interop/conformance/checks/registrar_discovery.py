@@ -3,6 +3,7 @@
 §3.5, §4.2)."""
 import contextlib
 import ipaddress
+import time
 import urllib.parse
 
 from brski_peer import grasp, links, mdns
@@ -84,6 +85,27 @@ def registrar_floods_an_objective_for_each_variation(t):
         t.need(set(values) <= VALUES and len(set(values)) == len(values), f"the values are {values}")
         for one in objectives:
             t.connect(one.port, host=str(one.address)).close()
+
+
+@check("R8995-REG-002", level=MUST, role="registrar", profiles=("rfc8995",), mutant="floods no more often than it is told")
+def registrar_floods_again_in_time(t):
+    """What M_FLOOD says holds for 180 s. It comes again before that, and not more often than the operator wants:
+    every 60 s, or what [suite] flood_s of the target file says."""
+    period_s = t.target.settings.get("suite", {}).get("flood_s", 60)
+    interface = t.target.settings.get("suite", {}).get("interface", t.target.suite_bind)
+    with announcing(t), grasp.Group(t.instance.address("grasp"), interface) as group:
+        came = {}
+        for said in group.floods(period_s * 2 + t.session.patience):
+            t.record("received", "M_FLOOD", str(said))
+            times = came.setdefault(str(said.objectives), [])
+            times.append(time.monotonic())
+            t.equal(said.ttl_ms, grasp.TTL_MS, "for how many milliseconds the flood holds")
+            if len(times) > 1:
+                break
+        t.need(came, "nothing is flooded")
+        gaps = [b - a for a, b in (times for times in came.values() if len(times) > 1)]
+        t.need(gaps, "it is not flooded again")
+        t.need(gaps[0] >= period_s / 2, f"it comes again after {gaps[0]:.1f} s; {period_s} s are configured")
 
 
 @check("DISC-REG-005", level=MUST, role="registrar", profiles=DISCOVERY, mutant="links with scheme and port")

@@ -366,6 +366,18 @@ def mandatory_operations_are_there(t):
             t.need(p.post_csr(b"", operation).status not in (404, 501), f"there is no {operation}")
 
 
+@check("ET-07", level=MUST, role="registrar", profiles=BOTH, mutant="has no label that is an operation's name")
+def operation_is_nobodys_label(t):
+    """Where a CA has a label it stands before the operation; the name of an operation is no label."""
+    with t.pledge(t.approved_device()) as p:
+        for label in ("cacerts", "csrattrs", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen"):
+            reply = p.connection.get(f"{EST}{label}/cacerts")
+            t.need(reply.status != 200 or reply.media_type != "application/pkcs7-mime",
+                   f"{EST}{label}/cacerts answers with certificates")
+            if reply.closed:
+                p.connection = t.pledge(t.approved_device()).connection
+
+
 @check("ET-09", "ENC-ALL-026", level=SHOULD, role="registrar", profiles=BOTH,
        mutant="keeps the connection after cacerts")
 def one_connection_is_enough(t):

@@ -2,6 +2,7 @@
 """An EST client that knows nothing of BRSKI (RFC 7030 §3.6, §4.1): it believes anchors it has from
 elsewhere, or a CA whose fingerprint a human confirms, until it has the anchors of the CA itself."""
 import hashlib
+import os
 
 from brski_peer import forge, tls_extensions, wire
 from brski_peer.certs import make_csr, new_key
@@ -44,7 +45,9 @@ class EstClient:
         if leads_to(chain[0], chain, self.anchors) or not (self.anchors or implicit):
             return
         if not leads_to(chain[0], chain, implicit):
-            raise Failed("Nobody known.")
+            if self.anchors or self.rule("takes anchors from servers it knows only"):
+                raise Failed("Nobody known.")
+            return
         if not has_name(chain[0], self.host) and self.rule("wants the server's name under anchors from elsewhere"):
             raise Failed("Another server.")
 
@@ -80,6 +83,12 @@ class EstClients:
     def enroll(self, key, certificate, urls, device_state, implicit, fingerprint="", **_more):
         client = EstClient(self.rule, forge.load(key, certificate), urls, forge.load_certs(implicit))
         return self.attempt(client, device_state, lambda: client.enroll(fingerprint))
+
+    def enroll_explicit(self, implicit, **words):
+        """With the anchors it has from elsewhere switched off."""
+        if self.rule("believes no anchors from elsewhere when they are switched off"):
+            implicit = os.devnull
+        return self.enroll(implicit=implicit, **words)
 
     def renew(self, device_state, **_more):
         client = self.known[str(device_state)]

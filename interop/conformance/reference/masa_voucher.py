@@ -24,6 +24,7 @@ def octets_of_nonce(nonce):
 class Vouchers:
     def __init__(self, masa):
         self.masa, self.rule, self.signer = masa, masa.rule, masa.lab.maker.signer
+        self.lasting = forge.certs.make_masa_signer(masa.lab.maker.issuing, "MASA of lasting vouchers")
         self.namesake = None  # a CA with the domain's key that is in nobody's chain
 
     def make(self, form, rvr, pvr, serial):
@@ -124,12 +125,14 @@ class Vouchers:
             return written(self, voucher.VOUCHER, fields, self.signer, self.signer.chain())
         if form is not CmsForm:
             return self.signed_in_cose(fields)
-        how = {}
+        how, signer = {}, self.signer
+        if "nonce" not in fields and self.rule("signs vouchers without a nonce with a key of their own"):
+            signer = self.lasting
         if not self.rule("names the type of its content"):
             how["content_type"] = cms.ID_DATA
         if not self.rule("sends its chain along"):
-            how["certs"] = [self.signer.cert]
-        octets = forge.sign_voucher(fields, self.signer, **how)
+            how["certs"] = [signer.cert]
+        octets = forge.sign_voucher(fields, signer, **how)
         return octets if self.rule("writes DER") else cms.to_ber(octets)
 
     def in_cose(self, rvr, pvr, kept):

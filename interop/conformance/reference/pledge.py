@@ -42,7 +42,7 @@ class ReferencePledge(Role):
                         "join_patiently": functools.partial(self.join, rounds=2), "renew": self.renew,
                         "join_proximity": functools.partial(self.join, policy="proximity")}
         plain = EstClients(lab, rules)
-        self.actions |= {"est_enroll": plain.enroll, "est_renew": plain.renew}
+        self.actions |= {"est_enroll": plain.enroll, "est_enroll_explicit": plain.enroll_explicit, "est_renew": plain.renew}
         self.enrolled = {}    # device_state → the identity it got
         self.roots = {}       # device_state → the domain's certificates
         self.usual_nonce = voucher.new_nonce()

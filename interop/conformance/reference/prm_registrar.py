@@ -36,7 +36,6 @@ class ReferencePrmRegistrar(Judgement, Role, Server):
         self.devices = {}  # serial → Client
         self.addresses = {"https": ("127.0.0.1", self.port)}
         self.actions = {"know_agent": self.know_agent}
-        self.log_path = folder / "target.log"
 
     def start(self):
         return Server.start(self)
@@ -55,8 +54,7 @@ class ReferencePrmRegistrar(Judgement, Role, Server):
         agent = forge.parse(request.peer_der).subject.rfc4514_string() if request.peer_der else "nobody"
         if not self.rule("logs who was there"):
             agent = serial = "somebody"
-        with open(self.log_path, "a", encoding="utf-8") as f:
-            f.write(f"{voucher.timestamp()} {what} of {serial} by {agent}\n")
+        self.write_log(f"{voucher.timestamp()} {what} of {serial} by {agent}")
 
     # -- HTTP
 

@@ -227,6 +227,8 @@ class Circuit:
         if octets:
             if octets.startswith(STRANGE_TLS) and not self.rule("does not look into what it relays"):
                 octets = octets.replace(STRANGE_TLS, b"\x16\x03\x01")
+            if not self.rule("logs nothing of what it relays"):
+                self.proxy.write_log(octets.hex())
             self.other[each].sendall(octets)
             return
         self.open.discard(each)

@@ -10,7 +10,7 @@ from brski_peer.server import Answer, Server
 from ..lab import Domain
 from ..trial_masa import leads_to
 from . import pledge_rules
-from .announce import RegistrarAnnounced
+from .announce import PERIOD_S, RegistrarAnnounced
 from .cmp_side import CmpSide
 from .est import Est
 from .forms import FORMS, REQUEST, CmsForm, Unreadable, names_certificate, proximity
@@ -42,6 +42,8 @@ class Client:
 class ReferenceRegistrar(Role, MasaLeg, Server):
     variants = ("asking", "older-devices", "self-signed", "rollover", "upstream", "announcing")
     profiles = ("rfc8995", "8366bis", "cbrski", "est", "est-coaps", "jws", "ae", "discovery")
+
+    options = {"suite": {"flood_s": PERIOD_S}}
 
     def __init__(self, lab, folder, rules, variant="plain", words=()):
         Role.__init__(self, lab, folder, rules, variant)
@@ -93,6 +95,10 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         super()._serve(raw, number)
 
     def handle(self, request):
+        given = request.header("authorization")
+        if given and self.rule("keeps credentials out of its log"):
+            given = "something in Authorization"
+        self.write_log(f"{request.method} {request.path} {given or ''}")
         answer = answered(self.route, request)
         in_words = (answer.content_type or "").startswith("text/")
         if answer.status >= 400 and in_words and not self.rule("says why it refuses"):
@@ -104,6 +110,9 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
                   BRSKI + "voucher_status": ("POST", self.voucher_status),
                   BRSKI + "enrollstatus": ("POST", self.enrollstatus), **self.est.routes(),
                   **self.cmp.routes()}
+        label, _, operation = request.path.removeprefix(EST).partition("/")
+        if {EST + label, EST + operation} <= set(routes) and not self.rule("has no label that is an operation's name"):
+            request.path = EST + operation
         if request.path not in routes:
             self.refuse("has nothing at other paths", True, 404, "There is nothing here.")
             return Answer(200)
@@ -308,4 +317,7 @@ class ReferenceRegistrar(Role, MasaLeg, Server):
         if not request.peer_der:
             raise Refused(403, "Show a certificate.")
         self.report(request)
+        kind = "IDevID" if leads_to(forge.parse(request.peer_der), [], [self.lab.maker.issuing.cert]) else "LDevID"
+        over = f" over {kind}" if self.rule("logs which certificate brought enrollstatus") else ""
+        self.write_log(f"enrollstatus{over}")
         return Answer(200 if self.rule("answers enrollstatus") else 500)

@@ -5,7 +5,7 @@ import traceback
 from brski_peer.server import text
 
 from ..core import Skipped
-from ..target import Instance, Target
+from ..target import LOG, Instance, Target
 
 
 class Rules:
@@ -61,6 +61,10 @@ class Role:
     def stop(self):
         pass
 
+    def write_log(self, line):
+        with open(self.folder / LOG, "a", encoding="utf-8") as f:
+            f.write(line + "\n")
+
 
 def answered(handler, request):
     """The handler's Answer, its refusal in words, or a 500 with what went wrong in the reference."""
@@ -92,6 +96,7 @@ class ReferenceInstance(Instance):
     def start(self):
         more = {"words": self.words} if self.words else {}
         self.role = self.target.kind(self.lab, self.state, self.target.rules, self.variant, **more).start()
+        self.role.write_log("started")
 
     def stop(self):
         self.role.stop()
