@@ -118,13 +118,13 @@ _registrarctl() {
 	_brski_begin "-s --socket -o --output --state --reason --manufacturer --last --after --anchors --expect"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
-	--state) _brski_words "pending approved rejected" "$cur" && return ;;
+	--state) _brski_words "pending approved preapproved rejected" "$cur" && return ;;
 	--reason | --manufacturer | --last | --after | --expect) return ;;
 	--anchors) _brski_paths -f "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
 	"") words="claims devices audit status" ;;
-	claims) words="list approve reject" ;;
+	claims) words="list approve reject import" ;;
 	devices) words="list show revoke" ;;
 	audit) words="list export verify" ;;
 	"audit list") words="--last --after" ;;
@@ -133,6 +133,10 @@ _registrarctl() {
 		words="--anchors --expect"
 		;;
 	"claims list") words="--state" ;;
+	"claims import"*)
+		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
+		words="--dry-run"
+		;;
 	"claims approve"*) words="--all --reason" ;;
 	"claims reject"*) words="--reason" ;;
 	"devices revoke"*) words="--manufacturer --reason" ;;

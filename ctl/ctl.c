@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "common/wire/json.h"
+#include "common/wire/media_type.h"
 #include "common/wire/percent.h"
 #include "ctl/internal.h"
 
-#define REPLY_MAX   (16 * 1024 * 1024) /* one page of a list, generously */
+#define REPLY_MAX   (64 * 1024 * 1024) /* a result for each row of the longest import */
 #define TIMEOUT_S   60L		       /* the daemon's own limit for an answer */
 #define URL_MAX_LEN 4096	       /* a path with the longest serial, percent-encoded */
 
@@ -112,9 +113,19 @@ static enum ctl_exit unreachable(const struct ctl *c, const char *about, CURLcod
 	return number == EACCES || number == EPERM ? CTL_NOT_ALLOWED : CTL_UNREACHABLE;
 }
 
-/* One exchange on the socket; the connection is kept for the next one. */
+static bool is_json(struct ctl *c)
+{
+	const char *type = NULL;
+
+	curl_easy_getinfo(c->curl, CURLINFO_CONTENT_TYPE, &type);
+	return media_type_is(type, "application/json");
+}
+
+/* One exchange on the socket; the connection is kept for the next one. *told: why it was refused is
+ * in the reply; set when the caller wants that. */
 static enum ctl_exit exchange(struct ctl *c, const char *about, const char *method,
-	const char *path, const char *content_type, struct bytes body, struct buf *reply)
+	const char *path, const char *content_type, struct bytes body, struct buf *reply,
+	bool *told)
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
 	char url[URL_MAX_LEN], type[160];
@@ -135,8 +146,9 @@ static enum ctl_exit exchange(struct ctl *c, const char *about, const char *meth
 	if (rc != CURLE_OK)
 		return unreachable(c, about, rc);
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (exit_of_status(status) == CTL_DONE)
-		return CTL_DONE;
+	*told = *told && exit_of_status(status) != CTL_DONE && is_json(c);
+	if (*told || exit_of_status(status) == CTL_DONE)
+		return exit_of_status(status);
 	return fail_about(c, about, exit_of_status(status),
 		reply->len ? buf_str(reply) : "the service refused without a reason");
 }
@@ -146,14 +158,15 @@ enum ctl_exit ctl_request(struct ctl *c, const char *about, const char *method, 
 {
 	BUF_AUTO struct buf text = BUF_INIT(REPLY_MAX);
 	struct err e = ERR_INIT;
-	enum ctl_exit code = exchange(c, about, method, path, content_type, body, &text);
+	bool told = reply != NULL;
+	enum ctl_exit code = exchange(c, about, method, path, content_type, body, &text, &told);
 
 	if (reply)
 		*reply = NULL;
-	if (code != CTL_DONE || !reply || text.len == 0)
+	if ((code != CTL_DONE && !told) || !reply || text.len == 0)
 		return code;
 	*reply = json_parse_object(buf_bytes(&text), &e);
-	return *reply ? CTL_DONE : fail_about(c, about, CTL_FAILED, e.text);
+	return *reply ? code : fail_about(c, about, CTL_FAILED, e.text);
 }
 
 enum ctl_exit ctl_request_json(struct ctl *c, const char *about, const char *method,

@@ -57,7 +57,8 @@ const char *ctl_option(const struct ctl *c, const char *name);
 /* Send one request. body may be empty; content_type goes with it. On CTL_DONE *reply is the JSON
  * object (json_decref; NULL for an empty 204 body). Otherwise one line saying why was printed to
  * stderr, beginning with `about` (a serial, an id) when that is not NULL, and the exit code that
- * stands for it is returned. reply may be NULL. */
+ * stands for it is returned; but a refusal that is a JSON object itself becomes *reply, with
+ * nothing printed. reply may be NULL. */
 enum ctl_exit ctl_request(struct ctl *c, const char *about, const char *method, const char *path,
 	const char *content_type, struct bytes body, json_t **reply);
 /* The same with a JSON body; body is borrowed. */
@@ -75,6 +76,8 @@ struct ctl_column {
 /* Fetch all pages of a list and print them as -o says; ids prints the first column alone.
  * columns end with a NULL title. */
 enum ctl_exit ctl_list(struct ctl *c, const char *path, const struct ctl_column *columns);
+/* Print items that came otherwise, an array of objects. */
+enum ctl_exit ctl_print_list(struct ctl *c, const json_t *items, const struct ctl_column *columns);
 /* Print one object: member per line (with -o table), or JSON. */
 enum ctl_exit ctl_print_object(struct ctl *c, const json_t *object);
 

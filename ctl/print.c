@@ -223,6 +223,13 @@ static enum ctl_exit fetch_all(struct ctl *c, const char *path, json_t *all, str
 	return CTL_DONE;
 }
 
+enum ctl_exit ctl_print_list(struct ctl *c, const json_t *items, const struct ctl_column *columns)
+{
+	struct err e = ERR_INIT;
+
+	return print_items(c, items, columns, &e) ? CTL_DONE : ctl_fail(c, "%s", e.text);
+}
+
 enum ctl_exit ctl_list(struct ctl *c, const char *path, const struct ctl_column *columns)
 {
 	JSON_AUTO json_t *all = json_array();
@@ -234,7 +241,7 @@ enum ctl_exit ctl_list(struct ctl *c, const char *path, const struct ctl_column 
 	code = fetch_all(c, path, all, &e);
 	if (code != CTL_DONE)
 		return code;
-	return print_items(c, all, columns, &e) ? CTL_DONE : ctl_fail(c, "%s", e.text);
+	return ctl_print_list(c, all, columns);
 }
 
 /* ---- objects ---- */

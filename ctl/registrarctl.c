@@ -6,6 +6,7 @@
 
 #include "common/wire/percent.h"
 #include "ctl/audit.h"
+#include "ctl/claims_import.h"
 #include "ctl/ctl.h"
 
 #define PATH_LEN_MAX 2048
@@ -168,7 +169,7 @@ static enum ctl_exit status_show(struct ctl *c, int argc, char **argv)
 }
 
 static const struct ctl_option list_options[] = {
-	{"state", "pending|approved|rejected"}, {NULL, NULL}};
+	{"state", "pending|approved|preapproved|rejected"}, {NULL, NULL}};
 static const struct ctl_option approve_options[] = {
 	{"all", NULL}, {"reason", "TEXT"}, {NULL, NULL}};
 static const struct ctl_option reject_options[] = {{"reason", "TEXT"}, {NULL, NULL}};
@@ -182,6 +183,9 @@ static const struct ctl_command commands[] = {
 		-1, approve_options, claims_approve},
 	{"claims", "reject", "ID…", "Do not let devices join, and refuse those that did.", 0, -1,
 		reject_options, claims_reject},
+	{"claims", "import", "FILE.csv|FILE.ndjson",
+		"Approve devices before they ask: all rows of the list, or none.", 1, 1,
+		claims_import_options, claims_import},
 	{"devices", "list", "", "Devices with a voucher or a certificate, or refused.", 0, 0, NULL,
 		devices_list},
 	{"devices", "show", "SERIAL", "One device: state, certificates, journal.", 1, 1, NULL,

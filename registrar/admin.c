@@ -13,6 +13,7 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/admin_audit.h"
+#include "registrar/admin_import.h"
 #include "registrar/admin_revoke.h"
 #include "registrar/records.h"
 #include "registrar/revoked.h"
@@ -57,8 +58,8 @@ static bool query_state(const struct call *c, enum claim_state *state, struct er
 	if (!percent_query(call_query(c), "state", &text, &present, e))
 		return err_prefix(e, "state");
 	if (present && (!claim_state_parse(buf_str(&text), state) || *state == CLAIM_NONE)) {
-		err_set(e, ERR_INPUT, "state is pending, approved or rejected");
-		return err_tell(e, "state is pending, approved or rejected.");
+		err_set(e, ERR_INPUT, "no such state");
+		return err_tell(e, "state is pending, approved, preapproved or rejected.");
 	}
 	return true;
 }
@@ -203,17 +204,6 @@ struct decision {
 	char reason[REASON_LEN_MAX + 1];
 };
 
-static void recount(struct registrar *r)
-{
-	struct err e = ERR_INIT;
-	int64_t pending;
-
-	if (records_count_pending(r->store, &pending, &e))
-		atomic_store(&r->pending_claims, pending);
-	else
-		log_err(&r->log, "count-failed", NULL, &e);
-}
-
 static void on_decided(void *arg, const int64_t *changed, const struct err *e)
 {
 	struct decision *d = arg;
@@ -235,7 +225,7 @@ static void on_decided(void *arg, const int64_t *changed, const struct err *e)
 			d->to == CLAIM_APPROVED ? "claim-approved" : "claim-rejected",
 			call_exchange(d->call), "claim", claim, "claims", count, "by", d->by,
 			"reason", d->reason[0] ? d->reason : NULL, NULL);
-		recount(d->r);
+		registrar_count_claims(d->r);
 		answer = json_pack("{ss sI}", "claim", claim_state_name(d->to), "changed",
 			(json_int_t)changed[0]);
 		admin_reply(d->call, d->r, answer);
@@ -389,6 +379,7 @@ static void status_show(struct call *c, void *app)
 const struct http_route admin_routes[] = {
 	{"GET", "/api/v1/status", status_show, 0, NULL},
 	{"GET", "/api/v1/claims", claims_list, 0, NULL},
+	{"POST", CLAIMS_PATH "import", claims_import, IMPORT_BODY_MAX, NULL},
 	{"POST", CLAIMS_PATH "*", claims_decide, ADMIN_BODY_MAX, NULL},
 	{"GET", "/api/v1/devices", devices_list, 0, NULL},
 	{"GET", DEVICES_PATH "*", devices_show, 0, NULL},

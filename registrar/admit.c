@@ -198,7 +198,10 @@ static bool (*const request_checks[])(const struct onboard *o, struct err *e) = 
 /* A device that has a certificate of ours asks to join: it was reset, or somebody has its key. */
 static void notice_return(const struct onboard *o)
 {
-	if (o->known.found && memcmp(o->known.idevid_sha256, o->idevid_sha256, SHA256_LEN) != 0)
+	static const uint8_t none[SHA256_LEN]; /* known, but it never asked: it is preapproved */
+
+	if (o->known.found && memcmp(o->known.idevid_sha256, none, SHA256_LEN) != 0 &&
+		memcmp(o->known.idevid_sha256, o->idevid_sha256, SHA256_LEN) != 0)
 		log_event(&o->r->log, LOG_LEVEL_WARNING, "alert-second-idevid",
 			call_exchange(o->call), "manufacturer", o->manufacturer->config->name,
 			"serial", o->serial, NULL);

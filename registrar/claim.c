@@ -9,7 +9,7 @@ enum claim_answer claim_decide(enum admit_policy admit, bool listed, enum claim_
 {
 	if (said == CLAIM_REJECTED)
 		return CLAIM_REFUSE;
-	if (said == CLAIM_APPROVED || listed)
+	if (said == CLAIM_APPROVED || said == CLAIM_PREAPPROVED || listed)
 		return CLAIM_ADMIT;
 	switch (admit) {
 	case ADMIT_ALL:

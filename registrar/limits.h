@@ -30,8 +30,10 @@
 #define SWEEP_HOLD_MS	       86400000 /* after the clock was set: time for a person to look */
 #define DRAIN_MS	       60000 /* above the longest [masa] timeout: what runs is finished */
 #define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
-#define ADMIN_LIST_MAX	       1000  /* rows of one page */
-#define JOURNAL_REASON_MAX     600   /* octets of why; an err has no more */
-#define REASON_LEN_MAX	       200   /* of a text a person gave */
+#define IMPORT_BODY_MAX	       (16 << 20) /* IMPORT_ROWS_MAX rows of 160 octets */
+#define IMPORT_ROWS_MAX	       100000	  /* one transaction: others wait seconds for the store */
+#define ADMIN_LIST_MAX	       1000	  /* rows of one page */
+#define JOURNAL_REASON_MAX     600	  /* octets of why; an err has no more */
+#define REASON_LEN_MAX	       200	  /* of a text a person gave */
 
 #endif

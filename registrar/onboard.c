@@ -302,12 +302,13 @@ static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
 	onboard_resume(o, &rejected);
 }
 
-/* A claim that was open is settled with the voucher: the configuration changed meanwhile. */
+/* A claim that was open is settled with the voucher: the configuration changed meanwhile. Or it was
+ * approved before the device asked, and was not counted. */
 static void on_voucher_kept(void *arg, const int64_t *changed, const struct err *e)
 {
 	struct onboard *o = arg;
 
-	if (changed && changed[0] == 1)
+	if (changed && changed[0] == 1 && o->known.claim == CLAIM_PENDING)
 		atomic_fetch_sub(&o->r->pending_claims, 1);
 	on_outcome(arg, changed, e);
 }

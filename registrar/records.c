@@ -12,7 +12,7 @@
 #include "registrar/records_sql.h"
 
 static const char *const claim_names[CLAIM_STATE_COUNT] = {
-	"none", "pending", "approved", "rejected"};
+	"none", "pending", "approved", "rejected", "preapproved"};
 static const char *const device_names[DEVICE_STATE_COUNT] = {
 	"new", "vouched", "enrolled", "refused", "revoked"};
 static const char *const history_names[HISTORY_STATE_COUNT] = {

@@ -14,7 +14,14 @@
 #include "common/pki/hash_chain.h"
 #include "common/run/store.h"
 
-enum claim_state { CLAIM_NONE, CLAIM_PENDING, CLAIM_APPROVED, CLAIM_REJECTED, CLAIM_STATE_COUNT };
+enum claim_state {
+	CLAIM_NONE,
+	CLAIM_PENDING,
+	CLAIM_APPROVED,
+	CLAIM_REJECTED,
+	CLAIM_PREAPPROVED, /* approved before the device asked; when it does: approved */
+	CLAIM_STATE_COUNT
+};
 enum device_state {
 	DEVICE_NEW,	 /* known, no voucher yet */
 	DEVICE_VOUCHED,	 /* has a voucher */
@@ -121,8 +128,8 @@ bool records_hold(const struct records_writer *w, const struct request_record *r
 bool records_touch(const struct records_writer *w, struct device_key key, int64_t at,
 	struct err *e) MUST_CHECK;
 /* A voucher is about to be delivered. registrar_request has len 0 when nobody needs it again.
- * changed[0] is 1 when a claim was open still: the configuration lets the device in by now, and
- * nobody has to decide any more. */
+ * changed[0] is 1 when a claim was settled with it: one still open, as the configuration lets the
+ * device in by now and nobody has to decide any more; or one that was approved before it asked. */
 bool records_keep_voucher(const struct records_writer *w, const struct request_record *r,
 	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
 	enum history_state history, const struct journal_entry *j, struct err *e) MUST_CHECK;
@@ -181,6 +188,31 @@ struct decision_record {
 };
 bool records_decide(
 	const struct records_writer *w, const struct decision_record *d, struct err *e) MUST_CHECK;
+
+/* Approval before a device asks. A list is JSON, [[manufacturer, serial, note or null, place], …],
+ * no device in it twice. */
+struct known_claim {
+	enum claim_state said;
+	enum device_state state;
+	bool seen; /* it has asked */
+};
+typedef bool records_known_fn(
+	void *arg, int64_t place, const struct known_claim *claim, struct err *e);
+/* Those of the list that are known here. */
+bool records_look_up(struct store *s, struct bytes list, records_known_fn *fn, void *arg,
+	struct err *e) MUST_CHECK;
+struct import_record {
+	struct bytes list;
+	int64_t count; /* of devices in it */
+	int64_t at;
+	const char *exchange, *by;
+	const char *summary; /* for the journal: what came, and from where */
+};
+/* All of them or none: each is preapproved, or approved where it has asked, and gets its line in
+ * the journal behind one of the import. ERR_CONFLICT: somebody decided about one of them already,
+ * or it is revoked. */
+bool records_import(
+	const struct records_writer *w, const struct import_record *i, struct err *e) MUST_CHECK;
 
 typedef bool records_journal_fn(void *arg, const struct journal_line *line, struct err *e);
 /* The newest entries of a serial-number, newest first. */

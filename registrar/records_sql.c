@@ -129,6 +129,10 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[FIND_BY_SERIAL] =
 		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
 	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
+	[READ_LISTED] =
+		"SELECT j.value ->> 3, d.claim, d.state, d.first_seen FROM json_each($1) AS j "
+		"CROSS JOIN device AS d "
+		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[READ_JOURNAL] = "SELECT " JOURNAL_COLUMNS
 			 " FROM journal WHERE serial = $1 ORDER BY id DESC LIMIT $2",
 	[LIST_JOURNAL] =
@@ -148,15 +152,17 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[ADD_DEVICE] = "INSERT INTO device "
 		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
 		       "subject) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM device), "
-		       "$1, $2, 0, 0, 0, $3, $4, $5) ON CONFLICT (manufacturer, serial) DO NOTHING",
+		       "$1, $2, 0, 0, 0, $3, $4, $5) ON CONFLICT (manufacturer, serial) "
+		       "DO UPDATE SET first_seen = excluded.first_seen, "
+		       "subject = excluded.subject WHERE device.first_seen = 0",
 	[HOLD_DEVICE] =
 		"UPDATE device SET claim = 1, idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
 		"registrar_request = NULL "
 		"WHERE manufacturer = $5 AND serial = $6 AND claim <= 1",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
-	[SETTLE_CLAIM] = "UPDATE device SET claim = 0 "
-			 "WHERE manufacturer = $1 AND serial = $2 AND claim = 1",
+	[SETTLE_CLAIM] = "UPDATE device SET claim = CASE claim WHEN 4 THEN 2 ELSE 0 END "
+			 "WHERE manufacturer = $1 AND serial = $2 AND claim IN (1, 4)",
 	[KEEP_VOUCHER] =
 		"UPDATE device SET state = 1, idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
@@ -200,6 +206,27 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			 "claim_at = $4, last_seen = $5 WHERE id = $6",
 	[DECIDE_PENDING] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
 			   "claim_at = $4, last_seen = $5 WHERE claim = 1 AND state <> 4",
+	[IMPORT_CLAIMS] =
+		"INSERT INTO device "
+		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
+		"claim_reason, claim_by, claim_at) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY "
+		"j.key), "
+		"j.value ->> 0, j.value ->> 1, 4, 0, 0, 0, 0, j.value ->> 2, $1, $2 "
+		"FROM json_each($3) AS j WHERE true ON CONFLICT (manufacturer, serial) "
+		"DO UPDATE SET claim = CASE WHEN first_seen = 0 THEN 4 ELSE 2 END, "
+		"claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
+		"claim_at = excluded.claim_at WHERE device.claim IN (0, 1) "
+		"AND device.state <> 4",
+	[NOTE_IMPORTED] =
+		"INSERT INTO journal "
+		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"j.key), "
+		"$1, $2, d.manufacturer, d.serial, $3, 'claim', "
+		"CASE d.claim WHEN 4 THEN 'preapproved' ELSE 'approved' END, d.claim_reason "
+		"FROM json_each($4) AS j CROSS JOIN device AS d "
+		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[ADD_JOURNAL] = "INSERT INTO journal "
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "

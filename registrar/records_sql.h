@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The statements behind records.h by name; only the files records*.c include
- * this. */
+/* The statements behind records.h by name; only records*.c include this. */
 #ifndef REGISTRAR_RECORDS_SQL_H
 #define REGISTRAR_RECORDS_SQL_H
 
@@ -18,6 +17,7 @@ enum statement {
 	LIST_DEVICES,
 	FIND_BY_SERIAL,
 	FIND_BY_ID,
+	READ_LISTED,
 	READ_JOURNAL,
 	LIST_JOURNAL,
 	LAST_JOURNAL,
@@ -41,6 +41,8 @@ enum statement {
 	NOTE_DECISIONS,
 	DECIDE_CLAIM,
 	DECIDE_PENDING,
+	IMPORT_CLAIMS,
+	NOTE_IMPORTED,
 	ADD_JOURNAL,
 	ADD_HEAD,
 	REVOKE_DEVICE,

@@ -209,18 +209,25 @@ struct http_client *registrar_masa_client(struct registrar *r, const struct loop
 
 /* ---- Ageing out ---- */
 
+void registrar_count_claims(struct registrar *r)
+{
+	struct err e = ERR_INIT;
+	int64_t pending;
+
+	if (records_count_pending(r->store, &pending, &e))
+		atomic_store(&r->pending_claims, pending);
+	else
+		log_err(&r->log, "count-failed", NULL, &e);
+}
+
 static void on_swept(void *arg, const int64_t *changed, const struct err *e)
 {
 	struct registrar *r = arg;
-	struct err failure = ERR_INIT;
-	int64_t pending;
 
 	if (e)
 		log_err(&r->log, "sweep-failed", NULL, e);
-	else if (!records_count_pending(r->store, &pending, &failure))
-		log_err(&r->log, "sweep-failed", NULL, &failure);
 	else
-		atomic_store(&r->pending_claims, pending);
+		registrar_count_claims(r);
 	loop_timer_arm(&r->sweep, SWEEP_MS);
 }
 

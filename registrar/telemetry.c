@@ -105,7 +105,7 @@ static bool record(struct report *p, struct err *e)
 
 static bool known_device(const struct report *p, struct err *e)
 {
-	if (p->device.found)
+	if (p->device.found && p->device.last_seen)
 		return true;
 	err_set(e, ERR_NOT_FOUND, "\"%s\" never asked for a voucher", p->client.serial);
 	return err_tell(e, "This device has not asked for a voucher.");

@@ -43,6 +43,7 @@ struct store_op {
 	struct store_value params[STORE_PARAMS_MAX]; /* copied when handed over */
 	size_t param_count;
 	bool must_change; /* when no row changes, roll this transaction back with ERR_CONFLICT */
+	int64_t rows;	  /* not 0: the same when not exactly so many change */
 };
 
 struct store_schema {

@@ -388,7 +388,7 @@ static bool run_op(struct store *s, const struct store_op *op, int64_t *changed,
 	*changed = ok && !sqlite3_stmt_readonly(st->stmt) ? sqlite3_changes64(db) : 0;
 	sqlite3_reset(st->stmt);
 	sqlite3_clear_bindings(st->stmt);
-	if (ok && op->must_change && *changed == 0)
+	if (ok && ((op->must_change && *changed == 0) || (op->rows && *changed != op->rows)))
 		return err_set(e, ERR_CONFLICT, "store: the record is not in the state expected");
 	return ok;
 }

@@ -6,6 +6,7 @@
 #include "common/pki/idevid.h"
 #include "common/wire/base64.h"
 #include "common/wire/csv.h"
+#include "registrar/import.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_round_trip(const struct csv_row *row)
@@ -42,12 +43,34 @@ static void check_issuer(const char *text)
 			id.data >= octets.data && id.data + id.len <= octets.data + octets.len);
 }
 
+static bool is_acme(const void *arg, const char *name)
+{
+	return strcmp(name, "acme") == 0;
+}
+
+/* `registrarctl claims import`: whatever is taken has what a claim needs. */
+static void check_import(const char *type, struct bytes text)
+{
+	IMPORT_AUTO struct import in;
+	struct err e = ERR_INIT;
+	bool ok = import_read(&in, type, text, is_acme, NULL, &e);
+
+	fuzz_check_promises(ok, &e);
+	for (size_t i = 0; ok && i < in.count; i++)
+		if (in.rows[i].result == IMPORT_BAD)
+			FUZZ_REQUIRE(in.rows[i].why);
+		else
+			FUZZ_REQUIRE(is_acme(NULL, in.rows[i].manufacturer) && *in.rows[i].serial);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct csv reader = csv_of(bytes_of(data, len));
 	int issuer = -1;
 	bool end = false, first = true;
 
+	check_import(IMPORT_CSV, bytes_of(data, len));
+	check_import(IMPORT_NDJSON, bytes_of(data, len));
 	while (!end) {
 		CSV_ROW_AUTO struct csv_row row = CSV_ROW_INIT;
 		struct err e = ERR_INIT;

@@ -826,7 +826,9 @@ def make_csv():
     seeds("csv", [
         "serial,idevid_issuer,owner\nA-1,BBgwFoAUAAAAAAAAAAAAAAAAAAAAAAAAAAA=,Acme\n", "\ufeffserial\r\nA-1\r\n\r\nA-2\r\n", "Serial,\"own\"\"er\"\n\"a,b\",\"c\nd\"\n",
         "serial\n\"unfinished", "serial\n\"a\"b\n", "serial\na\"b\n", "serial\n" + "," * 70 + "\n", "serial\n" + "x" * 17000 + "\nA-2\n", "", "\n\n", ",\n", "\"\"\n", "a\rb\n",
-        "serial\na\0b\nA-2\n", "idevid_issuer\nAAAA\nMBaAFAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAECAwQFBgcICQoLDA0ODxAREhM=\n!\n"])
+        "serial\na\0b\nA-2\n", "idevid_issuer\nAAAA\nMBaAFAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAECAwQFBgcICQoLDA0ODxAREhM=\n!\n",
+        "manufacturer,serial,note,site\nacme,A-1,order 7,x\nacme,A-1,,\nacme, A-2,,\nacne,A-3,,\nacme,\x1b,,\nacme,A-4,,,\n",
+        "{\"manufacturer\":\"acme\",\"serial\":\"A-1\",\"note\":\"n\",\"site\":1}\n\n[]\n{\"manufacturer\":\"acme\",\"serial\":7}\n{\"manufacturer\":\"acme\",\"serial\":\"A-1\"}"])
 
 
 def make_core_link():

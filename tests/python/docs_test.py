@@ -294,9 +294,10 @@ def complete(tmp_path, *words):
 @pytest.mark.parametrize("line, offered", [
     ("registrarctl |", {"audit", "claims", "devices", "status"}),
     ("registrarctl cl|", {"claims"}),
-    ("registrarctl claims |", {"list", "approve", "reject"}),
+    ("registrarctl claims |", {"list", "approve", "reject", "import"}),
+    ("registrarctl claims import de|", {"devices.csv"}),
     ("registrarctl -s x.sock claims a|", {"approve"}),
-    ("registrarctl claims list --state p|", {"pending"}),
+    ("registrarctl claims list --state p|", {"pending", "preapproved"}),
     ("registrarctl claims list --state = re|", {"rejected"}),
     ("registrarctl claims approve --a|", {"--all"}),
     ("registrarctl claims reject --r|", {"--reason"}),
@@ -343,8 +344,8 @@ def test_completion__offers_every_option_and_no_others(tmp_path, program):
     lines = {
         "brski-certs": [[c] for c in ("manufacturer", "masa", "idevid")],
         "brski-voucher": [["inspect"]],
-        "registrarctl": [["claims", "list"], ["claims", "approve"], ["audit", "list"],
-                         ["audit", "verify"], ["devices", "revoke"]],
+        "registrarctl": [["claims", "list"], ["claims", "approve"], ["claims", "import"],
+                         ["audit", "list"], ["audit", "verify"], ["devices", "revoke"]],
     }.get(program, [[]])
     offered = set().union(*(complete(tmp_path, program, *line, "--") for line in lines))
     assert {word for word in offered if word.startswith("--")} == long_options(usage_of(program))

@@ -613,7 +613,98 @@ static void records_status__telemetry__is_kept_with_the_device(void **state)
 	assert_int_equal(journal_lines(f), 2);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* ---- import ---- */
+
+static enum err_kind import(struct fixture *f, const char *list, int64_t count)
+{
+	const struct records_writer w = writer(f);
+	const struct import_record i = {bytes_of_str(list), count, NOW, "x-1", "unix:uid=0", "all"};
+	struct err e = ERR_INIT;
+
+	return wait(f, records_import(&w, &i, &e), &e);
+}
+
+static const char ours[] = "[[\"acme\",\"SN-1\",\"order 7\",0]]";
+
+static void records_import__of_an_unknown_device__is_preapproved_until_it_joins(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int64_t pending = -1;
+
+	assert_int_equal(import(f, ours, 1), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_PREAPPROVED);
+	assert_int_equal(read_device(f).last_seen, 0);
+	assert_true(records_count_pending(f->store, &pending, &e));
+	assert_int_equal(pending, 0);
+	assert_int_equal(journal_lines(f), 1);
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+	assert_int_equal(read_device(f).last_seen, NOW);
+}
+
+static void records_import__of_a_device_that_waits__approves_it(void **state)
+{
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	assert_int_equal(import(f, ours, 1), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+}
+
+static void records_import__with_one_decided_about__changes_nothing(void **state)
+{
+	static const enum claim_state decided[] = {CLAIM_APPROVED, CLAIM_REJECTED};
+	struct fixture *f = *state;
+	struct device_record other;
+	struct err e = ERR_INIT;
+
+	hold(f, NOW);
+	for (size_t i = 0; i < sizeof(decided) / sizeof(*decided); i++) {
+		decide(f, read_device(f).id, decided[i]);
+		assert_int_equal(
+			import(f, "[[\"acme\",\"SN-2\",null,0],[\"acme\",\"SN-1\",null,1]]", 2),
+			ERR_CONFLICT);
+		assert_int_equal(read_device(f).claim, decided[i]);
+		assert_true(
+			records_device(f->store, (struct device_key){"acme", "SN-2"}, &other, &e));
+		assert_false(other.found);
+	}
+}
+
+struct looked_up {
+	int rows;
+	int64_t place;
+	struct known_claim claim;
+};
+
+static bool note_known(void *arg, int64_t place, const struct known_claim *claim, struct err *e)
+{
+	struct looked_up *l = arg;
+
+	*l = (struct looked_up){l->rows + 1, place, *claim};
+	return true;
+}
+
+static void records_look_up__a_list__tells_of_those_known(void **state)
+{
+	static const char list[] =
+		"[[\"acme\",\"SN-0\",null,4],[\"acme\",\"SN-1\",null,5],[\"a\",\"SN-1\",null,6]]";
+	struct fixture *f = *state;
+	struct looked_up l = {0};
+	struct err e = ERR_INIT;
+
+	assert_int_equal(import(f, ours, 1), ERR_NONE);
+	assert_true(records_look_up(f->store, bytes_of_str(list), note_known, &l, &e));
+	assert_int_equal(l.rows, 1);
+	assert_int_equal(l.place, 5);
+	assert_int_equal(l.claim.said, CLAIM_PREAPPROVED);
+	assert_false(l.claim.seen);
+	keep_voucher(f, "voucher", "");
+	assert_true(records_look_up(f->store, bytes_of_str(list), note_known, &l, &e));
+	assert_true(l.claim.seen);
+	assert_int_equal(l.claim.state, DEVICE_VOUCHED);
+}
 
 /* ---- revocation ---- */
 
@@ -771,6 +862,7 @@ static void records_keep_crl__a_number_that_was_used__is_a_conflict(void **state
 	assert_int_equal(number, 0);
 }
 
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -804,6 +896,10 @@ int main(void)
 		T(records_revoke__a_rejected_device__stays_rejected),
 		T(records_list_revoked__what_ended_long_ago__is_left_out),
 		T(records_keep_crl__a_number_that_was_used__is_a_conflict),
+		T(records_import__of_an_unknown_device__is_preapproved_until_it_joins),
+		T(records_import__of_a_device_that_waits__approves_it),
+		T(records_import__with_one_decided_about__changes_nothing),
+		T(records_look_up__a_list__tells_of_those_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

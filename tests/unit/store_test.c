@@ -189,6 +189,19 @@ static void store_write_wait__must_change_changes_nothing__is_a_conflict(void **
 	assert_int_equal(count(f->store), 1);
 }
 
+static void store_write_wait__other_than_the_rows_expected__is_a_conflict(void **state)
+{
+	struct fixture *f = *state;
+	struct store_op op = add(1, "a");
+
+	op.rows = 2;
+	assert_false(store_write_wait(f->store, &op, 1, NULL, &f->e));
+	assert_int_equal(f->e.kind, ERR_CONFLICT);
+	assert_int_equal(count(f->store), 0);
+	op.rows = 1;
+	assert_true(store_write_wait(f->store, &op, 1, NULL, &f->e));
+}
+
 static void store_write_wait__wrong_number_of_values__is_a_bug_and_harmless(void **state)
 {
 	struct fixture *f = *state;
@@ -576,6 +589,7 @@ int main(void)
 		TEST(store_write_wait__null_and_empty__are_told_apart),
 		TEST(store_write_wait__second_step_fails__first_is_undone),
 		TEST(store_write_wait__must_change_changes_nothing__is_a_conflict),
+		TEST(store_write_wait__other_than_the_rows_expected__is_a_conflict),
 		TEST(store_write_wait__wrong_number_of_values__is_a_bug_and_harmless),
 		TEST(store_write_wait__import_of_many_steps__is_one_transaction),
 		TEST(store_write__many_at_once__answer_on_the_loop_and_fail_alone),

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A supplier's list on its way into the store: read (import.c), compared with what is known, then
+ * all of it written in one transaction or nothing. */
+#include "registrar/admin_import.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/net/status.h"
+#include "common/wire/hex.h"
+#include "common/wire/json.h"
+#include "common/wire/percent.h"
+#include "registrar/admin_answer.h"
+#include "registrar/import.h"
+#include "registrar/records.h"
+
+#define LIST_MAX  (2 * IMPORT_BODY_MAX) /* the rows as JSON: quotes, escapes, places */
+#define REPLY_MAX (3 * IMPORT_BODY_MAX) /* the same with the names of the members */
+
+struct job {
+	struct registrar *r;
+	struct call *call;
+	bool dry_run;
+	struct import list;
+	size_t counts[IMPORT_RESULT_COUNT];
+	char by[CALL_PEER_MAX];
+};
+
+static void job_free(struct job *j)
+{
+	import_clear(&j->list);
+	free(j);
+}
+
+/* ---- The answer ---- */
+
+static bool add_json(struct buf *out, json_t *value, struct err *e)
+{
+	bool ok = value ? json_format(value, out, e)
+			: err_set(e, ERR_NO_MEMORY, "no memory for an answer");
+
+	json_decref(value);
+	return ok;
+}
+
+static bool add_result(struct buf *out, const struct import_row *row, struct err *e)
+{
+	return add_json(out,
+		json_pack("{sI ss ss ss ss*}", "line", (json_int_t)row->line, "manufacturer",
+			row->manufacturer, "serial", row->serial, "result",
+			import_result_name(row->result), "reason", row->why),
+		e);
+}
+
+static bool add_results(struct buf *out, const struct import *list, struct err *e)
+{
+	const char *separator = "";
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct import_row *row = &list->rows[i];
+
+		if (list->bad && row->result != IMPORT_BAD)
+			continue;
+		if (!buf_append_str(out, separator, e) || !add_result(out, row, e))
+			return false;
+		separator = ",";
+	}
+	return true;
+}
+
+static json_t *summary(const struct job *j)
+{
+	json_t *s = json_pack("{sb sI}", "imported", !j->dry_run && !j->list.bad, "rows",
+		(json_int_t)j->list.count);
+	json_t *ignored = json_array();
+
+	for (size_t i = 0; i < IMPORT_RESULT_COUNT; i++)
+		json_object_set_new(s, import_result_name((enum import_result)i),
+			json_integer((json_int_t)j->counts[i]));
+	for (size_t i = 0; i < j->list.ignored_count; i++)
+		json_array_append_new(ignored, json_string(j->list.ignored[i]));
+	json_object_set_new(s, "ignored_columns", ignored);
+	return s;
+}
+
+static bool format_answer(const struct job *j, struct buf *out, struct err *e)
+{
+	return buf_append_str(out, "{\"results\":[", e) && add_results(out, &j->list, e) &&
+	       buf_append_str(out, "],\"summary\":", e) && add_json(out, summary(j), e) &&
+	       buf_append_str(out, "}", e);
+}
+
+static void answer(struct job *j)
+{
+	BUF_AUTO struct buf text = BUF_INIT(REPLY_MAX);
+	struct err e = ERR_INIT;
+	int status = status_of(j->list.bad ? ERR_INPUT : ERR_NONE);
+
+	if (format_answer(j, &text, &e))
+		call_reply(j->call, status, "application/json", buf_bytes(&text));
+	else
+		call_reply_err(j->call, &j->r->log, "admin-failed", &e);
+	job_free(j);
+}
+
+/* ---- What is known ---- */
+
+static bool add_place(struct buf *out, const struct import *list, size_t place, struct err *e)
+{
+	const struct import_row *row = &list->rows[place];
+
+	return (out->len == 1 || buf_append_str(out, ",", e)) &&
+	       add_json(out,
+		       json_pack("[sss?I]", row->manufacturer, row->serial, row->note,
+			       (json_int_t)place),
+		       e);
+}
+
+/* The rows that would change something, as records.h has them. */
+static bool format_list(const struct import *list, struct buf *out, struct err *e)
+{
+	if (!buf_append_str(out, "[", e))
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		enum import_result result = list->rows[i].result;
+
+		if ((result == IMPORT_PREAPPROVED || result == IMPORT_APPROVED) &&
+			!add_place(out, list, i, e))
+			return false;
+	}
+	return buf_append_str(out, "]", e);
+}
+
+static bool note_known(void *arg, int64_t place, const struct known_claim *claim, struct err *e)
+{
+	struct import *list = arg;
+	struct import_row *row = &list->rows[place];
+
+	switch (claim->said) {
+	case CLAIM_NONE:
+	case CLAIM_PENDING:
+		row->result = claim->seen ? IMPORT_APPROVED : IMPORT_PREAPPROVED;
+		if (claim->state == DEVICE_REVOKED)
+			row->result = IMPORT_REVOKED;
+		break;
+	case CLAIM_APPROVED:
+	case CLAIM_PREAPPROVED:
+		row->result = IMPORT_UNCHANGED;
+		break;
+	case CLAIM_REJECTED:
+		row->result = IMPORT_REJECTED;
+		break;
+	case CLAIM_STATE_COUNT:
+		return err_set(e, ERR_BUG, "a claim without a state");
+	}
+	return true;
+}
+
+static bool look_up(struct job *j, struct err *e)
+{
+	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX);
+
+	if (!format_list(&j->list, &rows, e) ||
+		!records_look_up(j->r->store, buf_bytes(&rows), note_known, &j->list, e))
+		return false;
+	for (size_t i = 0; i < j->list.count; i++)
+		j->counts[j->list.rows[i].result]++;
+	return true;
+}
+
+/* ---- Writing ---- */
+
+static void log_import(const struct job *j)
+{
+	char rows[24], changed[24];
+
+	snprintf(rows, sizeof(rows), "%zu", j->list.count);
+	snprintf(changed, sizeof(changed), "%zu",
+		j->counts[IMPORT_PREAPPROVED] + j->counts[IMPORT_APPROVED]);
+	log_event(&j->r->log, LOG_LEVEL_INFO, "claims-imported", call_exchange(j->call), "rows",
+		rows, "changed", changed, "by", j->by, NULL);
+}
+
+static void on_imported(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct job *j = arg;
+	struct err why;
+
+	if (!e) {
+		log_import(j);
+		registrar_count_claims(j->r);
+		answer(j);
+		return;
+	}
+	why = *e;
+	if (why.kind == ERR_CONFLICT)
+		err_tell(&why, "Claims were decided about meanwhile; nothing was imported.");
+	call_reply_err(j->call, &j->r->log, "admin-failed", &why);
+	job_free(j);
+}
+
+/* Which octets came, so that the list can be found again. */
+static bool describe(const struct job *j, char out[REASON_LEN_MAX + 1], struct err *e)
+{
+	uint8_t sha256[SHA256_LEN];
+	char hex[2 * SHA256_LEN + 1];
+
+	if (!digest_sha256(call_body(j->call), sha256, e))
+		return false;
+	hex_encode(bytes_of(sha256, SHA256_LEN), hex);
+	snprintf(out, REASON_LEN_MAX + 1, "%zu preapproved, %zu approved, of %zu rows; SHA-256 %s",
+		j->counts[IMPORT_PREAPPROVED], j->counts[IMPORT_APPROVED], j->list.count, hex);
+	return true;
+}
+
+static bool write_claims(struct job *j, size_t changes, struct err *e)
+{
+	const struct records_writer w = {j->r->store, call_loop(j->call), on_imported, j};
+	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX);
+	char text[REASON_LEN_MAX + 1];
+
+	snprintf(j->by, sizeof(j->by), "%s", call_peer(j->call)->address);
+	return describe(j, text, e) && format_list(&j->list, &rows, e) &&
+	       records_import(&w,
+		       &(struct import_record){
+			       .list = buf_bytes(&rows),
+			       .count = (int64_t)changes,
+			       .at = registrar_now(j->r),
+			       .exchange = call_exchange(j->call),
+			       .by = j->by,
+			       .summary = text,
+		       },
+		       e);
+}
+
+/* ---- The request ---- */
+
+static bool is_manufacturer(const void *arg, const char *name)
+{
+	const struct registrar_setup *s = arg;
+
+	for (size_t i = 0; i < s->manufacturer_count; i++)
+		if (strcmp(s->manufacturers[i].config->name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool read_request(struct job *j, struct err *e)
+{
+	BUF_AUTO struct buf dry_run = BUF_INIT(8);
+	struct registrar_setup *s;
+	bool ok;
+
+	if (!percent_query(call_query(j->call), "dry_run", &dry_run, &j->dry_run, e))
+		return err_prefix(e, "dry_run");
+	if (j->dry_run && strcmp(buf_str(&dry_run), "1") != 0)
+		return err_set(e, ERR_INPUT, "dry_run is 1 or not there");
+	s = registrar_setup_take(j->r);
+	ok = import_read(&j->list, call_header(j->call, "Content-Type"), call_body(j->call),
+		is_manufacturer, s, e);
+	registrar_setup_free(s);
+	return ok && look_up(j, e);
+}
+
+void claims_import(struct call *c, void *app)
+{
+	struct err e = ERR_INIT;
+	struct job *j = mem_new(sizeof(*j), &e);
+	size_t changes;
+
+	if (!j) {
+		call_reply_err(c, &((struct registrar *)app)->log, "admin-failed", &e);
+		return;
+	}
+	j->r = app;
+	j->call = c;
+	if (read_request(j, &e)) {
+		changes = j->counts[IMPORT_PREAPPROVED] + j->counts[IMPORT_APPROVED];
+		if (j->list.bad || j->dry_run || changes == 0) {
+			answer(j);
+			return;
+		}
+		if (write_claims(j, changes, &e))
+			return;
+	}
+	call_reply_err(c, &j->r->log, "admin-failed", &e);
+	job_free(j);
+}

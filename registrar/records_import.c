@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Claims that are approved before their devices ask, as records.h has them: a list goes to the
+ * store as one JSON text, so that any number of rows is two statements. */
+#include "registrar/records.h"
+#include "registrar/records_sql.h"
+
+struct known_reader {
+	records_known_fn *fn;
+	void *arg;
+};
+
+static bool known_row(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct known_reader *reader = arg;
+	const struct known_claim claim = {
+		.said = (enum claim_state)store_row_int(r, 1),
+		.state = (enum device_state)store_row_int(r, 2),
+		.seen = store_row_int(r, 3) != 0,
+	};
+
+	return reader->fn(reader->arg, store_row_int(r, 0), &claim, e);
+}
+
+static struct store_value list_value(struct bytes list)
+{
+	return (struct store_value){.type = STORE_TEXT, .octets = list};
+}
+
+bool records_look_up(
+	struct store *s, struct bytes list, records_known_fn *fn, void *arg, struct err *e)
+{
+	struct known_reader reader = {fn, arg};
+
+	return READ(s, READ_LISTED, known_row, &reader, e, list_value(list));
+}
+
+bool records_import(const struct records_writer *w, const struct import_record *i, struct err *e)
+{
+	const struct store_op ops[] = {
+		{.statement = IMPORT_CLAIMS,
+			.params = {store_text(i->by), STORE_I(i->at), list_value(i->list)},
+			.param_count = 3,
+			.rows = i->count},
+		{.statement = ADD_JOURNAL,
+			.params = {STORE_I(i->at), store_text(i->exchange), store_text(NULL),
+				store_text(NULL), store_text(i->by), store_text("import"),
+				store_text("done"), store_text(i->summary)},
+			.param_count = 8},
+		{.statement = NOTE_IMPORTED,
+			.params = {STORE_I(i->at), store_text(i->exchange), store_text(i->by),
+				list_value(i->list)},
+			.param_count = 4,
+			.rows = i->count},
+	};
+
+	return store_write(w->store, ops, sizeof(ops) / sizeof(*ops), w->loop, w->done, w->arg, e);
+}

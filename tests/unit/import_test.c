@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Suppliers' lists: each row is judged, and what is no list is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registrar/import.h"
+
+static bool is_acme(const void *arg, const char *name)
+{
+	return strcmp(name, "acme") == 0;
+}
+
+static bool take(struct import *in, const char *type, const char *text, struct err *e)
+{
+	*e = (struct err)ERR_INIT;
+	return import_read(in, type, bytes_of_str(text), is_acme, NULL, e);
+}
+
+static void import_read__csv__has_its_rows(void **state)
+{
+	IMPORT_AUTO struct import in;
+	struct err e;
+
+	assert_true(take(&in, "text/csv; charset=utf-8",
+		"Note,SERIAL,Manufacturer,site\nn,S-1,acme,x\n\n,S-2,acme\n", &e));
+	assert_int_equal(in.count, 2);
+	assert_int_equal(in.bad, 0);
+	assert_string_equal(in.rows[0].manufacturer, "acme");
+	assert_string_equal(in.rows[0].serial, "S-1");
+	assert_string_equal(in.rows[0].note, "n");
+	assert_null(in.rows[1].note);
+	assert_int_equal(in.rows[1].line, 4);
+	assert_int_equal(in.rows[1].result, IMPORT_PREAPPROVED);
+	assert_int_equal(in.ignored_count, 1);
+	assert_string_equal(in.ignored[0], "site");
+}
+
+static void import_read__json_lines__have_their_rows(void **state)
+{
+	IMPORT_AUTO struct import in;
+	struct err e;
+
+	assert_true(take(&in, IMPORT_NDJSON,
+		"{\"manufacturer\":\"acme\",\"serial\":\"S-1\",\"a\":1}\r\n \n"
+		"{\"serial\":\"S-2\",\"manufacturer\":\"acme\",\"note\":\"n\",\"a\":2}",
+		&e));
+	assert_int_equal(in.count, 2);
+	assert_int_equal(in.bad, 0);
+	assert_string_equal(in.rows[1].note, "n");
+	assert_int_equal(in.rows[1].line, 3);
+	assert_int_equal(in.ignored_count, 1);
+}
+
+static void import_read__a_device_twice__is_taken_once(void **state)
+{
+	IMPORT_AUTO struct import in;
+	struct err e;
+
+	assert_true(
+		take(&in, IMPORT_CSV, "manufacturer,serial\nacme,B\nacme,A\nacme,B\nacme,B\n", &e));
+	assert_int_equal(in.rows[0].result, IMPORT_PREAPPROVED);
+	assert_int_equal(in.rows[1].result, IMPORT_PREAPPROVED);
+	assert_int_equal(in.rows[2].result, IMPORT_UNCHANGED);
+	assert_int_equal(in.rows[3].result, IMPORT_UNCHANGED);
+}
+
+static const char *const bad_rows[] = {
+	"acme,",
+	",S",
+	"Acme,S",
+	"acme, S",
+	"acme,S ",
+	"acme,S,n,more",
+	"acme,\"S\"x",
+	"acme,S\x1b[m",
+	"acme,S\xff",
+	"acme,S,n\x07",
+};
+
+static void import_read__a_bad_row__says_why_and_the_others_are_read(void **state)
+{
+	for (size_t i = 0; i < sizeof(bad_rows) / sizeof(*bad_rows); i++) {
+		IMPORT_AUTO struct import in;
+		char text[200];
+		struct err e;
+
+		snprintf(text, sizeof(text), "manufacturer,serial,note\nacme,A,\n%s\nacme,B,\n",
+			bad_rows[i]);
+		assert_true(take(&in, IMPORT_CSV, text, &e));
+		if (in.count != 3 || in.bad != 1 || in.rows[1].result != IMPORT_BAD)
+			fail_msg("row %zu", i);
+		assert_int_equal(in.rows[1].line, 3);
+		assert_true(strlen(in.rows[1].why) > 0);
+		assert_int_equal(in.rows[2].result, IMPORT_PREAPPROVED);
+	}
+}
+
+static void import_read__lengths__are_bounded(void **state)
+{
+	char serial[140], text[400], note[210];
+	struct err e;
+
+	memset(serial, 's', sizeof(serial));
+	memset(note, 'n', sizeof(note));
+	for (int over = 0; over < 2; over++) {
+		IMPORT_AUTO struct import in;
+
+		snprintf(text, sizeof(text), "manufacturer,serial,note\nacme,%.*s,\nacme,S,%.*s\n",
+			128 + over, serial, 200 + over, note);
+		assert_true(take(&in, IMPORT_CSV, text, &e));
+		assert_int_equal(in.bad, 2 * over);
+	}
+}
+
+static void import_read__no_list__is_refused(void **state)
+{
+	static const struct {
+		const char *type, *text;
+		enum err_kind kind;
+	} refused[] = {
+		{IMPORT_CSV, "", ERR_INPUT},
+		{IMPORT_CSV, "serial\nS\n", ERR_INPUT},
+		{IMPORT_CSV, "acme,S\n", ERR_INPUT},
+		{"application/json", "{}", ERR_UNSUPPORTED_TYPE},
+		{NULL, "manufacturer,serial\n", ERR_UNSUPPORTED_TYPE},
+	};
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		IMPORT_AUTO struct import in;
+		struct err e;
+
+		assert_false(take(&in, refused[i].type, refused[i].text, &e));
+		assert_int_equal(e.kind, refused[i].kind);
+	}
+}
+
+static void import_read__more_rows_than_it_takes__is_too_large(void **state)
+{
+	static const char head[] = "manufacturer,serial\n", row[] = "acme,S\n";
+	IMPORT_AUTO struct import in;
+	BUF_AUTO struct buf text = BUF_INIT(1 << 20);
+	struct err e = ERR_INIT;
+
+	assert_true(buf_append_str(&text, head, &e));
+	for (int i = 0; i <= IMPORT_ROWS_MAX; i++)
+		assert_true(buf_append_str(&text, row, &e));
+	assert_false(import_read(&in, IMPORT_CSV, buf_bytes(&text), is_acme, NULL, &e));
+	assert_int_equal(e.kind, ERR_TOO_LARGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(import_read__csv__has_its_rows),
+		cmocka_unit_test(import_read__json_lines__have_their_rows),
+		cmocka_unit_test(import_read__a_device_twice__is_taken_once),
+		cmocka_unit_test(import_read__a_bad_row__says_why_and_the_others_are_read),
+		cmocka_unit_test(import_read__lengths__are_bounded),
+		cmocka_unit_test(import_read__no_list__is_refused),
+		cmocka_unit_test(import_read__more_rows_than_it_takes__is_too_large),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
