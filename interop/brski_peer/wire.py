@@ -12,7 +12,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
-HEAD_MAX = 256 * 1024  # octets of a status line and headers, or of a chunk's first line
+HEAD_MAX = 8 << 20     # octets of all headers; a check of pledges sends 4 MB of them
 BODY_MAX = 16 << 20    # of a body: nothing of BRSKI or EST comes near
 INTERIM_MAX = 10       # answers 100 before the real one
 SENT_AT_ONCE = 65536

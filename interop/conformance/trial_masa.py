@@ -22,6 +22,11 @@ class MasaTrial(Trial):
         """As an IDevID names it."""
         return "{}:{}".format(*self.instance.address("https"))
 
+    def serves(self):
+        device = self.device()
+        with self.registrar() as r:
+            return r.ask(r.rvr(device)).status == 200
+
     # -- devices
 
     def new_device(self, manufacturer=None, **idevid):

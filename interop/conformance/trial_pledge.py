@@ -42,6 +42,10 @@ class PledgeTrial(Finding, Trial):
         super().__init__(subject, session)
         self._registrar = self._coap_registrar = None
 
+    def serves(self):
+        return self.run().joined or bool(self.target.settings.get("pledge", {}).get("coaps")
+                                         and self.run(None, self.coap_registrar).joined)
+
     # -- registrars
 
     @property

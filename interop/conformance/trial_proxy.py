@@ -114,6 +114,9 @@ class ProxyTrial(Trial):
             yield instance
             self.forget_the_past()  # so that the proxy has nothing to wait for
 
+    def serves(self):
+        return "circuit" not in self.target.settings.get("address", {"circuit": None}) or bool(self.circuit())
+
     # -- announcements
 
     def group(self, kind):

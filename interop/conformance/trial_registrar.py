@@ -27,6 +27,14 @@ class RegistrarTrial(CoapsSteps, Trial):
         self.masa.requests.clear()
         self.watch(self.masa, "the MASA")
 
+    def serves(self):
+        device = self.approved_device()
+        if "https" in self.target.settings.get("address", {"https": None}):
+            with self.pledge(device) as p:
+                return p.request_voucher().status == 200
+        with self.coap_pledge(device) as p:
+            return p.request_voucher().said.startswith("2.")
+
     # -- devices
 
     def device(self, manufacturer=None, masa_url=None, **idevid):

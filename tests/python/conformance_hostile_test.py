@@ -9,6 +9,7 @@ import time
 import pytest
 
 from brski_peer import wire
+from brski_peer.server import Server, text
 from conformance import core, report, runner
 from conformance.lab import Lab
 from conformance.target import SAID_MAX, Target
@@ -30,8 +31,8 @@ def endless(start, again, pause=0.0):
 LIES = {
     "drips": (endless(b"", b"H", 0.05), TimeoutError),
     "drips headers": (endless(HEAD, b"A: b\r\n", 0.05), TimeoutError),
-    "has one header without an end": (endless(HEAD + b"A: ", b"b" * 65536), wire.TooMuch),
-    "has headers without an end": (endless(HEAD, b"A: b\r\n" * 10000), wire.TooMuch),
+    "has one header without an end": (endless(HEAD + b"A: ", b"b" * 65536), (wire.TooMuch, TimeoutError)),
+    "has headers without an end": (endless(HEAD, b"A: b\r\n" * 10000), (wire.TooMuch, TimeoutError)),
     "has chunks without an end": (endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
                                           b"100000\r\n" + b"x" * 0x100000 + b"\r\n"), wire.TooMuch),
     "announces a gigabyte": (endless(HEAD + b"Content-Length: 1000000000\r\n\r\n", b"x" * 65536), wire.TooMuch),
@@ -166,3 +167,24 @@ def test_target_that_does_not_start_again_breaks_the_checks_after(tmp_path):
     with session(tmp_path, run={"start": start, "ready": "up"}, do={"ask": "sleep 0.5"}) as run:
         verdicts = [run.run(check).verdict for check in (asks, looks, looks)]
     assert verdicts == ["failed", "broken", "broken"]
+
+
+# -- what shows nothing
+
+@a_check
+def refuses(t):
+    """For a test only."""
+    with t.registrar() as r:
+        t.refused(r.ask(b""))
+
+
+@pytest.mark.parametrize("code, verdict", [(403, "skipped"), (200, "failed")])
+def test_refusal_of_who_refuses_everybody_shows_nothing(tmp_path, code, verdict):
+    with session(tmp_path, address={"https": "127.0.0.1:{port:https}"}) as run:
+        shown = run.lab.maker.make_tls("localhost")
+        server = Server(shown.cert_path, shown.key_path, run.variant("plain").address("https")[1], any_client=True)
+        server.handle = lambda _request: text(code, "no\n")
+        with server:
+            result = run.run(refuses)
+    assert result.verdict == verdict
+    assert verdict == "failed" or "no honest peer" in result.reason
