@@ -90,7 +90,8 @@ def chain_of(tls):
 
 class Server:
     """handle(request) decides. client_anchors (PEM files) make it ask for a client certificate that
-    they lead to; any_client, for a certificate of anybody. observer(request, answer) is told of all.
+    they lead to; any_client, for a certificate of anybody. observer(request, answer) is told of all,
+    handshake_observer(why) of each TLS handshake that fails.
     Without a certificate of its own it speaks HTTP in the clear.
     """
 
@@ -111,6 +112,7 @@ class Server:
         if any_client:
             ask_anybody(self.context)
         self.observer = lambda request, answer: None
+        self.handshake_observer = lambda why: None
         self.server_names = []  # the SNI of every handshake, None when it was absent
         self.hellos = []  # {number: octets} of the extensions of every ClientHello
         self.context.sni_callback = lambda _s, name, _c: self.server_names.append(name)
@@ -207,6 +209,7 @@ class Server:
             tls = self.secured(raw)
         except (ssl.SSLError, OSError) as e:
             self.handshake_errors.append(str(e))
+            self.handshake_observer(str(e))
             raw.close()
             return
         finally:

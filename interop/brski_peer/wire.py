@@ -197,7 +197,7 @@ class Connection:
 
     def _head(self):
         version, status, reason = (self._line().split(" ", 2) + [""])[:3]
-        assert version == "HTTP/1.1", version[:40]
+        assert version == "HTTP/1.1", f"the answer begins with {version[:40]!r} instead of HTTP/1.1"
         reply, size = Reply(int(status), reason), 0
         while line := self._line():
             size += len(line)

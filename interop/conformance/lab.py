@@ -141,6 +141,7 @@ class Lab:
     def __init__(self, directory):
         self.directory = pathlib.Path(directory).resolve()
         os.makedirs(self.directory, exist_ok=True)
+        self.made_now = not (self.directory / MANUFACTURERS[0]).exists()  # nobody else can know it yet
         self.maker, self.cautious, self.stranger = (
             Manufacturer(self.directory / name) for name in MANUFACTURERS)
         self.domain, self.other_domain = (Domain(self.directory / name) for name in DOMAINS)

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: interop/brski-conformance."""
 import argparse
+import contextlib
+import os
 import pathlib
+import re
+import shlex
 import signal
 import sys
 import tempfile
@@ -11,6 +15,8 @@ from .core import PROFILES, ROLES, Broken, Result
 from .lab import Lab
 from .target import read_target
 
+USUAL_LAB = "brski-lab"  # in the current directory
+ROOM = 256 << 10         # octets that a report needs at least
 OURS = pathlib.Path(__file__).resolve().parents[1] / "targets"
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 USAGE = """\
@@ -22,9 +28,17 @@ brski-conformance selftest                          test the suite on its own ro
 brski-conformance scenarios                         whole sites of this repository's programs, good days and bad
 brski-conformance [ROLE] --list                     what is covered by which check, and what is not
 
-Exit codes: 0 nothing failed, 1 something failed, 2 the run could not be made.
+Exit codes: 0 nothing failed, 1 something failed, 2 nothing could be tested, or not all (interrupted).
 The last line is 'N passed, N failed, N skipped'.
 """
+
+
+def regex(text):
+    try:
+        re.compile(text)
+    except re.error as e:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {e}") from e
+    return text
 
 
 def arguments(argv):
@@ -33,7 +47,7 @@ def arguments(argv):
     p.add_argument("target", nargs="?", help="a target file or an address")
     p.add_argument("--profile", action="append", choices=PROFILES, default=[],
                    help="only checks of this profile; may be given several times")
-    p.add_argument("-k", dest="pattern", metavar="REGEX", help="only checks whose id or rows match")
+    p.add_argument("-k", dest="pattern", metavar="REGEX", type=regex, help="only checks whose id or rows match")
     p.add_argument("--strict", action="store_true", help="a SHOULD that is not fulfilled fails")
     p.add_argument("--report", metavar="DIR", help="leave results, evidence and logs there")
     p.add_argument("--compare", metavar="DIR", help="say what changed since the run reported there")
@@ -71,8 +85,10 @@ def main(argv=None):
     except (Broken, OSError) as e:
         print(f"brski-conformance: {e}", file=sys.stderr)
         return runner.UNUSABLE
-    parser.print_usage(sys.stderr)
-    return runner.UNUSABLE
+    except KeyboardInterrupt:
+        print("brski-conformance: interrupted", file=sys.stderr)
+        return runner.UNUSABLE
+    parser.error("what is to be tested? A role, ours, lab, selftest or scenarios")
 
 
 # -- coverage
@@ -97,30 +113,65 @@ def list_coverage(options):
 # -- runs
 
 def make_lab(options):
-    lab = Lab(options.lab or "brski-lab")
-    print(f"{lab.directory}: the manufacturer's root is {lab.maker.file('root.crt')}")
-    return 0
+    lab = Lab(options.lab or USUAL_LAB)
+    print(f"""{lab.directory} is ready. Tell your implementation (interop/README.md, "Your own implementation"):
+registrar  devices of {lab.maker.file('root.crt')} may join; its MASA's TLS certificate has this root, too
+           devices of {lab.cautious.file('root.crt')} wait for an admin; their MASA is the same one
+MASA       devices of {lab.maker.file('root.crt')} are its own
+pledge     vouchers lead to {lab.maker.file('anchors.crt')}""")
+    return runner.PASSED
+
+
+def lab_for(target, options, scratch):
+    """The one that is named; for a target that runs already the usual one, if it is there; else a new one."""
+    usual = pathlib.Path(USUAL_LAB)
+    if options.lab or target.runs_already() and usual.is_dir():
+        return Lab(options.lab or usual)
+    return Lab(scratch / "lab")
+
+
+def prepare(options):
+    """What would be a pity to find out after minutes."""
+    build = pathlib.Path(os.environ.get("BUILD", README.parent / "build"))
+    if not options.target and not (build / "brski-certs").exists():
+        raise Broken("our programs are not built: run make, or name a target")
+    if options.compare and not list(pathlib.Path(options.compare).glob("**/results.json")):
+        raise Broken(f"no run was reported in {options.compare}: it has no results.json")
+    if options.report:
+        try:
+            os.makedirs(options.report, exist_ok=True)
+            with tempfile.TemporaryFile(dir=options.report) as f:
+                f.write(b"." * ROOM)
+        except OSError as e:
+            raise Broken(f"no report can be left in {options.report}: {e.strerror}") from e
 
 
 def test(options):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(runner.UNUSABLE))  # what was started is stopped then, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is ended
+    prepare(options)
     with tempfile.TemporaryDirectory(prefix="brski-conformance-") as scratch:
         scratch = pathlib.Path(scratch)
-        lab = Lab(options.lab or scratch / "lab")
         roles = ROLES if options.what == "ours" else [options.what]
         missing = [r for r in roles if not options.target and not (OURS / f"{r}.toml").exists()]
         results, reports = nobody(missing, options), []
         for role in roles:
             if role in missing:
                 continue
-            target = read_target(options.target or OURS / f"{role}.toml")
+            target = read_target(options.target or OURS / f"{role}.toml", options.profile)
+            lab = lab_for(target, options, scratch)
             done = test_role(role, target, lab, scratch, options, len(roles) > 1)
             reports.append((role, role, target.name, done))
             results += done
         if options.report and len(roles) > 1:
             report.write_index(options.report, reports)
+        if not results:
+            raise Broken("no check matches: see --list")
+        passed, failed, _ = runner.counts(results, options.strict)
+        if not passed and not failed:
+            print("\n".join(runner.reasons_of_skips(results)))
         print(runner.summary(results, options.strict))
-        return runner.FAILED if runner.counts(results, options.strict)[1] else runner.PASSED
+        done = passed and not getattr(options, "incomplete", False)
+        return runner.FAILED if failed else runner.PASSED if done else runner.UNUSABLE
 
 
 def nobody(roles, options):
@@ -131,12 +182,20 @@ def nobody(roles, options):
     return [Result(check, "skipped", "nothing of ours has this role") for check in chosen]
 
 
+def command(role, options):
+    """What is typed to see it again."""
+    words = [sys.argv[0], role, options.target, *(["--lab", options.lab] if options.lab else [])]
+    return shlex.join(word for word in words if word)
+
+
 def test_role(role, target, lab, scratch, options, several):
     """One target. With several, each has a folder of its own in the report."""
     folder = pathlib.Path(options.report, role if several else "") if options.report else None
     if role not in runner.TRIALS:
         raise Broken(f"there are no checks of the role {role} yet")
-    chosen = runner.choose(role, options.profile, options.pattern)
+    if target.role not in (None, role):
+        raise Broken(f"{options.target} describes a {target.role}, no {role}")
+    chosen, results, interrupted = runner.choose(role, options.profile, options.pattern), [], False
     print(f"{role}: {target.name}, {len(chosen)} checks", flush=True)
 
     def tell(result):
@@ -145,18 +204,39 @@ def test_role(role, target, lab, scratch, options, several):
         if options.verbose or result.verdict not in ("passed", "skipped") or sys.stdout.isatty():
             print(runner.line(result), flush=True)
     with runner.Session(role, target, lab, scratch / role) as session:
-        results = runner.run(session, chosen, tell, folder)
+        try:
+            session.greet()
+            if session.stranger:
+                print(f"note: {session.stranger}", flush=True)
+            runner.run(session, chosen, tell, folder, results)
+        except KeyboardInterrupt:
+            interrupted = True
+            print(f"interrupted after {len(results)} of {len(chosen)} checks", flush=True)
         if folder:
-            report.logs(folder / "logs", session.instances)
+            with complete_or_told(options):
+                report.logs(folder / "logs", session.instances)
     for fault in session.faults:
         print(f"{fault}", file=sys.stderr)
     if folder:
-        about = {"target": target.name, "role": role, "profiles": options.profile or "all",
-                 "command": f"brski-conformance {role}{f' {options.target}' if options.target else ''}"}
-        report.write(folder, results, about)
+        about = {"target": target.name, "role": role, "command": command(role, options),
+                 "profiles": options.profile or [p for p in PROFILES if p in target.profiles]}
+        with complete_or_told(options):
+            report.write(folder, results, about)
+    if interrupted:
+        raise KeyboardInterrupt
     if options.compare:
         said = report.compare(pathlib.Path(options.compare, role if several else ""), results)
         print("\n".join(said) or "nothing has changed")
         if folder:
             (folder / "changes.txt").write_text("".join(f"{sentence}\n" for sentence in said), encoding="utf-8")
     return results
+
+
+@contextlib.contextmanager
+def complete_or_told(options):
+    """What was found out counts even when the disk is full."""
+    try:
+        yield
+    except OSError as e:
+        print(f"brski-conformance: the report in {options.report} is not complete: {e.strerror}", file=sys.stderr)
+        options.incomplete = True

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses checks, runs them on a target, prints a line for each and one with the count."""
+import collections
 import contextlib
 import importlib
 import itertools
@@ -7,6 +8,7 @@ import pathlib
 import pkgutil
 import re
 import textwrap
+import types
 
 from . import checks as checks_package
 from . import evidence
@@ -27,6 +29,8 @@ PRM = {"agent": AgentTrial, "prm-pledge": PrmPledgeTrial, "prm-registrar": PrmRe
 TRIALS = {"registrar": RegistrarTrial, "masa": MasaTrial, "pledge": PledgeTrial,
           "proxy": ProxyTrial, "cloud": CloudTrial, **PRM}
 PASSED, FAILED, UNUSABLE = 0, 1, 2
+SKIPS_SHOWN = 5
+REFUSALS = (401, 403, 404)  # of who is not known
 
 
 def load_checks():
@@ -57,6 +61,7 @@ class Session:
         self.masa = self.home = self.upstream = None
         self.unserved = None  # why an honest peer is not served; "" when it is
         self.patience = PATIENCE_S
+        self.stranger = None  # a sentence, when a target that runs already does not know the lab
 
     def __enter__(self):
         try:
@@ -65,7 +70,7 @@ class Session:
             if self.role == "proxy":
                 self.home = Home(self.lab, self.target)
             self.variant("plain")
-        except Exception:
+        except BaseException:  # interrupted, too
             self.close()
             raise
         return self
@@ -84,6 +89,27 @@ class Session:
                 words = {"upstream": f"{self.target.suite_host}:{self.upstream.port}"}
             self.instances[name] = self.target.begin(self._new_folder(name), self.lab, name, **words)
         return self.instances[name]
+
+    def greet(self):
+        """Is a target there that runs already, and does it know the lab? Then an honest device gets its voucher."""
+        if not self.target.runs_already():
+            return
+        self.variant("plain").reach()
+        probe = getattr(TRIALS[self.role], "greeting", None)
+        if not probe or "https" not in self.target.settings.get("address", {}):
+            return
+        answers = []
+        hello = types.SimpleNamespace(run=lambda trial: answers.append(probe(trial)), level=MUST)
+        run_check(hello, TRIALS[self.role](hello, self))
+        self.stranger = self._unknown(*answers[0]) if answers else None
+        self.unserved = self.stranger
+
+    def _unknown(self, status, words):
+        if status not in REFUSALS:
+            return None
+        new = ", which was made now," if self.lab.made_now else ""
+        return (f"an honest device of the lab {self.lab.directory}{new} is answered {status} {words}: does the "
+                f"target know {self.lab.maker.file('root.crt')}? (interop/README.md, \"Your own implementation\")")
 
     def _new_folder(self, name):
         """Every start has one of its own."""
@@ -154,15 +180,19 @@ class Session:
         return own + [int(port) for i in self.instances.values() for port in i.known_ports()]
 
 
-def run(session, chosen, tell=lambda result: None, folder=None):
+def run(session, chosen, tell=lambda result: None, folder=None, results=None):
     """All chosen checks; tell(result) after each. A check of a profile that the target does not
-    have is skipped. With a folder, what fails is run again there, with a capture where possible."""
-    results = []
+    have is skipped. With a folder, what fails is run again there, with a capture where possible.
+    results: a list to put them into, for who is interrupted."""
+    results = [] if results is None else results
     for check in chosen:
         if session.target.means_to(check):
             result = session.run(check)
             if folder and result.verdict in ("failed", "warned"):
-                evidence.run_again(session, result, pathlib.Path(folder))
+                try:
+                    evidence.run_again(session, result, pathlib.Path(folder))
+                except OSError as e:
+                    result.reason += f"\n(not run again with a capture: {e.strerror})"
         else:
             result = Result(check, "skipped", f"the target does not have {' or '.join(check.profiles)}")
         results.append(result)
@@ -187,6 +217,12 @@ def counts(results, strict=False):
     failed = sum(r.verdict in bad for r in results)
     skipped = sum(r.verdict == "skipped" for r in results)
     return len(results) - failed - skipped, failed, skipped
+
+
+def reasons_of_skips(results):
+    """A line for each, the most frequent first."""
+    told = collections.Counter(r.reason for r in results if r.verdict == "skipped")
+    return [f"skipped {count}: {reason}" for reason, count in told.most_common(SKIPS_SHOWN)]
 
 
 def summary(results, strict=False):

@@ -62,10 +62,11 @@ import subprocess
 import tempfile
 import time
 import tomllib
+import urllib.parse
 
 from brski_peer.ports import free_port
 
-from .core import PROFILES, Broken, Skipped
+from .core import PROFILES, ROLES, Broken, Skipped
 
 LOG = "target.log"
 START_TIMEOUT_S = 20
@@ -73,8 +74,16 @@ STOP_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
 FILE_MAX = 1 << 30   # octets of a file that the target or a command writes; SIGXFSZ ends what writes more
 COMMAND_FILE_MAX = 64 << 20
+END_SHOWN = 400      # characters from either end of what a failing command wrote
 SAID_MAX = 1 << 20   # of what a command wrote that are looked at, and of the log during one check
 ULIMIT_BLOCK = 512   # octets, by POSIX
+URL_PORTS = {"https": 443, "coaps": 5684, "http": 80}
+ENTRIES = {"name": str, "role": str, "profiles": list, "also": list, "address": dict, "suite": dict, "trust": dict,
+           "run": dict, "lacks": dict, "pledge": dict, "agent": dict, "cloud": dict, "device": dict, "do": dict}
+KINDS = {str: "a text", list: "a list", dict: "a table"}
+EXTENSIONS = ("jws", "ae", "discovery")
+REACH_S = 10         # for a target that runs already
+_ADDRESS = re.compile(r".+:(\d+|\{port:\w+\})(/.*)?")
 _PLACE = re.compile(r"\{port:(\w+)\}|\{(\w+)\}")
 
 
@@ -101,6 +110,12 @@ def end_group(process, how):
     process.wait()
 
 
+def both_ends(said):
+    """Of what a command wrote: a usage is long, and its fault stands before or behind it."""
+    said = said.strip()
+    return said if len(said) <= 2 * END_SHOWN else f"{said[:END_SHOWN]}\n…\n{said[-END_SHOWN:]}"
+
+
 def wait_until(condition, what, timeout=START_TIMEOUT_S):
     """Poll until condition() is true and return its value; Broken when time is up."""
     deadline = time.monotonic() + timeout
@@ -111,14 +126,51 @@ def wait_until(condition, what, timeout=START_TIMEOUT_S):
     return value
 
 
-def read_target(path):
-    """A Target from its file, or from an address: https://host:port or coaps://host:port."""
+def read_target(path, asked=()):
+    """A Target from its file, or from an address: https://host:port or coaps://host:port. An address does
+    not say which extensions are meant: those of the profiles that are asked for."""
     text = str(path)
     if "://" in text:
-        scheme, rest = text.split("://", 1)
-        return Target({"name": text, "address": {scheme: rest.rstrip("/")}}, pathlib.Path("."))
+        profiles = [p for p in PROFILES if p in asked or p not in EXTENSIONS]
+        return Target({"name": text, "address": address_of(text), "profiles": profiles}, pathlib.Path("."))
     with open(path, "rb") as f:
-        return Target(tomllib.load(f), pathlib.Path(path).resolve().parent)
+        try:
+            settings = tomllib.load(f)
+        except ValueError as e:
+            raise Broken(f"{path} is no target file: {e}") from e
+    for fault in faults(settings):
+        raise Broken(f"{path}: {fault}")
+    return Target(settings, pathlib.Path(path).resolve().parent)
+
+
+def address_of(url):
+    """The entry of [address] that a URL is; its path does not matter."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port or URL_PORTS.get(parts.scheme)
+    except ValueError as e:
+        raise Broken(f"{url}: {e}") from e
+    if parts.scheme not in URL_PORTS or not parts.hostname:
+        raise Broken(f"{url} is no address: {', '.join(f'{s}://host:port' for s in URL_PORTS)} are")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return {parts.scheme: f"{host}:{port}"}
+
+
+def faults(settings):
+    """Sentences about what a target file says and nobody would understand."""
+    for name, value in settings.items():
+        if name not in ENTRIES:
+            yield f"there is no entry {name!r}; there are {', '.join(ENTRIES)}"
+        elif not isinstance(value, ENTRIES[name]):
+            yield f"{name} has to be {KINDS[ENTRIES[name]]}"
+    if settings.get("role", ROLES[0]) not in ROLES:
+        yield f"there is no role {settings['role']!r}; there are {', '.join(ROLES)}"
+    for profile in settings.get("profiles", ()):
+        if profile not in PROFILES:
+            yield f"there is no profile {profile!r}; there are {', '.join(PROFILES)}"
+    for kind, text in settings.get("address", {}).items():
+        if not _ADDRESS.fullmatch(str(text)):
+            yield f"address.{kind} is {text!r}, which is no host:port"
 
 
 class Target:
@@ -147,8 +199,15 @@ class Target:
         """Start it with everything of this run in folder; words: what else its commands may name.
         Returns the Instance."""
         instance = Instance(self, folder, lab, variant, words)
-        instance.start()
+        try:
+            instance.start()
+        except BaseException:  # interrupted, too: nothing stays behind
+            instance.stop()
+            raise
         return instance
+
+    def runs_already(self):
+        return "start" not in self.settings.get("run", {})
 
 
 class Instance:
@@ -216,7 +275,8 @@ class Instance:
         """Play the admin. Skipped when the target file has no such action, Broken when it fails."""
         code, said = self.attempt(action, **words)
         if code:
-            raise Broken(f"{action}: exit {code}: {said[-500:]}")
+            command = self.target.settings["do"][action]
+            raise Broken(f"do.{action} of the target file ends with {code}: {command}\n{both_ends(said)}")
         return said
 
     def attempt(self, action, **words):
@@ -253,6 +313,16 @@ class Instance:
         with open(self.log_path, "ab") as log:
             self.process = begin_shell("exec " + self.fill(command), log)
         wait_until(self._listening, f"{self.name} to listen; its log is {self.log_path}")
+
+    def reach(self):
+        """Is a target there that runs already? Broken when not; datagrams do not tell."""
+        for kind in {"https", "http", "circuit"} & set(self.target.settings.get("address", {})):
+            host, port = self.address(kind)
+            try:
+                socket.create_connection((host, port), timeout=REACH_S).close()
+            except OSError as e:
+                raise Broken(f"nobody answers at {host}:{port} ({e.strerror or e}): start the target, or let the "
+                             "suite start it ([run] start in a target file)") from e
 
     def _listening(self):
         if self.process.poll() is not None:

@@ -55,6 +55,11 @@ class Trial(TrialBase):
         self.record("admin", action, " ".join(f"{k}={v}" for k, v in words.items()))
         return self.instance.do(action, **words)
 
+    def need_acquaintance(self):
+        """Skips where the target cannot know the manufacturer, whose keys were made in this run."""
+        if self.session.stranger and self.lab.made_now:
+            self.skip(self.session.stranger)
+
     def may_lack(self, what):
         """Skips where the target file says, with the reason, that the target lacks this ([lacks])."""
         reason = self.target.settings.get("lacks", {}).get(what)
@@ -170,6 +175,12 @@ class Trial(TrialBase):
 
     def watch(self, server, name):
         """Record what one of our HTTPS servers is asked and answers. Ends with the trial."""
+        def refused(why):
+            self.record(f"to {name}", "the TLS handshake fails", why)
+        before = server.handshake_observer
+        server.handshake_observer = refused
+        self.later(lambda: setattr(server, "handshake_observer", before))
+
         def observe(request, answer):
             self.record(f"to {name}", f"{request.method} {request.path}",
                         shown.http(request.headers, request.body), request.body)

@@ -6,6 +6,7 @@ import ssl
 from brski_peer import certs, cms, cose, forge, jws, voucher, wire
 from brski_peer.masa import CMS_TYPE
 
+from .core import said
 from .trial import Trial
 
 BASE = "/.well-known/brski/"
@@ -36,6 +37,7 @@ class MasaTrial(Trial):
     def device(self, owner=None, **more):
         """A device in the MASA's inventory ("import": {serial} {idevid_issuer} {certificate}
         {owner}); owner: a Domain of the lab, for a MASA that knows owners."""
+        self.need_acquaintance()
         device = self.new_device(**more)
         self.tell(device, owner)
         return device
@@ -49,6 +51,13 @@ class MasaTrial(Trial):
             self.do("import_owned", owner=owner.directory.name, anchor=owner.file("root.crt"), **words)
         elif self.can("import"):
             self.do("import", **words)
+
+    def greeting(self):
+        """(status, words) for an honest registrar and device."""
+        device = self.device()
+        with self.registrar() as r:
+            reply = r.ask(r.rvr(device))
+        return reply.status, said(reply)
 
     # -- talking to the target
 

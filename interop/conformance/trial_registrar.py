@@ -8,7 +8,7 @@ from brski_peer import constrained, forge, masa
 from brski_peer.pledge import CMS_TYPE, Pledge, certs_of
 from brski_peer.registrar import FakeRegistrar
 
-from .core import Wrong
+from .core import Wrong, said
 from .lab import Device, alternative_names
 from .trial import Trial
 from .trial_coaps import CoapsSteps
@@ -45,6 +45,7 @@ class RegistrarTrial(CoapsSteps, Trial):
     def approved_device(self, **more):
         """A device that may join: of the manufacturer the target trusts, and admitted by its admin
         where that takes a command ("admit": {serial} {certificate})."""
+        self.need_acquaintance()
         device = self.device(**more)
         if self.can("admit"):
             self.do("admit", serial=device.serial, certificate=device.identity.cert_path)
@@ -55,6 +56,7 @@ class RegistrarTrial(CoapsSteps, Trial):
         "reject": {serial}); skips where the target has no such command."""
         if not self.can("approve"):
             self.skip("the target file has no command for 'approve': no device is held there")
+        self.need_acquaintance()
         return self.device(self.lab.cautious, **more)
 
     def approve(self, device):
@@ -62,6 +64,12 @@ class RegistrarTrial(CoapsSteps, Trial):
 
     def reject(self, device):
         self.do("reject", serial=device.serial)
+
+    def greeting(self):
+        """(status, words) for an honest device."""
+        with self.pledge(self.approved_device()) as p:
+            reply = p.request_voucher()
+        return reply.status, said(reply)
 
     # -- talking to the target
 
