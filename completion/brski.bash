@@ -57,11 +57,12 @@ _brski_pledge() {
 }
 
 _brski_daemon() {
-	local cur prev plain
-	_brski_begin "-c --config"
+	local cur prev plain options="-c --config --check -h --help -V --version"
+	_brski_begin "-c --config --restore"
+	[[ ${COMP_WORDS[0]##*/} == brski-registrar ]] && options+=" --restore"
 	case $prev in
-	-c | --config) _brski_paths -f "$cur" ;;
-	*) _brski_words "-c --config --check -h --help -V --version" "$cur" ;;
+	-c | --config | --restore) _brski_paths -f "$cur" ;;
+	*) _brski_words "$options" "$cur" ;;
 	esac
 }
 
@@ -123,7 +124,8 @@ _registrarctl() {
 	--anchors) _brski_paths -f "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="claims devices audit status" ;;
+	"") words="claims devices audit backup status" ;;
+	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	claims) words="list approve reject import" ;;
 	devices) words="list show revoke" ;;
 	audit) words="list export verify" ;;

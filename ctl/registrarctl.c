@@ -6,6 +6,7 @@
 
 #include "common/wire/percent.h"
 #include "ctl/audit.h"
+#include "ctl/backup.h"
 #include "ctl/claims_import.h"
 #include "ctl/ctl.h"
 
@@ -200,6 +201,8 @@ static const struct ctl_command commands[] = {
 	{"audit", "verify", "[EXPORT]",
 		"Was it changed? Follow its hashes and signatures, here or in an export.", 0, 1,
 		audit_verify_options, audit_verify},
+	{"backup", "", "FILE", "Copy the store into a new file while the registrar runs.", 1, 1,
+		NULL, backup},
 	{"status", "", "", "The registrar itself.", 0, 0, NULL, status_show},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -193,14 +193,18 @@ static void stop(struct service *s)
 
 int main(int argc, char **argv)
 {
+	const struct daemon_program program = {
+		.name = "brski-masa",
+		.what_it_is = "manufacturer service for BRSKI: vouchers and audit log",
+		.default_config = "/etc/brski/masa.conf",
+		.schema = &masa_config_schema,
+	};
 	struct daemon_options options;
 	struct service s = {.started_list = BUF_INIT(CONFIG_LIST_MAX)};
 	struct err e = ERR_INIT;
 	int code;
 
-	if (!daemon_options_parse(argc, argv, "brski-masa",
-		    "manufacturer service for BRSKI: vouchers and audit log",
-		    "/etc/brski/masa.conf", &masa_config_schema, &options, &code))
+	if (!daemon_options_parse(argc, argv, &program, &options, &code))
 		return code;
 	if (!ossl_provider_install(&e) || !load(&s, options.config_path, &e) ||
 		(!options.check_only && !start(&s, &e))) {

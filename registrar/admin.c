@@ -15,6 +15,7 @@
 #include "registrar/admin_audit.h"
 #include "registrar/admin_import.h"
 #include "registrar/admin_revoke.h"
+#include "registrar/backup.h"
 #include "registrar/records.h"
 #include "registrar/revoked.h"
 
@@ -388,5 +389,7 @@ const struct http_route admin_routes[] = {
 	{"GET", AUDIT_PATH "/heads", audit_heads, 0, NULL},
 	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL},
 	{"GET", AUDIT_PATH "/anchors", audit_anchors, 0, NULL},
+	{"GET", BACKUPS_PATH, backup_show, 0, NULL},
+	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL},
 };
 const size_t admin_route_count = sizeof(admin_routes) / sizeof(*admin_routes);

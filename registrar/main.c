@@ -7,6 +7,7 @@
 #include "common/pki/ossl_provider.h"
 #include "common/run/daemon.h"
 #include "registrar/registrar.h"
+#include "registrar/restore.h"
 
 #define DEFAULT_CONFIG "/etc/brski/registrar.conf"
 
@@ -78,17 +79,31 @@ static int run(struct registrar *r, const struct daemon_options *options)
 	return code;
 }
 
+static int put_back(const struct daemon_options *options)
+{
+	struct err e = ERR_INIT;
+
+	return restore(options->config_path, options->restore_from, &e) ? EXIT_SUCCESS : failed(&e);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon_options options;
+	const struct daemon_program program = {
+		.name = "brski-registrar",
+		.what_it_is = "The registrar of a site: lets devices join, runs EST and the site's "
+			      "issuing CA.",
+		.default_config = DEFAULT_CONFIG,
+		.schema = &registrar_config_schema,
+		.restores = true,
+	};
 	struct registrar *r;
 	int code;
 
-	if (!daemon_options_parse(argc, argv, "brski-registrar",
-		    "The registrar of a site: lets devices join, runs EST and the site's issuing "
-		    "CA.",
-		    DEFAULT_CONFIG, &registrar_config_schema, &options, &code))
+	if (!daemon_options_parse(argc, argv, &program, &options, &code))
 		return code;
+	if (options.restore_from)
+		return put_back(&options);
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return EXIT_FAILURE;

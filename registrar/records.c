@@ -327,6 +327,14 @@ bool records_journal(const struct records_writer *w, const struct journal_entry 
 	return write_transaction(w, &t, e);
 }
 
+bool records_journal_wait(struct store *s, const struct journal_entry *j, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	add_journal(&t, j);
+	return store_write_wait(s, t.ops, t.count, NULL, e);
+}
+
 bool records_decide(const struct records_writer *w, const struct decision_record *d, struct err *e)
 {
 	const char *outcome = claim_state_name(d->to);

@@ -155,6 +155,8 @@ bool records_status(const struct records_writer *w, struct device_key key, bool 
 	const char *text, const struct journal_entry *j, struct err *e) MUST_CHECK;
 bool records_journal(
 	const struct records_writer *w, const struct journal_entry *j, struct err *e) MUST_CHECK;
+/* The same, waiting here: before anything runs. */
+bool records_journal_wait(struct store *s, const struct journal_entry *j, struct err *e) MUST_CHECK;
 
 /* ---- The administrator. ---- */
 struct claim_row {

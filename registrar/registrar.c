@@ -14,6 +14,7 @@
 #include "common/run/config_changes.h"
 #include "common/run/daemon.h"
 #include "registrar/admin.h"
+#include "registrar/backup.h"
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
 #include "registrar/est.h"
@@ -190,7 +191,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	if (!make_workers(r, loops, loop_count, e) || !serve_admin(r, loops, e) ||
 		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
-		!revoked_start(r, e))
+		!revoked_start(r, e) || !backup_start(r, e))
 		return false;
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
 	loop_timer_arm(&r->sweep, SWEEP_MS);
@@ -300,6 +301,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	log_event(&r->log, LOG_LEVEL_INFO, "draining", NULL, NULL);
 	atomic_fetch_add(&r->running, 1 + (r->admin != NULL) + (r->coap != NULL));
 	atomic_store(&r->draining, true);
+	backup_cancel(r);
 	if (r->admin)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
 	if (r->coap)
@@ -309,6 +311,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 
 void registrar_close(struct registrar *r)
 {
+	backup_end(r);
 	seal_end(r);
 	store_close(r->store);
 	revoked_end(r);

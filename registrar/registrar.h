@@ -21,6 +21,7 @@
 #include "registrar/setup.h"
 
 struct revoked;
+struct backup;
 
 struct worker {
 	struct loop *loop;
@@ -48,7 +49,8 @@ struct registrar {
 	struct coap_responder *responders[DISCOVERY_MAX];
 	size_t responder_count;
 	struct loop_timer sweep, seal;
-	struct revoked *revoked;       /* the list of revoked certificates */
+	struct revoked *revoked; /* the list of revoked certificates */
+	struct backup *backup;
 	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
 	_Atomic int running;	       /* works, and when draining servers that are not yet empty */

@@ -51,42 +51,46 @@ struct daemon {
 
 /* ---- command line ---- */
 
-static void print_help(const char *program, const char *what, const char *config,
-	const struct config_schema *schema)
+#define USAGE(p) ((p)->restores ? "[-c FILE] [--check | --restore FILE]" : "[-c FILE] [--check]")
+
+static void print_help(const struct daemon_program *p)
 {
 	BUF_AUTO struct buf text = BUF_INIT(HELP_TEXT_MAX);
 	struct err e = ERR_INIT;
 
 	printf("%s - %s\n\n"
-	       "usage: %s [-c FILE] [--check]\n"
+	       "usage: %s %s\n"
 	       "  -c, --config FILE  configuration (default %s), and FILE.d/*.conf in order of "
 	       "name\n"
 	       "      --check        load everything the configuration names, say \"ok\", end\n"
+	       "%s"
 	       "  -h, --help         this text\n"
 	       "  -V, --version      the release\n",
-		program, what, program, config);
-	if (!config_describe(schema, &text, &e))
+		p->name, p->what_it_is, p->name, USAGE(p), p->default_config,
+		p->restores ? "      --restore FILE put a backup in place of the store, end\n"
+			    : "");
+	if (!config_describe(p->schema, &text, &e))
 		return;
 	printf("\nThe configuration, every option with its default:\n\n%s", buf_str(&text));
 }
 
-static bool usage(const char *program, int *exit_code)
+static bool usage(const struct daemon_program *p, int *exit_code)
 {
-	fprintf(stderr, "usage: %s [-c FILE] [--check]; %s --help says more\n", program, program);
+	fprintf(stderr, "usage: %s %s; %s --help says more\n", p->name, USAGE(p), p->name);
 	*exit_code = EXIT_USAGE;
 	return false;
 }
 
-bool daemon_options_parse(int argc, char **argv, const char *program, const char *what_it_is,
-	const char *default_config, const struct config_schema *schema, struct daemon_options *out,
-	int *exit_code)
+bool daemon_options_parse(int argc, char **argv, const struct daemon_program *program,
+	struct daemon_options *out, int *exit_code)
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
-		{"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+		{"check", no_argument, NULL, 'k'}, {"restore", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0}};
 	int option;
 
-	*out = (struct daemon_options){.config_path = default_config};
+	*out = (struct daemon_options){.config_path = program->default_config};
 	*exit_code = 0;
 	optind = 0; /* start over: tests parse more than once */
 	while ((option = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
@@ -94,17 +98,21 @@ bool daemon_options_parse(int argc, char **argv, const char *program, const char
 			out->config_path = optarg;
 		} else if (option == 'k') {
 			out->check_only = true;
+		} else if (option == 'r' && program->restores) {
+			out->restore_from = optarg;
 		} else if (option == 'h') {
-			print_help(program, what_it_is, default_config, schema);
+			print_help(program);
 			return false;
 		} else if (option == 'V') {
-			printf("%s %s\n", program, BRSKI_VERSION);
+			printf("%s %s\n", program->name, BRSKI_VERSION);
 			return false;
 		} else {
 			return usage(program, exit_code);
 		}
 	}
-	return optind == argc || usage(program, exit_code);
+	if (optind != argc || (out->check_only && out->restore_from))
+		return usage(program, exit_code);
+	return true;
 }
 
 /* ---- signals ---- */
@@ -120,6 +128,7 @@ static bool open_signals(struct daemon *d, struct err *e)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
 	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
 		return err_set(e, ERR_BUG, "signals cannot be blocked");
 	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What every daemon does around its work: worker threads with their loops, signals, drain, and the
- * options -c/--config, --check, --help, --version. */
+ * options -c/--config, --check, --restore, --help, --version. */
 #ifndef RUN_DAEMON_H
 #define RUN_DAEMON_H
 
@@ -10,20 +10,27 @@
 
 #define WORKERS_MAX 64 /* loops: more cores than any of these servers needs */
 
+struct daemon_program {
+	const char *name, *what_it_is;
+	const char *default_config;
+	const struct config_schema *schema;
+	bool restores; /* it knows --restore */
+};
+
 struct daemon_options {
 	const char *config_path;
-	bool check_only; /* --check: load everything, say "ok", exit 0 */
+	bool check_only;	  /* --check: load everything, say "ok", exit 0 */
+	const char *restore_from; /* --restore FILE: put a backup in place, exit; or NULL */
 };
 
 /* Parse the command line; on --help, --version or a usage error it prints and returns false with
  * *exit_code set (0 or 2). --help ends with the configuration options of the schema. */
-bool daemon_options_parse(int argc, char **argv, const char *program, const char *what_it_is,
-	const char *default_config, const struct config_schema *schema, struct daemon_options *out,
-	int *exit_code);
+bool daemon_options_parse(int argc, char **argv, const struct daemon_program *program,
+	struct daemon_options *out, int *exit_code);
 
 struct daemon; /* loops and their threads, signals */
 
-/* Block the signals, ignore SIGPIPE, make worker_count loops. Call before any thread starts. */
+/* Block the signals, ignore SIGPIPE and SIGXFSZ, make worker_count loops. Call before any thread starts. */
 struct daemon *daemon_new(size_t worker_count, const struct log *l, struct err *e) MUST_CHECK;
 struct loop **daemon_loops(struct daemon *d, size_t *count);
 /* Start the threads, tell the service manager we are ready (NOTIFY_SOCKET when set), wait for

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/pki/hash_chain.h"
+#include "common/run/store_lock.h"
 #include "common/run/store_queue.h"
 
 #define BATCH_MAX                                                                                  \
@@ -238,31 +238,7 @@ static struct connection *connection_open(const char *path, const char *pragmas,
 	return NULL;
 }
 
-/* ---- opening: lock, kind, version ---- */
-
-/* One process writes. The lock dies with its holder, whatever end it met. */
-static bool take_instance_lock(struct store *s, struct err *e)
-{
-	FREE_AUTO char *lock_path = str_printf(e, "%s.lock", s->path);
-	char pid[24] = "";
-	ssize_t n;
-
-	if (!lock_path)
-		return false;
-	s->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock_fd < 0)
-		return err_set_errno(e, ERR_STORE, "store: %s", lock_path);
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		n = read(s->lock_fd, pid, sizeof(pid) - 1);
-		pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-		return err_set(e, ERR_STORE, "store: %s is already in use by process %s", s->path,
-			pid[0] ? pid : "(unknown)");
-	}
-	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
-		return err_set_errno(e, ERR_STORE, "store: %s", lock_path);
-	return true;
-}
+/* ---- opening: kind, version ---- */
 
 /* SQLite would make the file readable for everybody; the -wal and -shm files take its mode. */
 static bool create_private(const char *path, struct err *e)
@@ -644,7 +620,8 @@ static bool start(struct store *s, struct err *e)
 		if (++s->statement_count > STATEMENTS_MAX)
 			return err_set(
 				e, ERR_BUG, "store: more than %d statements", STATEMENTS_MAX);
-	if (!take_instance_lock(s, e) || !create_private(s->path, e) || !open_writer(s, e))
+	s->lock_fd = store_lock(s->path, e);
+	if (s->lock_fd < 0 || !create_private(s->path, e) || !open_writer(s, e))
 		return false;
 	s->thread_runs = pthread_create(&s->thread, NULL, writer_main, s) == 0;
 	if (s->thread_runs)

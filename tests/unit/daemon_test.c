@@ -32,12 +32,13 @@ static const struct config_schema schema = {.options = options, .option_count = 
 static bool parse(char *line, struct daemon_options *out, int *exit_code)
 {
 	char *words[8] = {NULL}, *rest = line;
+	const struct daemon_program program = {"prog", "does things", "/etc/x.conf", &schema,
+		.restores = strncmp(line, "restorer", 8) == 0};
 	int n = 0;
 
 	while (n < 7 && (words[n] = strsep(&rest, " ")) != NULL)
 		n++;
-	return daemon_options_parse(
-		n, words, "prog", "does things", "/etc/x.conf", &schema, out, exit_code);
+	return daemon_options_parse(n, words, &program, out, exit_code);
 }
 
 static void daemon_options_parse__config_and_check__are_understood(void **state)
@@ -51,6 +52,9 @@ static void daemon_options_parse__config_and_check__are_understood(void **state)
 	assert_true(parse((char[]){"p -c f --check"}, &o, &code));
 	assert_string_equal(o.config_path, "f");
 	assert_true(o.check_only);
+	assert_null(o.restore_from);
+	assert_true(parse((char[]){"restorer -c f --restore b"}, &o, &code));
+	assert_string_equal(o.restore_from, "b");
 }
 
 static void daemon_options_parse__mistakes__are_usage_errors(void **state)
@@ -61,6 +65,10 @@ static void daemon_options_parse__mistakes__are_usage_errors(void **state)
 	assert_false(parse((char[]){"p --nonsense"}, &o, &code));
 	assert_int_equal(code, 2);
 	assert_false(parse((char[]){"p -c"}, &o, &code));
+	assert_int_equal(code, 2);
+	assert_false(parse((char[]){"p --restore b"}, &o, &code));
+	assert_int_equal(code, 2);
+	assert_false(parse((char[]){"restorer --check --restore b"}, &o, &code));
 	assert_int_equal(code, 2);
 	assert_false(parse((char[]){"p extra"}, &o, &code));
 	assert_int_equal(code, 2);
