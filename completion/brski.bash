@@ -119,7 +119,7 @@ _registrarctl() {
 	_brski_begin "-s --socket -o --output --state --reason --manufacturer --last --after --anchors --expect"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
-	--state) _brski_words "pending approved preapproved rejected" "$cur" && return ;;
+	--state) _brski_words "pending approved preapproved expired rejected" "$cur" && return ;;
 	--reason | --manufacturer | --last | --after | --expect) return ;;
 	--anchors) _brski_paths -f "$cur" && return ;;
 	esac

@@ -19,6 +19,7 @@ static const struct ctl_column claim_columns[] = {
 	{"CLAIM", "claim"},
 	{"STATE", "state"},
 	{"LAST-SEEN", "last_seen"},
+	{"UNTIL", "until"},
 	{"REASON", "reason"},
 	{NULL, NULL},
 };
@@ -170,7 +171,7 @@ static enum ctl_exit status_show(struct ctl *c, int argc, char **argv)
 }
 
 static const struct ctl_option list_options[] = {
-	{"state", "pending|approved|preapproved|rejected"}, {NULL, NULL}};
+	{"state", "pending|approved|preapproved|expired|rejected"}, {NULL, NULL}};
 static const struct ctl_option approve_options[] = {
 	{"all", NULL}, {"reason", "TEXT"}, {NULL, NULL}};
 static const struct ctl_option reject_options[] = {{"reason", "TEXT"}, {NULL, NULL}};

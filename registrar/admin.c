@@ -28,16 +28,17 @@
 
 static json_t *claim_object(const struct claim_row *row)
 {
-	return json_pack("{sI ss ss so ss so so ss ss so so so so so so so so}", "id",
+	return json_pack("{sI ss ss so ss so so so ss ss so so so so so so so so}", "id",
 		(json_int_t)row->id, "manufacturer", row->manufacturer, "serial", row->serial,
 		"subject", admin_text(row->subject), "claim", claim_state_name(row->claim),
-		"reason", admin_text(row->reason), "by", admin_text(row->by), "state",
-		device_state_name(row->state), "history", history_state_name(row->history),
-		"history_reason", admin_text(row->history_reason), "voucher_status",
-		admin_text(row->voucher_status), "enroll_status", admin_text(row->enroll_status),
-		"first_seen", admin_moment(row->first_seen), "last_seen",
-		admin_moment(row->last_seen), "decided", admin_moment(row->decided_at), "vouched",
-		admin_moment(row->vouched_at), "enrolled", admin_moment(row->enrolled_at));
+		"reason", admin_text(row->reason), "by", admin_text(row->by), "until",
+		admin_moment(row->until), "state", device_state_name(row->state), "history",
+		history_state_name(row->history), "history_reason", admin_text(row->history_reason),
+		"voucher_status", admin_text(row->voucher_status), "enroll_status",
+		admin_text(row->enroll_status), "first_seen", admin_moment(row->first_seen),
+		"last_seen", admin_moment(row->last_seen), "decided", admin_moment(row->decided_at),
+		"vouched", admin_moment(row->vouched_at), "enrolled",
+		admin_moment(row->enrolled_at));
 }
 
 /* ---- Lists ---- */
@@ -60,7 +61,7 @@ static bool query_state(const struct call *c, enum claim_state *state, struct er
 		return err_prefix(e, "state");
 	if (present && (!claim_state_parse(buf_str(&text), state) || *state == CLAIM_NONE)) {
 		err_set(e, ERR_INPUT, "no such state");
-		return err_tell(e, "state is pending, approved, preapproved or rejected.");
+		return err_tell(e, "state is pending, approved, preapproved, expired or rejected.");
 	}
 	return true;
 }
@@ -304,6 +305,7 @@ static bool start_decision(struct decision *d, const char *verb, struct err *e)
 {
 	BUF_AUTO struct buf name = BUF_INIT(1024);
 	const struct records_writer w = {d->r->store, call_loop(d->call), on_decided, d};
+	const int64_t now = registrar_now(d->r);
 	bool all;
 
 	if (!read_name(d->call, verb, &name, e) || !read_body(d->call, d, &all, e))
@@ -317,7 +319,8 @@ static bool start_decision(struct decision *d, const char *verb, struct err *e)
 		&(struct decision_record){
 			.id = d->id,
 			.to = d->to,
-			.at = registrar_now(d->r),
+			.at = now,
+			.until = d->to == CLAIM_APPROVED ? registrar_approval_end(d->r, now) : 0,
 			.exchange = call_exchange(d->call),
 			.by = d->by,
 			.reason = d->reason[0] ? d->reason : NULL,

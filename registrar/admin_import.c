@@ -25,6 +25,7 @@ struct job {
 	struct import list;
 	size_t counts[IMPORT_RESULT_COUNT];
 	char by[CALL_PEER_MAX];
+	int64_t now;
 };
 
 static void job_free(struct job *j)
@@ -140,6 +141,7 @@ static bool note_known(void *arg, int64_t place, const struct known_claim *claim
 	switch (claim->said) {
 	case CLAIM_NONE:
 	case CLAIM_PENDING:
+	case CLAIM_EXPIRED:
 		row->result = claim->seen ? IMPORT_APPROVED : IMPORT_PREAPPROVED;
 		if (claim->state == DEVICE_REVOKED)
 			row->result = IMPORT_REVOKED;
@@ -162,7 +164,7 @@ static bool look_up(struct job *j, struct err *e)
 	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX);
 
 	if (!format_list(&j->list, &rows, e) ||
-		!records_look_up(j->r->store, buf_bytes(&rows), note_known, &j->list, e))
+		!records_look_up(j->r->store, buf_bytes(&rows), j->now, note_known, &j->list, e))
 		return false;
 	for (size_t i = 0; i < j->list.count; i++)
 		j->counts[j->list.rows[i].result]++;
@@ -226,7 +228,8 @@ static bool write_claims(struct job *j, size_t changes, struct err *e)
 		       &(struct import_record){
 			       .list = buf_bytes(&rows),
 			       .count = (int64_t)changes,
-			       .at = registrar_now(j->r),
+			       .at = j->now,
+			       .until = registrar_approval_end(j->r, j->now),
 			       .exchange = call_exchange(j->call),
 			       .by = j->by,
 			       .summary = text,
@@ -275,6 +278,7 @@ void claims_import(struct call *c, void *app)
 	}
 	j->r = app;
 	j->call = c;
+	j->now = registrar_now(j->r);
 	if (read_request(j, &e)) {
 		changes = j->counts[IMPORT_PREAPPROVED] + j->counts[IMPORT_APPROVED];
 		if (j->list.bad || j->dry_run || changes == 0) {

@@ -35,7 +35,9 @@ static enum step_result hold(struct onboard *o, struct err *e)
 {
 	const struct request_record record = onboard_record(o);
 	const struct records_writer w = {o->r->store, call_loop(o->call), on_held, o};
-	const struct journal_entry entry = onboard_journal_entry(o, "pending", NULL);
+	bool expired = device_record_claim(&o->known, o->now) == CLAIM_EXPIRED;
+	const struct journal_entry entry =
+		onboard_journal_entry(o, "pending", expired ? "its approval has run out" : NULL);
 
 	if (!o->known.found && atomic_load(&o->r->pending_claims) >= o->setup->config.claims_max) {
 		err_set(e, ERR_RETRY_LATER, "%lld claims are open",
@@ -58,7 +60,7 @@ enum step_result claim_judge_device(struct onboard *o, struct err *e)
 		revoked ? ADMIT_HOLD : (enum admit_policy)o->manufacturer->config->admit;
 	bool listed = !revoked && manufacturer_lists(o->manufacturer, o->serial);
 
-	switch (claim_decide(admit, listed, o->known.claim)) {
+	switch (claim_decide(admit, listed, device_record_claim(&o->known, o->now))) {
 	case CLAIM_ADMIT:
 		return STEP_NEXT;
 	case CLAIM_HOLD:

@@ -12,7 +12,7 @@
 #include "registrar/records_sql.h"
 
 static const char *const claim_names[CLAIM_STATE_COUNT] = {
-	"none", "pending", "approved", "rejected", "preapproved"};
+	"none", "pending", "approved", "rejected", "preapproved", "expired"};
 static const char *const device_names[DEVICE_STATE_COUNT] = {
 	"new", "vouched", "enrolled", "refused", "revoked"};
 static const char *const history_names[HISTORY_STATE_COUNT] = {
@@ -67,6 +67,7 @@ static bool device_row(void *arg, const struct store_row *r, struct err *e)
 	if (type && strlen(type) <= MEDIA_TYPE_KEPT)
 		memcpy(d->voucher_type, type, strlen(type) + 1);
 	d->last_seen = store_row_int(r, 8);
+	d->claim_until = store_row_int(r, 9);
 	return true;
 }
 
@@ -76,6 +77,13 @@ bool records_device(
 	memset(out, 0, sizeof(*out));
 	return READ(s, READ_DEVICE, device_row, out, e, store_text(key.manufacturer),
 		store_text(key.serial));
+}
+
+enum claim_state device_record_claim(const struct device_record *d, int64_t now)
+{
+	bool approved = d->claim == CLAIM_APPROVED || d->claim == CLAIM_PREAPPROVED;
+
+	return approved && d->claim_until && d->claim_until <= now ? CLAIM_EXPIRED : d->claim;
 }
 
 struct blob_reader {
@@ -337,6 +345,8 @@ bool records_journal_wait(struct store *s, const struct journal_entry *j, struct
 
 bool records_decide(const struct records_writer *w, const struct decision_record *d, struct err *e)
 {
+	const struct store_value until =
+		d->until ? STORE_I(d->until) : (struct store_value){.type = STORE_NULL};
 	const char *outcome = claim_state_name(d->to);
 	struct transaction t = {.count = 0};
 
@@ -344,13 +354,13 @@ bool records_decide(const struct records_writer *w, const struct decision_record
 		ADD(&t, NOTE_DECISIONS, false, STORE_I(d->at), store_text(d->exchange),
 			store_text(d->by), store_text(outcome), store_text(d->reason));
 		ADD(&t, DECIDE_PENDING, false, STORE_I(d->to), store_text(d->reason),
-			store_text(d->by), STORE_I(d->at), STORE_I(d->at));
+			store_text(d->by), STORE_I(d->at), STORE_I(d->at), until);
 	} else {
 		ADD(&t, NOTE_DECISION, false, STORE_I(d->at), store_text(d->exchange),
 			store_text(d->by), store_text(outcome), store_text(d->reason),
 			STORE_I(d->id));
 		ADD(&t, DECIDE_CLAIM, false, STORE_I(d->to), store_text(d->reason),
-			store_text(d->by), STORE_I(d->at), STORE_I(d->at), STORE_I(d->id));
+			store_text(d->by), STORE_I(d->at), STORE_I(d->at), until, STORE_I(d->id));
 	}
 	return write_transaction(w, &t, e);
 }
@@ -359,6 +369,8 @@ bool records_sweep(const struct records_writer *w, const struct sweep_limits *l,
 {
 	struct transaction t = {.count = 0};
 
+	ADD(&t, NOTE_EXPIRED, false, STORE_I(l->now));
+	ADD(&t, EXPIRE_CLAIMS, false, STORE_I(l->now));
 	ADD(&t, SWEEP_CLAIMS, false, STORE_I(l->claims_before));
 	ADD(&t, SWEEP_JOURNAL_AGE, false, STORE_I(l->journal_before));
 	ADD(&t, SWEEP_JOURNAL_ROWS, false, STORE_I(l->journal_rows));
@@ -396,6 +408,7 @@ static bool claim_row(void *arg, const struct store_row *r, struct err *e)
 		.decided_at = store_row_int(r, 14),
 		.vouched_at = store_row_int(r, 15),
 		.enrolled_at = store_row_int(r, 16),
+		.until = store_row_int(r, 17),
 	};
 
 	return reader->fn(reader->arg, &row, e);

@@ -20,6 +20,7 @@ enum claim_state {
 	CLAIM_APPROVED,
 	CLAIM_REJECTED,
 	CLAIM_PREAPPROVED, /* approved before the device asked; when it does: approved */
+	CLAIM_EXPIRED,	   /* nobody used the approval in time: the device is held again */
 	CLAIM_STATE_COUNT
 };
 enum device_state {
@@ -62,8 +63,11 @@ struct device_record {
 	uint8_t request_sha256[SHA256_LEN];	/* of the last voucher-request */
 	uint8_t registrar_sha256[SHA256_LEN];	/* our certificate at that time */
 	char voucher_type[MEDIA_TYPE_KEPT + 1]; /* "" when there is no voucher */
-	int64_t last_seen;
+	int64_t last_seen, claim_until;
 };
+/* What was said about it that still counts at the moment `now`: an approval is over at its end,
+ * whether or not it was noted as expired. */
+enum claim_state device_record_claim(const struct device_record *d, int64_t now);
 
 struct journal_entry { /* borrowed strings; NULL where there is none */
 	int64_t at;
@@ -167,6 +171,7 @@ struct claim_row {
 	enum history_state history;
 	const char *history_reason, *voucher_status, *enroll_status;
 	int64_t first_seen, last_seen, decided_at, vouched_at, enrolled_at;
+	int64_t until; /* the end of an approval nobody has used; 0: none */
 };
 typedef bool records_claim_fn(void *arg, const struct claim_row *row, struct err *e);
 /* Rows with id > after, at most limit, in order of id. CLAIM_STATE_COUNT: claims of any state but
@@ -186,6 +191,7 @@ struct decision_record {
 	int64_t id;
 	enum claim_state to;
 	int64_t at;
+	int64_t until; /* of an approval that no device uses; 0: without an end */
 	const char *exchange, *by, *reason;
 };
 bool records_decide(
@@ -200,13 +206,13 @@ struct known_claim {
 };
 typedef bool records_known_fn(
 	void *arg, int64_t place, const struct known_claim *claim, struct err *e);
-/* Those of the list that are known here. */
-bool records_look_up(struct store *s, struct bytes list, records_known_fn *fn, void *arg,
-	struct err *e) MUST_CHECK;
+/* Those of the list that are known here, as they stand at the moment `now`. */
+bool records_look_up(struct store *s, struct bytes list, int64_t now, records_known_fn *fn,
+	void *arg, struct err *e) MUST_CHECK;
 struct import_record {
 	struct bytes list;
 	int64_t count; /* of devices in it */
-	int64_t at;
+	int64_t at, until;
 	const char *exchange, *by;
 	const char *summary; /* for the journal: what came, and from where */
 };
@@ -271,6 +277,7 @@ bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64
 
 /* ---- Ageing out. ---- */
 struct sweep_limits {
+	int64_t now; /* approvals that end at it or before expire, a journal line each */
 	int64_t claims_before, journal_before, certificates_before; /* moments */
 	int64_t journal_rows;					    /* kept at least */
 	int64_t heads_before; /* that are thinned out to one an hour */

@@ -26,20 +26,21 @@ static struct store_value list_value(struct bytes list)
 	return (struct store_value){.type = STORE_TEXT, .octets = list};
 }
 
-bool records_look_up(
-	struct store *s, struct bytes list, records_known_fn *fn, void *arg, struct err *e)
+bool records_look_up(struct store *s, struct bytes list, int64_t now, records_known_fn *fn,
+	void *arg, struct err *e)
 {
 	struct known_reader reader = {fn, arg};
 
-	return READ(s, READ_LISTED, known_row, &reader, e, list_value(list));
+	return READ(s, READ_LISTED, known_row, &reader, e, list_value(list), STORE_I(now));
 }
 
 bool records_import(const struct records_writer *w, const struct import_record *i, struct err *e)
 {
 	const struct store_op ops[] = {
 		{.statement = IMPORT_CLAIMS,
-			.params = {store_text(i->by), STORE_I(i->at), list_value(i->list)},
-			.param_count = 3,
+			.params = {store_text(i->by), STORE_I(i->at), STORE_I(i->until),
+				list_value(i->list)},
+			.param_count = 4,
 			.rows = i->count},
 		{.statement = ADD_JOURNAL,
 			.params = {STORE_I(i->at), store_text(i->exchange), store_text(NULL),

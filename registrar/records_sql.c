@@ -88,13 +88,25 @@ static const char *const migrations[] = {
 	" issuer BLOB PRIMARY KEY,"
 	" number INTEGER NOT NULL,"
 	" der BLOB NOT NULL);",
+	/* An approval ends; those of before that nobody used end 30 days after they were given. */
+	"ALTER TABLE device ADD COLUMN claim_until INTEGER;"
+	"UPDATE device SET claim_until = claim_at + 2592000 WHERE claim IN (2, 4)"
+	" AND voucher IS NULL;"
+	"CREATE INDEX device_until ON device (claim, claim_until) WHERE claim_until IS NOT NULL;"
+	"DROP INDEX device_idle;"
+	"CREATE INDEX device_idle ON device (claim, last_seen) WHERE state = 0;",
 	NULL,
 };
 
 #define CLAIM_COLUMNS                                                                              \
 	"id, manufacturer, serial, subject, claim, claim_reason, claim_by, state, history, "       \
 	"history_reason, voucher_status, enroll_status, first_seen, last_seen, claim_at, "         \
-	"vouched_at, enrolled_at"
+	"vouched_at, enrolled_at, claim_until"
+
+/* Approvals nobody used, so many at a time that others get at the store in between. */
+#define RUN_OUT                                                                                    \
+	"(SELECT id FROM device WHERE claim IN (2, 4) AND claim_until <= $1 "                      \
+	"ORDER BY claim_until, id LIMIT 10000)"
 
 #define JOURNAL_COLUMNS "id, at, exchange, manufacturer, serial, actor, step, outcome, reason, hash"
 
@@ -107,7 +119,7 @@ static const char *const migrations[] = {
 
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
-			"registrar_sha256, voucher_type, last_seen "
+			"registrar_sha256, voucher_type, last_seen, claim_until "
 			"FROM device WHERE manufacturer = $1 AND serial = $2",
 	[READ_VOUCHER] = "SELECT voucher FROM device "
 			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
@@ -130,7 +142,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
 	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
 	[READ_LISTED] =
-		"SELECT j.value ->> 3, d.claim, d.state, d.first_seen FROM json_each($1) AS j "
+		"SELECT j.value ->> 3, "
+		"CASE WHEN d.claim IN (2, 4) AND d.claim_until <= $2 THEN 5 ELSE d.claim END, "
+		"d.state, d.first_seen FROM json_each($1) AS j "
 		"CROSS JOIN device AS d "
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[READ_JOURNAL] = "SELECT " JOURNAL_COLUMNS
@@ -156,13 +170,17 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "DO UPDATE SET first_seen = excluded.first_seen, "
 		       "subject = excluded.subject WHERE device.first_seen = 0",
 	[HOLD_DEVICE] =
-		"UPDATE device SET claim = 1, idevid_sha256 = $1, request_sha256 = $2, "
+		"UPDATE device SET claim = 1, claim_until = NULL, idevid_sha256 = $1, "
+		"request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
 		"registrar_request = NULL "
-		"WHERE manufacturer = $5 AND serial = $6 AND claim <= 1",
+		"WHERE manufacturer = $5 AND serial = $6 "
+		"AND (claim IN (0, 1, 5) OR claim_until <= $4)",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
-	[SETTLE_CLAIM] = "UPDATE device SET claim = CASE claim WHEN 4 THEN 2 ELSE 0 END "
-			 "WHERE manufacturer = $1 AND serial = $2 AND claim IN (1, 4)",
+	/* an approval that was used has no end */
+	[SETTLE_CLAIM] = "UPDATE device SET claim = CASE WHEN claim IN (2, 4) THEN 2 ELSE 0 END, "
+			 "claim_until = NULL WHERE manufacturer = $1 AND serial = $2 "
+			 "AND (claim IN (1, 5) OR claim_until IS NOT NULL)",
 	[KEEP_VOUCHER] =
 		"UPDATE device SET state = 1, idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
@@ -203,21 +221,24 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"$1, $2, manufacturer, serial, $3, 'claim', $4, $5 FROM device "
 		"WHERE claim = 1 AND state <> 4",
 	[DECIDE_CLAIM] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
-			 "claim_at = $4, last_seen = $5 WHERE id = $6",
+			 "claim_at = $4, last_seen = $5, claim_until = CASE WHEN voucher "
+			 "IS NULL THEN $6 END WHERE id = $7",
 	[DECIDE_PENDING] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
-			   "claim_at = $4, last_seen = $5 WHERE claim = 1 AND state <> 4",
+			   "claim_at = $4, last_seen = $5, claim_until = CASE WHEN voucher "
+			   "IS NULL THEN $6 END WHERE claim = 1 AND state <> 4",
 	[IMPORT_CLAIMS] =
 		"INSERT INTO device "
 		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
-		"claim_reason, claim_by, claim_at) "
+		"claim_reason, claim_by, claim_at, claim_until) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY "
 		"j.key), "
-		"j.value ->> 0, j.value ->> 1, 4, 0, 0, 0, 0, j.value ->> 2, $1, $2 "
-		"FROM json_each($3) AS j WHERE true ON CONFLICT (manufacturer, serial) "
+		"j.value ->> 0, j.value ->> 1, 4, 0, 0, 0, 0, j.value ->> 2, $1, $2, $3 "
+		"FROM json_each($4) AS j WHERE true ON CONFLICT (manufacturer, serial) "
 		"DO UPDATE SET claim = CASE WHEN first_seen = 0 THEN 4 ELSE 2 END, "
 		"claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
-		"claim_at = excluded.claim_at WHERE device.claim IN (0, 1) "
-		"AND device.state <> 4",
+		"claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
+		"excluded.claim_until END WHERE device.state <> 4 AND (device.claim IN (0, 1, 5) "
+		"OR device.claim_until <= excluded.claim_at)",
 	[NOTE_IMPORTED] =
 		"INSERT INTO journal "
 		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
@@ -239,6 +260,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* what an administrator approved before counts no longer; a rejection stays */
 	[REVOKE_DEVICE] =
 		"UPDATE device SET state = 4, claim = CASE claim WHEN 3 THEN 3 ELSE 0 END, "
+		"claim_until = NULL, "
 		"voucher = NULL, voucher_type = NULL, registrar_request = NULL "
 		"WHERE manufacturer = $1 AND serial = $2 AND state <> 0 "
 		"AND (state <> 4 OR claim = 2)",
@@ -247,8 +269,19 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[KEEP_CRL] = "INSERT INTO crl (issuer, number, der) VALUES ($1, $2, $3) "
 		     "ON CONFLICT (issuer) DO UPDATE SET number = excluded.number, "
 		     "der = excluded.der WHERE excluded.number > crl.number",
-	[SWEEP_CLAIMS] = "DELETE FROM device WHERE id IN (SELECT id FROM device "
-			 "WHERE state = 0 AND claim <= 2 AND last_seen < $1 LIMIT 1000)",
+	[NOTE_EXPIRED] =
+		"INSERT INTO journal (id, at, manufacturer, serial, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"id), "
+		"$1, manufacturer, serial, 'claim', 'expired', 'nobody used the approval in time' "
+		"FROM device WHERE id IN " RUN_OUT,
+	[EXPIRE_CLAIMS] = "UPDATE device SET claim = 5 WHERE id IN " RUN_OUT,
+	[SWEEP_CLAIMS] =
+		"DELETE FROM device WHERE id IN ("
+		"SELECT id FROM (SELECT id FROM device WHERE state = 0 AND claim IN (0, 1) "
+		"AND last_seen < $1 LIMIT 1000) UNION ALL "
+		"SELECT id FROM (SELECT id FROM device WHERE claim = 5 AND claim_until < $1 "
+		"AND state = 0 LIMIT 1000))",
 	[SWEEP_JOURNAL_AGE] = SWEEP_JOURNAL_TO("at < $1"),
 	[SWEEP_JOURNAL_ROWS] = SWEEP_JOURNAL_TO("sequence <= (SELECT max(id) FROM journal) - $1"),
 	/* those of lines that are gone, but for the one where what is left begins; and of older

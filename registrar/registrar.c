@@ -210,6 +210,15 @@ struct http_client *registrar_masa_client(struct registrar *r, const struct loop
 
 /* ---- Ageing out ---- */
 
+int64_t registrar_approval_end(struct registrar *r, int64_t now)
+{
+	struct registrar_setup *s = registrar_setup_take(r);
+	int64_t end = now + s->config.approval_days * DAY_S;
+
+	registrar_setup_free(s);
+	return end;
+}
+
 void registrar_count_claims(struct registrar *r)
 {
 	struct err e = ERR_INIT;
@@ -256,6 +265,7 @@ void registrar_sweep(void *registrar)
 	const int64_t now = registrar_now(r);
 	struct registrar_setup *s = registrar_setup_take(r);
 	const struct sweep_limits limits = {
+		.now = now,
 		.claims_before = now - s->config.pending_days * DAY_S,
 		.journal_before = now - s->config.journal_days * DAY_S,
 		.journal_rows = JOURNAL_MAX,

@@ -85,6 +85,8 @@ void registrar_close(struct registrar *r);
  * be aged out for a while: what a wrong clock threw away would not come back with the right one. */
 int64_t registrar_now(struct registrar *r);
 struct http_client *registrar_masa_client(struct registrar *r, const struct loop *l);
+/* When an approval that is given now ends, unless a device uses it. */
+int64_t registrar_approval_end(struct registrar *r, int64_t now);
 /* Ask the store how many claims are open, after many were decided at once. Any thread. */
 void registrar_count_claims(struct registrar *r);
 /* Ask again for the number of open claims and age out what is old; from a loop, every SWEEP_MS. */

@@ -12,6 +12,7 @@ import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -115,6 +116,24 @@ class Process:
             self.signal(signal.SIGKILL)
             return self.popen.wait(10)
         return None
+
+
+class Clock:
+    """The offset a daemon's clock has from the system's (build/tools/clock.so)."""
+
+    def __init__(self, path):
+        self.path = path
+        self.set(0)
+
+    def set(self, offset_s):
+        with open(self.path, "r+b" if self.path.exists() else "wb") as out:
+            out.write(struct.pack("q", offset_s))
+
+    def env(self):
+        library = BUILD / "tools" / "clock.so"
+        assert library.exists(), "make check builds it"
+        return {"LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(self.path),
+                "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
 
 class Daemon(Process):

@@ -7,7 +7,6 @@ clock is right again everything works as before.
 """
 import datetime
 import re
-import struct
 import threading
 import time
 
@@ -19,24 +18,6 @@ from brski_peer.masa import FakeMasa
 
 DAY = 86400
 YEARS_10 = 3660 * DAY
-
-
-class Clock:
-    """The offset a daemon's clock has from the system's."""
-
-    def __init__(self, path):
-        self.path = path
-        self.set(0)
-
-    def set(self, offset_s):
-        with open(self.path, "r+b" if self.path.exists() else "wb") as out:
-            out.write(struct.pack("q", offset_s))
-
-    def env(self):
-        library = harness.BUILD / "tools" / "clock.so"
-        assert library.exists(), "make check builds it"
-        return {"LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(self.path),
-                "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
 
 def jumps(daemon, since):
@@ -53,7 +34,7 @@ def about(seconds):
 @pytest.fixture
 def place_in_time(cell, acme, domain):
     """Both daemons under a clock of their own."""
-    clock = Clock(cell / "clock")
+    clock = harness.Clock(cell / "clock")
     masa = harness.Masa(cell / "masa", acme)
     registrar = harness.Registrar(cell / "registrar", domain, [acme])
     for daemon in (masa, registrar):
@@ -123,7 +104,7 @@ def test_masa_whose_signer_is_not_valid_at_the_new_time_records_and_signs_nothin
     short = cell / "short-lived"
     harness.run(harness.program("brski-certs"), "masa", "--ca", acme.directory, "--out", short,
                 "--days", "30", check=0)
-    clock = Clock(cell / "clock")
+    clock = harness.Clock(cell / "clock")
     masa = harness.Masa(cell / "masa", acme, changes={"signer": {
         "key": short / "masa-signer.key", "certificate": short / "masa-signer.crt"}})
     masa.env.update(clock.env())
@@ -146,7 +127,7 @@ def test_masa_whose_signer_is_not_valid_at_the_new_time_records_and_signs_nothin
 def test_timers_that_run_do_not_notice(cell, acme, domain, offset):
     """A MASA that never answers: the registrar gives up after its three seconds, not before, not
     ten years later."""
-    clock = Clock(cell / "clock")
+    clock = harness.Clock(cell / "clock")
     with FakeMasa(acme.directory) as masa:
         masa.delay = 8
         registrar = harness.Registrar(cell / "registrar", domain, [acme])

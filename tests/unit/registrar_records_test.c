@@ -12,7 +12,8 @@
 
 #include "registrar/records.h"
 
-#define NOW 1790000000
+#define NOW   1790000000
+#define UNTIL (NOW + 100) /* the end of approvals */
 
 static const struct device_key device = {"acme", "SN-1"};
 static const uint8_t idevid[SHA256_LEN] = {1}, request[SHA256_LEN] = {2}, own[SHA256_LEN] = {3};
@@ -194,8 +195,12 @@ static void records_hold__a_new_device__is_pending_once(void **state)
 static void decide(struct fixture *f, int64_t id, enum claim_state to)
 {
 	const struct records_writer w = writer(f);
-	const struct decision_record d = {
-		.id = id, .to = to, .at = NOW, .by = "unix:uid=0", .reason = "because"};
+	const struct decision_record d = {.id = id,
+		.to = to,
+		.at = NOW,
+		.until = to == CLAIM_APPROVED ? UNTIL : 0,
+		.by = "unix:uid=0",
+		.reason = "because"};
 	struct err e = ERR_INIT;
 
 	assert_int_equal(wait(f, records_decide(&w, &d, &e), &e), ERR_NONE);
@@ -412,7 +417,85 @@ static void records_sweep__old_claims__go_and_rejected_ones_stay(void **state)
 	assert_true(read_device(f).found);
 	decide(f, read_device(f).id, CLAIM_APPROVED);
 	sweep(f, &limits);
+	assert_true(read_device(f).found);
+}
+
+static void records_sweep__an_approval_nobody_used__expires_and_goes_later(void **state)
+{
+	struct sweep_limits limits = {
+		.now = UNTIL - 1, .claims_before = UNTIL, .journal_rows = 1000};
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	sweep(f, &limits);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+	limits.now = UNTIL;
+	sweep(f, &limits);
+	assert_int_equal(f->changed[0], 1);
+	assert_int_equal(read_device(f).claim, CLAIM_EXPIRED);
+	sweep(f, &limits);
+	assert_int_equal(f->changed[0], 0);
+	assert_true(read_device(f).found);
+	limits.claims_before = UNTIL + 1;
+	sweep(f, &limits);
 	assert_false(read_device(f).found);
+}
+
+static void records_sweep__an_approval_that_was_used__has_no_end(void **state)
+{
+	const struct sweep_limits limits = {
+		.now = UNTIL + 1, .claims_before = UNTIL + 2, .journal_rows = 1000};
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	assert_int_equal(read_device(f).claim_until, UNTIL);
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(read_device(f).claim_until, 0);
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	decide(f, read_device(f).id, CLAIM_APPROVED); /* it has its voucher */
+	assert_int_equal(read_device(f).claim_until, 0);
+	sweep(f, &limits);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+}
+
+/* whether or not the sweep has come to it */
+static void records_hold__when_the_approval_is_over__is_pending_again(void **state)
+{
+	const struct sweep_limits limits = {.now = UNTIL, .journal_rows = 1000};
+	struct fixture *f = *state;
+	struct device_record d;
+
+	hold(f, NOW);
+	for (int swept = 0; swept < 2; swept++) {
+		decide(f, read_device(f).id, CLAIM_APPROVED);
+		if (swept)
+			sweep(f, &limits);
+		d = read_device(f);
+		assert_int_equal(device_record_claim(&d, UNTIL), CLAIM_EXPIRED);
+		hold(f, UNTIL);
+		assert_int_equal(read_device(f).claim, CLAIM_PENDING);
+		assert_int_equal(read_device(f).claim_until, 0);
+	}
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	d = read_device(f);
+	assert_int_equal(device_record_claim(&d, UNTIL - 1), CLAIM_APPROVED);
+	hold(f, UNTIL - 1);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+}
+
+static void records_keep_voucher__when_the_approval_has_expired__settles_the_claim(void **state)
+{
+	const struct sweep_limits limits = {.now = UNTIL, .journal_rows = 1000};
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	sweep(f, &limits);
+	keep_voucher(f, "voucher", ""); /* the configuration lets it in */
+	assert_int_equal(read_device(f).claim, CLAIM_NONE);
+	assert_int_equal(read_device(f).claim_until, 0);
 }
 
 static void records_sweep__devices_with_a_voucher__stay(void **state)
@@ -618,7 +701,8 @@ static void records_status__telemetry__is_kept_with_the_device(void **state)
 static enum err_kind import(struct fixture *f, const char *list, int64_t count)
 {
 	const struct records_writer w = writer(f);
-	const struct import_record i = {bytes_of_str(list), count, NOW, "x-1", "unix:uid=0", "all"};
+	const struct import_record i = {
+		bytes_of_str(list), count, NOW, UNTIL, "x-1", "unix:uid=0", "all"};
 	struct err e = ERR_INIT;
 
 	return wait(f, records_import(&w, &i, &e), &e);
@@ -686,6 +770,33 @@ static bool note_known(void *arg, int64_t place, const struct known_claim *claim
 	return true;
 }
 
+static void records_import__when_the_approval_is_over__approves_again(void **state)
+{
+	const struct sweep_limits limits = {.now = UNTIL, .journal_rows = 1000};
+	struct fixture *f = *state;
+
+	assert_int_equal(import(f, ours, 1), ERR_NONE);
+	assert_int_equal(read_device(f).claim_until, UNTIL);
+	assert_int_equal(import(f, ours, 1), ERR_CONFLICT);
+	sweep(f, &limits);
+	assert_int_equal(read_device(f).claim, CLAIM_EXPIRED);
+	assert_int_equal(import(f, ours, 1), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_PREAPPROVED);
+}
+
+static void records_import__of_a_revoked_device__is_a_conflict(void **state)
+{
+	const struct journal_entry j = a_line("revoke");
+	struct fixture *f = *state;
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(wait(f, records_revoke(&w, &j, &e), &e), ERR_NONE);
+	assert_int_equal(import(f, ours, 1), ERR_CONFLICT);
+	assert_int_equal(read_device(f).claim, CLAIM_NONE);
+}
+
 static void records_look_up__a_list__tells_of_those_known(void **state)
 {
 	static const char list[] =
@@ -695,13 +806,15 @@ static void records_look_up__a_list__tells_of_those_known(void **state)
 	struct err e = ERR_INIT;
 
 	assert_int_equal(import(f, ours, 1), ERR_NONE);
-	assert_true(records_look_up(f->store, bytes_of_str(list), note_known, &l, &e));
+	assert_true(records_look_up(f->store, bytes_of_str(list), NOW, note_known, &l, &e));
 	assert_int_equal(l.rows, 1);
 	assert_int_equal(l.place, 5);
 	assert_int_equal(l.claim.said, CLAIM_PREAPPROVED);
 	assert_false(l.claim.seen);
+	assert_true(records_look_up(f->store, bytes_of_str(list), UNTIL, note_known, &l, &e));
+	assert_int_equal(l.claim.said, CLAIM_EXPIRED);
 	keep_voucher(f, "voucher", "");
-	assert_true(records_look_up(f->store, bytes_of_str(list), note_known, &l, &e));
+	assert_true(records_look_up(f->store, bytes_of_str(list), NOW, note_known, &l, &e));
 	assert_true(l.claim.seen);
 	assert_int_equal(l.claim.state, DEVICE_VOUCHED);
 }
@@ -899,7 +1012,13 @@ int main(void)
 		T(records_import__of_an_unknown_device__is_preapproved_until_it_joins),
 		T(records_import__of_a_device_that_waits__approves_it),
 		T(records_import__with_one_decided_about__changes_nothing),
+		T(records_import__when_the_approval_is_over__approves_again),
+		T(records_import__of_a_revoked_device__is_a_conflict),
 		T(records_look_up__a_list__tells_of_those_known),
+		T(records_sweep__an_approval_nobody_used__expires_and_goes_later),
+		T(records_sweep__an_approval_that_was_used__has_no_end),
+		T(records_hold__when_the_approval_is_over__is_pending_again),
+		T(records_keep_voucher__when_the_approval_has_expired__settles_the_claim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
