@@ -5,6 +5,7 @@ trial_registrar, trial_masa and trial_pledge add what their role needs to be loo
 """
 import contextlib
 import json
+import re
 import time
 
 from brski_peer import coap, crl, dtls, wire
@@ -264,3 +265,8 @@ class RecordedClient(coap.Client):
 def brief(value):
     said = repr(value)
     return said if len(said) <= 90 else said[:87] + "…"
+
+
+def words_of(log):
+    """For comparing what was written in one case and in another."""
+    return {word.lower() for word in re.findall(r"[A-Za-z]{3,}", log)}

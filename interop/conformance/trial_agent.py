@@ -72,6 +72,9 @@ class AgentTrial(Trial):
         self.record("admin", f"exit {code}", self.said[-2000:])
         return code == 0
 
+    def serves(self):
+        return self.run()
+
     def onboards(self, **more):
         """It must."""
         self.need(self.run(**more), f"the agent does not onboard the device; it says: {self.said[-500:]!r}")

@@ -69,6 +69,9 @@ class CloudTrial(Trial):
         self.masa.lie = lambda fields: {**fields, "est-domain": est_domain,
                                         "pinned-domain-cert": forge.b64(server.der)}
 
+    def serves(self):
+        return self.ask(self.redirected_device()).status in (200, 307)
+
     # -- talking to the target
 
     def names(self):

@@ -17,6 +17,9 @@ class PrmMasaTrial(MasaTrial):
     def registrar_identity(self):
         return self.lab.domain.registrar
 
+    def serves(self):
+        return self.ask(self.rvr(self.device())).status == 200
+
     # -- requests
 
     def pvr(self, device, agent=None, registrar=None, data=None, signer=None, **changes):

@@ -92,6 +92,9 @@ class PrmPledgeTrial(Trial):
         return self.post("tpvr", self.trigger(device or self.factory(), **changes), prm.JSON_TYPE,
                          prm.VOUCHER_TYPE)
 
+    def serves(self):
+        return self.ask_pvr().status == 200
+
     def ask_per(self):
         return self.post("tper", prm.enroll_trigger(), prm.JSON_TYPE, prm.JOSE_TYPE)
 

@@ -60,6 +60,10 @@ class PrmRegistrarTrial(Trial):
         how = {"certificate": identity.cert_path, "key": identity.key_path} if client else {}
         return Agent(self, identity, self.connect(port, host=host, **how))
 
+    def serves(self):
+        with self.accepted():
+            return True
+
     # -- whole steps
 
     def refused_client(self, device, why, identity=None, client=True):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conformance import catalogue, coverage, main, runner
+from conformance import catalogue, core, coverage, main, runner
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| ([A-Z0-9]+(?:-[A-Z0-9]+)*-\d+) \| ([^|]*) \| ([^|]*) \|", re.M)
@@ -69,6 +69,25 @@ def test_counts_go_over_the_checks_of_every_role():
     assert "| est | 1 of 2 | – | – | 0 | 1 |" in by_profile
     assert by_role.endswith("| sum | 1 of 2 | – | – | 1 | 1 |")
     assert coverage.missing(rows, checks) == ["1 of 1 MUST rows of the role masa have no check: B-01"]
+
+
+def test_checks_ask_for_no_more_than_their_rows():
+    """A row with several parts, "SHOULD/MUST", may have checks of both levels."""
+    rows, rank = catalogue.read(), [core.MAY, core.SHOULD, core.MUST]
+
+    def binds(row):
+        parts = [catalogue.STRENGTHS.get(part, core.MAY) for part in rows[row].level.split("/")]
+        return max(map(rank.index, parts))
+    for check in runner.load_checks():
+        asked = rank.index(check.level)
+        assert asked <= max(1, *map(binds, check.rows)), (check.id, [rows[row].level for row in check.rows])
+
+
+def test_what_a_must_asks_for_has_a_check_that_fails():
+    shown = catalogue.covered(runner.load_checks())
+    mild = [row.id for row in catalogue.read().values() if row.level.startswith("MUST") and row.id in shown
+            and all(check.level != core.MUST for check in shown[row.id])]
+    assert mild == []
 
 
 def test_every_must_has_a_check_and_so_have_four_of_five_shoulds():

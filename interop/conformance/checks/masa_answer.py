@@ -4,7 +4,7 @@ import base64
 import os
 import re
 
-from brski_peer import cms, forge, voucher
+from brski_peer import certs, cms, forge, voucher
 from brski_peer.wire import Closed
 
 from ..core import MUST, SHOULD, check
@@ -145,7 +145,21 @@ def vouchers_that_last_have_a_key_of_their_own(t):
     t.need(forge.spki(usual.signer) != forge.spki(lasting.signer), "both are signed with the same key")
 
 
-@check("R8995-MASA-024", "A-08", level=SHOULD, role="masa", profiles=RFC8995,
+@check("A-08", level=MUST, role="masa", profiles=("cbrski", "8366bis"), mutant="ends vouchers before the CA they pin")
+def nonceless_voucher_ends_before_what_it_pins(t):
+    """expires-on is not after the end of the certificate that is pinned: here that of a CA which ends soon."""
+    t.variant("known-owner")
+    device, domain = t.device(owner=t.lab.domain), t.lab.domain
+    root = forge.load(domain.file("root.key"), domain.file("root.crt"))
+    brief = certs.make_ca("Brief Issuing", root, path_length=0, not_after=t.soon(minutes=5))
+    with t.registrar(domain.saved(certs.make_registrar(brief))) as r:
+        fields = r.voucher(r.nonceless(device), why="the owner asks").fields
+    pinned = forge.parse(base64.b64decode(fields["pinned-domain-cert"]))
+    ends = forge.parse_time(fields["expires-on"]).replace(tzinfo=None)
+    t.need(ends <= pinned.not_valid_after, f"the voucher ends at {ends}, what it pins at {pinned.not_valid_after}")
+
+
+@check("R8995-MASA-024", level=SHOULD, role="masa", profiles=RFC8995,
        mutant="ends vouchers before the certificate they pin")
 def nonceless_voucher_ends_before_the_registrars_certificate(t):
     """expires-on of a voucher without a nonce is not after the end of the registrar's certificate."""

@@ -37,7 +37,7 @@ def proven_proximity_is_the_assertion(t):
         t.equal(r.voucher(r.rvr(device)).fields.get("assertion"), "proximity", "the assertion")
 
 
-@check("R8995-MASA-018", level=MUST, role="masa", profiles=RFC8995,
+@check("R8995-MASA-018", level=SHOULD, role="masa", profiles=RFC8995,
        mutant="pins a certificate of the registrar's chain")
 def pinned_certificate_is_of_the_registrars_chain(t):
     """pinned-domain-cert is one DER certificate out of the chain that came with the request."""

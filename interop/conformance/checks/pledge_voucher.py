@@ -112,12 +112,24 @@ def good_voucher_is_reported(t):
     t.equal(reports[0].get("status"), True, "the status")
 
 
-@check("R8995-PLG-044", level=MUST, role="pledge", profiles=RFC8995, mutant="sends voucher_status false")
-def refused_voucher_is_reported_with_a_reason(t):
-    """voucher_status with status false and a reason follows a voucher that is refused."""
+def refusal_reports(t):
+    """The reports on what is no voucher."""
     t.registrar.on["requestvoucher"] = lambda _request: Answer(200, b"no voucher", CMS_TYPE)
     if t.run().joined:
         t.skip("the pledge takes what is no voucher: see R8995-PLG-055")
-    reports = t.registrar.reports("voucher_status")
-    t.equal([r.get("status") for r in reports], [False], "the status reports")
+    return t.registrar.reports("voucher_status")
+
+
+@check("R8995-PLG-043", level=MUST, role="pledge", profiles=RFC8995, mutant="sends voucher_status false")
+def refused_voucher_is_reported(t):
+    """voucher_status with status false follows a voucher that is refused."""
+    t.equal([r.get("status") for r in refusal_reports(t)], [False], "the status reports")
+
+
+@check("R8995-PLG-044", level=SHOULD, role="pledge", profiles=RFC8995, mutant="says why it refuses a voucher")
+def refused_voucher_is_reported_with_a_reason(t):
+    """When status is false, reason says why."""
+    reports = refusal_reports(t)
+    if not reports:
+        t.skip("the pledge does not report on the voucher: see R8995-PLG-043")
     t.need(str(reports[0].get("reason", "")).strip(), "voucher_status gives no reason")

@@ -4,7 +4,7 @@ RFC 7252 §5.4, draft-ietf-anima-constrained-voucher §6.1 to §6.5)."""
 from brski_peer import certs, coap, constrained, dtls, hello
 from brski_peer.coap import Message
 
-from ..core import MUST, check
+from ..core import MUST, SHOULD, check
 
 CBRSKI, EST_COAPS = ("cbrski",), ("est-coaps",)
 BRSKI, EST = constrained.BRSKI, constrained.EST
@@ -181,7 +181,7 @@ def coaps_unknown_critical_option_is_4_02(t):
             t.equal(code_of(t, p.client, coap.GET, options, kind), BAD_OPTION, f"the code, {name}")
 
 
-@check("B-11", level=MUST, role="registrar", profiles=EST_COAPS, mutant="has no Q-Block")
+@check("B-11", level=SHOULD, role="registrar", profiles=EST_COAPS, mutant="has no Q-Block")
 def coaps_q_block_is_4_02(t):
     """None of these specifications has it, so it is an option nobody knows."""
     with t.coap_pledge(t.approved_device()) as p:

@@ -2,12 +2,12 @@
 """What a registrar writes to its log (RFC 8995 §5.9.4, §10.1, §10.3). For targets whose log is seen: those
 that the suite starts, and those with [run] log."""
 import base64
-import re
 import secrets
 
 from cryptography.hazmat.primitives import hashes
 
 from ..core import MUST, SHOULD, check
+from ..trial import words_of
 
 RFC8995 = ("rfc8995",)
 KEY = "PRIVATE KEY-----"
@@ -36,7 +36,7 @@ def log_tells_which_certificate_brought_enrollstatus(t):
 
 def words(log, cert):
     """Those of a log; a number or digest of the certificate counts as the word "certificate-itself"."""
-    found = {word.lower() for word in re.findall(r"[A-Za-z]{3,}", log)}
+    found = words_of(log)
     plain = log.lower().replace(":", "")
     digests = (cert.fingerprint(kind()).hex() for kind in (hashes.SHA1, hashes.SHA256))
     names = f"{cert.serial_number:x}", str(cert.serial_number), *digests

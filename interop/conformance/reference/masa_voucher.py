@@ -97,7 +97,11 @@ class Vouchers:
             bounded = self.rule("leaves an end out of vouchers with a nonce")
             return {} if bounded else {"expires-on": voucher.timestamp(seconds=NONCELESS_S)}
         last = datetime.datetime.utcnow() + datetime.timedelta(seconds=NONCELESS_S)
-        if rvr.signer.not_valid_after < last:
+        pinned = forge.lowest_ca(rvr.certs, rvr.signer)
+        if pinned != rvr.signer and pinned.not_valid_after < last:
+            if self.rule("ends vouchers before the CA they pin"):
+                last = pinned.not_valid_after
+        elif rvr.signer.not_valid_after < last:
             if self.rule("ends vouchers before the certificate they pin"):
                 last = rvr.signer.not_valid_after
         elif self.masa.variant == "promising":

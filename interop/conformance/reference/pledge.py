@@ -200,7 +200,8 @@ class Attempt(Enrolment):
         try:
             self.pinned = self.judge(reply)
         except BadVoucher as e:
-            self.report(self.last, "voucher_status", False, reason=str(e))
+            why = {"reason": str(e)} if self.rule("says why it refuses a voucher") else {}
+            self.report(self.last, "voucher_status", False, **why)
             raise
         self.report(self.last, "voucher_status", True)
         return None
