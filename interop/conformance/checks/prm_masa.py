@@ -208,6 +208,6 @@ def refusal_says_why(t):
     """An error has a body of text/plain with words in it."""
     reply = t.ask(t.broken(t.rvr(t.device())), content_type=prm.VOUCHER_TYPE)
     if reply.status == 200:
-        return
+        t.skip("a request whose signature does not hold is taken: see PRM-MASA-004")
     t.equal(reply.media_type, "text/plain", "the media type")
     t.need(reply.text.strip(), "the body is empty")

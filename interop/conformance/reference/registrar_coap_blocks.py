@@ -84,8 +84,11 @@ class Blocks(Handshakes):
         unknown = {n for n, _ in message.options if n & 1 and n not in CRITICAL}
         if not unknown:
             return True
-        rule = "has no Q-Block" if unknown <= {Q_BLOCK1, Q_BLOCK2} else "refuses critical options it does not know"
-        return not self.rule(rule)
+        if unknown <= {Q_BLOCK1, Q_BLOCK2}:
+            return not self.rule("has no Q-Block")
+        if message.type == coap.NON:
+            return not self.rule("says so to requests that are not confirmable too")
+        return not self.rule("refuses critical options it does not know")
 
     # -- what comes
 
