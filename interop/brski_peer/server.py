@@ -17,6 +17,7 @@ from .wire import channel_binding, log_keys
 
 RECORD_MAX = 16384 + 5  # octets of a TLS record
 HEAD_MAX = 256 * 1024   # octets of all headers of a request
+WHY_MAX = 1000          # characters of a sentence about what cannot be read
 BODY_MAX = 16 << 20     # of a request's body
 CONNECTIONS_MAX = 1024  # at a time; who opens more is told nothing
 REQUESTS_MAX = 20000    # that are kept: a client that asks for ever fills no memory
@@ -238,7 +239,7 @@ class Server:
                 return False
             self.requests.append(request)
             self.changed.notify_all()
-        answer = self.handle(request)
+        answer = self._answer_to(request)
         self.observer(request, answer)
         if answer is None:
             return False
@@ -247,6 +248,14 @@ class Server:
         tls.settimeout(10)
         tls.sendall(answer.octets())
         return not answer.close
+
+
+    def _answer_to(self, request):
+        """The handler's; a 400 that says what it cannot read."""
+        try:
+            return self.handle(request)
+        except Exception as e:
+            return text(400, f"that is of no use here: {type(e).__name__}: {e}"[:WHY_MAX] + "\n")
 
 
 class Reader:

@@ -17,6 +17,7 @@ ALL_PROTOCOLS = 0x0003
 OUTGOING = 4              # packets on their way out; on loopback each comes in as well
 LINKTYPE_RAW = 101        # packets begin with their IP header
 SNAPLEN = 65535
+CAPTURE_MAX = 8 << 20     # octets of one capture: a target may send for ever
 LINGER_S = 0.5            # for what is still on its way when a check has ended
 TCP, UDP = 6, 17
 IPV4_PROTOCOL_AT, IPV6_PROTOCOL_AT, IPV6_HEADER = 9, 6, 40
@@ -86,7 +87,7 @@ def _listen(tap, out, ports, done):
             continue
         if address[0] == "lo" and address[2] == OUTGOING:
             continue
-        if not ports or ports & set(ports_of(packet)):
+        if out.tell() < CAPTURE_MAX and (not ports or ports & set(ports_of(packet))):
             now = time.time()
             header = int(now), int(now % 1 * 1e6), len(packet), len(packet)
             out.write(struct.pack("<IIII", *header) + packet)
