@@ -25,7 +25,7 @@ def log_tells_which_certificate_brought_enrollstatus(t):
             ldevid = t.joined(p)
         for kind, identity in (("idevid", device), ("ldevid", ldevid)):
             with t.pledge(identity) as p:
-                said = t.log_of(lambda p=p: t.status(p.enrollstatus(), 200, 404))
+                said = t.log_of(p.enrollstatus)
             told[kind].append(words(said, p.identity.cert))
     before, after = (set.intersection(*said) for said in told.values())
     either = set.union(*told["idevid"]), set.union(*told["ldevid"])
