@@ -5,8 +5,8 @@ RFC 9148), each able to lie. Nothing is judged but that an answer is readable.
 import cbor2
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from . import certs, coap, cose, forge, pledge
-from .coap import Answer
+from . import certs, coap, coap_server, cose, forge, pledge
+from .coap_server import Answer
 
 LINK, CBOR, MULTIPART, PKCS7_KEY, PKCS7_CERTS, PKCS8, CSRATTRS, PKCS10, PKIX_CERT, VOUCHER = (
     40, 60, 62, 280, 281, 284, 285, 286, 287, 836)
@@ -101,7 +101,7 @@ class Pledge:
         return certs_of(reply)[0], key
 
 
-class FakeRegistrar(coap.Server):
+class FakeRegistrar(coap_server.Server):
     """It makes vouchers itself with the manufacturer's signer and issues certificates with the
     domain's CA; every request is recorded.
 

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from brski_peer import certs, coap, cose, dtls, forge
+from brski_peer import certs, coap, coap_server, cose, dtls, forge
 from brski_peer.ports import free_port
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -129,11 +129,11 @@ def test_our_client_and_a_stock_server(identities, tmp_path):
             assert c.get("/nothing").said == "4.04"
 
 
-class Echo(coap.Server):
+class Echo(coap_server.Server):
     def handle(self, request):
         if request.method == "POST":
-            return coap.Answer("2.04", request.body, 60)
-        return coap.Answer("2.05", b"y" * 3000, 60)
+            return coap_server.Answer("2.04", request.body, 60)
+        return coap_server.Answer("2.05", b"y" * 3000, 60)
 
 
 @needs("coap-client-openssl")

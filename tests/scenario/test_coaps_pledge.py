@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import harness
 from brski_peer import certs, coap, cose, forge
-from brski_peer.coap import Answer
+from brski_peer.coap_server import Answer
 from brski_peer.constrained import (CBOR, MULTIPART, PKCS7_CERTS, PKCS10, PKCS8, PKIX_CERT, VOUCHER,
                                     FakeRegistrar)
 from brski_peer.registrar import FakeRegistrar as HttpsRegistrar

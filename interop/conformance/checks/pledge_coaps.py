@@ -4,7 +4,7 @@ its reports."""
 import hashlib
 
 from brski_peer import constrained, cose, forge
-from brski_peer.coap import Answer
+from brski_peer.coap_server import Answer
 
 from ..core import MUST, check
 

@@ -4,7 +4,7 @@ draft-ietf-anima-constrained-voucher §6.7)."""
 from cryptography import x509
 
 from brski_peer import certs, coap, constrained, forge
-from brski_peer.coap import Answer
+from brski_peer.coap_server import Answer
 
 from ..core import MUST, SHOULD, check
 

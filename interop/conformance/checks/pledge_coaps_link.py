@@ -7,7 +7,7 @@ import select
 import socket
 
 from brski_peer import dtls
-from brski_peer.coap import Answer
+from brski_peer.coap_server import Answer
 
 from ..core import MUST, SHOULD, check
 

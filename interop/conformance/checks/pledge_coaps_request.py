@@ -4,7 +4,7 @@ draft-ietf-anima-constrained-voucher §9.2)."""
 import cbor2
 
 from brski_peer import cose
-from brski_peer.coap import Answer
+from brski_peer.coap_server import Answer
 
 from ..core import MUST, check
 

@@ -6,7 +6,7 @@ import hashlib
 import cbor2
 
 from brski_peer import cose, forge
-from brski_peer.coap import Answer
+from brski_peer.coap_server import Answer
 from brski_peer.constrained import VOUCHER
 
 from ..core import MUST, check

@@ -8,7 +8,7 @@ import traceback
 import cbor2
 
 from brski_peer import coap, constrained, cose, forge
-from brski_peer.coap import Answer
+from brski_peer.coap_server import Answer
 
 from ..trial_masa import leads_to
 from . import registrar_coap_links as links

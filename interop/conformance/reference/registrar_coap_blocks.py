@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import time
 
-from brski_peer import coap, dtls, hello
+from brski_peer import coap, coap_server, dtls, hello
 from brski_peer.coap import Message
 
 URI_HOST, URI_PORT, Q_BLOCK1, Q_BLOCK2 = 3, 7, 19, 31
@@ -21,7 +21,7 @@ class Upload:
     octets: bytes = b""
 
 
-class Handshakes(coap.Server):
+class Handshakes(coap_server.Server):
     """It begins a handshake of DTLS 1.3 and goes no further than its first answer: who tests it looks
     at no more, and OpenSSL speaks DTLS 1.2 only."""
 
@@ -127,7 +127,7 @@ class Blocks(Handshakes):
     def whole(self, association, message, body):
         """The Answer to a request that is there; None: silence. It is kept nowhere, nor is its link."""
         method = {coap.GET: "GET", coap.POST: "POST"}.get(message.code, "?")
-        request = coap.Request(method, message.path, body, message.content_format, message.number(coap.ACCEPT),
+        request = coap_server.Request(method, message.path, body, message.content_format, message.number(coap.ACCEPT),
                                association.number, association.link, message, time.monotonic())
         answer = self.handle(request)
         self.observer(request, answer)

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from brski_peer import certs, coap, constrained, forge
-from brski_peer.coap import Answer
+from brski_peer.coap_server import Answer
 
 from .registrar_coap_blocks import etag_of
 from .rules import Refused
