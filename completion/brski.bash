@@ -124,7 +124,7 @@ _registrarctl() {
 	--anchors) _brski_paths -f "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="claims devices audit backup status" ;;
+	"") words="claims devices audit backup doctor status" ;;
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	claims) words="list approve reject import" ;;
 	devices) words="list show revoke" ;;

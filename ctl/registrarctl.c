@@ -9,6 +9,7 @@
 #include "ctl/backup.h"
 #include "ctl/claims_import.h"
 #include "ctl/ctl.h"
+#include "ctl/doctor.h"
 
 #define PATH_LEN_MAX 2048
 
@@ -204,6 +205,7 @@ static const struct ctl_command commands[] = {
 		audit_verify_options, audit_verify},
 	{"backup", "", "FILE", "Copy the store into a new file while the registrar runs.", 1, 1,
 		NULL, backup},
+	{"doctor", "", "", "What may be wrong, and what to do next.", 0, 0, NULL, doctor},
 	{"status", "", "", "The registrar itself.", 0, 0, NULL, status_show},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

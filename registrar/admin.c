@@ -16,6 +16,7 @@
 #include "registrar/admin_import.h"
 #include "registrar/admin_revoke.h"
 #include "registrar/backup.h"
+#include "registrar/doctor.h"
 #include "registrar/records.h"
 #include "registrar/revoked.h"
 
@@ -392,6 +393,7 @@ const struct http_route admin_routes[] = {
 	{"GET", AUDIT_PATH "/heads", audit_heads, 0, NULL},
 	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL},
 	{"GET", AUDIT_PATH "/anchors", audit_anchors, 0, NULL},
+	{"GET", DOCTOR_PATH, doctor_examine, 0, NULL},
 	{"GET", BACKUPS_PATH, backup_show, 0, NULL},
 	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL},
 };

@@ -186,25 +186,50 @@ static bool note_chained(void *arg, const struct journal_line *line, struct err 
 	return true;
 }
 
-/* False: it could not be read. */
-static bool check(struct registrar *r, struct err *e)
+/* False: it could not be read. *found: what is wrong with it; *signed_at: when its head was, 0
+ * never.
+ */
+static bool examine(struct registrar *r, int64_t *signed_at, struct err *found, struct err *e)
 {
 	struct hash_chain_head last = {.sequence = 0};
-	struct err found = ERR_INIT;
 	bool chained = false;
 
 	if (!records_last_head(r->store, note_head, &last, e) ||
 		!records_last_journal(r->store, note_chained, &chained, e))
 		return false;
+	*signed_at = last.at;
 	if (last.sequence == 0 && chained)
-		err_set(&found, ERR_STORE,
+		err_set(found, ERR_STORE,
 			"no head of the journal is signed; the end of the last "
 			"run in its first minute is the only good reason");
 	else if (last.sequence != 0)
-		(void)!leads_to(r, &last, &found);
+		(void)!leads_to(r, &last, found);
+	return true;
+}
+
+static bool check(struct registrar *r, struct err *e)
+{
+	struct err found = ERR_INIT;
+	int64_t signed_at;
+
+	if (!examine(r, &signed_at, &found, e))
+		return false;
 	if (found.kind != ERR_NONE)
 		log_err(&r->log, "alert-journal-altered", NULL, &found);
 	return true;
+}
+
+bool seal_holds(struct registrar *r, int64_t *signed_at, struct err *e)
+{
+	bool young = registrar_now(r) - r->started_at < 2 * SEAL_MS / 1000;
+	struct err found = ERR_INIT;
+
+	if (!examine(r, signed_at, &found, e))
+		return false;
+	if (found.kind == ERR_NONE || (*signed_at == 0 && young))
+		return true;
+	*e = found;
+	return false;
 }
 
 /* ---- By itself ---- */

@@ -20,6 +20,9 @@ bool seal_now(struct registrar *r, seal_done *done, void *arg, struct err *e) MU
 /* See whether the journal is what its last head says: what is wrong goes into the log for a person
  * to see, and the registrar serves on. Then sign every minute. */
 bool seal_start(struct registrar *r, struct err *e) MUST_CHECK;
+/* Is the journal what its last head says? ERR_STORE: it is not. *signed_at: when that was signed, 0
+ * when none was yet, which is fine for the first minutes of a new journal. */
+bool seal_holds(struct registrar *r, int64_t *signed_at, struct err *e) MUST_CHECK;
 /* Sign once more, when the loops have stopped. */
 void seal_end(struct registrar *r);
 

@@ -292,7 +292,7 @@ def complete(tmp_path, *words):
 
 
 @pytest.mark.parametrize("line, offered", [
-    ("registrarctl |", {"audit", "backup", "claims", "devices", "status"}),
+    ("registrarctl |", {"audit", "backup", "claims", "devices", "doctor", "status"}),
     ("registrarctl cl|", {"claims"}),
     ("registrarctl claims |", {"list", "approve", "reject", "import"}),
     ("registrarctl claims import de|", {"devices.csv"}),
