@@ -109,7 +109,8 @@ class Session:
             return None
         new = ", which was made now," if self.lab.made_now else ""
         return (f"an honest device of the lab {self.lab.directory}{new} is answered {status} {words}: does the "
-                f"target know {self.lab.maker.file('root.crt')}? (interop/README.md, \"Your own implementation\")")
+                f"target know {self.lab.maker.file('root.crt')}"
+                f"{', or take a command to know a device ([do] import)' if self.role == 'masa' else ''}? (interop/README.md, \"Your own implementation\")")
 
     def _new_folder(self, name):
         """Every start has one of its own."""

@@ -294,7 +294,8 @@ class Instance:
             try:
                 code = process.wait(timeout)
             except subprocess.TimeoutExpired as e:
-                raise Broken(f"{command!r} did not end within {timeout} s") from e
+                raise Broken(f"no end within {timeout} s; an action has to end by itself, a pledge that is refused "
+                             f"with an exit code that is not 0: {command}") from e
             finally:
                 if process.returncode is None:
                     end_group(process, signal.SIGKILL)
@@ -316,7 +317,7 @@ class Instance:
 
     def reach(self):
         """Is a target there that runs already? Broken when not; datagrams do not tell."""
-        for kind in {"https", "http", "circuit"} & set(self.target.settings.get("address", {})):
+        for kind in {"https", "circuit"} & set(self.target.settings.get("address", {})):
             host, port = self.address(kind)
             try:
                 socket.create_connection((host, port), timeout=REACH_S).close()

@@ -76,6 +76,8 @@ class Legs:
 
     def run(self, *given):
         """Run each leg with what was given; the exit code for the script."""
+        if absent := [path for path in given if isinstance(path, pathlib.Path) and not path.exists()]:
+            sys.exit(f"{self.name}: there is no {absent[0]}; interop/peers has a page that says what is wanted")
         count = {"passed": 0, "failed": 0, "skipped": 0}
         print(f"-- {self.name}", flush=True)
         with Lab() as lab:

@@ -192,7 +192,7 @@ def list_stories(variants, with_verbs):
         print(f"{v.name:42} {v.story.pace:6} {v.story.title}")
         print(f"{'':49} {' '.join(v.story.rows)}")
     for name, known in sorted(VERBS.items() if with_verbs else ()):
-        print(f"{name:30} {known.about}")
+        print(f"{name:30} {known.about}\n{'':30} {{{known.words}}}")
     files = {v.path.name for v in variants}
     print(f"{len(files)} files, {len(variants)} stories")
     return PASSED

@@ -5,7 +5,7 @@
     def join(stage, devices, at=None): …
 
 registers `join`, told as `- join: lamp` or as `- join: {devices: lamp, at: office}`. The docstring's
-first sentence is what `--verbs` shows.
+first sentence and the words are what `--list -v` shows.
 """
 from . import story as s
 
@@ -20,6 +20,7 @@ class Verb:
     def __init__(self, reader, function):
         self.reader, self.function = reader, function
         self.about = " ".join((function.__doc__ or "").split())
+        self.words = getattr(reader, "words", "names, each with what must hold")
 
     def arguments(self, said, step, story):
         return self.reader(said, step, story)
@@ -96,6 +97,7 @@ def takes(main=None, needs=(), **kinds):
             if name not in given:
                 raise s.Wrong(said, None, f"{key} needs {name.replace('_', ' ')!r}")
         return given
+    read.words = ", ".join(f"{name.replace('_', ' ')}{' (needed)' if name in wanted else ''}" for name in kinds)
     return read
 
 
