@@ -134,7 +134,7 @@ class Vouchers:
             signer = self.lasting
         if not self.rule("names the type of its content"):
             how["content_type"] = cms.ID_DATA
-        if not self.rule("sends its chain along"):
+        if signer is self.signer and not self.rule("sends its chain along"):
             how["certs"] = [signer.cert]
         octets = forge.sign_voucher(fields, signer, **how)
         return octets if self.rule("writes DER") else cms.to_ber(octets)
