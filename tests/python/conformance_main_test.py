@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from conformance import core, main, runner, target
+from conformance import core, main, report, runner, target
 from conformance.lab import Lab
 from conformance.reference.registrar import ReferenceRegistrar
 from conformance.reference.rules import Rules
@@ -165,3 +165,16 @@ def test_interrupted_run_leaves_its_report_and_no_process(how, tmp_path):
     assert (tmp_path / "out/results.json").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_index_leads_to_the_stories_beside_it(tmp_path):
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios/report.html").write_text("")
+    report.write_index(tmp_path, [("registrar", "registrar", "ours", [])])
+    assert 'href="scenarios/report.html"' in (tmp_path / "index.html").read_text()
+
+
+def test_command_of_the_admin_that_fails_is_told_with_both_ends_of_what_it_said(tmp_path):
+    mine = target.Target({"do": {"approve": "echo no such command: aprove; seq 1000; echo usage; false"}}, tmp_path)
+    with pytest.raises(core.Broken, match=r"(?s)do.approve .* ends with 1: .*\nno such command: aprove\n1\n.*\nusage$"):
+        mine.begin(tmp_path / "run", Lab(tmp_path / "lab")).do("approve", serial="1")
