@@ -22,6 +22,11 @@ int64_t clock_mono_ms(void)
 	return read_clock(CLOCK_MONOTONIC, 1000);
 }
 
+int64_t clock_mono_us(void)
+{
+	return read_clock(CLOCK_MONOTONIC, 1000000);
+}
+
 /* CLOCK_BOOTTIME goes on while the machine sleeps, so waking up is no jump. */
 bool clock_watch_jumped(struct clock_watch *w, const struct clock *c, int64_t *by_s)
 {

@@ -15,6 +15,8 @@ struct clock {
 int64_t clock_unix_s(const struct clock *c);
 /* Milliseconds of a clock that never jumps: for deadlines. */
 int64_t clock_mono_ms(void);
+/* The same in microseconds: for how long something took. */
+int64_t clock_mono_us(void);
 
 /* Notices that the system's clock was set: its distance from a clock that nobody sets has changed.
  */

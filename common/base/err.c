@@ -6,35 +6,53 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	const char *sentence;
-} kinds[ERR_KIND_COUNT] = {
-	[ERR_NONE] = {"none", "No error."},
-	[ERR_INPUT] = {"input", "The request could not be understood."},
-	[ERR_TOO_LARGE] = {"too-large", "The request is larger than this server accepts."},
-	[ERR_UNAUTHENTICATED] = {"unauthenticated", "The request could not be authenticated."},
-	[ERR_PROXIMITY] = {"proximity",
-		"The proximity certificate is not the one of this registrar."},
-	[ERR_REFUSED] = {"refused",
-		"This device is not authorised here; an administrator can change that."},
-	[ERR_UNWANTED] = {"unwanted", "This device is not wanted here."},
-	[ERR_UNKNOWN_DEVICE] = {"unknown-device", "This device is not known here."},
-	[ERR_HISTORY] = {"history", "The history of this device does not permit it to join."},
-	[ERR_NOT_ACCEPTABLE] = {"not-acceptable",
-		"None of the accepted media types can be produced."},
-	[ERR_UNSUPPORTED_TYPE] = {"unsupported-type",
-		"The media type of the request is not supported."},
-	[ERR_NOT_FOUND] = {"not-found", "There is nothing at this address."},
-	[ERR_CONFLICT] = {"conflict", "The state has changed meanwhile."},
-	[ERR_RETRY_LATER] = {"retry-later", "The service is busy; try again later."},
-	[ERR_PEER] = {"peer", "An upstream service gave an invalid answer."},
-	[ERR_PEER_LOGIN] = {"peer-login", "An upstream service does not let this one in."},
-	[ERR_PEER_TIMEOUT] = {"peer-timeout", "An upstream service did not answer in time."},
-	[ERR_STORE] = {"store", "The service cannot record the request now; try again later."},
-	[ERR_NO_MEMORY] = {"no-memory", "The service is out of memory; try again later."},
-	[ERR_IO] = {"io", "The service failed internally."},
-	[ERR_BUG] = {"bug", "The service failed internally."},
+const char *const err_kind_names[ERR_KIND_COUNT + 1] = {
+	[ERR_NONE] = "none",
+	[ERR_INPUT] = "input",
+	[ERR_TOO_LARGE] = "too-large",
+	[ERR_UNAUTHENTICATED] = "unauthenticated",
+	[ERR_PROXIMITY] = "proximity",
+	[ERR_REFUSED] = "refused",
+	[ERR_UNWANTED] = "unwanted",
+	[ERR_UNKNOWN_DEVICE] = "unknown-device",
+	[ERR_HISTORY] = "history",
+	[ERR_NOT_ACCEPTABLE] = "not-acceptable",
+	[ERR_UNSUPPORTED_TYPE] = "unsupported-type",
+	[ERR_NOT_FOUND] = "not-found",
+	[ERR_CONFLICT] = "conflict",
+	[ERR_RETRY_LATER] = "retry-later",
+	[ERR_PEER] = "peer",
+	[ERR_PEER_LOGIN] = "peer-login",
+	[ERR_PEER_TIMEOUT] = "peer-timeout",
+	[ERR_STORE] = "store",
+	[ERR_NO_MEMORY] = "no-memory",
+	[ERR_IO] = "io",
+	[ERR_BUG] = "bug",
+	[ERR_KIND_COUNT] = NULL,
+};
+
+static const char *const sentences[ERR_KIND_COUNT] = {
+	[ERR_NONE] = "No error.",
+	[ERR_INPUT] = "The request could not be understood.",
+	[ERR_TOO_LARGE] = "The request is larger than this server accepts.",
+	[ERR_UNAUTHENTICATED] = "The request could not be authenticated.",
+	[ERR_PROXIMITY] = "The proximity certificate is not the one of this registrar.",
+	[ERR_REFUSED] = "This device is not authorised here; an administrator can change that.",
+	[ERR_UNWANTED] = "This device is not wanted here.",
+	[ERR_UNKNOWN_DEVICE] = "This device is not known here.",
+	[ERR_HISTORY] = "The history of this device does not permit it to join.",
+	[ERR_NOT_ACCEPTABLE] = "None of the accepted media types can be produced.",
+	[ERR_UNSUPPORTED_TYPE] = "The media type of the request is not supported.",
+	[ERR_NOT_FOUND] = "There is nothing at this address.",
+	[ERR_CONFLICT] = "The state has changed meanwhile.",
+	[ERR_RETRY_LATER] = "The service is busy; try again later.",
+	[ERR_PEER] = "An upstream service gave an invalid answer.",
+	[ERR_PEER_LOGIN] = "An upstream service does not let this one in.",
+	[ERR_PEER_TIMEOUT] = "An upstream service did not answer in time.",
+	[ERR_STORE] = "The service cannot record the request now; try again later.",
+	[ERR_NO_MEMORY] = "The service is out of memory; try again later.",
+	[ERR_IO] = "The service failed internally.",
+	[ERR_BUG] = "The service failed internally.",
 };
 
 static void one_line(char *s)
@@ -105,10 +123,10 @@ bool err_tell(struct err *e, const char *fmt, ...)
 
 const char *err_sentence(const struct err *e)
 {
-	return e->sentence[0] ? e->sentence : kinds[e->kind].sentence;
+	return e->sentence[0] ? e->sentence : sentences[e->kind];
 }
 
 const char *err_kind_name(enum err_kind kind)
 {
-	return kinds[kind].name;
+	return err_kind_names[kind];
 }

@@ -68,5 +68,6 @@ const char *err_sentence(const struct err *e);
 
 /* The kind's name as it stands in logs, e.g. "unauthenticated". */
 const char *err_kind_name(enum err_kind kind);
+extern const char *const err_kind_names[ERR_KIND_COUNT + 1]; /* by kind, then NULL */
 
 #endif

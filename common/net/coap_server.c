@@ -134,6 +134,11 @@ size_t coap_server_sessions(const struct coap_server *s)
 	return atomic_load(&s->sessions);
 }
 
+void coap_server_counts(const struct coap_server *s, struct server_counts *out)
+{
+	server_tally_read(&s->tally, out);
+}
+
 void coap_server_set_tls(struct coap_server *s, struct tls_server *tls)
 {
 	tls_slot_set(&s->tls, tls);

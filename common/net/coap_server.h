@@ -85,5 +85,7 @@ void coap_server_set_tls(struct coap_server *s, struct tls_server *tls);
 void coap_server_drain(struct coap_server *s, int64_t deadline_ms, loop_fn *done, void *arg);
 void coap_server_free(struct coap_server *s);
 size_t coap_server_sessions(const struct coap_server *s);
+/* Any thread. */
+void coap_server_counts(const struct coap_server *s, struct server_counts *out);
 
 #endif

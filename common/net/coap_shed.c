@@ -54,6 +54,7 @@ static bool shed(struct coap_worker *w, struct coap_peer *p, const char *why)
 {
 	if (!p)
 		return false;
+	server_count(&w->server->tally.shed);
 	shed_log_tell(&w->shed_log, w->server->config.log, p->ref->peer.address, why);
 	coap_peer_free(p);
 	return true;
@@ -157,6 +158,8 @@ bool coap_shed_welcome(struct coap_peer *p)
 
 	http_source_of(&p->path.peer.sa, p->source);
 	p->counted = make_room(w, p->source) && enter_source(w, p->source);
+	if (!p->counted)
+		server_count(&w->server->tally.shed);
 	return p->counted;
 }
 

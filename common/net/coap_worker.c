@@ -75,8 +75,10 @@ void coap_worker_leave(struct coap_peer *p)
 		return;
 	LIST_REMOVE(p, bucket);
 	TAILQ_REMOVE(queue_of(p), p, queue);
-	if (!p->established)
+	if (!p->established) {
 		w->handshake_count--;
+		server_count(&s->tally.handshakes_failed);
+	}
 	if (p->identified)
 		http_sources_leave(s->identities, p->identity);
 	w->held -= p->held;
@@ -90,8 +92,10 @@ void coap_worker_alive(struct coap_peer *p)
 	if (!dtls_is_established(p->dtls))
 		return; /* a handshake's place is its age */
 	TAILQ_REMOVE(queue_of(p), p, queue);
-	if (!p->established)
+	if (!p->established) {
 		p->worker->handshake_count--;
+		server_count(&p->worker->server->tally.handshakes);
+	}
 	p->established = true;
 	TAILQ_INSERT_TAIL(queue_of(p), p, queue);
 }
@@ -165,8 +169,10 @@ static void greet(struct coap_worker *w, struct bytes content)
 	if (p->counted)
 		http_sources_leave(w->server->sources, p->source);
 	p->counted = false;
-	if (e.kind != ERR_NONE)
-		log_err(w->server->config.log, "handshake-failed", NULL, &e);
+	if (e.kind == ERR_NONE)
+		return;
+	server_count(&w->server->tally.handshakes_failed);
+	log_err(w->server->config.log, "handshake-failed", NULL, &e);
 }
 
 static void take(struct coap_socket *socket, struct bytes content)

@@ -54,6 +54,7 @@ struct coap_server {
 	struct tls_slot tls;
 	atomic_size_t sessions;
 	atomic_int_fast64_t next_connection_id;
+	struct server_tally tally;
 	struct drain drain;
 };
 

@@ -130,6 +130,13 @@ static bool start_protocol(struct conn *c)
 	return true;
 }
 
+static void note_shaken(struct conn *c)
+{
+	c->shaken = true;
+	if (c->stream.ssl)
+		server_count(&c->worker->server->tally.handshakes);
+}
+
 /* True when the connection can be read from. */
 static bool handshake(struct conn *c)
 {
@@ -139,6 +146,7 @@ static bool handshake(struct conn *c)
 		return true;
 	switch (tls_stream_handshake(&c->stream, &e)) {
 	case STREAM_OK:
+		note_shaken(c);
 		return start_protocol(c);
 	case STREAM_WAIT:
 		return false;
@@ -407,6 +415,8 @@ bool conn_open(struct http_worker *w, int fd, const struct peer *from, const uin
 
 void conn_free(struct conn *c)
 {
+	if (c->stream.ssl && !c->shaken)
+		server_count(&c->worker->server->tally.handshakes_failed);
 	if (c->protocol)
 		c->protocol->close(c->p);
 	if (c->readable)

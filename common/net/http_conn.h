@@ -73,6 +73,7 @@ struct conn {
 	enum conn_phase phase;
 	bool write_armed;
 	bool in_turn;
+	bool shaken;			   /* its TLS handshake is over */
 	bool in_eof;			   /* the peer sends no more */
 	bool finish;			   /* end when out is empty */
 	bool dead;			   /* end now */

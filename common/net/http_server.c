@@ -87,8 +87,9 @@ static bool listen_all(struct http_server *s, struct err *e)
 
 	if (strncmp(listen, HTTP_UNIX_PREFIX, strlen(HTTP_UNIX_PREFIX)) == 0)
 		return listen_unix(s, listen + strlen(HTTP_UNIX_PREFIX), e);
-	if (!s->config.tls)
-		return err_set(e, ERR_BUG, "no TLS for %s", listen);
+	if (!s->config.tls != s->config.without_tls)
+		return err_set(
+			e, ERR_BUG, "%s TLS for %s", s->config.tls ? "unwanted" : "no", listen);
 	if (!http_listen_check_free(listen, e))
 		return false;
 	for (size_t i = 0; i < s->worker_count; i++) {
@@ -182,4 +183,9 @@ void http_server_free(struct http_server *s)
 size_t http_server_connections(const struct http_server *s)
 {
 	return atomic_load(&s->connections);
+}
+
+void http_server_counts(const struct http_server *s, struct server_counts *out)
+{
+	server_tally_read(&s->tally, out);
 }

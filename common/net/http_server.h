@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The HTTPS server: HTTP/1.1 and HTTP/2 on one port, N worker threads with a loop each
- * (SO_REUSEPORT), absolute deadlines for every phase, bounded everything. Also plain HTTP/1.1 on a
- * Unix socket for the admin tools, with the peer's uid. */
+ * (SO_REUSEPORT), absolute deadlines for every phase, bounded everything. Also plain HTTP/1.1: on a
+ * Unix socket for the admin tools, with the peer's uid; and over TCP for who watches the daemon,
+ * where nobody is known and nothing is secret. */
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
 
 #include "common/net/call.h"
+#include "common/net/server_counts.h"
 #include "common/net/tls.h"
 
 typedef void http_handler(struct call *c, void *app);
@@ -42,7 +44,9 @@ extern const struct http_limits http_limits_default;
 
 struct http_server_config {
 	const char *listen;	/* "127.0.0.1:8443", "[::]:8443", or "unix:/run/x.sock" */
-	struct tls_server *tls; /* NULL only for unix: */
+	struct tls_server *tls; /* NULL only for unix:, or with: */
+	bool without_tls; /* plain HTTP over TCP is meant: a listener that merely lacks its TLS
+			     is ERR_BUG, and so is one that has both */
 	const struct http_route *routes;
 	size_t route_count;
 	void *app; /* given to every handler */
@@ -71,5 +75,7 @@ void http_server_drain(struct http_server *s, int64_t deadline_ms, loop_fn *done
 void http_server_free(struct http_server *s);
 /* Open connections right now. */
 size_t http_server_connections(const struct http_server *s);
+/* Any thread. */
+void http_server_counts(const struct http_server *s, struct server_counts *out);
 
 #endif

@@ -21,6 +21,7 @@
 static void refuse_fd(struct http_worker *w, int fd, const struct peer *from, const char *why)
 {
 	close(fd);
+	server_count(&w->server->tally.shed);
 	log_event(w->server->config.log, LOG_LEVEL_WARNING, "connection-refused", NULL, "peer",
 		from->address, "reason", why, NULL);
 }
@@ -32,6 +33,7 @@ static bool shed(struct http_worker *w, const struct shed_wish *wish, const char
 
 	if (!c)
 		return false;
+	server_count(&w->server->tally.shed);
 	shed_log_tell(&w->shed_log, w->server->config.log, c->peer->peer.address, why);
 	conn_free(c);
 	return true;

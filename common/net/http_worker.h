@@ -38,6 +38,7 @@ struct http_server {
 	atomic_size_t connections;
 	atomic_size_t held; /* octets of requests and replies in memory */
 	atomic_int_fast64_t next_connection_id;
+	struct server_tally tally;
 	struct drain drain;
 };
 

@@ -76,6 +76,12 @@ bool store_write_wait(struct store *s, const struct store_op *ops, size_t op_cou
 /* For the watchdog: has the writer thread done anything since *seen (first 0), or nothing to do? */
 bool store_moves(struct store *s, uint64_t *seen);
 
+/* What the database and its log take on the disk, and what is left there for us. Any thread. */
+struct store_space {
+	int64_t bytes, free_bytes;
+};
+bool store_space(const struct store *s, struct store_space *out, struct err *e) MUST_CHECK;
+
 /* A row while reading; borrowed for the call of the row function. */
 struct store_row;
 int64_t store_row_int(const struct store_row *r, int column);	    /* 0 for NULL */

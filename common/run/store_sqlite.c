@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/pki/hash_chain.h"
@@ -652,4 +654,27 @@ void store_close(struct store *s)
 	store_queue_close(&s->queue);
 	pthread_join(s->thread, NULL);
 	store_free(s);
+}
+
+/* ---- space ---- */
+
+static int64_t size_of_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+bool store_space(const struct store *s, struct store_space *out, struct err *e)
+{
+	FREE_AUTO char *log = str_printf(e, "%s-wal", s->path);
+	struct statvfs fs;
+
+	if (!log)
+		return false;
+	if (statvfs(s->path, &fs) != 0)
+		return err_set_errno(e, ERR_IO, "store: %s", s->path);
+	out->bytes = size_of_file(s->path) + size_of_file(log);
+	out->free_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
+	return true;
 }

@@ -563,6 +563,28 @@ static int fill_and_recover(const char *path)
 	return 0;
 }
 
+static int64_t size_of(const char *path, const char *end)
+{
+	char name[128];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%s%s", path, end);
+	assert_int_equal(stat(name, &st), 0);
+	return st.st_size;
+}
+
+static void store_space__of_database_and_log__is_what_the_files_take(void **state)
+{
+	struct fixture *f = *state;
+	struct store_space space;
+
+	assert_true(put(f, 1, "a name"));
+	assert_true(store_space(f->store, &space, &f->e));
+	assert_int_equal(space.bytes, size_of(f->path, "") + size_of(f->path, "-wal"));
+	assert_true(size_of(f->path, "-wal") > 0);
+	assert_true(space.free_bytes > 0);
+}
+
 static void store_write_wait__disk_full__is_an_error_and_it_recovers(void **state)
 {
 	struct fixture *f = *state;
@@ -605,6 +627,7 @@ int main(void)
 		TEST(store_open__not_a_database__is_refused),
 		TEST(store_open__new_file__is_private),
 		TEST(store_write_wait__process_killed__what_was_reported_is_there),
+		TEST(store_space__of_database_and_log__is_what_the_files_take),
 		TEST(store_write_wait__disk_full__is_an_error_and_it_recovers),
 	};
 
