@@ -314,6 +314,8 @@ install: all
 		chmod 644 $(DESTDIR)$(unitdir)/$${unit##*/} || exit 1; done
 	install -m 644 systemd/brski.sysusers $(DESTDIR)$(sysusersdir)/brski.conf
 	install -m 644 docs/examples/*.conf $(DESTDIR)$(docdir)/examples
+	install -d $(DESTDIR)$(docdir)/examples/prometheus
+	install -m 644 docs/examples/prometheus/* $(DESTDIR)$(docdir)/examples/prometheus
 	$(foreach p,$(PROGRAMS),install -m 644 completion/brski.bash $(DESTDIR)$(completiondir)/$(p) &&) true
 
 clean:

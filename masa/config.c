@@ -33,6 +33,11 @@ static const struct config_option options[] = {
 		"Unix socket for masactl; empty: none."},
 	{"admin", "group", CONFIG_STRING, AT(admin_group), "", 0, 0, NULL,
 		"Group that may use the socket; empty: the service's user alone."},
+	{"metrics", "listen", CONFIG_STRING, AT(metrics_listen), "", 0, 0, NULL,
+		"Address and port where GET /metrics, /healthz and /readyz are answered over plain "
+		"HTTP, to anybody who reaches it: loopback or a network of the administrators, "
+		"e.g. "
+		"127.0.0.1:9465; unset: nowhere."},
 	{"signer", "key", CONFIG_PATH, AT(signer_key), NULL, 0, 0, NULL,
 		"PEM key that signs vouchers."},
 	{"signer", "certificate", CONFIG_PATH, AT(signer_certificate), NULL, 0, 0, NULL,
@@ -78,7 +83,7 @@ static const struct config_option options[] = {
 
 /* Sockets and the store are opened once. */
 static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[store] path",
-	"[admin] socket", "[admin] group", NULL};
+	"[admin] socket", "[admin] group", "[metrics] listen", NULL};
 
 const struct config_schema masa_config_schema = {
 	.options = options,

@@ -11,6 +11,7 @@ struct masa_config {
 	char *store_path;
 	int log_level;
 	char *admin_socket, *admin_group;
+	char *metrics_listen; /* or NULL */
 	char *signer_key, *signer_certificate;
 	char *nonceless_key, *nonceless_certificate;
 	char *device_anchors;

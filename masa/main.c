@@ -10,6 +10,7 @@
 #include "common/run/config_changes.h"
 #include "common/run/daemon.h"
 #include "masa/admin.h"
+#include "masa/meters.h"
 #include "masa/serve.h"
 
 struct service {
@@ -24,14 +25,16 @@ struct service {
 	struct buf started_list; /* the options at the start: what sockets and store are */
 };
 
-static struct tls_server *load_tls(const struct masa_config *c, struct err *e)
+static struct tls_server *load_tls(const struct masa_config *c, int64_t *not_after, struct err *e)
 {
 	IDENTITY_AUTO struct identity id = {0};
 	struct tls_server *tls = NULL;
 
 	if (identity_load(&id, c->tls_key, c->tls_certificate, e))
 		tls = tls_server_new(&id, true, e);
-	if (!tls)
+	if (tls)
+		*not_after = cert_not_after(id.cert);
+	else
 		err_prefix(e, "TLS server");
 	return tls;
 }
@@ -42,9 +45,18 @@ static const struct masa_config *config_at_start(const struct service *s)
 	return s->masa->setup->config;
 }
 
+static bool addresses_check(const struct masa_config *c, struct err *e)
+{
+	if (!http_listen_is_address(c->listen, e))
+		return false;
+	return !c->metrics_listen || http_listen_is_address(c->metrics_listen, e) ||
+	       err_prefix(e, "[metrics]");
+}
+
 static bool load(struct service *s, const char *path, struct err *e)
 {
 	struct masa_setup *setup = masa_setup_load(path, clock_unix_s(NULL), e);
+	int64_t not_after = 0;
 
 	if (!setup)
 		return false;
@@ -53,13 +65,16 @@ static bool load(struct service *s, const char *path, struct err *e)
 		.level = setup->config->log_level,
 		.fd = STDERR_FILENO,
 		.limits = log_limits_new(e)};
-	s->tls = s->log.limits && tls_init(e) ? load_tls(setup->config, e) : NULL;
+	s->tls = s->log.limits && tls_init(e) ? load_tls(setup->config, &not_after, e) : NULL;
 	if (!s->tls || !buf_append(&s->started_list, setup->list.data, setup->list.len, e)) {
 		masa_setup_free(setup);
 		return false;
 	}
 	s->masa = masa_new(setup, &s->log, NULL, e);
-	return s->masa && http_listen_is_address(config_at_start(s)->listen, e);
+	if (!s->masa)
+		return false;
+	atomic_store(&s->masa->tls_not_after, not_after);
+	return addresses_check(config_at_start(s), e);
 }
 
 static bool listen_public(struct service *s, struct err *e)
@@ -122,6 +137,7 @@ static void drain(void *arg)
 {
 	struct service *s = arg;
 
+	atomic_store(&s->masa->draining, true);
 	http_server_drain(s->public, MASA_DRAIN_MS, on_public_drained, s);
 }
 
@@ -131,7 +147,8 @@ static bool reload(void *arg)
 	struct service *s = arg;
 	struct err e = ERR_INIT;
 	struct masa_setup *fresh = masa_setup_load(s->config_path, clock_unix_s(NULL), &e), *old;
-	struct tls_server *tls = fresh ? load_tls(fresh->config, &e) : NULL;
+	int64_t not_after = 0;
+	struct tls_server *tls = fresh ? load_tls(fresh->config, &not_after, &e) : NULL;
 
 	if (!tls) {
 		masa_setup_free(fresh);
@@ -141,6 +158,7 @@ static bool reload(void *arg)
 	log_set_level(&s->log, (enum log_level)fresh->config->log_level);
 	old = masa_setup_replace(s->masa, masa_setup_ref(fresh));
 	http_server_set_tls(s->public, tls);
+	atomic_store(&s->masa->tls_not_after, not_after);
 	config_log_reload(&s->log, &masa_config_schema, &s->started_list, &old->list, &fresh->list);
 	tls_server_free(tls);
 	masa_setup_free(fresh);
@@ -166,7 +184,8 @@ static bool start(struct service *s, struct err *e)
 	daemon_watch(s->daemon, moves, s);
 	loops = daemon_loops(s->daemon, &n);
 	return revocation_use_loops(s->masa->revocation, loops, n, e) &&
-	       masa_open_store(s->masa, e) && listen_public(s, e) && listen_admin(s, e);
+	       masa_open_store(s->masa, e) && listen_public(s, e) && listen_admin(s, e) &&
+	       masa_meters_start(s->masa, s->public, loops[0], e);
 }
 
 static int run(struct service *s)
@@ -181,6 +200,8 @@ static int run(struct service *s)
 
 static void stop(struct service *s)
 {
+	if (s->masa)
+		masa_meters_stop(s->masa);
 	http_server_free(s->public);
 	http_server_free(s->admin);
 	free(s->admin_listen);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "masa/limits.h"
+#include "masa/meters.h"
 
 struct masa *masa_new(
 	struct masa_setup *setup, const struct log *l, const struct clock *clock, struct err *e)
@@ -26,7 +27,7 @@ struct masa *masa_new(
 		(m->revocation = revocation_new(l, e)) &&
 		(m->rate = rate_new(
 			 MASA_RATES_COUNTED, setup->config->per_registrar_per_minute, e)) &&
-		(m->owners = owners_new(e)))
+		(m->owners = owners_new(e)) && (m->metrics = masa_meters_new(e)))
 		return m;
 	masa_free(m);
 	return NULL;
@@ -44,6 +45,7 @@ void masa_free(struct masa *m)
 	if (!m)
 		return;
 	store_close(m->store);
+	metrics_free(m->metrics);
 	owners_free(m->owners);
 	rate_free(m->rate);
 	revocation_free(m->revocation);

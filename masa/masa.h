@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/run/metrics_listener.h"
 #include "masa/authenticate.h"
 #include "masa/rate.h"
 #include "masa/records.h"
@@ -25,6 +26,11 @@ struct masa {
 	struct rate *rate;
 	struct owners *owners;
 	struct store *store; /* set by masa_open_store() */
+	struct metrics *metrics;
+	struct metrics_listener *watched; /* NULL: nobody may ask for them */
+	const struct http_server *public; /* for them; borrowed */
+	_Atomic int64_t tls_not_after;	  /* of the TLS server's certificate */
+	_Atomic bool draining;
 };
 
 /* setup: taken over, also when this fails; NULL: *e says why already. clock: NULL is the system's.

@@ -100,6 +100,9 @@ bool records_was_owner(struct store *s, int64_t device, const uint8_t domain_key
 bool records_audit_log(struct store *s, int64_t device, int64_t full, struct audit_log *out,
 	struct err *e) MUST_CHECK;
 
+/* The number of the last event; 0: there is none. */
+bool records_last_event(struct store *s, int64_t *id, struct err *e) MUST_CHECK;
+
 struct event_row { /* for the administrator */
 	int64_t id, date, expires_on;
 	const char *serial, *domain_id, *nonce, *assertion, *registrar;

@@ -11,6 +11,7 @@
 #include "common/pki/cms.h"
 #include "common/wire/media_type.h"
 #include "masa/limits.h"
+#include "masa/meters.h"
 
 #define DOMAIN_ID_TEXT_MAX 128 /* base64 of a domainID */
 #define AUDIT_LOG_TYPE	   "application/json"
@@ -24,7 +25,7 @@ struct request {
 	struct call *call;
 	const struct sequence *sequence;
 	size_t at; /* the step to run next */
-	int64_t now;
+	int64_t now, began_us;
 	const struct voucher_format *asked;  /* what came */
 	const struct voucher_format *wanted; /* what goes back */
 	uint8_t digest[SHA256_LEN];	     /* of the request's octets */
@@ -53,6 +54,7 @@ struct step {
 
 struct sequence {
 	const char *refused; /* the log's event when a step fails */
+	enum masa_meter_request what;
 	const struct step *steps;
 	size_t count;
 };
@@ -102,8 +104,13 @@ static enum outcome count_the_registrar(struct request *r, struct err *e)
 {
 	uint8_t who[SHA256_LEN];
 
-	return outcome_of(digest_sha256(cert_spki(r->authentic.rvr.signer), who, e) &&
-			  rate_take(r->m->rate, who, clock_mono_ms(), e));
+	if (!digest_sha256(cert_spki(r->authentic.rvr.signer), who, e))
+		return FAILED;
+	if (rate_take(r->m->rate, who, clock_mono_ms(), e))
+		return NEXT;
+	if (e->kind == ERR_RETRY_LATER)
+		masa_meter_limit(r->m, MASA_METER_LIMIT_REGISTRAR);
+	return FAILED;
 }
 
 /* What is not known yet is fetched, and this step runs once more: it finds the list then, or that
@@ -440,9 +447,9 @@ static const struct step audit_steps[] = {
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 static const struct sequence voucher_sequence = {
-	"voucher-refused", voucher_steps, COUNT(voucher_steps)};
+	"voucher-refused", MASA_METER_VOUCHER, voucher_steps, COUNT(voucher_steps)};
 static const struct sequence audit_sequence = {
-	"audit-log-refused", audit_steps, COUNT(audit_steps)};
+	"audit-log-refused", MASA_METER_AUDITLOG, audit_steps, COUNT(audit_steps)};
 
 /* ---- running them ---- */
 
@@ -461,6 +468,7 @@ static void request_free(struct request *r)
 
 static void finish(struct request *r, const struct err *e)
 {
+	masa_meter_answer(r->m, r->sequence->what, r->began_us, e);
 	if (e)
 		call_reply_err(r->call, r->m->log, r->sequence->refused, e);
 	else
@@ -504,6 +512,7 @@ static void start(struct call *c, struct masa *m, const struct sequence *s)
 	r->call = c;
 	r->sequence = s;
 	r->now = masa_now(m);
+	r->began_us = clock_mono_us();
 	authentic_init(&r->authentic);
 	voucher_init(&r->voucher, VOUCHER);
 	buf_init(&r->content, VOUCHER_JSON_MAX);

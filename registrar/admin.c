@@ -17,6 +17,7 @@
 #include "registrar/admin_revoke.h"
 #include "registrar/backup.h"
 #include "registrar/doctor.h"
+#include "registrar/meters.h"
 #include "registrar/records.h"
 #include "registrar/revoked.h"
 
@@ -228,6 +229,7 @@ static void on_decided(void *arg, const int64_t *changed, const struct err *e)
 			d->to == CLAIM_APPROVED ? "claim-approved" : "claim-rejected",
 			call_exchange(d->call), "claim", claim, "claims", count, "by", d->by,
 			"reason", d->reason[0] ? d->reason : NULL, NULL);
+		meter_decision(d->r, d->to, changed[0]);
 		registrar_count_claims(d->r);
 		answer = json_pack("{ss sI}", "claim", claim_state_name(d->to), "changed",
 			(json_int_t)changed[0]);

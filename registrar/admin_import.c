@@ -13,6 +13,7 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/import.h"
+#include "registrar/meters.h"
 #include "registrar/records.h"
 
 #define LIST_MAX  (2 * IMPORT_BODY_MAX) /* the rows as JSON: quotes, escapes, places */
@@ -180,6 +181,8 @@ static void log_import(const struct job *j)
 	snprintf(rows, sizeof(rows), "%zu", j->list.count);
 	snprintf(changed, sizeof(changed), "%zu",
 		j->counts[IMPORT_PREAPPROVED] + j->counts[IMPORT_APPROVED]);
+	meter_decision(j->r, CLAIM_PREAPPROVED, (int64_t)j->counts[IMPORT_PREAPPROVED]);
+	meter_decision(j->r, CLAIM_APPROVED, (int64_t)j->counts[IMPORT_APPROVED]);
 	log_event(&j->r->log, LOG_LEVEL_INFO, "claims-imported", call_exchange(j->call), "rows",
 		rows, "changed", changed, "by", j->by, NULL);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "registrar/identify.h"
+#include "registrar/meters.h"
 #include "registrar/onboard.h"
 
 /* RFC 8995 §5.3, §5.6: the type of the request decides the container, Accept that of the answer. */
@@ -51,6 +52,7 @@ enum step_result admit_reserve(struct onboard *o, struct err *e)
 	case OUTSTANDING_FULL:
 		break;
 	}
+	meter_limit(o->r, METER_LIMIT_VOUCHER_REQUESTS);
 	err_set(e, ERR_RETRY_LATER, "%d voucher-requests are under way", OUTSTANDING_MAX);
 	return STEP_FAILED;
 }

@@ -24,6 +24,7 @@ struct backup {
 	struct registrar *r;
 	enum backup_state state;
 	int64_t id, started, finished, octets;
+	int64_t succeeded; /* when the last one did that */
 	char path[PATH_MAX];
 	char by[CALL_PEER_MAX];
 	char *store_path; /* as it was at the start */
@@ -44,6 +45,7 @@ static void finish(struct backup *b)
 	snprintf(octets, sizeof(octets), "%lld", (long long)b->octets);
 	if (b->result.kind == ERR_NONE) {
 		b->state = BACKUP_DONE;
+		b->succeeded = b->finished;
 		log_event(&r->log, LOG_LEVEL_INFO, "backup-finished", NULL, "path", b->path,
 			"octets", octets, "by", b->by, NULL);
 	} else {
@@ -208,6 +210,11 @@ bool backup_start(struct registrar *r, struct err *e)
 	r->backup->r = r;
 	r->backup->store_path = str_dup(r->setup->config.store, e);
 	return r->backup->store_path != NULL;
+}
+
+int64_t backup_last_success(const struct registrar *r)
+{
+	return r->backup->succeeded;
 }
 
 void backup_cancel(struct registrar *r)

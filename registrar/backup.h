@@ -16,6 +16,8 @@ void backup_show(struct call *c, void *registrar);
 void backup_begin(struct call *c, void *registrar);
 
 bool backup_start(struct registrar *r, struct err *e) MUST_CHECK;
+/* When the last that succeeded was finished; 0: none since the start. On the first loop. */
+int64_t backup_last_success(const struct registrar *r);
 /* Give up what runs: the process is about to end. Any thread. */
 void backup_cancel(struct registrar *r);
 /* When the loops have stopped. */

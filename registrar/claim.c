@@ -3,6 +3,7 @@
  * says about its manufacturer. */
 #include "registrar/claim.h"
 
+#include "registrar/meters.h"
 #include "registrar/onboard.h"
 
 enum claim_answer claim_decide(enum admit_policy admit, bool listed, enum claim_state said)
@@ -40,6 +41,7 @@ static enum step_result hold(struct onboard *o, struct err *e)
 		onboard_journal_entry(o, "pending", expired ? "its approval has run out" : NULL);
 
 	if (!o->known.found && atomic_load(&o->r->pending_claims) >= o->setup->config.claims_max) {
+		meter_limit(o->r, METER_LIMIT_CLAIMS);
 		err_set(e, ERR_RETRY_LATER, "%lld claims are open",
 			(long long)o->setup->config.claims_max);
 		return STEP_FAILED;

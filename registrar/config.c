@@ -53,6 +53,8 @@ static const struct config_option options[] = {
 		"Unix socket for registrarctl; unset: no administration."},
 	{"admin", "group", CONFIG_STRING, OFF(admin_group), "", 0, 0, NULL,
 		"Group that may use the socket; empty: the service's user alone."},
+	{"metrics", "listen", CONFIG_STRING, OFF(metrics_listen), "", 0, 0, NULL,
+		"Address and port where GET /metrics, /healthz and /readyz are answered over plain HTTP, to anybody who reaches it: loopback or a network of the administrators, e.g. 127.0.0.1:9464; unset: nowhere."},
 	{"ca", "key", CONFIG_PATH, OFF(ca_key), NULL, 0, 0, NULL,
 		"Private key of the issuing CA, PEM."},
 	{"ca", "certificate", CONFIG_PATH, OFF(ca_certificate), NULL, 0, 0, NULL,
@@ -151,7 +153,7 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 /* Sockets and the store are opened once. */
 static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[coaps] listen",
 	"[coaps] jpy_listen", "[coaps] mtu", "[coaps] discovery", "[coaps] discovery_port",
-	"[store] path", "[admin] socket", "[admin] group", NULL};
+	"[store] path", "[admin] socket", "[admin] group", "[metrics] listen", NULL};
 
 const struct config_schema registrar_config_schema = {
 	.options = options,

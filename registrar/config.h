@@ -39,6 +39,7 @@ struct registrar_config {
 	char *store;
 	int log_level;
 	char *admin_socket, *admin_group;
+	char *metrics_listen; /* or NULL */
 	char *ca_key, *ca_certificate, *ca_chain;
 	int64_t ldevid_days;
 	char *crl_url, *crl_file; /* or NULL */

@@ -15,6 +15,7 @@
 #include "registrar/enroll_rules.h"
 #include "registrar/est.h"
 #include "registrar/est_body.h"
+#include "registrar/meters.h"
 #include "registrar/review.h"
 #include "registrar/subject.h"
 
@@ -388,6 +389,14 @@ static void enroll_free(struct enroll *n)
 	free(n);
 }
 
+static void enroll_fail(struct enroll *n, const struct err *e)
+{
+	journal_failure(n, e);
+	meter_enroll(n->r, n->kind, meter_error(n->r, METER_ENROLL, e->kind));
+	call_reply_err(n->call, &n->r->log, kinds[n->kind].failed, e);
+	enroll_free(n);
+}
+
 static void enroll_run(struct enroll *n)
 {
 	enum enroll_result result = ENROLL_DONE;
@@ -403,18 +412,17 @@ static void enroll_run(struct enroll *n)
 	if (result == ENROLL_FAILED) {
 		if (n->client.serial)
 			err_prefix(&e, "%s", n->client.serial);
-		journal_failure(n, &e);
-		call_reply_err(n->call, &n->r->log, kinds[n->kind].failed, &e);
+		enroll_fail(n, &e);
+		return;
 	}
+	meter_enroll(n->r, n->kind, METER_DELIVERED);
 	enroll_free(n);
 }
 
 static void enroll_resume(struct enroll *n, const struct err *e)
 {
 	if (e) {
-		journal_failure(n, e);
-		call_reply_err(n->call, &n->r->log, kinds[n->kind].failed, e);
-		enroll_free(n);
+		enroll_fail(n, e);
 		return;
 	}
 	n->step++;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "registrar/meters.h"
+
 static void worsen(struct history_verdict *v, enum audit_judgement policy, const char *what,
 	const struct audit_event *event)
 {
@@ -59,6 +61,7 @@ struct inquiry {
 	struct uri masa;
 	char *exchange;
 	bool redirected;
+	int64_t asked_us;
 	history_done *done;
 	void *arg;
 };
@@ -74,6 +77,7 @@ static void inquiry_free(struct inquiry *q)
 
 static void inquiry_end(struct inquiry *q, const struct history_verdict *v, const struct err *e)
 {
+	meter_history(q->r, v);
 	q->done(q->arg, v, e);
 	inquiry_free(q);
 }
@@ -98,6 +102,7 @@ static bool follow(struct inquiry *q, const char *location, struct err *e)
 		return err_prefix(e, "audit log: Location");
 	}
 	q->redirected = true;
+	q->asked_us = clock_mono_us();
 	request.foreign_origin = !uri_same_origin(&q->masa, &request.uri);
 	return masa_send(q->r, q->loop, &request, on_reply, q, e);
 }
@@ -148,6 +153,7 @@ static void on_reply(void *arg, const struct http_reply *reply, const struct err
 	struct history_verdict v = {.state = HISTORY_UNKNOWN};
 	struct err e = ERR_INIT;
 
+	meter_masa(q->r, METER_REQUESTAUDITLOG, q->asked_us, reply);
 	if (failure) {
 		masa_transport_error(&q->masa, failure, &e);
 		inquiry_end(q, NULL, &e);
@@ -186,6 +192,7 @@ bool history_ask(struct registrar *r, struct loop *l, const struct history_quest
 	q->masa = w->masa;
 	q->done = done;
 	q->arg = arg;
+	q->asked_us = clock_mono_us();
 	q->exchange = str_dup(w->exchange, e);
 	if (q->exchange && masa_send(r, l, &request, on_reply, q, e))
 		return true;

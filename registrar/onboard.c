@@ -15,6 +15,7 @@
 #include "common/wire/datetime.h"
 #include "registrar/claim.h"
 #include "registrar/endorse.h"
+#include "registrar/meters.h"
 #include "registrar/vet.h"
 
 static enum step_result endorse_request(struct onboard *o, struct err *e);
@@ -131,6 +132,7 @@ static void on_masa_reply(void *arg, const struct http_reply *reply, const struc
 	struct err e = ERR_INIT;
 	bool ok;
 
+	meter_masa(o->r, METER_REQUESTVOUCHER, o->asked_us, reply);
 	if (failure) {
 		masa_transport_error(&o->masa, failure, &e);
 		onboard_resume(o, &e);
@@ -167,6 +169,7 @@ static enum step_result ask_masa(struct onboard *o, struct err *e)
 		.reply_max = MASA_REPLY_MAX,
 	};
 
+	o->asked_us = clock_mono_us();
 	masa_accept(call_header(o->call, "Accept"), o->format->media_type, accept);
 	log_event(&o->r->log, LOG_LEVEL_INFO, "masa-asked", q.exchange, "serial", o->serial, "host",
 		o->masa.host, NULL);
@@ -390,16 +393,21 @@ static void journal_failure(struct onboard *o, const struct err *e)
 
 static void onboard_end(struct onboard *o, enum step_result result, struct err *e)
 {
+	enum meter_end end = METER_DELIVERED;
+
 	if (o->reserved)
 		outstanding_release(o->r->outstanding, o->idevid_sha256);
 	if (result == STEP_FAILED) {
+		end = meter_error(o->r, METER_VOUCHER, e->kind);
 		if (o->serial)
 			err_prefix(e, "%s: %s", o->serial, steps[o->step].name);
 		journal_failure(o, e);
 		call_reply_err(o->call, &o->r->log, "voucher-request-failed", e);
 	} else if (result == STEP_PENDING) {
+		end = METER_PENDING;
 		call_reply_pending(o->call, o->retry_after_s, o->sentence);
 	}
+	meter_voucher(o->r, o->constrained, o->began_us, end);
 	onboard_free(o);
 }
 
@@ -446,6 +454,8 @@ void onboard_handle(struct call *c, void *app)
 	o->setup = registrar_setup_take(r);
 	o->face = registrar_face_ref(registrar_face_shown(o->setup, call_peer(c)));
 	o->call = c;
+	o->constrained = call_peer(c)->constrained;
+	o->began_us = clock_mono_us();
 	o->now = registrar_now(r);
 	signed_voucher_init(&o->request);
 	buf_init(&o->registrar_request, CMS_DER_MAX);

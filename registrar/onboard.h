@@ -18,6 +18,8 @@ struct onboard {
 	struct call *call;	     /* gone once it was answered */
 	size_t step;		     /* index of the one that runs or is waited for */
 	int64_t now;
+	bool constrained;
+	int64_t began_us, asked_us; /* this exchange, and the MASA in it; clock_mono_us() */
 
 	/* who and what: set by the steps of admit.c */
 	const struct voucher_format *format;

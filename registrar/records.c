@@ -182,6 +182,19 @@ bool records_count_pending(struct store *s, int64_t *out, struct err *e)
 	return store_read(s, COUNT_PENDING, NULL, 0, count_row, out, NULL, e);
 }
 
+bool records_count_claims(
+	struct store *s, enum claim_state state, int64_t max, int64_t *out, struct err *e)
+{
+	*out = 0;
+	return READ(s, COUNT_CLAIMS, count_row, out, e, STORE_I(state), STORE_I(max));
+}
+
+bool records_oldest_pending(struct store *s, int64_t *first_seen, struct err *e)
+{
+	*first_seen = 0;
+	return store_read(s, OLDEST_PENDING, NULL, 0, count_row, first_seen, NULL, e);
+}
+
 /* ---- Writing ---- */
 
 /* The operations of one transaction, put together step by step. */

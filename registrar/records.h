@@ -117,6 +117,11 @@ bool records_certificate_for(struct store *s, const uint8_t csr_sha256[SHA256_LE
 	const uint8_t client_sha256[SHA256_LEN], int64_t since, struct buf *der,
 	struct err *e) MUST_CHECK;
 bool records_count_pending(struct store *s, int64_t *out, struct err *e) MUST_CHECK;
+/* Claims in a state; counting ends at `max`. */
+bool records_count_claims(struct store *s, enum claim_state state, int64_t max, int64_t *out,
+	struct err *e) MUST_CHECK;
+/* When the device was first seen whose claim is open and which came first; 0: none is open. */
+bool records_oldest_pending(struct store *s, int64_t *first_seen, struct err *e) MUST_CHECK;
 
 /* ---- Writing: durable when done is called, on l's thread. False: not queued. ---- */
 struct records_writer {

@@ -132,6 +132,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"SELECT der FROM certificate WHERE csr_sha256 = $1 AND client_sha256 = $2 "
 		"AND issued_at >= $3 AND revoked_at IS NULL ORDER BY issued_at DESC LIMIT 1",
 	[COUNT_PENDING] = "SELECT count(*) FROM device WHERE claim = 1",
+	[COUNT_CLAIMS] = "SELECT count(*) FROM (SELECT 1 FROM device WHERE claim = $1 LIMIT $2)",
+	/* numbers rise, so the lowest is the device that came first */
+	[OLDEST_PENDING] = "SELECT first_seen FROM device WHERE claim = 1 ORDER BY id LIMIT 1",
 	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS " FROM device "
 			"WHERE id > $1 AND claim <> 0 ORDER BY id LIMIT $2",
 	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "

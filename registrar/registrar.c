@@ -18,6 +18,7 @@
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
 #include "registrar/est.h"
+#include "registrar/meters.h"
 #include "registrar/onboard.h"
 #include "registrar/records.h"
 #include "registrar/revoked.h"
@@ -48,6 +49,12 @@ static const struct http_route routes[] = {
 
 /* ---- Opening ---- */
 
+static bool metrics_address_check(const struct registrar_config *c, struct err *e)
+{
+	return !c->metrics_listen || http_listen_is_address(c->metrics_listen, e) ||
+	       err_prefix(e, "[metrics]");
+}
+
 bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 {
 	memset(r, 0, sizeof(*r));
@@ -60,12 +67,14 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	if (!r->log.limits || !r->config_path || !tls_init(e) ||
 		!(r->setup = registrar_setup_load(config_path, clock_unix_s(&r->clock), e)) ||
 		!http_listen_is_address(r->setup->config.listen, e) ||
-		!coap_addresses_check(&r->setup->config, e))
+		!coap_addresses_check(&r->setup->config, e) ||
+		!metrics_address_check(&r->setup->config, e))
 		return false;
 	r->log.level = (enum log_level)r->setup->config.log_level;
 	r->cert_cache = cert_cache_new(CERT_CACHE_ENTRIES, e);
 	r->outstanding = r->cert_cache ? outstanding_new(OUTSTANDING_MAX, e) : NULL;
-	return r->outstanding &&
+	r->metrics = r->outstanding ? meters_new(e) : NULL;
+	return r->metrics &&
 	       buf_append(&r->started_list, r->setup->list.data, r->setup->list.len, e);
 }
 
@@ -191,12 +200,13 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	if (!make_workers(r, loops, loop_count, e) || !serve_admin(r, loops, e) ||
 		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
-		!revoked_start(r, e) || !backup_start(r, e))
+		!revoked_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
 		return false;
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
 	loop_timer_arm(&r->sweep, SWEEP_MS);
 	log_event(&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen,
-		"coaps", r->setup->config.coaps_listen, "jpy", r->setup->config.jpy_listen, NULL);
+		"coaps", r->setup->config.coaps_listen, "jpy", r->setup->config.jpy_listen,
+		"metrics", r->setup->config.metrics_listen, NULL);
 	return true;
 }
 
@@ -332,6 +342,7 @@ void registrar_close(struct registrar *r)
 	http_server_free(r->server);
 	http_server_free(r->admin);
 	coap_stop(r);
+	meters_stop(r);
 	outstanding_free(r->outstanding);
 	registrar_setup_free(r->setup);
 	cert_cache_free(r->cert_cache);

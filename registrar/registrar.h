@@ -16,6 +16,7 @@
 #include "common/net/http_server.h"
 #include "common/pki/hash_chain.h"
 #include "common/run/daemon.h"
+#include "common/run/metrics_listener.h"
 #include "common/run/store.h"
 #include "registrar/outstanding.h"
 #include "registrar/setup.h"
@@ -41,6 +42,10 @@ struct registrar {
 	struct store *store;
 	uint64_t store_turns;		/* that the watchdog has seen */
 	_Atomic int64_t pending_claims; /* close to the truth; counted again by each sweep */
+	struct metrics *metrics;
+	struct metrics_listener *watched; /* NULL: nobody may ask for them */
+	int64_t claims_told_ms;		  /* when claims were last counted for them */
+	size_t claims_told;		  /* how many; both the listener's loop only */
 
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;

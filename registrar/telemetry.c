@@ -8,6 +8,7 @@
 
 #include "common/message/status_report.h"
 #include "registrar/identify.h"
+#include "registrar/meters.h"
 #include "registrar/review.h"
 
 #define STATUS_TEXT_MAX (STATUS_REPORT_REASON_MAX + 16)
@@ -75,6 +76,7 @@ static void on_recorded(void *arg, const int64_t *changed, const struct err *e)
 	struct report *p = arg;
 
 	if (e) {
+		meter_error(p->r, METER_STATUS, e->kind);
 		call_reply_err(p->call, &p->r->log, event_name(p), e);
 	} else {
 		start_review(p);
@@ -132,6 +134,7 @@ static bool take_report(struct report *p, struct err *e)
 		!known_device(p, e))
 		return false;
 	log_report(p);
+	meter_status(p->r, p->of_voucher, p->status.status);
 	return record(p, e);
 }
 
@@ -151,6 +154,7 @@ static void handle(struct call *c, struct registrar *r, bool of_voucher)
 	p->of_voucher = of_voucher;
 	if (take_report(p, &e))
 		return;
+	meter_error(r, METER_STATUS, e.kind);
 	call_reply_err(c, &r->log, "telemetry-failed", &e);
 	report_free(p);
 }

@@ -373,6 +373,8 @@ def test_install__puts_every_file_in_its_place_and_nothing_else(installed):
     wanted |= {f"usr/share/bash-completion/completions/{program}": 0o644 for program in SECTION}
     wanted |= {f"usr/share/doc/brski/examples/{name}.conf": 0o644
                for name in ("masa", "pledge", "registrar")}
+    wanted |= {f"usr/share/doc/brski/examples/prometheus/{name}": 0o644
+               for name in ("alerts.yml", "dashboard.json")}
     wanted |= {f"usr/lib/systemd/system/brski-{name}.service": 0o644 for name in ("masa", "proxy", "registrar")}
     wanted |= {"usr/lib/sysusers.d/brski.conf": 0o644}
     assert found == wanted

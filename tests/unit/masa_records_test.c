@@ -195,6 +195,22 @@ static void records_event_write__same_request_twice__is_one_event(void **state)
 	assert_string_equal(i.content, "content1");
 }
 
+static void records_last_event__grows_with_the_log(void **state)
+{
+	struct fixture *f = *state;
+	int64_t last = -1, then;
+
+	OK(records_last_event(f->store, &last, e));
+	assert_int_equal(last, 0);
+	import(f, "SN-1", NULL, NULL);
+	assert_true(record(f, (struct happening){.request = 1, .nonce = NONCE}));
+	OK(records_last_event(f->store, &last, e));
+	assert_false(record(f, (struct happening){.request = 1, .nonce = NONCE}));
+	assert_true(record(f, (struct happening){.request = 2, .nonce = NONCE}));
+	OK(records_last_event(f->store, &then, e));
+	assert_int_equal(then, last + 1);
+}
+
 /* R8995-MASA-017: a renewal is an event of its own. */
 static void records_event_write__voucher_expired__is_recorded_again(void **state)
 {
@@ -315,6 +331,7 @@ int main(void)
 		TEST(records_device_import__owner_unknown__keeps_nothing),
 		TEST(records_devices_list__after_an_id__goes_on_there),
 		TEST(records_event_write__same_request_twice__is_one_event),
+		TEST(records_last_event__grows_with_the_log),
 		TEST(records_event_write__voucher_expired__is_recorded_again),
 		TEST(records_audit_log__long_history__keeps_the_newest_of_each_kind_with_counts),
 		TEST(records_audit_log__long_history_of_one_owner__is_abridged_too),

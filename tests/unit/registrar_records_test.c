@@ -681,6 +681,59 @@ static void records_list_claims__by_state__shows_those_only(void **state)
 	assert_int_equal(row.id, 0); /* after the first there is none */
 }
 
+static void hold_another(struct fixture *f, const char *serial, int64_t at)
+{
+	const struct records_writer w = writer(f);
+	const struct request_record r = {{"acme", serial}, "CN=Device", idevid, request, own, at};
+	const struct journal_entry j = a_line("claim");
+	struct err e = ERR_INIT;
+
+	assert_int_equal(wait(f, records_hold(&w, &r, &j, &e), &e), ERR_NONE);
+}
+
+static int64_t count_claims(struct fixture *f, enum claim_state state, int64_t max)
+{
+	struct err e = ERR_INIT;
+	int64_t count = -1;
+
+	assert_true(records_count_claims(f->store, state, max, &count, &e));
+	return count;
+}
+
+static void records_count_claims__by_state__counts_so_many_at_most(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(count_claims(f, CLAIM_PENDING, 10), 0);
+	hold(f, NOW);
+	hold_another(f, "SN-2", NOW);
+	hold_another(f, "SN-3", NOW);
+	decide(f, 2, CLAIM_REJECTED);
+	assert_int_equal(count_claims(f, CLAIM_PENDING, 10), 2);
+	assert_int_equal(count_claims(f, CLAIM_PENDING, 1), 1);
+	assert_int_equal(count_claims(f, CLAIM_REJECTED, 10), 1);
+	assert_int_equal(count_claims(f, CLAIM_APPROVED, 10), 0);
+}
+
+static void records_oldest_pending__decided_ones_before_it__are_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int64_t first_seen = -1;
+
+	assert_true(records_oldest_pending(f->store, &first_seen, &e));
+	assert_int_equal(first_seen, 0);
+	hold(f, NOW);
+	hold_another(f, "SN-2", NOW + 60);
+	hold_another(f, "SN-3", NOW + 120);
+	hold(f, NOW + 180); /* it asks again */
+	assert_true(records_oldest_pending(f->store, &first_seen, &e));
+	assert_int_equal(first_seen, NOW);
+	decide(f, 1, CLAIM_APPROVED);
+	assert_true(records_oldest_pending(f->store, &first_seen, &e));
+	assert_int_equal(first_seen, NOW + 60);
+}
+
 static void records_status__telemetry__is_kept_with_the_device(void **state)
 {
 	struct fixture *f = *state;
@@ -1001,6 +1054,8 @@ int main(void)
 		T(records_add_head__of_a_line_that_is_not_there__is_not_kept),
 		T(records_sweep__the_journal__goes_up_to_a_head_and_begins_there),
 		T(records_list_claims__by_state__shows_those_only),
+		T(records_count_claims__by_state__counts_so_many_at_most),
+		T(records_oldest_pending__decided_ones_before_it__are_passed_over),
 		T(records_status__telemetry__is_kept_with_the_device),
 		T(records_revoke__a_device_with_certificates__takes_all_of_them),
 		T(records_revoke__a_device_without_a_voucher__is_a_conflict),

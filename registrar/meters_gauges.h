@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is not counted but looked up when somebody asks; and the metrics by name, which only
+ * meters.c and meters_gauges.c need. */
+#ifndef REGISTRAR_METERS_GAUGES_H
+#define REGISTRAR_METERS_GAUGES_H
+
+enum registrar_metric {
+	METER_BUILD_INFO,
+	METER_READY,
+	METER_VOUCHER_REQUESTS,
+	METER_VOUCHER_DURATION,
+	METER_FAILURES,
+	METER_MASA_REQUESTS,
+	METER_MASA_DURATION,
+	METER_CLAIMS,
+	METER_CLAIM_OLDEST,
+	METER_CLAIM_DECISIONS,
+	METER_ENROLLMENTS,
+	METER_AUDITLOG_CHECKS,
+	METER_STATUS_REPORTS,
+	METER_HANDSHAKES,
+	METER_CONNECTIONS,
+	METER_RATE_LIMITED,
+	METER_CERTIFICATE_NOT_AFTER,
+	METER_CA_NOT_AFTER,
+	METER_CRL_NEXT_UPDATE,
+	METER_STORE_BYTES,
+	METER_STORE_FREE_BYTES,
+	METER_BACKUP,
+	METER_AUDIT_LAST,
+	METER_AUDIT_SEALED,
+	METER_COUNT
+};
+
+/* Values of labels that both files name, in the order of their tables in meters.c. */
+enum { METER_HTTPS, METER_COAPS };
+enum { METER_SHAKEN, METER_NOT_SHAKEN };
+
+#endif
