@@ -116,15 +116,22 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --state --reason --manufacturer --last --after --anchors --expect"
+	_brski_begin "-s --socket -o --output --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state) _brski_words "pending approved preapproved expired rejected" "$cur" && return ;;
-	--reason | --manufacturer | --last | --after | --expect) return ;;
+	--manufacturer | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
+	--reason | --last | --after | --expect) return ;;
 	--anchors) _brski_paths -f "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="claims devices audit backup doctor status" ;;
+	"") words="claims rules devices audit backup doctor status" ;;
+	rules) words="list add remove move test" ;;
+	"rules add"*)
+		words="--manufacturer --serial --network --not-before --not-after --remaining --reason --position"
+		[[ ${#plain[@]} = 2 ]] && words+=" approve hold reject"
+		;;
+	"rules test"*) words="--manufacturer --from" ;;
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	claims) words="list approve reject import" ;;
 	devices) words="list show revoke" ;;

@@ -10,6 +10,7 @@
 #include "ctl/claims_import.h"
 #include "ctl/ctl.h"
 #include "ctl/doctor.h"
+#include "ctl/rules.h"
 
 #define PATH_LEN_MAX 2048
 
@@ -189,6 +190,16 @@ static const struct ctl_command commands[] = {
 	{"claims", "import", "FILE.csv|FILE.ndjson",
 		"Approve devices before they ask: all rows of the list, or none.", 1, 1,
 		claims_import_options, claims_import},
+	{"rules", "list", "", "Rules on who may join; the first that matches decides.", 0, 0, NULL,
+		rules_list},
+	{"rules", "add", "approve|hold|reject",
+		"Add a rule; what is not said matches anything, LIST is like A-1,B-*,C-100..C-199.",
+		1, 1, rules_add_options, rules_add},
+	{"rules", "remove", "ID", "Remove a rule.", 1, 1, NULL, rules_remove},
+	{"rules", "move", "ID POSITION", "Put a rule at another place; 1 is tried first.", 2, 2,
+		NULL, rules_move},
+	{"rules", "test", "SERIAL", "What would become of this device if it asked now.", 1, 1,
+		rules_test_options, rules_test},
 	{"devices", "list", "", "Devices with a voucher or a certificate, or refused.", 0, 0, NULL,
 		devices_list},
 	{"devices", "show", "SERIAL", "One device: state, certificates, journal.", 1, 1, NULL,

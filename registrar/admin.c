@@ -15,6 +15,7 @@
 #include "registrar/admin_audit.h"
 #include "registrar/admin_import.h"
 #include "registrar/admin_revoke.h"
+#include "registrar/admin_rules.h"
 #include "registrar/backup.h"
 #include "registrar/doctor.h"
 #include "registrar/meters.h"
@@ -388,6 +389,10 @@ const struct http_route admin_routes[] = {
 	{"GET", "/api/v1/claims", claims_list, 0, NULL},
 	{"POST", CLAIMS_PATH "import", claims_import, IMPORT_BODY_MAX, NULL},
 	{"POST", CLAIMS_PATH "*", claims_decide, ADMIN_BODY_MAX, NULL},
+	{"GET", RULES_PATH, rules_list, 0, NULL},
+	{"POST", RULES_PATH, rules_add, ADMIN_BODY_MAX, NULL},
+	{"GET", RULES_PATH "/test", rules_test, 0, NULL},
+	{"POST", RULES_PATH "/*", rules_change, ADMIN_BODY_MAX, NULL},
 	{"GET", "/api/v1/devices", devices_list, 0, NULL},
 	{"GET", DEVICES_PATH "*", devices_show, 0, NULL},
 	{"POST", DEVICES_PATH "*", devices_revoke, ADMIN_BODY_MAX, NULL},

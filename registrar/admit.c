@@ -3,6 +3,7 @@
  * of this manufacturer may send over this very connection (RFC 8995 §5.2, §5.6). */
 #include <string.h>
 
+#include "registrar/claim.h"
 #include "registrar/identify.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
@@ -96,10 +97,7 @@ enum step_result admit_recall(struct onboard *o, struct err *e)
 	if (!same_request(o) || o->known.claim == CLAIM_REJECTED ||
 		o->known.state == DEVICE_REFUSED)
 		return STEP_NEXT;
-	if (o->known.claim == CLAIM_PENDING &&
-		(o->known.state == DEVICE_REVOKED ||
-			(o->manufacturer->config->admit == ADMIT_HOLD &&
-				!manufacturer_lists(o->manufacturer, o->serial)))) {
+	if (o->known.claim == CLAIM_PENDING && claim_answer_of(o) == CLAIM_HOLD) {
 		touch_claim(o);
 		return pending(o, o->setup->config.retry_after, "An administrator has to decide.");
 	}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy on joining. What an administrator said about a device wins over what the configuration
- * says about its manufacturer. */
+/* The policy on joining. What an administrator said about a device wins over the rules, and they win
+ * over what the configuration says about its manufacturer. */
 #include "registrar/claim.h"
+
+#include <stdio.h>
 
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
@@ -32,13 +34,26 @@ static void on_held(void *arg, const int64_t *changed, const struct err *e)
 	onboard_resume(o, e);
 }
 
+/* Why it is held although it was approved, or by which rule; NULL: as all are. */
+static const char *hold_reason(const struct onboard *o, char *text, size_t size)
+{
+	if (o->rule) {
+		snprintf(text, size, "rule %lld%s%s", (long long)o->rule->id,
+			o->rule->text.reason ? ": " : "",
+			o->rule->text.reason ? o->rule->text.reason : "");
+		return text;
+	}
+	return device_record_claim(&o->known, o->now) == CLAIM_EXPIRED ? "its approval has run out"
+								       : NULL;
+}
+
 static enum step_result hold(struct onboard *o, struct err *e)
 {
 	const struct request_record record = onboard_record(o);
 	const struct records_writer w = {o->r->store, call_loop(o->call), on_held, o};
-	bool expired = device_record_claim(&o->known, o->now) == CLAIM_EXPIRED;
+	char reason[REASON_LEN_MAX + 32];
 	const struct journal_entry entry =
-		onboard_journal_entry(o, "pending", expired ? "its approval has run out" : NULL);
+		onboard_journal_entry(o, "pending", hold_reason(o, reason, sizeof(reason)));
 
 	if (!o->known.found && atomic_load(&o->r->pending_claims) >= o->setup->config.claims_max) {
 		meter_limit(o->r, METER_LIMIT_CLAIMS);
@@ -54,23 +69,70 @@ static enum step_result hold(struct onboard *o, struct err *e)
 	return records_hold(&w, &record, &entry, e) ? STEP_WAIT : STEP_FAILED;
 }
 
+static bool open_to_rules(enum claim_state said)
+{
+	return said == CLAIM_NONE || said == CLAIM_PENDING || said == CLAIM_EXPIRED;
+}
+
+enum claim_answer claim_judge(
+	const struct claim_case *c, const struct rule_set *rules, struct rule **rule)
+{
+	static const enum claim_answer by_rule[RULE_ACTION_COUNT] = {
+		[RULE_APPROVE] = CLAIM_ADMIT,
+		[RULE_HOLD] = CLAIM_HOLD,
+		[RULE_REJECT] = CLAIM_REFUSE,
+	};
+	const enum claim_state said = device_record_claim(c->known, c->now);
+	/* who was revoked comes back by a person's word, whatever rules and configuration say */
+	bool revoked = c->known->state == DEVICE_REVOKED;
+	const struct rule_question q = {
+		c->manufacturer->config->name, c->serial, c->address, c->now};
+
+	*rule = !revoked && open_to_rules(said) ? rule_set_match(rules, &q) : NULL;
+	if (*rule)
+		return by_rule[(*rule)->text.action];
+	return claim_decide(
+		revoked ? ADMIT_HOLD : (enum admit_policy)c->manufacturer->config->admit,
+		!revoked && manufacturer_lists(c->manufacturer, c->serial), said);
+}
+
+enum claim_answer claim_answer_of(struct onboard *o)
+{
+	const struct claim_case c = {
+		.manufacturer = o->manufacturer,
+		.serial = o->serial,
+		.address = call_peer(o->call)->address,
+		.known = &o->known,
+		.now = o->now,
+	};
+
+	if (!o->rules)
+		o->rules = registrar_rules_take(o->r);
+	return claim_judge(&c, o->rules, &o->rule);
+}
+
+static enum step_result refuse(struct onboard *o, struct err *e)
+{
+	if (o->rule) {
+		err_set(e, ERR_UNWANTED, "rule %lld: %s", (long long)o->rule->id,
+			o->rule->text.reason ? o->rule->text.reason : "rejected");
+		err_tell(e, "A rule of this site rejects this device.");
+	} else {
+		err_set(e, ERR_UNWANTED, "the claim was rejected");
+		err_tell(e, CLAIM_REJECTED_SENTENCE);
+	}
+	return STEP_FAILED;
+}
+
 enum step_result claim_judge_device(struct onboard *o, struct err *e)
 {
-	/* who was revoked comes back by a person's word, whatever the configuration says */
-	bool revoked = o->known.state == DEVICE_REVOKED;
-	enum admit_policy admit =
-		revoked ? ADMIT_HOLD : (enum admit_policy)o->manufacturer->config->admit;
-	bool listed = !revoked && manufacturer_lists(o->manufacturer, o->serial);
-
-	switch (claim_decide(admit, listed, device_record_claim(&o->known, o->now))) {
+	switch (claim_answer_of(o)) {
 	case CLAIM_ADMIT:
 		return STEP_NEXT;
 	case CLAIM_HOLD:
 		return hold(o, e);
 	case CLAIM_REFUSE: /* decided, and not for want of a setting: R8995-REG-012 */
-		err_set(e, ERR_UNWANTED, "the claim was rejected");
-		err_tell(e, CLAIM_REJECTED_SENTENCE);
-		return STEP_FAILED;
+		return refuse(o, e);
 	case CLAIM_UNWANTED:
 		err_set(e, ERR_UNWANTED, "not among the serials of the manufacturer's list");
 		return STEP_FAILED;

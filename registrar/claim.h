@@ -3,8 +3,9 @@
 #ifndef REGISTRAR_CLAIM_H
 #define REGISTRAR_CLAIM_H
 
-#include "registrar/config.h"
+#include "registrar/manufacturer.h"
 #include "registrar/records.h"
+#include "registrar/rules.h"
 
 #define CLAIM_REJECTED_SENTENCE "An administrator has rejected this device."
 
@@ -18,5 +19,22 @@ enum claim_answer {
 /* The whole policy: what the manufacturer's section says, whether the serial is in its file, what
  * an administrator said. No I/O. */
 enum claim_answer claim_decide(enum admit_policy admit, bool listed, enum claim_state said);
+
+/* What is asked of the policy as a whole: a person's word, then the rules, then the configuration.
+ */
+struct claim_case {
+	const struct manufacturer *manufacturer;
+	const char *serial;
+	const char *address; /* where it comes from */
+	const struct device_record *known;
+	int64_t now;
+};
+/* *rule: the one that decides, or NULL. */
+enum claim_answer claim_judge(
+	const struct claim_case *c, const struct rule_set *rules, struct rule **rule);
+
+struct onboard;
+/* The same of a device that asks; o->rule is the rule that decides, or NULL. */
+enum claim_answer claim_answer_of(struct onboard *o);
 
 #endif

@@ -32,6 +32,8 @@
 #define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
 #define IMPORT_BODY_MAX	       (16 << 20) /* IMPORT_ROWS_MAX rows of 160 octets */
 #define IMPORT_ROWS_MAX	       100000	  /* one transaction: others wait seconds for the store */
+#define RULES_MAX	       1000	  /* each is tried for each device that asks */
+#define RULE_SERIALS_MAX       8192	  /* octets of its list; longer ones are imports */
 #define ADMIN_LIST_MAX	       1000	  /* rows of one page */
 #define JOURNAL_REASON_MAX     600	  /* octets of why; an err has no more */
 #define REASON_LEN_MAX	       200	  /* of a text a person gave */

@@ -287,6 +287,18 @@ static enum step_result ask_history(struct onboard *o, struct err *e)
 									   : STEP_FAILED;
 }
 
+/* Somebody decided about the device while the MASA was asked, or others took what the rule had
+ * left: its next request is judged by what holds then. */
+static void rule_was_no_more(struct onboard *o, struct err *e)
+{
+	struct err failure = ERR_INIT;
+
+	e->kind = ERR_RETRY_LATER;
+	err_prefix(e, "rule %lld approves no longer", (long long)o->rule->id);
+	if (!registrar_load_rules(o->r, &failure))
+		log_err(&o->r->log, "rules-failed", call_exchange(o->call), &failure);
+}
+
 /* An administrator may have rejected or revoked the device while the MASA was asked. */
 static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
 {
@@ -299,6 +311,11 @@ static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
 	}
 	o->journaled = false; /* nothing was written */
 	rejected = *e;
+	if (o->rule) {
+		rule_was_no_more(o, &rejected);
+		onboard_resume(o, &rejected);
+		return;
+	}
 	rejected.kind = ERR_UNWANTED;
 	err_prefix(&rejected, "the claim was rejected, or the device revoked, meanwhile");
 	err_tell(&rejected, CLAIM_REJECTED_SENTENCE);
@@ -313,13 +330,17 @@ static void on_voucher_kept(void *arg, const int64_t *changed, const struct err 
 
 	if (changed && changed[0] == 1 && o->known.claim == CLAIM_PENDING)
 		atomic_fetch_sub(&o->r->pending_claims, 1);
+	if (changed && o->rule)
+		atomic_fetch_sub(&o->rule->remaining, 1);
 	on_outcome(arg, changed, e);
 }
 
 static enum step_result record_outcome(struct onboard *o, struct err *e)
 {
-	const struct request_record record = onboard_record(o);
+	struct request_record record = onboard_record(o);
 	bool refused = o->verdict.state == HISTORY_REFUSED;
+	char name[32];
+	struct rule_use use;
 	const struct records_writer w = {
 		o->r->store, call_loop(o->call), refused ? on_outcome : on_voucher_kept, o};
 	const struct journal_entry entry = {
@@ -334,6 +355,12 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 		     o->setup->config.audit_check == AUDIT_AFTER_STATUS;
 	struct bytes kept = later ? buf_bytes(&o->registrar_request) : (struct bytes){0};
 
+	if (o->rule) {
+		snprintf(name, sizeof(name), "rule %lld", (long long)o->rule->id);
+		use = (struct rule_use){
+			o->rule->id, o->rule->text.limited, name, o->rule->text.reason};
+		record.rule = &use;
+	}
 	o->journaled = true;
 	history_alarm(o->r, entry.exchange, entry.device, &o->verdict);
 	if (refused)
@@ -363,6 +390,7 @@ static void onboard_free(struct onboard *o)
 {
 	registrar_setup_free(o->setup);
 	registrar_face_free(o->face);
+	rule_set_free(o->rules);
 	free(o->serial);
 	signed_voucher_clear(&o->request);
 	buf_clear(&o->registrar_request);

@@ -10,6 +10,7 @@
 #include "registrar/history.h"
 #include "registrar/records.h"
 #include "registrar/registrar.h"
+#include "registrar/rules.h"
 
 struct onboard {
 	struct registrar *r;
@@ -31,7 +32,9 @@ struct onboard {
 	struct device_record known;    /* what the store said before this request */
 	struct signed_voucher request; /* the pledge's, verified */
 
-	bool held; /* an administrator has to decide */
+	struct rule_set *rules; /* in force when the device was judged; NULL: not looked at */
+	struct rule *rule;	/* of them, that decides; NULL: none */
+	bool held;		/* an administrator has to decide */
 
 	/* the MASA */
 	struct uri masa;

@@ -277,6 +277,22 @@ bool records_touch(const struct records_writer *w, struct device_key key, int64_
 	return write_transaction(w, &t, e);
 }
 
+/* A claim that is still open, or none; and the rule has to have something left. */
+static void approve_by_rule(
+	struct transaction *t, const struct request_record *r, const struct journal_entry *j)
+{
+	const struct rule_use *u = r->rule;
+
+	ADD(t, APPROVE_BY_RULE, true, store_text(u->reason), store_text(u->name), STORE_I(r->at),
+		store_text(r->device.manufacturer), store_text(r->device.serial));
+	if (u->limited)
+		ADD(t, USE_RULE, true, STORE_I(u->id));
+	ADD(t, ADD_JOURNAL, false, STORE_I(j->at), store_text(j->exchange),
+		store_text(r->device.manufacturer), store_text(r->device.serial),
+		store_text(u->name), store_text("claim"), store_text("approved"),
+		store_text(u->reason));
+}
+
 bool records_keep_voucher(const struct records_writer *w, const struct request_record *r,
 	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
 	enum history_state history, const struct journal_entry *j, struct err *e)
@@ -284,8 +300,10 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 	struct transaction t = {.count = 0};
 
 	ADD(&t, SETTLE_CLAIM, false, store_text(r->device.manufacturer),
-		store_text(r->device.serial));
+		store_text(r->device.serial), STORE_I(r->at));
 	add_device(&t, r);
+	if (r->rule)
+		approve_by_rule(&t, r, j);
 	ADD(&t, KEEP_VOUCHER, true, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
 		digest_value(r->registrar_sha256), STORE_I(r->at), STORE_I(r->at),
 		store_blob(voucher), store_text(voucher_type),

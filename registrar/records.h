@@ -91,6 +91,14 @@ struct request_record {
 	const uint8_t *request_sha256;
 	const uint8_t *registrar_sha256;
 	int64_t at;
+	const struct rule_use *rule; /* that lets it in; NULL: none */
+};
+/* What a rule has approved, noted with the voucher. */
+struct rule_use {
+	int64_t id;
+	bool limited;	    /* one of those that remained is taken */
+	const char *name;   /* "rule 3": stands where an administrator would */
+	const char *reason; /* or NULL */
 };
 
 /* ---- Reading: here and now, indexed. ---- */

@@ -95,6 +95,17 @@ static const char *const migrations[] = {
 	"CREATE INDEX device_until ON device (claim, claim_until) WHERE claim_until IS NOT NULL;"
 	"DROP INDEX device_idle;"
 	"CREATE INDEX device_idle ON device (claim, last_seen) WHERE state = 0;",
+	"CREATE TABLE rule ("
+	" id INTEGER PRIMARY KEY,"
+	" place INTEGER NOT NULL,"
+	" action INTEGER NOT NULL,"
+	" manufacturer TEXT,"
+	" serials TEXT,"
+	" network TEXT,"
+	" not_before INTEGER NOT NULL,"
+	" not_after INTEGER NOT NULL,"
+	" remaining INTEGER NOT NULL,"
+	" reason TEXT);",
 	NULL,
 };
 
@@ -180,10 +191,11 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"WHERE manufacturer = $5 AND serial = $6 "
 		"AND (claim IN (0, 1, 5) OR claim_until <= $4)",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
-	/* an approval that was used has no end */
-	[SETTLE_CLAIM] = "UPDATE device SET claim = CASE WHEN claim IN (2, 4) THEN 2 ELSE 0 END, "
-			 "claim_until = NULL WHERE manufacturer = $1 AND serial = $2 "
-			 "AND (claim IN (1, 5) OR claim_until IS NOT NULL)",
+	/* an approval that was used has no end; one that was over was not used */
+	[SETTLE_CLAIM] =
+		"UPDATE device SET claim = CASE WHEN claim IN (2, 4) AND claim_until > $3 THEN 2 "
+		"ELSE 0 END, claim_until = NULL WHERE manufacturer = $1 AND serial = $2 "
+		"AND (claim IN (1, 5) OR claim_until IS NOT NULL)",
 	[KEEP_VOUCHER] =
 		"UPDATE device SET state = 1, idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
@@ -251,6 +263,20 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"CASE d.claim WHEN 4 THEN 'preapproved' ELSE 'approved' END, d.claim_reason "
 		"FROM json_each($4) AS j CROSS JOIN device AS d "
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
+	[LIST_RULES] = "SELECT id, action, manufacturer, serials, network, not_before, not_after, "
+		       "remaining, reason FROM rule ORDER BY place",
+	[ADD_RULE] = "INSERT INTO rule (id, place, action, manufacturer, serials, network, "
+		     "not_before, not_after, remaining, reason) "
+		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+	[REMOVE_RULE] = "DELETE FROM rule WHERE id = $1 AND place = $2",
+	[PLACE_RULE] = "UPDATE rule SET place = $1 WHERE id = $2 AND place = $3",
+	[SHIFT_RULES] = "UPDATE rule SET place = place + 1 WHERE place >= $1",
+	[CLOSE_RULES] = "UPDATE rule SET place = place - 1 WHERE place > $1",
+	[USE_RULE] = "UPDATE rule SET remaining = remaining - 1 WHERE id = $1 AND remaining > 0",
+	[APPROVE_BY_RULE] =
+		"UPDATE device SET claim = 2, claim_reason = $1, claim_by = $2, claim_at = $3, "
+		"claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
+		"AND claim IN (0, 1, 5) AND state <> 4",
 	[ADD_JOURNAL] = "INSERT INTO journal "
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "

@@ -20,7 +20,7 @@
 #include "registrar/est.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
-#include "registrar/records.h"
+#include "registrar/records_rules.h"
 #include "registrar/revoked.h"
 #include "registrar/seal.h"
 #include "registrar/telemetry.h"
@@ -100,6 +100,36 @@ static struct registrar_setup *replace_setup(struct registrar *r, struct registr
 	r->setup = fresh;
 	pthread_mutex_unlock(&r->setup_lock);
 	return old;
+}
+
+struct rule_set *registrar_rules_take(struct registrar *r)
+{
+	struct rule_set *s;
+
+	pthread_mutex_lock(&r->setup_lock);
+	s = rule_set_ref(r->rules);
+	pthread_mutex_unlock(&r->setup_lock);
+	return s;
+}
+
+static bool add_rule(void *arg, int64_t id, const struct rule_text *text, struct err *e)
+{
+	return rule_set_add(arg, id, text, e) || err_prefix(e, "rule %lld", (long long)id);
+}
+
+bool registrar_load_rules(struct registrar *r, struct err *e)
+{
+	struct rule_set *fresh = rule_set_new(e), *old = fresh;
+	bool ok = fresh && records_list_rules(r->store, add_rule, fresh, e);
+
+	if (ok) {
+		pthread_mutex_lock(&r->setup_lock);
+		old = r->rules;
+		r->rules = fresh;
+		pthread_mutex_unlock(&r->setup_lock);
+	}
+	rule_set_free(old);
+	return ok;
 }
 
 bool registrar_reload(struct registrar *r)
@@ -194,7 +224,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 
 	r->started_at = registrar_now(r);
 	r->store = store_open(r->setup->config.store, &records_schema, e);
-	if (!r->store || !records_count_pending(r->store, &pending, e))
+	if (!r->store || !records_count_pending(r->store, &pending, e) ||
+		!registrar_load_rules(r, e))
 		return false;
 	atomic_store(&r->pending_claims, pending);
 	if (!make_workers(r, loops, loop_count, e) || !serve_admin(r, loops, e) ||
@@ -345,6 +376,7 @@ void registrar_close(struct registrar *r)
 	meters_stop(r);
 	outstanding_free(r->outstanding);
 	registrar_setup_free(r->setup);
+	rule_set_free(r->rules);
 	cert_cache_free(r->cert_cache);
 	buf_clear(&r->started_list);
 	free(r->config_path);

@@ -19,6 +19,7 @@
 #include "common/run/metrics_listener.h"
 #include "common/run/store.h"
 #include "registrar/outstanding.h"
+#include "registrar/rules.h"
 #include "registrar/setup.h"
 
 struct revoked;
@@ -34,8 +35,9 @@ struct registrar {
 	struct log log;
 	struct clock clock;
 	struct clock_watch clock_watch;
-	pthread_mutex_t setup_lock; /* guards the pointer */
+	pthread_mutex_t setup_lock; /* guards the next two pointers */
 	struct registrar_setup *setup;
+	struct rule_set *rules;
 	struct buf started_list; /* the options at the start: what sockets and store are */
 	struct cert_cache *cert_cache;
 	struct outstanding *outstanding;
@@ -90,6 +92,10 @@ void registrar_close(struct registrar *r);
  * be aged out for a while: what a wrong clock threw away would not come back with the right one. */
 int64_t registrar_now(struct registrar *r);
 struct http_client *registrar_masa_client(struct registrar *r, const struct loop *l);
+/* The rules that are in force; the caller's reference. Any thread. */
+struct rule_set *registrar_rules_take(struct registrar *r);
+/* Read them from the store again; ERR_STORE and others leave the old ones in force. Any thread. */
+bool registrar_load_rules(struct registrar *r, struct err *e) MUST_CHECK;
 /* When an approval that is given now ends, unless a device uses it. */
 int64_t registrar_approval_end(struct registrar *r, int64_t now);
 /* Ask the store how many claims are open, after many were decided at once. Any thread. */

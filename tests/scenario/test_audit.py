@@ -356,7 +356,7 @@ def test_store_of_before_the_chain_is_taken_over(lived_in, cell):
     copy.sql("DROP TABLE head", "ALTER TABLE journal DROP COLUMN hash",
              "ALTER TABLE journal DROP COLUMN actor", "CREATE INDEX journal_at ON journal (at)",
              "DROP INDEX certificate_revoked", "DROP TABLE crl",
-             "DROP INDEX device_until", "ALTER TABLE device DROP COLUMN claim_until",
+             "DROP INDEX device_until", "ALTER TABLE device DROP COLUMN claim_until", "DROP TABLE rule",
              "PRAGMA user_version = 1")
     with harness.running(copy.registrar):
         copy.registrar.ctl("claims", "approve", lived_in.rejected.serial)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "registrar/records.h"
+#include "registrar/records_rules.h"
 
 #define NOW   1790000000
 #define UNTIL (NOW + 100) /* the end of approvals */
@@ -85,7 +85,7 @@ static enum err_kind wait(struct fixture *f, bool queued, const struct err *e)
 
 static struct request_record a_request(int64_t at)
 {
-	return (struct request_record){device, "CN=Device", idevid, request, own, at};
+	return (struct request_record){device, "CN=Device", idevid, request, own, at, NULL};
 }
 
 static struct journal_entry a_line(const char *step)
@@ -1028,6 +1028,80 @@ static void records_keep_crl__a_number_that_was_used__is_a_conflict(void **state
 	assert_int_equal(number, 0);
 }
 
+/* ---- rules ---- */
+
+static enum err_kind keep_voucher_by_rule(struct fixture *f, int64_t at, bool limited)
+{
+	const struct records_writer w = writer(f);
+	const struct rule_use use = {7, limited, "rule 7", "pilot"};
+	struct request_record r = a_request(at);
+	const struct journal_entry j = a_line("voucher");
+	struct err e = ERR_INIT;
+
+	r.rule = &use;
+	return wait(f,
+		records_keep_voucher(&w, &r, bytes_of_str("v"), "application/voucher-cms+json",
+			bytes_of_str(""), HISTORY_UNKNOWN, &j, &e),
+		&e);
+}
+
+static void records_keep_voucher__by_a_rule__approves_the_device(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(keep_voucher_by_rule(f, NOW, false), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+	assert_int_equal(read_device(f).claim_until, 0);
+	assert_int_equal(journal_lines(f), 2);
+}
+
+static void approve_after_the_end(struct fixture *f, bool swept)
+{
+	const struct sweep_limits limits = {.now = UNTIL, .journal_rows = 1000};
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_APPROVED);
+	if (swept)
+		sweep(f, &limits);
+	assert_int_equal(keep_voucher_by_rule(f, UNTIL, false), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+	assert_int_equal(read_device(f).claim_until, 0);
+}
+
+static void records_keep_voucher__by_a_rule_after_an_approval__approves_again(void **state)
+{
+	approve_after_the_end(*state, true);
+}
+
+static void records_keep_voucher__by_a_rule_before_the_sweep__approves_again(void **state)
+{
+	approve_after_the_end(*state, false);
+}
+
+static void records_keep_voucher__by_a_rule_after_a_rejection__is_a_conflict(void **state)
+{
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	assert_int_equal(keep_voucher_by_rule(f, NOW, false), ERR_CONFLICT);
+	assert_int_equal(read_device(f).claim, CLAIM_REJECTED);
+}
+
+static void records_keep_voucher__by_a_rule_with_nothing_left__is_a_conflict(void **state)
+{
+	const struct rule_text text = {.action = RULE_APPROVE, .limited = true, .remaining = 0};
+	const struct journal_entry j = a_line("rule");
+	struct fixture *f = *state;
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(keep_voucher_by_rule(f, NOW, true), ERR_CONFLICT); /* it is gone */
+	assert_int_equal(wait(f, records_add_rule(&w, 7, 1, &text, &j, &e), &e), ERR_NONE);
+	assert_int_equal(keep_voucher_by_rule(f, NOW, true), ERR_CONFLICT);
+	assert_false(read_device(f).found);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void)
 {
@@ -1074,6 +1148,11 @@ int main(void)
 		T(records_sweep__an_approval_that_was_used__has_no_end),
 		T(records_hold__when_the_approval_is_over__is_pending_again),
 		T(records_keep_voucher__when_the_approval_has_expired__settles_the_claim),
+		T(records_keep_voucher__by_a_rule__approves_the_device),
+		T(records_keep_voucher__by_a_rule_after_an_approval__approves_again),
+		T(records_keep_voucher__by_a_rule_before_the_sweep__approves_again),
+		T(records_keep_voucher__by_a_rule_after_a_rejection__is_a_conflict),
+		T(records_keep_voucher__by_a_rule_with_nothing_left__is_a_conflict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

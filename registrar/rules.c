@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matching of rules: no I/O, time as a parameter. A pattern's cost is bounded by the product of two
+ * short lengths, whatever a device calls itself. */
+#include "registrar/rules.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ADDRESS_MAX 64 /* an address with its port and brackets */
+#define V4_OFFSET   12 /* of an IPv4 address inside of a mapped one */
+
+static const char *const actions[RULE_ACTION_COUNT] = {"approve", "hold", "reject"};
+
+const char *rule_action_name(enum rule_action a)
+{
+	return actions[a];
+}
+
+bool rule_action_parse(const char *name, enum rule_action *out)
+{
+	for (size_t i = 0; i < RULE_ACTION_COUNT; i++)
+		if (strcmp(name, actions[i]) == 0) {
+			*out = (enum rule_action)i;
+			return true;
+		}
+	return false;
+}
+
+/* ---- Networks ---- */
+
+static bool parse_octets(const char *text, uint8_t out[NETWORK_OCTETS], unsigned *base)
+{
+	static const uint8_t mapped[V4_OFFSET] = {[10] = 0xff, [11] = 0xff};
+
+	memcpy(out, mapped, sizeof(mapped));
+	*base = 8 * V4_OFFSET;
+	if (inet_pton(AF_INET, text, out + V4_OFFSET) == 1)
+		return true;
+	*base = 0;
+	return inet_pton(AF_INET6, text, out) == 1;
+}
+
+/* "192.0.2.1:40000" and "[2001:db8::1%eth0]:40000" without port, brackets and zone. */
+static bool bare_address(const char *text, char out[ADDRESS_MAX])
+{
+	const char *begin = text, *end;
+
+	if (*text == '[') {
+		begin++;
+		end = begin + strcspn(begin, "]%");
+	} else {
+		end = strchr(text, ':');
+		if (!end || strchr(end + 1, ':'))
+			end = text + strcspn(text, "%");
+	}
+	if ((size_t)(end - begin) >= ADDRESS_MAX)
+		return false;
+	memcpy(out, begin, (size_t)(end - begin));
+	out[end - begin] = '\0';
+	return true;
+}
+
+static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return memcmp(a, b, whole) == 0 &&
+	       (rest == 0 || ((a[whole] ^ b[whole]) & (0xff00 >> rest) & 0xff) == 0);
+}
+
+bool network_parse(const char *text, struct network *out, struct err *e)
+{
+	const char *slash = strchr(text, '/');
+	char address[ADDRESS_MAX];
+	unsigned base, max, bits = 0;
+	size_t digits = slash ? strspn(slash + 1, "0123456789") : 0;
+
+	if (!slash || (size_t)(slash - text) >= sizeof(address) || digits < 1 || digits > 3 ||
+		slash[1 + digits])
+		return err_set(e, ERR_INPUT, "no network: \"%.60s\"", text);
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	for (size_t i = 0; i < digits; i++)
+		bits = 10 * bits + (unsigned)(slash[1 + i] - '0');
+	if (!parse_octets(address, out->octets, &base))
+		return err_set(e, ERR_INPUT, "no network: \"%.60s\"", text);
+	max = 8 * NETWORK_OCTETS;
+	out->bits = base + bits;
+	if (out->bits > max)
+		return err_set(e, ERR_INPUT, "a network of %u bits: \"%.60s\"", bits, text);
+	for (unsigned i = out->bits; i < max; i++)
+		if (out->octets[i / 8] & (0x80 >> (i % 8)))
+			return err_set(e, ERR_INPUT, "\"%.60s\" has bits behind its length", text);
+	return true;
+}
+
+bool network_has(const struct network *n, const char *address)
+{
+	uint8_t octets[NETWORK_OCTETS];
+	char bare[ADDRESS_MAX];
+	unsigned base;
+
+	return bare_address(address, bare) && parse_octets(bare, octets, &base) &&
+	       same_bits(octets, n->octets, n->bits);
+}
+
+/* ---- Serials ---- */
+
+/* '*' is any octets, '?' is one; the last '*' alone is tried again. */
+static bool glob_matches(struct bytes pattern, const char *s)
+{
+	const char *again = NULL;
+	size_t p = 0, star = 0;
+
+	while (*s) {
+		if (p < pattern.len && pattern.data[p] == '*') {
+			star = ++p;
+			again = s;
+		} else if (p < pattern.len &&
+			   (pattern.data[p] == '?' || pattern.data[p] == (uint8_t)*s)) {
+			p++;
+			s++;
+		} else if (again) {
+			p = star;
+			s = ++again;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern.len && pattern.data[p] == '*')
+		p++;
+	return p == pattern.len;
+}
+
+/* The two ends of "A-100..A-199"; both have the same length, as all between them. */
+static bool is_range(struct bytes item, struct bytes *from, struct bytes *to)
+{
+	for (size_t i = 0; i + 1 < item.len; i++)
+		if (item.data[i] == '.' && item.data[i + 1] == '.') {
+			*from = bytes_of(item.data, i);
+			*to = bytes_of(item.data + i + 2, item.len - i - 2);
+			return true;
+		}
+	return false;
+}
+
+static bool item_matches(struct bytes item, const char *serial)
+{
+	size_t len = strlen(serial);
+	struct bytes from, to;
+
+	if (!is_range(item, &from, &to))
+		return glob_matches(item, serial);
+	return len == from.len && len == to.len && memcmp(serial, from.data, len) >= 0 &&
+	       memcmp(serial, to.data, len) <= 0;
+}
+
+static struct bytes next_item(const char **serials)
+{
+	size_t len = strcspn(*serials, ",");
+	struct bytes item = bytes_of(*serials, len);
+
+	*serials += len + ((*serials)[len] == ',');
+	return item;
+}
+
+bool serials_check(const char *serials, struct err *e)
+{
+	size_t len = strlen(serials);
+
+	if (len == 0 || serials[len - 1] == ',')
+		return err_set(e, ERR_INPUT, "an empty serial in \"%.100s\"", serials);
+	while (*serials) {
+		struct bytes from, to, item = next_item(&serials);
+
+		if (item.len == 0)
+			return err_set(e, ERR_INPUT, "an empty serial in the list");
+		if (is_range(item, &from, &to) && (from.len == 0 || from.len != to.len ||
+							  memcmp(from.data, to.data, from.len) > 0))
+			return err_set(e, ERR_INPUT, "no range of serials: \"%.*s\"",
+				(int)(item.len > 100 ? 100 : item.len), (const char *)item.data);
+	}
+	return true;
+}
+
+bool serials_have(const char *serials, const char *serial)
+{
+	while (*serials)
+		if (item_matches(next_item(&serials), serial))
+			return true;
+	return false;
+}
+
+/* ---- The set ---- */
+
+struct rule_set *rule_set_new(struct err *e)
+{
+	struct rule_set *s = mem_new(sizeof(*s), e);
+
+	if (s)
+		atomic_store(&s->refs, 1);
+	return s;
+}
+
+struct rule_set *rule_set_ref(struct rule_set *s)
+{
+	if (s)
+		atomic_fetch_add(&s->refs, 1);
+	return s;
+}
+
+static void rule_clear(struct rule *r)
+{
+	free((char *)(uintptr_t)r->text.manufacturer);
+	free((char *)(uintptr_t)r->text.serials);
+	free((char *)(uintptr_t)r->text.network);
+	free((char *)(uintptr_t)r->text.reason);
+}
+
+void rule_set_free(struct rule_set *s)
+{
+	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < s->count; i++)
+		rule_clear(&s->rules[i]);
+	free(s->rules);
+	free(s);
+}
+
+static bool copy_text(const char *from, const char **to, struct err *e)
+{
+	*to = from ? str_dup(from, e) : NULL;
+	return !from || *to;
+}
+
+static bool fill(struct rule *r, const struct rule_text *t, struct err *e)
+{
+	r->text = *t;
+	r->text.manufacturer = r->text.serials = r->text.network = r->text.reason = NULL;
+	atomic_store(&r->remaining, t->remaining);
+	return (!t->network || network_parse(t->network, &r->network, e)) &&
+	       (!t->serials || serials_check(t->serials, e)) &&
+	       copy_text(t->manufacturer, &r->text.manufacturer, e) &&
+	       copy_text(t->serials, &r->text.serials, e) &&
+	       copy_text(t->network, &r->text.network, e) &&
+	       copy_text(t->reason, &r->text.reason, e);
+}
+
+bool rule_set_add(struct rule_set *s, int64_t id, const struct rule_text *text, struct err *e)
+{
+	struct rule *r;
+
+	if (s->count == s->room) {
+		size_t room = s->room ? 2 * s->room : 8;
+		struct rule *rules = realloc(s->rules, room * sizeof(*rules));
+
+		if (!rules)
+			return err_set(e, ERR_NO_MEMORY, "no memory for %zu rules", room);
+		s->rules = rules;
+		s->room = room;
+	}
+	r = &s->rules[s->count];
+	memset(r, 0, sizeof(*r));
+	r->id = id;
+	if (fill(r, text, e)) {
+		s->count++;
+		return true;
+	}
+	rule_clear(r);
+	return false;
+}
+
+static bool matches(const struct rule *r, const struct rule_question *q)
+{
+	const struct rule_text *t = &r->text;
+
+	if (t->manufacturer && strcmp(t->manufacturer, q->manufacturer) != 0)
+		return false;
+	if (t->not_before && q->now < t->not_before)
+		return false;
+	if (t->not_after && q->now >= t->not_after)
+		return false;
+	if (t->limited && atomic_load(&r->remaining) <= 0)
+		return false;
+	if (t->network && !network_has(&r->network, q->address))
+		return false;
+	return !t->serials || serials_have(t->serials, q->serial);
+}
+
+struct rule *rule_set_match(const struct rule_set *s, const struct rule_question *q)
+{
+	for (size_t i = 0; s && i < s->count; i++)
+		if (matches(&s->rules[i], q))
+			return &s->rules[i];
+	return NULL;
+}
