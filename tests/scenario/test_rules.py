@@ -84,7 +84,9 @@ def test_a_rejecting_rule_says_so_for_as_long_as_it_stands(here):
     with here.peer(device) as peer:
         reply = peer.request_voucher()
         assert reply.status == 404 and b"rule" in reply.body
-    assert any(f"rule {rule}: not here" in (line[3] or "") for line in lines(here, device.serial))
+    # the line of a refusal is not waited for
+    harness.wait_until(lambda: f"rule {rule}: not here" in here.registrar.ctl("audit", "list").stdout,
+                       "the line of the refusal")
     ctl(here, "remove", rule)
     assert ask(here, device) == 202
 

@@ -684,7 +684,8 @@ static void records_list_claims__by_state__shows_those_only(void **state)
 static void hold_another(struct fixture *f, const char *serial, int64_t at)
 {
 	const struct records_writer w = writer(f);
-	const struct request_record r = {{"acme", serial}, "CN=Device", idevid, request, own, at};
+	const struct request_record r = {
+		{"acme", serial}, "CN=Device", idevid, request, own, at, NULL};
 	const struct journal_entry j = a_line("claim");
 	struct err e = ERR_INIT;
 
