@@ -99,11 +99,11 @@ static void making_free(struct making *m)
 	free(m);
 }
 
-/* By the time, with room for some lists a second: a store that was put back to an earlier state
- * must not lead to a number that was used. */
-static int64_t next_number(int64_t last, int64_t now)
+/* By the time in ms: a store that was put back to an earlier state must not lead to a number that
+ * was used. */
+static int64_t next_number(int64_t last, int64_t now_ms)
 {
-	return last >= now * 1000 ? last + 1 : now * 1000;
+	return last >= now_ms ? last + 1 : now_ms;
 }
 
 /* A certificate stays on the list until one list was made after its end (RFC 5280 §3.3). */
@@ -118,7 +118,8 @@ static bool issue(struct making *m, const struct registrar_setup *s, struct err 
 		!records_list_revoked(
 			m->r->store, m->at - s->config.crl_days * DAY_S, add_entry, &entries, e))
 		return false;
-	wish = (struct crl_wish){next_number(number, m->at), entries.items, entries.count};
+	wish = (struct crl_wish){
+		next_number(number, clock_unix_ms(&m->r->clock)), entries.items, entries.count};
 	m->number = wish.number;
 	m->entry_count = wish.entry_count;
 	return ca_issue_crl(s->ca, &wish, m->at, &m->der, &m->next_update, e);

@@ -17,6 +17,11 @@ int64_t clock_unix_s(const struct clock *c)
 	return c && c->fixed_unix_s ? c->fixed_unix_s : read_clock(CLOCK_REALTIME, 1);
 }
 
+int64_t clock_unix_ms(const struct clock *c)
+{
+	return c && c->fixed_unix_s ? c->fixed_unix_s * 1000 : read_clock(CLOCK_REALTIME, 1000);
+}
+
 int64_t clock_mono_ms(void)
 {
 	return read_clock(CLOCK_MONOTONIC, 1000);

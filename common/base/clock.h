@@ -13,6 +13,7 @@ struct clock {
 
 /* UTC seconds since 1970. NULL is the system's clock. */
 int64_t clock_unix_s(const struct clock *c);
+int64_t clock_unix_ms(const struct clock *c);
 /* Milliseconds of a clock that never jumps: for deadlines. */
 int64_t clock_mono_ms(void);
 /* The same in microseconds: for how long something took. */
