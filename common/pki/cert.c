@@ -274,11 +274,25 @@ static bool read_facts(struct cert *c, X509 *x509, struct err *e)
 }
 
 /* OpenSSL's parse of these octets; NULL with its queue filled. */
+/* NULL when memory ran out on the way: OpenSSL then leaves out the key, or takes extensions for
+ * malformed, and a certificate that is kept would be refused for as long as it lives. */
 static X509 *parse_x509(const struct cert *c)
 {
+	bool before = ossl_is_starved();
+	OSSL_AUTO(X509) X509 *made = NULL;
 	const uint8_t *p = c->der;
+	X509 *whole = NULL;
 
-	return d2i_X509(NULL, &p, (long)c->der_len);
+	ossl_begin();
+	made = d2i_X509(NULL, &p, (long)c->der_len);
+	if (made)
+		X509_check_purpose(made, -1, 0); /* fills its lazy caches */
+	if (!ossl_is_starved()) {
+		whole = made;
+		made = NULL;
+	}
+	ossl_go_on(before);
+	return whole;
 }
 
 /* OpenSSL makes sense of it, or nobody does. */
@@ -536,8 +550,6 @@ X509 *cert_x509(const struct cert *c)
 	if (known)
 		return known;
 	made = parse_x509(c);
-	if (made)
-		X509_check_purpose(made, -1, 0); /* fills its lazy caches */
 	ossl_forget();
 	if (!made || atomic_compare_exchange_strong(place, &known, made))
 		return made;

@@ -364,13 +364,15 @@ static bool refuse(X509_STORE_CTX *ctx, struct err *e)
 static bool build(struct anchors *a, struct cert *leaf, const struct cert_list *untrusted,
 	int64_t now, struct cert_list *path, struct err *e)
 {
-	OSSL_AUTO(X509_STORE_CTX) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	OSSL_AUTO(X509_STORE_CTX) X509_STORE_CTX *ctx = NULL;
 	struct verification v = {.anchors = a, .untrusted = untrusted, .now = now};
-	/* a leaf that is an anchor needs no issuers, and an expired one must not spoil it */
-	STACK_OF(X509) *others = stack_of(cert_list_contains(&a->certs, leaf) ? NULL : untrusted);
+	STACK_OF(X509) * others;
 	bool ok;
 
 	ossl_begin();
+	ctx = X509_STORE_CTX_new();
+	/* a leaf that is an anchor needs no issuers, and an expired one must not spoil it */
+	others = stack_of(cert_list_contains(&a->certs, leaf) ? NULL : untrusted);
 	ok = ctx && others && cert_x509(leaf) &&
 	     X509_STORE_CTX_init(ctx, a->store, cert_x509(leaf), others) == 1;
 	if (ok) {

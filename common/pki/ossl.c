@@ -60,6 +60,11 @@ bool ossl_is_starved(void)
 	return starved;
 }
 
+void ossl_go_on(bool starved_before)
+{
+	starved |= starved_before;
+}
+
 /* ---- Its error queue ------------------------------------------------------------------------ */
 
 /* ": reason; reason" behind the text; says whether one of them was a failed allocation. */
