@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy on joining. What an administrator said about a device wins over the rules, and they win
- * over what the configuration says about its manufacturer. */
+/* The policy on joining. What an administrator said about a device wins over the rules, and they
+ * win over what the configuration says about its manufacturer. */
 #include "registrar/claim.h"
 
 #include <stdio.h>

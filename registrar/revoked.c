@@ -112,7 +112,7 @@ static bool issue(struct making *m, const struct registrar_setup *s, struct err 
 	BUF_AUTO struct buf last = BUF_INIT(CRL_LIST_DER_MAX);
 	ENTRIES_AUTO struct entries entries = {.issuer = ca_crl_issuer(s->ca)};
 	struct crl_wish wish;
-	int64_t number;
+	int64_t number = 0;
 
 	if (!records_crl(m->r->store, entries.issuer, &number, &last, e) ||
 		!records_list_revoked(
@@ -305,7 +305,7 @@ static bool recall(struct registrar *r, struct err *e)
 	BUF_AUTO struct buf der = BUF_INIT(CRL_LIST_DER_MAX);
 	struct err unfit = ERR_INIT;
 	struct crl_list *l;
-	int64_t number;
+	int64_t number = 0;
 
 	if (ca_crl_issuer(ca).len == 0)
 		return true;
