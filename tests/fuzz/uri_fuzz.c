@@ -60,6 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_uri(&resolved, uri_parse);
 	if (uri_parse_server(text, &u, &ignored))
 		check_uri(&u, uri_parse_server);
+	if (uri_parse_web(text, &u, &ignored))
+		check_uri(&u, uri_parse_web);
+	if (uri_parse_upstream(text, &u, &ignored))
+		check_uri(&u, uri_parse_upstream);
 	if (uri_parse_authority(text, &u, &ignored))
 		check_uri(&u, uri_parse);
 	read_percent(text);
