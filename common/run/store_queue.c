@@ -11,7 +11,7 @@
 
 /* Between two batches under load: little beside what an onboarding takes then. Without it a fast
  * disk is flushed for one or two transactions each, which was an eighth of all the work done. */
-#define GATHER_NS 10000000
+#define GATHER_NS 5000000
 
 #define SECOND_NS 1000000000
 

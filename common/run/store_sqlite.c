@@ -27,9 +27,6 @@
 #define BUSY_MS	       5000 /* how long to wait for somebody with the sqlite3 shell */
 #define WRITER_NICE    5    /* a third of a worker's share when both want to run */
 #define STATEMENTS_MAX 64   /* statements in a schema */
-/* Pages in the write-ahead log before they are copied to the database: 16 MB. The indexes' last
- * pages are written by every batch and copied once for all of them. */
-#define CHECKPOINT_PAGES "4000"
 
 enum control { BEGIN, SAVE, RELEASE, UNDO, COMMIT, ROLLBACK, CONTROL_COUNT };
 
@@ -321,10 +318,8 @@ static bool migrate(sqlite3 *db, const struct store *s, struct err *e)
 /* Every statement is prepared at once: a slip in the table stops the start, not a request. */
 static bool open_writer(struct store *s, struct err *e)
 {
-	s->writer = connection_open(s->path,
-		"PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;"
-		"PRAGMA wal_autocheckpoint=" CHECKPOINT_PAGES,
-		e);
+	s->writer = connection_open(
+		s->path, "PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864", e);
 	if (!s->writer || !migrate(s->writer->db, s, e))
 		return false;
 	for (size_t i = 0; i < s->statement_count; i++)
