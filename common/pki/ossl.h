@@ -17,8 +17,8 @@ void ossl_begin(void);
 /* Did an allocation of OpenSSL's fail in this thread since ossl_begin()? Several of its functions
  * then go on with less instead of failing. */
 bool ossl_is_starved(void);
-/* After a question within a question: starved_before is what ossl_is_starved() said before the inner
- * ossl_begin(), so that the outer one hears of both. */
+/* After a question within a question: starved_before is what ossl_is_starved() said before the
+ * inner ossl_begin(), so that the outer one hears of both. */
 void ossl_go_on(bool starved_before);
 /* Set kind and text, add OpenSSL's reasons and empty its queue. When OpenSSL is starved it is
  * ERR_NO_MEMORY whatever kind was asked for. Always returns false. */
