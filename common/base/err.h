@@ -19,6 +19,7 @@ enum err_kind { /* with the HTTP status each becomes */
 	ERR_TOO_LARGE,	      /* 413 over a named limit */
 	ERR_UNAUTHENTICATED,  /* 403 signature, chain or proof of possession not good */
 	ERR_PROXIMITY,	      /* 401 and close: somebody between pledge and registrar */
+	ERR_STRANGER,	      /* 401 we do not know who asks: log in first */
 	ERR_REFUSED,	      /* 403 policy says no; an administrator could change that */
 	ERR_UNWANTED,	      /* 404 policy says no, finally */
 	ERR_UNKNOWN_DEVICE,   /* 404 no such device here */

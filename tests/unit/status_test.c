@@ -26,6 +26,7 @@ static void status_of__kinds_of_the_matrix__give_its_codes(void **state)
 	} rows[] = {
 		{ERR_INPUT, 400},
 		{ERR_PROXIMITY, 401},
+		{ERR_STRANGER, 401},
 		{ERR_UNAUTHENTICATED, 403},
 		{ERR_REFUSED, 403},
 		{ERR_UNWANTED, 404},
