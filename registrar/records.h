@@ -185,6 +185,7 @@ struct claim_row {
 	const char *history_reason, *voucher_status, *enroll_status;
 	int64_t first_seen, last_seen, decided_at, vouched_at, enrolled_at;
 	int64_t until; /* the end of an approval nobody has used; 0: none */
+	const char *model, *site, *labels, *address;
 };
 typedef bool records_claim_fn(void *arg, const struct claim_row *row, struct err *e);
 /* Rows with id > after, at most limit, in order of id. CLAIM_STATE_COUNT: claims of any state but

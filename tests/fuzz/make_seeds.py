@@ -968,6 +968,10 @@ def make_texts():
         "application/voucher-cms+json", "Application/Voucher-CMS+JSON; charset=utf-8", "*/*", "application/*;q=0.5, text/plain;q=0.9", "text/plain;q=0", "text/plain; q=1.000, */*;q=0.001", "text/plain;q=1.001", "text/plain;q=x",
         "text", "text/", "/plain", "text/plain,", ",,text/plain", "text/plain;a=\"b,c\\\"d\";q=0.2", "text/plain;a=\"unfinished", "text/ plain", "", " ", "x" * 200 + "/y", "image/png", "a/b;q=0.1234", "application/pkcs7-mime; smime-type=certs-only",
         "*", "*/plain", "text/plain ; q = 1", "text/plain;q=", "text/*;q=0, text/plain", "application/json"])
+    seeds("match", [
+        "manufacturer=Acme,model=gw-*,serial=A-1*,from=10.8.0.0/16,site=/eu,state=pending,older-than=1h,label.rack=4", "serial=A-1", "site=/", "site=/*", "site=/eu/*", "site=/eu/de/x", "site=eu", "site=/eu/", "state=active", "state=pending",
+        "state=expired", "older-than=1", "older-than=7w", "older-than=9999999999w", "label.rack=*", "label.=1", "label.a=1,label.a=2", ",".join(f"label.l{i}=x" for i in range(17)), "", ",", "serial", "=x", "serial=", "serial=a*b", "serial=a,serial=b",
+        "from=10.8.0.1/16", "from=::/0", "from=::/0,from=::/0", "site=/,site=/", "state=active,state=active", "older-than=1d,older-than=1d", "colour=red", "x" * 1025, "manufacturer=B, serial=*", "label.rack=4,model=gw*", "older-than=3s"])
 
 
 def main():

@@ -54,6 +54,7 @@ PARSERS = {
     "jpy": {"common/wire/jpy.c": None},
     "masa_request": {"masa/authenticate.c": None, "masa/domain.c": r"domain_key|domain_id_text|cache_new|cache_free|path_free|cache_key|remember",
                      "common/message/voucher_format.c": r"voucher_seal|media_type|accept|is_a_pledges|names_of|name_in|answer"},
+    "match": {"registrar/match.c": None},
     "multipart_core": {"common/wire/multipart_core.c": None},
     "media_type": {"common/wire/media_type.c": None},
     "pkcs7_certs": {"common/pki/pkcs7_certs.c": None},
