@@ -10,9 +10,9 @@
 #include "registrar/registrar.h"
 
 /* True: *out is somebody, cleared by the caller with principal_clear(). False with *e, and *out is
- * nobody: ERR_STRANGER when there is no proof or none that counts (401), ERR_REFUSED when a session
- * is misused from elsewhere (403), else what kept us from finding out. On the call's loop, when its
- * headers are complete; the body need not be there. Never waits. */
+ * nobody: ERR_LOGIN when there is no proof or none that counts (401), ERR_NOT_ALLOWED when a
+ * session is misused from elsewhere (403), else what kept us from finding out. On the call's loop,
+ * when its headers are complete; the body need not be there. Never waits. */
 bool admin_authenticate(
 	struct registrar *r, struct call *c, struct principal *out, struct err *e) MUST_CHECK;
 

@@ -19,7 +19,6 @@ enum err_kind { /* with the HTTP status each becomes */
 	ERR_TOO_LARGE,	      /* 413 over a named limit */
 	ERR_UNAUTHENTICATED,  /* 403 signature, chain or proof of possession not good */
 	ERR_PROXIMITY,	      /* 401 and close: somebody between pledge and registrar */
-	ERR_STRANGER,	      /* 401 we do not know who asks: log in first */
 	ERR_REFUSED,	      /* 403 policy says no; an administrator could change that */
 	ERR_UNWANTED,	      /* 404 policy says no, finally */
 	ERR_UNKNOWN_DEVICE,   /* 404 no such device here */
@@ -28,6 +27,9 @@ enum err_kind { /* with the HTTP status each becomes */
 	ERR_UNSUPPORTED_TYPE, /* 415 Content-Type not known */
 	ERR_NOT_FOUND,	      /* 404 no such path or object */
 	ERR_CONFLICT,	      /* 409 state differs from what the caller expected */
+	ERR_LOGIN,	      /* 401 nobody has logged in */
+	ERR_NOT_ALLOWED,      /* 403 who has logged in may not do this */
+	ERR_TOO_MANY,	      /* 429 more tries than anybody needs */
 	ERR_RETRY_LATER,      /* 503 and Retry-After: busy, or a dependency is away */
 	ERR_PEER,	      /* 502 the upstream answered wrongly */
 	ERR_PEER_LOGIN,	      /* 401 the upstream wants to know who asks */

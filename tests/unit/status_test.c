@@ -26,7 +26,9 @@ static void status_of__kinds_of_the_matrix__give_its_codes(void **state)
 	} rows[] = {
 		{ERR_INPUT, 400},
 		{ERR_PROXIMITY, 401},
-		{ERR_STRANGER, 401},
+		{ERR_LOGIN, 401},
+		{ERR_NOT_ALLOWED, 403},
+		{ERR_TOO_MANY, 429},
 		{ERR_UNAUTHENTICATED, 403},
 		{ERR_REFUSED, 403},
 		{ERR_UNWANTED, 404},
