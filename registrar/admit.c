@@ -99,7 +99,8 @@ enum step_result admit_recall(struct onboard *o, struct err *e)
 		return STEP_NEXT;
 	if (o->known.claim == CLAIM_PENDING && claim_answer_of(o) == CLAIM_HOLD) {
 		touch_claim(o);
-		return pending(o, o->setup->config.retry_after, "An administrator has to decide.");
+		meter_poll(o->r);
+		return onboard_undecided(o);
 	}
 	if (!o->known.voucher_type[0] ||
 		voucher_format_by_media_type(o->known.voucher_type) != o->format)

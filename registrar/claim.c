@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "common/base/rng.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
 
@@ -67,6 +68,11 @@ static enum step_result hold(struct onboard *o, struct err *e)
 	o->held = true;
 	o->journaled = true;
 	return records_hold(&w, &record, &entry, e) ? STEP_WAIT : STEP_FAILED;
+}
+
+int64_t claim_wait_s(int64_t cap, int64_t pending)
+{
+	return pending < CLAIMS_MANY ? cap : cap - (int64_t)rng_below((uint32_t)cap / 4 + 1);
 }
 
 static bool open_to_rules(enum claim_state said)
@@ -145,7 +151,5 @@ enum step_result claim_hold(struct onboard *o, struct err *e)
 {
 	if (!o->held)
 		return STEP_NEXT;
-	o->retry_after_s = o->setup->config.retry_after;
-	o->sentence = "An administrator has to decide.";
-	return STEP_PENDING;
+	return onboard_undecided(o);
 }

@@ -33,6 +33,11 @@ struct claim_case {
 enum claim_answer claim_judge(
 	const struct claim_case *c, const struct rule_set *rules, struct rule **rule);
 
+/* What a device is told to wait that has to ask again, seconds: `cap` while few do; up to a quarter
+ * less, at random, when CLAIMS_MANY do, so that those who came together do not come together again.
+ */
+int64_t claim_wait_s(int64_t cap, int64_t pending);
+
 struct onboard;
 /* The same of a device that asks; o->rule is the rule that decides, or NULL. */
 enum claim_answer claim_answer_of(struct onboard *o);

@@ -80,7 +80,7 @@ static const struct config_option options[] = {
 	{"est", "transfer_encoding", CONFIG_BOOL, OFF(transfer_encoding), "no", 0, 0, NULL,
 		"Say Content-Transfer-Encoding: base64 with answers, for clients that insist on it."},
 	{"policy", "retry_after", CONFIG_DURATION, OFF(retry_after), "10s", 1, 60, NULL,
-		"What a device is told to wait while its claim is open."},
+		"What a device is told to wait while its claim is open; with many open, up to a quarter less at random."},
 	{"policy", "pending_days", CONFIG_INT, OFF(pending_days), "30", 1, 3650, NULL,
 		"Days after which an open claim that nobody asked for again is forgotten, or an expired one."},
 	{"policy", "approval_days", CONFIG_INT, OFF(approval_days), "30", 1, 3650, NULL,

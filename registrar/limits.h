@@ -17,7 +17,8 @@
 #define MASA_REPLY_MAX	       CMS_DER_MAX /* more is no voucher */
 #define MASA_RETRY_AFTER_MAX_S 60	   /* RFC 8995 §5.6: a pledge waits no longer (T-20) */
 #define ACCEPT_MAX	       255  /* of a pledge's Accept passed on; longer ones are made anew */
-#define CLAIM_TOUCH_S	       3600 /* a waiting device is noted at most this often */
+#define CLAIM_TOUCH_S	       600  /* a waiting device is noted at most this often */
+#define CLAIMS_MANY	       100  /* from so many on, they are spread over time */
 #define ENROLL_REPEAT_S	       3600 /* the same CSR from the same client gets the same answer */
 #define LDEVID_BACKDATE_S      300  /* clocks of devices run behind */
 #define JOURNAL_MAX	       2000000 /* rows; about 200 octets each */

@@ -57,6 +57,9 @@ static const struct metric table[METER_COUNT] = {
 	[METER_CLAIM_OLDEST] = {"claim_oldest_pending_seconds", METRIC_GAUGE,
 		"How long ago the device of the oldest open claim was first seen; 0 when none is open.",
 		{{NULL, NULL}}, NULL},
+	[METER_PENDING_POLLS] = {"pending_polls_total", METRIC_COUNTER,
+		"Voucher-requests of devices that wait, told to wait again by their digest alone.",
+		{{NULL, NULL}}, NULL},
 	[METER_CLAIM_DECISIONS] = {"claim_decisions_total", METRIC_COUNTER,
 		"Claims that administrators decided.",
 		{{"decision", decisions}}, NULL},
@@ -167,6 +170,11 @@ void meter_decision(struct registrar *r, enum claim_state to, int64_t count)
 {
 	metrics_add(
 		r->metrics, METER_CLAIM_DECISIONS, (size_t)to - CLAIM_APPROVED, 0, (uint64_t)count);
+}
+
+void meter_poll(struct registrar *r)
+{
+	metrics_count(r->metrics, METER_PENDING_POLLS, 0, 0);
 }
 
 void meter_limit(struct registrar *r, enum meter_limit which)

@@ -32,6 +32,8 @@ void meter_masa(struct registrar *r, enum meter_resource what, int64_t asked_us,
 /* A history was judged; NULL: it could not be. */
 void meter_history(struct registrar *r, const struct history_verdict *v);
 void meter_decision(struct registrar *r, enum claim_state to, int64_t claims);
+/* A device that waits asked again in the same octets. */
+void meter_poll(struct registrar *r);
 void meter_limit(struct registrar *r, enum meter_limit which);
 
 #endif

@@ -98,6 +98,14 @@ const char *onboard_answer_type(const struct onboard *o)
 	return type ? type : o->format->media_type;
 }
 
+enum step_result onboard_undecided(struct onboard *o)
+{
+	o->retry_after_s =
+		claim_wait_s(o->setup->config.retry_after, atomic_load(&o->r->pending_claims));
+	o->sentence = "An administrator has to decide.";
+	return STEP_PENDING;
+}
+
 /* ---- endorse, masa, vet ---- */
 
 static bool presented_certs(const struct peer *peer, struct cert_list *out, struct err *e)

@@ -68,6 +68,9 @@ bool onboard_is_cose(const struct onboard *o);
 /* The name of the voucher's type in the answer: the one the pledge has for it. */
 const char *onboard_answer_type(const struct onboard *o);
 
+/* An administrator has to decide: STEP_PENDING. */
+enum step_result onboard_undecided(struct onboard *o);
+
 struct device_key onboard_device(const struct onboard *o);
 /* The record of this request; valid as long as o. */
 struct request_record onboard_record(const struct onboard *o);

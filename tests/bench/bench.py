@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_coaps import coaps  # noqa: E402
 from bench_pledge import pledge  # noqa: E402
+from bench_polls import polls  # noqa: E402
 from bench_scaling import scaling  # noqa: E402
 from bench_site import Site  # noqa: E402
 
@@ -57,6 +58,7 @@ def main():
     threads = scaling(BUILD)
     device = pledge(BUILD)
     constrained = coaps(BUILD)
+    waiting = polls(BUILD)
     top = results[32]
     figures = {
         "registrar_cpu_us": top["registrar_cpu_us"],
@@ -83,6 +85,7 @@ def main():
         **threads,
         **device,
         **constrained,
+        **waiting,
     }
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as out:
         json.dump(figures, out, indent=1)

@@ -18,16 +18,17 @@ READY_S = 15  # a daemon that does not listen by then has failed
 class Site:
     """with Site(build, devices=N) as site: site.load(clients, count, first)
 
-    coaps: the registrar serves constrained devices too, on coaps_port. more_cacerts: PEM."""
+    coaps: the registrar serves constrained devices too, on coaps_port. more_cacerts: PEM.
+    admit: whom it lets in."""
 
-    def __init__(self, build, devices, workers=0, level="warning", coaps=False, more_cacerts=""):
+    def __init__(self, build, devices, workers=0, level="warning", coaps=False, more_cacerts="", admit="all"):
         self.build = os.path.abspath(build)
         self.devices = devices
         self.workers, self.level = workers, level
         self.dir = tempfile.mkdtemp(prefix="brski-bench-")
         self.port, self.masa_port = free_port(), free_port()
         self.coaps_port = free_port() if coaps else None
-        self.more_cacerts = more_cacerts
+        self.more_cacerts, self.admit = more_cacerts, admit
         self.running = []
 
     def path(self, *parts):
@@ -102,7 +103,7 @@ addresses = loopback
 [manufacturer bench]
 anchors = maker/root.crt
 masa_anchors = maker/root.crt
-admit = all
+admit = {self.admit}
 """ + (f"[coaps]\nlisten = 127.0.0.1:{self.coaps_port}\n" if self.coaps_port else ""))
             self.masa = self.start("brski-masa", "masa.conf", self.masa_port)
             serials = subprocess.check_output([f"{self.build}/bench/loadgen", "--serials", "--count",

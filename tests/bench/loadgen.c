@@ -8,7 +8,7 @@
  * right answer at any step is a failure. Prints one JSON object.
  *
  *   loadgen --port P --ca DIR --clients N --count N --first N --pids REGISTRAR,MASA
- *           [--enroll] [--idle N] [--serials]
+ *           [--enroll] [--idle N] [--polls N] [--serials]
  * --enroll lets every device enrol once more afterwards, on a connection of its own: what one costs
  * the registrar. --idle then opens N connections that do nothing: what one holds of its memory, and
  * the same with HTTP/2.
@@ -16,6 +16,9 @@
  * that an answer is the last on its connection: as a device lives through a restart. A request that
  * gets no answer is a failure still. --pause N lets a client start an onboarding every N ms at
  * most.
+ * --polls N lets every device ask for a voucher that an administrator has to decide about, and then
+ * again N times in the same octets on the same connection, each of which has to be told to wait:
+ * what one such poll costs the registrar. No onboardings then.
  * --serials only prints the serial numbers the run would use, one a line.
  */
 #include <arpa/inet.h>
@@ -579,9 +582,73 @@ static bool run_idles(struct bench *b, size_t count, long registrar_pid, struct 
 	return run_idle(b, count, registrar_pid, "rss_idle_h2_conn_kb", e);
 }
 
+/* --- devices that wait for an administrator ----------------------------------------------- */
+
+struct waiting {
+	struct connection c;
+	struct buf request;
+};
+
+static bool poll_once(struct waiting *w, struct reply *r, struct err *e)
+{
+	static const char path[] = "/.well-known/brski/requestvoucher";
+
+	if (!ask(&w->c, "POST", path, voucher_formats[0].media_type, buf_bytes(&w->request), r, e))
+		return false;
+	return r->status == 202 ||
+	       err_set(e, ERR_PEER, "%s: status %d: %.100s", path, r->status, buf_str(&r->body));
+}
+
+static bool start_waiting(struct waiting *w, struct bench *b, struct device *d, struct err *e)
+{
+	struct reply r = {.body = BUF_INIT(REPLY_MAX)};
+	char nonce[64];
+	bool ok;
+
+	buf_init(&w->request, CMS_DER_MAX);
+	ok = dial(&w->c, b, &d->idevid, e) &&
+	     make_request(&w->c, d, &w->request, nonce, sizeof(nonce), e) && poll_once(w, &r, e);
+	buf_clear(&r.body);
+	return ok;
+}
+
+static bool poll_all(struct waiting *waiting, size_t count, long polls, struct err *e)
+{
+	struct reply r = {.body = BUF_INIT(REPLY_MAX)};
+	bool ok = true;
+
+	for (long round = 0; ok && round < polls; round++)
+		for (size_t i = 0; ok && i < count; i++)
+			ok = poll_once(&waiting[i], &r, e);
+	buf_clear(&r.body);
+	return ok;
+}
+
+static bool run_polls(struct bench *b, long polls, long registrar_pid, struct err *e)
+{
+	struct waiting *waiting = calloc(b->count, sizeof(*waiting));
+	bool ok = waiting != NULL;
+	double before;
+	size_t n = 0;
+
+	for (; ok && n < b->count; n++)
+		ok = start_waiting(&waiting[n], b, &b->devices[n], e);
+	before = process_cpu_us(registrar_pid);
+	ok = ok && poll_all(waiting, n, polls, e);
+	if (ok)
+		printf("{\"pending_poll_cpu_us\": %.1f",
+			(process_cpu_us(registrar_pid) - before) / (double)(polls * (long)n));
+	for (size_t i = 0; i < n; i++) {
+		hang_up(&waiting[i].c);
+		buf_clear(&waiting[i].request);
+	}
+	free(waiting);
+	return ok;
+}
+
 struct arguments {
 	const char *ca, *masa;
-	long port, clients, count, first, pids[2], idle;
+	long port, clients, count, first, pids[2], idle, polls;
 	double pause_ms;
 	bool serials_only, enroll, patient;
 };
@@ -592,7 +659,7 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 		{"masa-url", 1, NULL, 'm'}, {"clients", 1, NULL, 'n'}, {"count", 1, NULL, 'c'},
 		{"first", 1, NULL, 'f'}, {"pids", 1, NULL, 'i'}, {"serials", 0, NULL, 's'},
 		{"enroll", 0, NULL, 'e'}, {"idle", 1, NULL, 'd'}, {"patient", 0, NULL, 'r'},
-		{"pause", 1, NULL, 'u'}, {0}};
+		{"pause", 1, NULL, 'u'}, {"polls", 1, NULL, 'w'}, {0}};
 	char *rest;
 	int o;
 
@@ -628,6 +695,9 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 		case 'u':
 			a->pause_ms = strtod(optarg, NULL);
 			break;
+		case 'w':
+			a->polls = strtol(optarg, NULL, 10);
+			break;
 		case 'd':
 			a->idle = strtol(optarg, NULL, 10);
 			break;
@@ -639,9 +709,17 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 			return false;
 		}
 	}
-	return a->idle >= 0 && a->idle <= IDLE_MAX && a->clients > 0 && a->clients <= CLIENTS_MAX &&
-	       a->count > 0 && a->count <= COUNT_MAX &&
+	return a->idle >= 0 && a->idle <= IDLE_MAX && a->polls >= 0 && a->clients > 0 &&
+	       a->clients <= CLIENTS_MAX && a->count > 0 && a->count <= COUNT_MAX &&
 	       (a->serials_only || (a->ca && a->masa && a->port > 0));
+}
+
+static bool measure(struct bench *b, const struct arguments *a, struct err *e)
+{
+	if (a->polls)
+		return run_polls(b, a->polls, a->pids[0], e);
+	return run(b, a->pids[0], a->pids[1]) && (!a->enroll || run_enroll(b, a->pids[0])) &&
+	       (!a->idle || run_idles(b, (size_t)a->idle, a->pids[0], e));
 }
 
 static bool prepare(struct bench *b, const struct arguments *a, struct err *e)
@@ -669,8 +747,8 @@ int main(int argc, char **argv)
 	if (!parse_arguments(argc, argv, &a)) {
 		fprintf(stderr,
 			"usage: loadgen --port P --ca DIR --masa-url U --clients N --count N "
-			"[--first N] [--pids REGISTRAR,MASA] [--enroll] [--idle N] [--patient] "
-			"[--pause MS] [--serials]\n");
+			"[--first N] [--pids REGISTRAR,MASA] [--enroll] [--idle N] [--polls N] "
+			"[--patient] [--pause MS] [--serials]\n");
 		return 2;
 	}
 	b.port = (int)a.port;
@@ -687,9 +765,7 @@ int main(int argc, char **argv)
 		if (a.serials_only)
 			puts(b.devices[i].serial);
 	}
-	ok = a.serials_only || (prepare(&b, &a, &e) && run(&b, a.pids[0], a.pids[1]) &&
-				       (!a.enroll || run_enroll(&b, a.pids[0])) &&
-				       (!a.idle || run_idles(&b, (size_t)a.idle, a.pids[0], &e)));
+	ok = a.serials_only || (prepare(&b, &a, &e) && measure(&b, &a, &e));
 	if (ok && !a.serials_only)
 		puts("}");
 	if (!ok)

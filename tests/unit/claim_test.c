@@ -52,9 +52,32 @@ static void claim_decide__an_unknown_device_by_default__is_never_admitted(void *
 	assert_int_equal(claim_decide(by_default, false, CLAIM_NONE), CLAIM_HOLD);
 }
 
+static void claim_wait_s__few_wait__is_what_is_configured(void **state)
+{
+	assert_int_equal(claim_wait_s(60, CLAIMS_MANY - 1), 60);
+	assert_int_equal(claim_wait_s(1, 0), 1);
+}
+
+static void claim_wait_s__many_wait__is_spread_over_a_quarter_below(void **state)
+{
+	int64_t least = 60, most = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		int64_t s = claim_wait_s(60, CLAIMS_MANY);
+
+		least = s < least ? s : least;
+		most = s > most ? s : most;
+		assert_int_equal(claim_wait_s(1, CLAIMS_MANY), 1);
+	}
+	assert_int_equal(least, 45);
+	assert_int_equal(most, 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(claim_wait_s__few_wait__is_what_is_configured),
+		cmocka_unit_test(claim_wait_s__many_wait__is_spread_over_a_quarter_below),
 		cmocka_unit_test(claim_decide__every_row_of_the_policy__gives_its_answer),
 		cmocka_unit_test(claim_decide__an_unknown_device_by_default__is_never_admitted),
 	};
