@@ -8,6 +8,7 @@
 
 #include "common/base/text.h"
 #include "common/wire/json.h"
+#include "registrar/principal.h"
 
 #define AGE_MAX_S  (100 * 365 * (int64_t)86400) /* longer is a slip */
 #define AGE_DIGITS 10
@@ -231,17 +232,6 @@ static bool text_has(const struct match_text *t, const char *value)
 	return t->prefix ? strncmp(value, t->value, t->len) == 0 : strcmp(value, t->value) == 0;
 }
 
-bool site_within(const char *site, const char *above)
-{
-	size_t len = above ? strlen(above) : 1;
-
-	if (!site)
-		site = "/";
-	if (len == 1) /* "/" is above all */
-		return true;
-	return strncmp(site, above, len) == 0 && (site[len] == '\0' || site[len] == '/');
-}
-
 static bool labels_have(const struct match *m, const char *labels)
 {
 	JSON_AUTO json_t *object = NULL;
@@ -270,7 +260,8 @@ bool match_has(const struct match *m, const struct claim_row *row, const char *s
 {
 	return (!m->state || (state && strcmp(m->state, state) == 0)) &&
 	       text_has(&m->manufacturer, row->manufacturer) && text_has(&m->serial, row->serial) &&
-	       text_has(&m->model, row->model) && (!m->site || site_within(row->site, m->site)) &&
+	       text_has(&m->model, row->model) &&
+	       (!m->site || site_within(row->site ? row->site : "/", m->site)) &&
 	       is_old(m, row, now) &&
 	       (!m->has_from || (row->address && network_has(&m->from, row->address))) &&
 	       labels_have(m, row->labels);

@@ -46,7 +46,4 @@ bool match_parse(const char *text, enum match_of of, struct match *out, struct e
 /* Is the row meant? state: what its list calls it at the moment now. No I/O. */
 bool match_has(const struct match *m, const struct claim_row *row, const char *state, int64_t now);
 
-/* Is the site at or below the other? Both are paths; NULL is "/". */
-bool site_within(const char *site, const char *above);
-
 #endif
