@@ -24,7 +24,7 @@ endif
 CFLAGS ?= -O2 -g
 REQUIRED_CFLAGS = -std=c11 -D_GNU_SOURCE -DBRSKI_VERSION='"$(VERSION)"' -I. -pthread -Wall -Wextra -Werror -Wshadow \
 	-Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings \
-	-Wformat=2 -Wvla -Wundef -Wno-unused-parameter -Wimplicit-fallthrough \
+	-Wformat=2 -Wvla -Wundef -Wno-unused-parameter -Wno-missing-field-initializers -Wimplicit-fallthrough \
 	-fstack-protector-strong -fstack-clash-protection -fno-strict-aliasing -fPIE -ffunction-sections -fdata-sections \
 	-MMD -MP $(PKG_CFLAGS)
 REQUIRED_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections

@@ -13,6 +13,7 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/admin_audit.h"
+#include "registrar/admin_guard.h"
 #include "registrar/admin_import.h"
 #include "registrar/admin_revoke.h"
 #include "registrar/admin_rules.h"
@@ -318,7 +319,7 @@ static bool start_decision(struct decision *d, const char *verb, struct err *e)
 		return err_set(e, ERR_INPUT, "name one claim, or send {\"all\": true} for all");
 	if (!all && !find_claim(d->r, buf_str(&name), &d->id, e))
 		return false;
-	snprintf(d->by, sizeof(d->by), "%s", call_peer(d->call)->address);
+	snprintf(d->by, sizeof(d->by), "%s", admin_by(d->call));
 	return records_decide(&w,
 		&(struct decision_record){
 			.id = d->id,
@@ -385,23 +386,23 @@ static void status_show(struct call *c, void *app)
 }
 
 const struct http_route admin_routes[] = {
-	{"GET", "/api/v1/status", status_show, 0, NULL},
-	{"GET", "/api/v1/claims", claims_list, 0, NULL},
-	{"POST", CLAIMS_PATH "import", claims_import, IMPORT_BODY_MAX, NULL},
-	{"POST", CLAIMS_PATH "*", claims_decide, ADMIN_BODY_MAX, NULL},
-	{"GET", RULES_PATH, rules_list, 0, NULL},
-	{"POST", RULES_PATH, rules_add, ADMIN_BODY_MAX, NULL},
-	{"GET", RULES_PATH "/test", rules_test, 0, NULL},
-	{"POST", RULES_PATH "/*", rules_change, ADMIN_BODY_MAX, NULL},
-	{"GET", "/api/v1/devices", devices_list, 0, NULL},
-	{"GET", DEVICES_PATH "*", devices_show, 0, NULL},
-	{"POST", DEVICES_PATH "*", devices_revoke, ADMIN_BODY_MAX, NULL},
-	{"GET", AUDIT_PATH, audit_list, 0, NULL},
-	{"GET", AUDIT_PATH "/heads", audit_heads, 0, NULL},
-	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL},
-	{"GET", AUDIT_PATH "/anchors", audit_anchors, 0, NULL},
-	{"GET", DOCTOR_PATH, doctor_examine, 0, NULL},
-	{"GET", BACKUPS_PATH, backup_show, 0, NULL},
-	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL},
+	{"GET", "/api/v1/status", status_show, 0, NULL, MAY_VIEW},
+	{"GET", "/api/v1/claims", claims_list, 0, NULL, MAY_VIEW},
+	{"POST", CLAIMS_PATH "import", claims_import, IMPORT_BODY_MAX, NULL, MAY_ANNOUNCE},
+	{"POST", CLAIMS_PATH "*", claims_decide, ADMIN_BODY_MAX, NULL, MAY_DECIDE},
+	{"GET", RULES_PATH, rules_list, 0, NULL, MAY_VIEW},
+	{"POST", RULES_PATH, rules_add, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"GET", RULES_PATH "/test", rules_test, 0, NULL, MAY_VIEW},
+	{"POST", RULES_PATH "/*", rules_change, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"GET", "/api/v1/devices", devices_list, 0, NULL, MAY_VIEW},
+	{"GET", DEVICES_PATH "*", devices_show, 0, NULL, MAY_VIEW},
+	{"POST", DEVICES_PATH "*", devices_revoke, ADMIN_BODY_MAX, NULL, MAY_OPERATE},
+	{"GET", AUDIT_PATH, audit_list, 0, NULL, MAY_AUDIT},
+	{"GET", AUDIT_PATH "/heads", audit_heads, 0, NULL, MAY_AUDIT},
+	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL, MAY_AUDIT},
+	{"GET", AUDIT_PATH "/anchors", audit_anchors, 0, NULL, MAY_AUDIT},
+	{"GET", DOCTOR_PATH, doctor_examine, 0, NULL, MAY_VIEW},
+	{"GET", BACKUPS_PATH, backup_show, 0, NULL, MAY_ADMIN},
+	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 };
 const size_t admin_route_count = sizeof(admin_routes) / sizeof(*admin_routes);

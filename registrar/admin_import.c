@@ -12,6 +12,7 @@
 #include "common/wire/json.h"
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
+#include "registrar/admin_guard.h"
 #include "registrar/import.h"
 #include "registrar/meters.h"
 #include "registrar/records.h"
@@ -225,7 +226,7 @@ static bool write_claims(struct job *j, size_t changes, struct err *e)
 	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX);
 	char text[REASON_LEN_MAX + 1];
 
-	snprintf(j->by, sizeof(j->by), "%s", call_peer(j->call)->address);
+	snprintf(j->by, sizeof(j->by), "%s", admin_by(j->call));
 	return describe(j, text, e) && format_list(&j->list, &rows, e) &&
 	       records_import(&w,
 		       &(struct import_record){

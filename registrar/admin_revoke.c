@@ -9,6 +9,7 @@
 
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
+#include "registrar/admin_guard.h"
 #include "registrar/records.h"
 #include "registrar/revoked.h"
 
@@ -177,7 +178,7 @@ void devices_revoke(struct call *c, void *registrar)
 		v->r = r;
 		v->call = c;
 		buf_init(&v->serial, SERIAL_TEXT_MAX);
-		snprintf(v->by, sizeof(v->by), "%s", call_peer(c)->address);
+		snprintf(v->by, sizeof(v->by), "%s", admin_by(c));
 		if (read_serial(v, &e) && read_body(v, &e) && find_device(v, &e) && revoke(v, &e))
 			return;
 		revocation_free(v);

@@ -11,6 +11,7 @@
 #include "common/wire/json.h"
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
+#include "registrar/admin_guard.h"
 #include "registrar/claim.h"
 #include "registrar/records_rules.h"
 
@@ -85,7 +86,7 @@ static struct change *change_new(struct registrar *r, struct call *c, struct err
 	if (g) {
 		g->r = r;
 		g->call = c;
-		snprintf(g->by, sizeof(g->by), "%s", call_peer(c)->address);
+		snprintf(g->by, sizeof(g->by), "%s", admin_by(c));
 	}
 	return g;
 }

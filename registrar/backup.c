@@ -12,6 +12,7 @@
 
 #include "common/run/store_copy.h"
 #include "registrar/admin_answer.h"
+#include "registrar/admin_guard.h"
 #include "registrar/records.h"
 #include "registrar/seal.h"
 
@@ -153,7 +154,7 @@ static bool begin(struct backup *b, const struct call *c, struct err *e)
 	if (!read_path(c, path, e))
 		return false;
 	memcpy(b->path, path, sizeof(path));
-	snprintf(b->by, sizeof(b->by), "%s", call_peer(c)->address);
+	snprintf(b->by, sizeof(b->by), "%s", admin_by(c));
 	b->result = (struct err)ERR_INIT;
 	b->started = registrar_now(b->r);
 	b->finished = b->octets = 0;

@@ -14,6 +14,7 @@
 #include "common/run/config_changes.h"
 #include "common/run/daemon.h"
 #include "registrar/admin.h"
+#include "registrar/admin_guard.h"
 #include "registrar/backup.h"
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
@@ -205,6 +206,7 @@ static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 		.app = r,
 		.limits = http_limits_default,
 		.log = &r->log,
+		.guard = admin_guard,
 		.unix_mode = SOCKET_MODE,
 	};
 

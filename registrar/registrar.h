@@ -61,6 +61,8 @@ struct registrar {
 	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
 	_Atomic int running;	       /* works, and when draining servers that are not yet empty */
+	_Atomic int64_t
+		denied; /* refusals to administrators: minute, and in 16 bits their number */
 	_Atomic bool draining, drain_reported;
 	void (*drained)(void *arg);
 	void *drained_arg;

@@ -22,6 +22,8 @@ const char *const err_kind_names[ERR_KIND_COUNT + 1] = {
 	[ERR_CONFLICT] = "conflict",
 	[ERR_LOGIN] = "not-logged-in",
 	[ERR_NOT_ALLOWED] = "not-allowed",
+	[ERR_STALE] = "stale",
+	[ERR_KEY_REUSED] = "key-reused",
 	[ERR_TOO_MANY] = "too-many",
 	[ERR_RETRY_LATER] = "retry-later",
 	[ERR_PEER] = "peer",
@@ -50,6 +52,8 @@ static const char *const sentences[ERR_KIND_COUNT] = {
 	[ERR_CONFLICT] = "The state has changed meanwhile.",
 	[ERR_LOGIN] = "Log in first.",
 	[ERR_NOT_ALLOWED] = "Your role does not permit this.",
+	[ERR_STALE] = "This was changed since you looked at it; look again.",
+	[ERR_KEY_REUSED] = "This Idempotency-Key belongs to another request.",
 	[ERR_TOO_MANY] = "Too many tries; wait a while.",
 	[ERR_RETRY_LATER] = "The service is busy; try again later.",
 	[ERR_PEER] = "An upstream service gave an invalid answer.",
@@ -74,6 +78,7 @@ bool err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
 
 	e->kind = kind;
 	e->sentence[0] = '\0';
+	e->code = NULL;
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
@@ -89,6 +94,7 @@ bool err_set_errno(struct err *e, enum err_kind kind, const char *fmt, ...)
 
 	e->kind = saved == ENOMEM ? ERR_NO_MEMORY : kind;
 	e->sentence[0] = '\0';
+	e->code = NULL;
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
@@ -125,6 +131,17 @@ bool err_tell(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	one_line(e->sentence);
 	return false;
+}
+
+bool err_code(struct err *e, const char *code)
+{
+	e->code = code;
+	return false;
+}
+
+const char *err_code_of(const struct err *e)
+{
+	return e->code ? e->code : err_kind_name(e->kind);
 }
 
 const char *err_sentence(const struct err *e)

@@ -29,6 +29,8 @@ enum err_kind { /* with the HTTP status each becomes */
 	ERR_CONFLICT,	      /* 409 state differs from what the caller expected */
 	ERR_LOGIN,	      /* 401 nobody has logged in */
 	ERR_NOT_ALLOWED,      /* 403 who has logged in may not do this */
+	ERR_STALE,	      /* 412 changed since the caller looked at it */
+	ERR_KEY_REUSED,	      /* 422 an Idempotency-Key that came with another request before */
 	ERR_TOO_MANY,	      /* 429 more tries than anybody needs */
 	ERR_RETRY_LATER,      /* 503 and Retry-After: busy, or a dependency is away */
 	ERR_PEER,	      /* 502 the upstream answered wrongly */
@@ -45,6 +47,7 @@ struct err {
 	enum err_kind kind;
 	char text[600];	    /* full reason, for the log; always one line */
 	char sentence[200]; /* what the peer may read; empty = the default of the kind */
+	const char *code;   /* what a program may go by; NULL = the name of the kind */
 };
 
 #define ERR_INIT                                                                                   \
@@ -65,6 +68,13 @@ bool err_prefix(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 
 /* Choose the sentence the peer may read. Always returns false. */
 bool err_tell(struct err *e, const char *fmt, ...) PRINTF(2, 3);
+
+/* Choose what a program may go by, a lasting constant of lower-case letters and dashes. Returns
+ * false. */
+bool err_code(struct err *e, const char *code);
+
+/* The code: chosen by err_code(), else the name of the kind. */
+const char *err_code_of(const struct err *e);
 
 /* The sentence for the peer: chosen by err_tell(), else the default of the kind. Never NULL. */
 const char *err_sentence(const struct err *e);

@@ -2,7 +2,8 @@
 /* One request and its reply. The call belongs to its handler from the moment the handler is entered
  * until it is answered; the connection may go earlier (the call is detached) and the time may run
  * out earlier (the peer gets a 503, the call is detached): in both cases the handler's answer is
- * dropped when it comes. Errors are text/plain in UTF-8 with a reason (RFC 8995 §5.6). */
+ * dropped when it comes. Errors are text/plain in UTF-8 with a reason (RFC 8995 §5.6),
+ * or problems (RFC 9457) where programs of ours ask. */
 #include "common/net/call_impl.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/net/status.h"
 #include "common/net/tls.h"
+#include "common/wire/problem.h"
 
 #define EXCHANGE_ID_MIN 8   /* shorter ones do not tell exchanges apart */
 #define RETRY_AFTER_S	"5" /* with every 503: soon, but not at once */
@@ -90,6 +92,7 @@ struct call *call_new(const struct call_setup *setup, struct err *e)
 	c->carrier = setup->carrier;
 	c->carrier_arg = setup->carrier_arg;
 	c->answer_ms = setup->answer_ms;
+	c->problems = setup->problems;
 	c->started_ms = clock_mono_ms();
 	c->query = "";
 	/* twice: several Accept fields are joined beside the originals */
@@ -115,6 +118,7 @@ void call_free(struct call *c)
 	http_fields_clear(&c->headers);
 	buf_wipe(&c->body);
 	http_fields_clear(&c->reply.headers);
+	call_attach(c, NULL, NULL);
 	buf_wipe(&c->reply.body); /* serverkeygen delivers private keys */
 	free(c);
 }
@@ -235,6 +239,19 @@ void call_close_after(struct call *c)
 	c->reply.close = true;
 }
 
+void call_attach(struct call *c, void *what, void (*drop)(void *what))
+{
+	if (c->drop)
+		c->drop(c->attached);
+	c->attached = what;
+	c->drop = drop;
+}
+
+void *call_attached(const struct call *c)
+{
+	return c->attached;
+}
+
 static void log_access(const struct call *c, bool delivered)
 {
 	char status[16], took[24];
@@ -250,10 +267,6 @@ static void set_reply(struct call *c, int status, const char *content_type, stru
 {
 	struct err e = ERR_INIT;
 
-	if (status >= 400 && body.len == 0) { /* no error without a reason (R8995-MASA-005) */
-		content_type = TEXT_PLAIN;
-		body = bytes_of_str(status_reason(status));
-	}
 	c->reply.status = status;
 	buf_clear(&c->reply.body);
 	if (content_type)
@@ -263,6 +276,25 @@ static void set_reply(struct call *c, int status, const char *content_type, stru
 	log_err(c->log, "reply-dropped", c->exchange, &e);
 	c->reply.status = 503;
 	c->reply.close = true;
+}
+
+/* No error without a reason (R8995-MASA-005). */
+static void set_error(struct call *c, int status, const char *code, const char *sentence)
+{
+	BUF_AUTO struct buf text = BUF_INIT(PROBLEM_MAX);
+	const struct problem p = {
+		.title = status_reason(status),
+		.status = status,
+		.detail = sentence,
+		.code = code ? code : status_code_name(status),
+		.exchange = c->exchange,
+	};
+	struct err e = ERR_INIT;
+
+	if (c->problems && problem_format(&p, &text, &e))
+		set_reply(c, status, PROBLEM_TYPE, buf_bytes(&text));
+	else
+		set_reply(c, status, TEXT_PLAIN, bytes_of_str(sentence));
 }
 
 /* Hand the reply over. Afterwards nothing is left to carry the call. */
@@ -279,18 +311,26 @@ static void send_reply(struct call *c)
 void call_reply(struct call *c, int status, const char *content_type, struct bytes body)
 {
 	if (c->reply.status == 0) {
-		set_reply(c, status, content_type, body);
+		if (status >= 400 && body.len == 0)
+			set_error(c, status, NULL, status_reason(status));
+		else
+			set_reply(c, status, content_type, body);
 		send_reply(c);
 	}
 	call_free(c);
 }
 
+void call_refuse_as(struct call *c, int status, const char *code, const char *sentence)
+{
+	if (status == 503 && !http_fields_get(&c->reply.headers, "Retry-After"))
+		call_set_header(c, "Retry-After", RETRY_AFTER_S);
+	set_error(c, status, code, sentence);
+	send_reply(c);
+}
+
 void call_refuse(struct call *c, int status, const char *sentence)
 {
-	if (status == 503)
-		call_set_header(c, "Retry-After", RETRY_AFTER_S);
-	set_reply(c, status, TEXT_PLAIN, bytes_of_str(sentence));
-	send_reply(c);
+	call_refuse_as(c, status, NULL, sentence);
 }
 
 void call_reply_err(struct call *c, const struct log *l, const char *event, const struct err *e)
@@ -304,7 +344,11 @@ void call_reply_err(struct call *c, const struct log *l, const char *event, cons
 		call_set_header(c, "Retry-After", RETRY_AFTER_S);
 	if (e->kind == ERR_PROXIMITY)
 		call_close_after(c);
-	call_reply(c, status, TEXT_PLAIN, bytes_of_str(err_sentence(e)));
+	if (c->reply.status == 0) {
+		set_error(c, status, err_code_of(e), err_sentence(e));
+		send_reply(c);
+	}
+	call_free(c);
 }
 
 void call_reply_pending(struct call *c, int64_t retry_after_s, const char *sentence)

@@ -43,6 +43,10 @@ struct loop *call_loop(const struct call *c);
 /* The exchange id: the peer's X-Request-Id when it is 8 to 32 of [0-9A-Za-z-], else a new one. */
 const char *call_exchange(const struct call *c);
 bool call_is_head(const struct call *c);
+/* Hang something on the call: drop(what) is called when it ends. What hung there before is dropped.
+ */
+void call_attach(struct call *c, void *what, void (*drop)(void *what));
+void *call_attached(const struct call *c);
 
 /* Answering, on the thread of call_loop() only: who has the answer on another thread hands it over
  * with loop_post(). All take effect with call_reply*(), which ends the call: it and what was
@@ -52,8 +56,9 @@ void call_set_header(struct call *c, const char *name, const char *value);
 void call_close_after(struct call *c); /* end the connection (h1) or GOAWAY (h2) after the answer */
 /* body is copied. content_type may be NULL with an empty body. */
 void call_reply(struct call *c, int status, const char *content_type, struct bytes body);
-/* text/plain; charset=utf-8 with the error's sentence, status from net/status.h, Retry-After on
- * 503, close on ERR_PROXIMITY. The full text goes to the log under `event`. */
+/* text/plain; charset=utf-8 with the error's sentence, or where the server is set to it a problem
+ * (wire/problem.h); status from net/status.h, Retry-After on 503, close on ERR_PROXIMITY. The full
+ * text goes to the log under `event`. */
 void call_reply_err(struct call *c, const struct log *l, const char *event, const struct err *e);
 /* 202 with Retry-After. */
 void call_reply_pending(struct call *c, int64_t retry_after_s, const char *sentence);

@@ -47,6 +47,7 @@ struct call_setup {
 	void *carrier_arg;
 	int64_t answer_ms; /* time for the handler; 0: no limit */
 	size_t header_block_max;
+	bool problems; /* errors as problem+json */
 };
 
 struct call {
@@ -65,6 +66,9 @@ struct call {
 	struct http_fields headers;
 	struct buf body;
 	char exchange[EXCHANGE_ID_MAX + 1];
+	bool problems;
+	void *attached;
+	void (*drop)(void *what);
 	struct call_reply_parts reply;
 };
 
@@ -80,7 +84,9 @@ void call_detach(struct call *c);
 void call_free(struct call *c);
 void call_list_free(struct call_list *l);
 
-/* Answer with a status and one sentence as text/plain, from below the handlers. */
+/* Answer with a status and one sentence, from below the handlers. */
 void call_refuse(struct call *c, int status, const char *sentence);
+/* code NULL: that of the status. */
+void call_refuse_as(struct call *c, int status, const char *code, const char *sentence);
 
 #endif

@@ -97,6 +97,7 @@ struct call *conn_new_call(
 		.carrier = carrier,
 		.carrier_arg = arg,
 		.answer_ms = limits->request_ms,
+		.problems = c->worker->server->config.problems,
 		.header_block_max = limits->header_block_max,
 	};
 

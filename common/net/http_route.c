@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/net/status.h"
 #include "common/wire/media_type.h"
 
 /* Methods that RFC 9110 §9 and RFC 5789 define: another one is not known (501) instead of not
@@ -59,8 +60,16 @@ static void allow(struct http_verdict *v, const char *method)
 static void refuse(struct http_verdict *v, int status, const char *sentence)
 {
 	v->route = NULL;
-	v->status = status;
-	v->sentence = sentence;
+	v->no = (struct http_refusal){.status = status, .sentence = sentence};
+}
+
+struct http_refusal http_refusal_of(const struct err *e)
+{
+	/* a failure that forgot to say which must not pass for success */
+	const enum err_kind kind = e->kind == ERR_NONE ? ERR_BUG : e->kind;
+	const struct err bare = {.kind = kind};
+
+	return (struct http_refusal){status_of(kind), err_kind_name(kind), err_sentence(&bare)};
 }
 
 static bool brings_a_body(const char *method)
@@ -69,8 +78,15 @@ static bool brings_a_body(const char *method)
 	       strcmp(method, "PATCH") == 0;
 }
 
+static void ask_guard(
+	const struct http_server_config *config, struct call *c, struct http_verdict *v)
+{
+	if (config->guard && !config->guard(c, v->route, config->app, &v->no))
+		v->route = NULL;
+}
+
 void http_route_find(
-	const struct http_server_config *config, const struct call *c, struct http_verdict *out)
+	const struct http_server_config *config, struct call *c, struct http_verdict *out)
 {
 	size_t best = 0;
 
@@ -92,8 +108,10 @@ void http_route_find(
 		refuse(out, 405, "This resource does not support the method.");
 	else if (!out->route)
 		refuse(out, 404, "There is nothing at this address.");
-	else if (out->route->content_type && brings_a_body(c->method) &&
-		 !media_type_is(call_header(c, "Content-Type"), out->route->content_type))
+	else
+		ask_guard(config, c, out);
+	if (out->route && out->route->content_type && brings_a_body(c->method) &&
+		!media_type_is(call_header(c, "Content-Type"), out->route->content_type))
 		refuse(out, 415,
 			"The media type of the request is not supported by this resource.");
 }
@@ -106,8 +124,8 @@ void http_route_dispatch(
 		v->route->handler(c, config->app);
 		return;
 	}
-	if (v->status == 405)
+	if (v->no.status == 405)
 		call_set_header(c, "Allow", v->allow);
-	call_refuse(c, v->status, v->sentence);
+	call_refuse_as(c, v->no.status, v->no.code, v->no.sentence);
 	call_free(c);
 }

@@ -22,7 +22,23 @@ struct http_route {
 	size_t body_max; /* 0: a body is refused with 413 */
 	const char
 		*content_type; /* what POST must bring (parameters ignored): else 415; NULL: any */
+	int need; /* which permission, as the server's guard understands it; nobody else does */
 };
+
+/* Why a request is answered without its handler: constant texts. */
+struct http_refusal {
+	int status;
+	const char *code;     /* NULL: that of the status */
+	const char *sentence; /* for the peer */
+};
+/* The same from an error, whose sentence is that of its kind. */
+struct http_refusal http_refusal_of(const struct err *e);
+
+/* May this request go on to its route? Asked when its headers are complete, before any of its body
+ * is read, on the loop of the connection; it may set headers of the answer, and hang on the call
+ * who asks (call_attach()). False: refused with what *no says. */
+typedef bool http_guard(
+	struct call *c, const struct http_route *route, void *app, struct http_refusal *no);
 
 /* A field left 0 is the default. */
 struct http_limits {
@@ -53,6 +69,8 @@ struct http_server_config {
 	struct http_limits limits;
 	struct cert_cache *cache; /* for peer certificates; may be NULL */
 	const struct log *log;
+	http_guard *guard;  /* NULL: every route is open to everybody */
+	bool problems;	    /* errors are application/problem+json (RFC 9457), not text/plain */
 	unsigned unix_mode; /* permission of the Unix socket, e.g. 0660 */
 };
 

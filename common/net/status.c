@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Error kinds as status codes (RFC 8995 §5.3, §5.6), and the words that go with a code. */
+/* Error kinds as status codes (RFC 8995 §5.3, §5.6), and the words that go with a code: what HTTP
+ * calls it, and for errors what RFC 9457 problems of ours call it. */
 #include "common/net/status.h"
 
 #include <stddef.h>
@@ -20,6 +21,8 @@ static const int status_by_kind[ERR_KIND_COUNT] = {
 	[ERR_CONFLICT] = 409,
 	[ERR_LOGIN] = 401,
 	[ERR_NOT_ALLOWED] = 403,
+	[ERR_STALE] = 412,
+	[ERR_KEY_REUSED] = 422,
 	[ERR_TOO_MANY] = 429,
 	[ERR_RETRY_LATER] = 503,
 	[ERR_PEER] = 502,
@@ -34,39 +37,42 @@ static const int status_by_kind[ERR_KIND_COUNT] = {
 static const struct {
 	int status;
 	const char *reason;
+	const char *code; /* as kinds of errors are named, where there is one */
 } statuses[] = {
-	{100, "Continue"},
-	{200, "OK"},
-	{201, "Created"},
-	{202, "Accepted"},
-	{204, "No Content"},
-	{301, "Moved Permanently"},
-	{302, "Found"},
-	{303, "See Other"},
-	{304, "Not Modified"},
-	{307, "Temporary Redirect"},
-	{308, "Permanent Redirect"},
-	{400, "Bad Request"},
-	{401, "Unauthorized"},
-	{403, "Forbidden"},
-	{404, "Not Found"},
-	{405, "Method Not Allowed"},
-	{406, "Not Acceptable"},
-	{408, "Request Timeout"},
-	{409, "Conflict"},
-	{411, "Length Required"},
-	{413, "Content Too Large"},
-	{414, "URI Too Long"},
-	{415, "Unsupported Media Type"},
-	{417, "Expectation Failed"},
-	{429, "Too Many Requests"},
-	{431, "Request Header Fields Too Large"},
-	{500, "Internal Server Error"},
-	{501, "Not Implemented"},
-	{502, "Bad Gateway"},
-	{503, "Service Unavailable"},
-	{504, "Gateway Timeout"},
-	{505, "HTTP Version Not Supported"},
+	{100, "Continue", NULL},
+	{200, "OK", NULL},
+	{201, "Created", NULL},
+	{202, "Accepted", NULL},
+	{204, "No Content", NULL},
+	{301, "Moved Permanently", NULL},
+	{302, "Found", NULL},
+	{303, "See Other", NULL},
+	{304, "Not Modified", NULL},
+	{307, "Temporary Redirect", NULL},
+	{308, "Permanent Redirect", NULL},
+	{400, "Bad Request", "input"},
+	{401, "Unauthorized", "not-logged-in"},
+	{403, "Forbidden", "not-allowed"},
+	{404, "Not Found", "not-found"},
+	{405, "Method Not Allowed", "method-not-allowed"},
+	{406, "Not Acceptable", "not-acceptable"},
+	{408, "Request Timeout", "request-timeout"},
+	{409, "Conflict", "conflict"},
+	{411, "Length Required", "length-required"},
+	{412, "Precondition Failed", "stale"},
+	{413, "Content Too Large", "too-large"},
+	{414, "URI Too Long", "uri-too-long"},
+	{415, "Unsupported Media Type", "unsupported-type"},
+	{417, "Expectation Failed", "expectation-failed"},
+	{422, "Unprocessable Content", "key-reused"},
+	{429, "Too Many Requests", "too-many"},
+	{431, "Request Header Fields Too Large", "headers-too-large"},
+	{500, "Internal Server Error", "bug"},
+	{501, "Not Implemented", "method-unknown"},
+	{502, "Bad Gateway", "peer"},
+	{503, "Service Unavailable", "retry-later"},
+	{504, "Gateway Timeout", "peer-timeout"},
+	{505, "HTTP Version Not Supported", "http-version"},
 };
 
 #define STATUS_COUNT (sizeof(statuses) / sizeof(*statuses))
@@ -82,4 +88,12 @@ const char *status_reason(int http_status)
 		if (statuses[i].status == http_status)
 			return statuses[i].reason;
 	return "Status";
+}
+
+const char *status_code_name(int http_status)
+{
+	for (size_t i = 0; i < STATUS_COUNT; i++)
+		if (statuses[i].status == http_status && statuses[i].code)
+			return statuses[i].code;
+	return "error";
 }

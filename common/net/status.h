@@ -7,5 +7,7 @@
 
 int status_of(enum err_kind kind);	    /* HTTP */
 const char *status_reason(int http_status); /* "Not Found" */
+/* What a program may go by where only the status is known: "not-found". */
+const char *status_code_name(int http_status);
 
 #endif
