@@ -15,6 +15,7 @@
 #include "registrar/admin_audit.h"
 #include "registrar/admin_guard.h"
 #include "registrar/admin_import.h"
+#include "registrar/admin_object.h"
 #include "registrar/admin_revoke.h"
 #include "registrar/admin_rules.h"
 #include "registrar/backup.h"
@@ -28,32 +29,7 @@
 
 #define CLAIMS_PATH "/api/v1/claims/"
 
-/* ---- Values ---- */
-
-static json_t *claim_object(const struct claim_row *row)
-{
-	return json_pack("{sI ss ss so ss so so so ss ss so so so so so so so so}", "id",
-		(json_int_t)row->id, "manufacturer", row->manufacturer, "serial", row->serial,
-		"subject", admin_text(row->subject), "claim", claim_state_name(row->claim),
-		"reason", admin_text(row->reason), "by", admin_text(row->by), "until",
-		admin_moment(row->until), "state", device_state_name(row->state), "history",
-		history_state_name(row->history), "history_reason", admin_text(row->history_reason),
-		"voucher_status", admin_text(row->voucher_status), "enroll_status",
-		admin_text(row->enroll_status), "first_seen", admin_moment(row->first_seen),
-		"last_seen", admin_moment(row->last_seen), "decided", admin_moment(row->decided_at),
-		"vouched", admin_moment(row->vouched_at), "enrolled",
-		admin_moment(row->enrolled_at));
-}
-
 /* ---- Lists ---- */
-
-static bool add_claim(void *arg, const struct claim_row *row, struct err *e)
-{
-	struct admin_page *p = arg;
-
-	p->last_id = row->id;
-	return admin_append(p->items, claim_object(row), e);
-}
 
 static bool query_state(const struct call *c, enum claim_state *state, struct err *e)
 {
@@ -73,13 +49,13 @@ static bool query_state(const struct call *c, enum claim_state *state, struct er
 static void claims_list(struct call *c, void *app)
 {
 	struct registrar *r = app;
-	struct admin_page p = {.items = NULL};
+	struct admin_page p = {.rule = standing_rule_of(r)};
 	enum claim_state state;
 	struct err e = ERR_INIT;
 	int64_t after;
 
 	if (query_state(c, &state, &e) && admin_page_init(&p, c, &after, &e) &&
-		records_list_claims(r->store, state, after, p.limit, add_claim, &p, &e))
+		records_list_claims(r->store, state, after, p.limit, admin_add_claim, &p, &e))
 		admin_page_reply(c, r, &p);
 	else
 		call_reply_err(c, &r->log, "admin-failed", &e);
@@ -89,12 +65,12 @@ static void claims_list(struct call *c, void *app)
 static void devices_list(struct call *c, void *app)
 {
 	struct registrar *r = app;
-	struct admin_page p = {.items = NULL};
+	struct admin_page p = {.rule = standing_rule_of(r)};
 	struct err e = ERR_INIT;
 	int64_t after;
 
 	if (admin_page_init(&p, c, &after, &e) &&
-		records_list_devices(r->store, after, p.limit, add_claim, &p, &e))
+		records_list_devices(r->store, after, p.limit, admin_add_claim, &p, &e))
 		admin_page_reply(c, r, &p);
 	else
 		call_reply_err(c, &r->log, "admin-failed", &e);
@@ -131,11 +107,11 @@ static bool add_certificate(void *arg, const char *serial_hex, const char *subje
 static bool show_device(
 	struct registrar *r, const char *serial, json_t *devices, json_t *history, struct err *e)
 {
-	struct admin_page p = {.items = devices};
+	struct admin_page p = {.items = devices, .rule = standing_rule_of(r)};
 	json_t *device;
 	size_t i;
 
-	if (!records_find_by_serial(r->store, serial, add_claim, &p, e) ||
+	if (!records_find_by_serial(r->store, serial, admin_add_claim, &p, e) ||
 		!records_read_journal(
 			r->store, serial, ADMIN_HISTORY_MAX, add_journal_line, history, e))
 		return false;

@@ -6,6 +6,7 @@
 
 #include "common/wire/json.h"
 #include "registrar/registrar.h"
+#include "registrar/standing.h"
 
 /* A decimal number, or false. */
 bool admin_parse_number(const char *text, int64_t *out);
@@ -22,6 +23,7 @@ void admin_reply(struct call *c, const struct registrar *r, const json_t *value)
 struct admin_page {
 	json_t *items;
 	int64_t limit, last_id;
+	struct standing_rule rule; /* for lists of claims and devices: standing_rule_of() */
 };
 /* ?after= and ?limit= of the request. items is the caller's to free. */
 bool admin_page_init(

@@ -165,7 +165,7 @@ static bool revoke(struct revocation *v, struct err *e)
 		.reason = v->reason,
 	};
 
-	return records_revoke(&w, &j, e);
+	return records_revoke(&w, STANDING_REVOKED, &j, e);
 }
 
 void devices_revoke(struct call *c, void *registrar)

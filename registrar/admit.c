@@ -31,7 +31,11 @@ enum step_result admit_media(struct onboard *o, struct err *e)
 enum step_result admit_device(struct onboard *o, struct err *e)
 {
 	o->manufacturer = identify_idevid(o->setup, call_peer(o->call), o->now, &o->serial, e);
-	return o->manufacturer ? STEP_NEXT : STEP_FAILED;
+	if (!o->manufacturer)
+		return STEP_FAILED;
+	describe_model(call_peer(o->call)->cert, o->model);
+	describe_host(call_peer(o->call)->address, o->host);
+	return STEP_NEXT;
 }
 
 static enum step_result pending(struct onboard *o, int64_t retry_after_s, const char *sentence)

@@ -87,6 +87,8 @@ static const struct config_option options[] = {
 		"Days an approval counts that no device has used; then the device is held again."},
 	{"policy", "claims_max", CONFIG_INT, OFF(claims_max), "100000", 1, 10000000, NULL,
 		"Open claims at most; further devices are told to come back later."},
+	{"policy", "expiring_days", CONFIG_INT, OFF(expiring_days), "30", 0, 3650, NULL,
+		"Days before its certificate ends that a device counts as expiring."},
 	{"policy", "journal_days", CONFIG_INT, OFF(journal_days), "400", 1, 36500, NULL,
 		"Days lines of the audit log are kept."},
 	{"masa", "connect_timeout", CONFIG_DURATION, OFF(masa_connect), "2s", 1, 60, NULL,

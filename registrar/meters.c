@@ -52,7 +52,7 @@ static const struct metric table[METER_COUNT] = {
 		"From a request to a MASA to its answer, or until it was given up.",
 		{{"resource", resources}}, metrics_durations_us},
 	[METER_CLAIMS] = {"claims", METRIC_GAUGE,
-		"Claims by state; others than pending ones are counted up to 100000, one state at a scrape.",
+		"Claims by state.",
 		{{"state", claims}}, NULL},
 	[METER_CLAIM_OLDEST] = {"claim_oldest_pending_seconds", METRIC_GAUGE,
 		"How long ago the device of the oldest open claim was first seen; 0 when none is open.",

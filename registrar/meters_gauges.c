@@ -8,9 +8,6 @@
 #include "registrar/meters.h"
 #include "registrar/revoked.h"
 
-#define CLAIMS_TOLD_MAX 100000 /* counted of a state: 5 ms; the help of METER_CLAIMS names it */
-#define CLAIMS_TOLD_MS	1000   /* between two counts, however often somebody asks */
-
 static void set(struct registrar *r, enum registrar_metric which, size_t a, int64_t value)
 {
 	metrics_set(r->metrics, which, a, 0, value);
@@ -25,33 +22,19 @@ static bool is_ready(void *registrar)
 
 /* ---- Claims ---- */
 
-static void count_claims(struct registrar *r, enum claim_state state)
+static void look_at_claims(struct registrar *r)
 {
 	struct err e = ERR_INIT;
 	int64_t count;
 
-	if (records_count_claims(r->store, state, CLAIMS_TOLD_MAX, &count, &e))
-		set(r, METER_CLAIMS, state - CLAIM_PENDING, count);
-	else
-		metrics_unset(r->metrics, METER_CLAIMS, state - CLAIM_PENDING, 0);
-}
+	for (int state = CLAIM_PENDING; state < CLAIM_STATE_COUNT; state++) {
+		size_t row = (size_t)state - CLAIM_PENDING;
 
-/* What waits is known. The others are counted in their index: all the first time, then one a turn,
- * so that nobody waits for more than one. */
-static void look_at_claims(struct registrar *r)
-{
-	static const enum claim_state counted[] = {
-		CLAIM_APPROVED, CLAIM_REJECTED, CLAIM_PREAPPROVED, CLAIM_EXPIRED};
-	const size_t count = sizeof(counted) / sizeof(*counted);
-	int64_t now_ms = clock_mono_ms();
-	bool first = r->claims_told == 0;
-
-	set(r, METER_CLAIMS, 0, atomic_load(&r->pending_claims));
-	if (!first && now_ms - r->claims_told_ms < CLAIMS_TOLD_MS)
-		return;
-	r->claims_told_ms = now_ms;
-	for (size_t i = first ? 0 : count - 1; i < count; i++)
-		count_claims(r, counted[r->claims_told++ % count]);
+		if (records_count_claims(r->store, (enum claim_state)state, &count, &e))
+			set(r, METER_CLAIMS, row, count);
+		else
+			metrics_unset(r->metrics, METER_CLAIMS, row, 0);
+	}
 }
 
 static void look_at_oldest_claim(struct registrar *r)

@@ -69,6 +69,8 @@ struct request_record onboard_record(const struct onboard *o)
 		.request_sha256 = o->request_sha256,
 		.registrar_sha256 = cert_sha256(o->face->identity.cert),
 		.at = o->now,
+		.model = o->model[0] ? o->model : NULL,
+		.address = o->host,
 	};
 }
 

@@ -7,6 +7,7 @@
 #define REGISTRAR_ONBOARD_H
 
 #include "common/message/voucher_format.h"
+#include "registrar/describe.h"
 #include "registrar/history.h"
 #include "registrar/records.h"
 #include "registrar/registrar.h"
@@ -26,7 +27,8 @@ struct onboard {
 	const struct voucher_format *format;
 	const struct manufacturer *manufacturer;
 	char *serial;
-	bool reserved; /* outstanding_take() was ours, under: */
+	char model[MODEL_MAX + 1], host[CALL_PEER_MAX]; /* described; "" is none */
+	bool reserved;					/* outstanding_take() was ours, under: */
 	uint8_t idevid_sha256[SHA256_LEN];
 	uint8_t request_sha256[SHA256_LEN];
 	struct device_record known;    /* what the store said before this request */

@@ -68,6 +68,10 @@ static bool device_row(void *arg, const struct store_row *r, struct err *e)
 		memcpy(d->voucher_type, type, strlen(type) + 1);
 	d->last_seen = store_row_int(r, 8);
 	d->claim_until = store_row_int(r, 9);
+	d->quarantined_at = store_row_int(r, 10);
+	d->not_after = store_row_int(r, 11);
+	d->standing = (enum standing)store_row_int(r, 12);
+	d->revision = store_row_int(r, 13);
 	return true;
 }
 
@@ -176,17 +180,16 @@ static bool count_row(void *arg, const struct store_row *r, struct err *e)
 	return true;
 }
 
-bool records_count_pending(struct store *s, int64_t *out, struct err *e)
+bool records_count_claims(struct store *s, enum claim_state state, int64_t *out, struct err *e)
 {
 	*out = 0;
-	return store_read(s, COUNT_PENDING, NULL, 0, count_row, out, NULL, e);
+	return READ(s, READ_TALLY, count_row, out, e, store_text("claim"), STORE_I(state));
 }
 
-bool records_count_claims(
-	struct store *s, enum claim_state state, int64_t max, int64_t *out, struct err *e)
+bool records_count_devices(struct store *s, enum standing standing, int64_t *out, struct err *e)
 {
 	*out = 0;
-	return READ(s, COUNT_CLAIMS, count_row, out, e, STORE_I(state), STORE_I(max));
+	return READ(s, READ_TALLY, count_row, out, e, store_text("device"), STORE_I(standing));
 }
 
 bool records_oldest_pending(struct store *s, int64_t *first_seen, struct err *e)
@@ -263,7 +266,8 @@ bool records_hold(const struct records_writer *w, const struct request_record *r
 	add_device(&t, r);
 	ADD(&t, HOLD_DEVICE, false, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
 		digest_value(r->registrar_sha256), STORE_I(r->at),
-		store_text(r->device.manufacturer), store_text(r->device.serial));
+		store_text(r->device.manufacturer), store_text(r->device.serial),
+		store_text(r->address), store_text(r->model));
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
@@ -309,7 +313,7 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 		store_blob(voucher), store_text(voucher_type),
 		store_blob(registrar_request.len ? registrar_request : (struct bytes){0}),
 		STORE_I(history), store_text(j->reason), store_text(r->device.manufacturer),
-		store_text(r->device.serial));
+		store_text(r->device.serial), store_text(r->address), store_text(r->model));
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
@@ -342,7 +346,8 @@ bool records_issue(const struct records_writer *w, const struct issued_record *c
 		digest_value(c->csr_sha256), digest_value(c->client_sha256), store_blob(c->der),
 		STORE_I(c->repeat_since));
 	ADD(&t, ENROLL_DEVICE, true, STORE_I(c->at), STORE_I(c->at),
-		store_text(c->device.manufacturer), store_text(c->device.serial));
+		store_text(c->device.manufacturer), store_text(c->device.serial),
+		STORE_I(c->not_after));
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
@@ -440,6 +445,21 @@ static bool claim_row(void *arg, const struct store_row *r, struct err *e)
 		.vouched_at = store_row_int(r, 15),
 		.enrolled_at = store_row_int(r, 16),
 		.until = store_row_int(r, 17),
+		.site = store_row_text(r, 18),
+		.labels = store_row_text(r, 19),
+		.model = store_row_text(r, 20),
+		.address = store_row_text(r, 21),
+		.revision = store_row_int(r, 22),
+		.quarantined_at = store_row_int(r, 23),
+		.quarantine_reason = store_row_text(r, 24),
+		.retired_at = store_row_int(r, 25),
+		.not_after = store_row_int(r, 26),
+		.rejoined_at = store_row_int(r, 27),
+		.replaces = store_row_int(r, 28),
+		.replaced_by = store_row_int(r, 29),
+		.marks = store_row_int(r, 30),
+		.approvals = store_row_text(r, 31),
+		.standing = (enum standing)store_row_int(r, 32),
 	};
 
 	return reader->fn(reader->arg, &row, e);

@@ -31,6 +31,22 @@ enum device_state {
 	DEVICE_REVOKED,	 /* its certificates are: it comes back when its claim is approved anew */
 	DEVICE_STATE_COUNT
 };
+/* What a device is to the site: of a stored device, the first eight, in the order of the column of
+ * this name; the others are a matter of time (registrar/standing.h). */
+enum standing {
+	STANDING_NONE,	      /* a claim only */
+	STANDING_ACTIVE,      /* it has a certificate of ours */
+	STANDING_JOINING,     /* it has a voucher */
+	STANDING_QUARANTINED, /* shut out until it is released; nothing of it is revoked */
+	STANDING_REVOKED,     /* these three: its certificates are revoked */
+	STANDING_DECOMMISSIONED,
+	STANDING_REPLACED,
+	STANDING_REFUSED, /* its history speaks against it, or an administrator */
+	STANDING_STORED_COUNT,
+	STANDING_EXPIRING = STANDING_STORED_COUNT, /* its certificate ends soon */
+	STANDING_EXPIRED,
+	STANDING_COUNT
+};
 enum history_state {
 	HISTORY_UNKNOWN,
 	HISTORY_GOOD,
@@ -64,6 +80,9 @@ struct device_record {
 	uint8_t registrar_sha256[SHA256_LEN];	/* our certificate at that time */
 	char voucher_type[MEDIA_TYPE_KEPT + 1]; /* "" when there is no voucher */
 	int64_t last_seen, claim_until;
+	int64_t quarantined_at, not_after; /* 0: it is not; of its newest certificate or 0 */
+	enum standing standing;		   /* one of the stored ones */
+	int64_t revision;
 };
 /* What was said about it that still counts at the moment `now`: an approval is over at its end,
  * whether or not it was noted as expired. */
@@ -92,6 +111,7 @@ struct request_record {
 	const uint8_t *registrar_sha256;
 	int64_t at;
 	const struct rule_use *rule; /* that lets it in; NULL: none */
+	const char *model, *address; /* what it is and where it comes from; NULL: not known */
 };
 /* What a rule has approved, noted with the voucher. */
 struct rule_use {
@@ -124,10 +144,11 @@ bool records_certificate(struct store *s, const uint8_t sha256[SHA256_LEN],
 bool records_certificate_for(struct store *s, const uint8_t csr_sha256[SHA256_LEN],
 	const uint8_t client_sha256[SHA256_LEN], int64_t since, struct buf *der,
 	struct err *e) MUST_CHECK;
-bool records_count_pending(struct store *s, int64_t *out, struct err *e) MUST_CHECK;
-/* Claims in a state; counting ends at `max`. */
-bool records_count_claims(struct store *s, enum claim_state state, int64_t max, int64_t *out,
-	struct err *e) MUST_CHECK;
+/* How many there are, known without counting: claims in a state; devices of a stored standing. */
+bool records_count_claims(
+	struct store *s, enum claim_state state, int64_t *out, struct err *e) MUST_CHECK;
+bool records_count_devices(
+	struct store *s, enum standing standing, int64_t *out, struct err *e) MUST_CHECK;
 /* When the device was first seen whose claim is open and which came first; 0: none is open. */
 bool records_oldest_pending(struct store *s, int64_t *first_seen, struct err *e) MUST_CHECK;
 
@@ -184,15 +205,23 @@ struct claim_row {
 	enum history_state history;
 	const char *history_reason, *voucher_status, *enroll_status;
 	int64_t first_seen, last_seen, decided_at, vouched_at, enrolled_at;
-	int64_t until; /* the end of an approval nobody has used; 0: none */
-	const char *model, *site, *labels, *address;
+	int64_t until;		   /* the end of an approval nobody has used; 0: none */
+	const char *site, *labels; /* JSON object or NULL */
+	const char *model, *address;
+	int64_t revision; /* rises with each change of state and each change by a person */
+	const char *quarantine_reason;
+	int64_t quarantined_at, retired_at, not_after, rejoined_at; /* 0: never */
+	int64_t replaces, replaced_by; /* numbers of devices; 0: none */
+	int64_t marks;		       /* bits: signals of fraud */
+	const char *approvals;	       /* JSON array or NULL */
+	enum standing standing;	       /* one of the stored ones */
 };
 typedef bool records_claim_fn(void *arg, const struct claim_row *row, struct err *e);
 /* Rows with id > after, at most limit, in order of id. CLAIM_STATE_COUNT: claims of any state but
  * none. */
 bool records_list_claims(struct store *s, enum claim_state state, int64_t after, int64_t limit,
 	records_claim_fn *fn, void *arg, struct err *e) MUST_CHECK;
-/* Devices that have or had a voucher, or whose history was refused. */
+/* Devices that have or had a voucher, were refused or are quarantined. */
 bool records_list_devices(struct store *s, int64_t after, int64_t limit, records_claim_fn *fn,
 	void *arg, struct err *e) MUST_CHECK;
 bool records_find_by_serial(struct store *s, const char *serial, records_claim_fn *fn, void *arg,
@@ -269,10 +298,11 @@ bool records_list_certificates(struct store *s, struct device_key key, int64_t l
 
 /* ---- Revocation. ---- */
 /* All that was issued to the device and not revoked yet is revoked at j->at, and the device is
- * DEVICE_REVOKED with no approval. changed[1] certificates. ERR_CONFLICT: it never had a voucher,
- * or was revoked and not approved since. */
-bool records_revoke(
-	const struct records_writer *w, const struct journal_entry *j, struct err *e) MUST_CHECK;
+ * DEVICE_REVOKED with no approval, standing as `as`: revoked, decommissioned or replaced.
+ * changed[1] certificates. ERR_CONFLICT: it never had a voucher, or was revoked and not approved
+ * since. */
+bool records_revoke(const struct records_writer *w, enum standing as, const struct journal_entry *j,
+	struct err *e) MUST_CHECK;
 struct revoked_row { /* borrowed */
 	const char *serial_hex;
 	int64_t revoked_at;

@@ -56,14 +56,15 @@ bool records_crl(
 
 /* ---- Writing ---- */
 
-bool records_revoke(const struct records_writer *w, const struct journal_entry *j, struct err *e)
+bool records_revoke(const struct records_writer *w, enum standing as, const struct journal_entry *j,
+	struct err *e)
 {
 	const struct store_value manufacturer = store_text(j->device.manufacturer);
 	const struct store_value serial = store_text(j->device.serial);
 	const struct store_op ops[] = {
 		{.statement = REVOKE_DEVICE,
-			.params = {manufacturer, serial},
-			.param_count = 2,
+			.params = {manufacturer, serial, STORE_I(j->at), STORE_I(as)},
+			.param_count = 4,
 			.must_change = true},
 		{.statement = REVOKE_CERTIFICATES,
 			.params = {STORE_I(j->at), manufacturer, serial},

@@ -106,13 +106,98 @@ static const char *const migrations[] = {
 	" not_after INTEGER NOT NULL,"
 	" remaining INTEGER NOT NULL,"
 	" reason TEXT);",
+	/* The inventory. What a device is to the site is derived here, of stored facts alone: see
+	 * enum standing. Nothing that is shown is counted by looking at rows: tally is kept with
+	 * each change, for the whole site's devices as what is left of all others. */
+	"ALTER TABLE device ADD COLUMN site TEXT NOT NULL DEFAULT '/';"
+	"ALTER TABLE device ADD COLUMN labels TEXT;"
+	"ALTER TABLE device ADD COLUMN model TEXT;"
+	"ALTER TABLE device ADD COLUMN address TEXT;"
+	"ALTER TABLE device ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE device ADD COLUMN quarantined_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN quarantine_reason TEXT;"
+	"ALTER TABLE device ADD COLUMN retired_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN retired_as INTEGER;"
+	"ALTER TABLE device ADD COLUMN not_after INTEGER;"
+	"ALTER TABLE device ADD COLUMN rejoined_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN replaces INTEGER;"
+	"ALTER TABLE device ADD COLUMN replaced_by INTEGER;"
+	"ALTER TABLE device ADD COLUMN marks INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN approvals TEXT;"
+	"ALTER TABLE device ADD COLUMN standing INTEGER NOT NULL GENERATED ALWAYS AS (CASE "
+	" WHEN state = 4 THEN coalesce(retired_as, 4)"
+	" WHEN quarantined_at IS NOT NULL THEN 3"
+	" WHEN state = 3 OR (claim = 3 AND state > 0) THEN 7"
+	" WHEN state = 2 THEN 1"
+	" WHEN state = 1 THEN 2"
+	" ELSE 0 END) VIRTUAL;"
+	"UPDATE device SET not_after = (SELECT max(c.not_after) FROM certificate AS c "
+	" WHERE c.manufacturer = device.manufacturer AND c.serial = device.serial)"
+	" WHERE state IN (2, 4);"
+	"UPDATE device SET retired_at = (SELECT max(c.revoked_at) FROM certificate AS c "
+	" WHERE c.manufacturer = device.manufacturer AND c.serial = device.serial)"
+	" WHERE state = 4;"
+	"CREATE INDEX device_site ON device (site, id) WHERE site <> '/';"
+	"CREATE INDEX device_not_after ON device (not_after) WHERE not_after IS NOT NULL;"
+	"CREATE INDEX device_standing ON device (standing, id) WHERE standing > 1;"
+	"CREATE INDEX device_marks ON device (id) WHERE marks <> 0;"
+	"CREATE TABLE site ("
+	" path TEXT PRIMARY KEY,"
+	" name TEXT,"
+	" note TEXT,"
+	" approvers INTEGER NOT NULL DEFAULT 1,"
+	" unknown INTEGER NOT NULL DEFAULT 0,"
+	" revision INTEGER NOT NULL DEFAULT 1);"
+	"INSERT INTO site (path) VALUES ('/');"
+	"CREATE TABLE tally ("
+	" kind TEXT NOT NULL,"
+	" value NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY (kind, value)) WITHOUT ROWID;"
+	"INSERT INTO tally VALUES ('claim', 0, 0), ('claim', 1, 0), ('claim', 2, 0), "
+	" ('claim', 3, 0), ('claim', 4, 0), ('claim', 5, 0), ('device', 0, 0), ('device', 1, 0), "
+	" ('device', 2, 0), ('device', 3, 0), ('device', 4, 0), ('device', 5, 0), "
+	" ('device', 6, 0), ('device', 7, 0);"
+	"UPDATE tally SET count = (SELECT count(*) FROM device WHERE claim = value) "
+	" WHERE kind = 'claim';"
+	"UPDATE tally SET count = (SELECT count(*) FROM device WHERE standing = value) "
+	" WHERE kind = 'device';"
+	"CREATE TRIGGER tally_in AFTER INSERT ON device BEGIN"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'claim' AND value = NEW.claim;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'device' AND value = NEW.standing; END;"
+	"CREATE TRIGGER tally_out AFTER DELETE ON device BEGIN"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'claim' AND value = OLD.claim;"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'device' AND value = OLD.standing;"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'site' AND value = OLD.site; END;"
+	"CREATE TRIGGER tally_claim AFTER UPDATE OF claim ON device WHEN NEW.claim <> OLD.claim "
+	"BEGIN"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'claim' AND value = OLD.claim;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'claim' AND value = NEW.claim; END;"
+	"CREATE TRIGGER tally_standing AFTER UPDATE OF claim, state, quarantined_at, retired_as "
+	" ON device WHEN NEW.standing <> OLD.standing BEGIN"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'device' AND value = OLD.standing;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'device' AND value = NEW.standing; END;"
+	/* a site that was removed while something was on its way there is there again */
+	"CREATE TRIGGER site_counted AFTER INSERT ON site BEGIN"
+	" INSERT INTO tally VALUES ('site', NEW.path, 0); END;"
+	"CREATE TRIGGER site_gone AFTER DELETE ON site BEGIN"
+	" DELETE FROM tally WHERE kind = 'site' AND value = OLD.path; END;"
+	"CREATE TRIGGER tally_placed AFTER INSERT ON device WHEN NEW.site <> '/' BEGIN"
+	" INSERT INTO site (path) VALUES (NEW.site) ON CONFLICT DO NOTHING;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'site' AND value = NEW.site; END;"
+	"CREATE TRIGGER tally_moved AFTER UPDATE OF site ON device WHEN NEW.site <> OLD.site BEGIN"
+	" INSERT INTO site (path) VALUES (NEW.site) ON CONFLICT DO NOTHING;"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'site' AND value = OLD.site;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'site' AND value = NEW.site; END;",
 	NULL,
 };
 
 #define CLAIM_COLUMNS                                                                              \
 	"id, manufacturer, serial, subject, claim, claim_reason, claim_by, state, history, "       \
 	"history_reason, voucher_status, enroll_status, first_seen, last_seen, claim_at, "         \
-	"vouched_at, enrolled_at, claim_until"
+	"vouched_at, enrolled_at, claim_until, site, labels, model, address, revision, "           \
+	"quarantined_at, quarantine_reason, retired_at, not_after, rejoined_at, replaces, "        \
+	"replaced_by, marks, approvals, standing"
 
 /* Approvals nobody used, so many at a time that others get at the store in between. */
 #define RUN_OUT                                                                                    \
@@ -130,7 +215,8 @@ static const char *const migrations[] = {
 
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
-			"registrar_sha256, voucher_type, last_seen, claim_until "
+			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
+			"not_after, standing, revision "
 			"FROM device WHERE manufacturer = $1 AND serial = $2",
 	[READ_VOUCHER] = "SELECT voucher FROM device "
 			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
@@ -142,8 +228,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_CERTIFICATE_FOR] =
 		"SELECT der FROM certificate WHERE csr_sha256 = $1 AND client_sha256 = $2 "
 		"AND issued_at >= $3 AND revoked_at IS NULL ORDER BY issued_at DESC LIMIT 1",
-	[COUNT_PENDING] = "SELECT count(*) FROM device WHERE claim = 1",
-	[COUNT_CLAIMS] = "SELECT count(*) FROM (SELECT 1 FROM device WHERE claim = $1 LIMIT $2)",
+	[READ_TALLY] = "SELECT count FROM tally WHERE kind = $1 AND value = $2",
 	/* numbers rise, so the lowest is the device that came first */
 	[OLDEST_PENDING] = "SELECT first_seen FROM device WHERE claim = 1 ORDER BY id LIMIT 1",
 	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS " FROM device "
@@ -151,7 +236,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
 			   "WHERE claim = $1 AND id > $2 ORDER BY id LIMIT $3",
 	[LIST_DEVICES] = "SELECT " CLAIM_COLUMNS " FROM device "
-			 "WHERE id > $1 AND state <> 0 ORDER BY id LIMIT $2",
+			 "WHERE id > $1 AND standing <> 0 ORDER BY id LIMIT $2",
 	[FIND_BY_SERIAL] =
 		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
 	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
@@ -184,7 +269,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "DO UPDATE SET first_seen = excluded.first_seen, "
 		       "subject = excluded.subject WHERE device.first_seen = 0",
 	[HOLD_DEVICE] =
-		"UPDATE device SET claim = 1, claim_until = NULL, idevid_sha256 = $1, "
+		"UPDATE device SET revision = revision + (claim <> 1), claim = 1, "
+		"claim_until = NULL, address = $7, model = coalesce($8, model), "
+		"idevid_sha256 = $1, "
 		"request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
 		"registrar_request = NULL "
@@ -194,10 +281,14 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* an approval that was used has no end; one that was over was not used */
 	[SETTLE_CLAIM] =
 		"UPDATE device SET claim = CASE WHEN claim IN (2, 4) AND claim_until > $3 THEN 2 "
-		"ELSE 0 END, claim_until = NULL WHERE manufacturer = $1 AND serial = $2 "
+		"ELSE 0 END, claim_until = NULL, revision = revision + 1 "
+		"WHERE manufacturer = $1 AND serial = $2 "
 		"AND (claim IN (1, 5) OR claim_until IS NOT NULL)",
 	[KEEP_VOUCHER] =
-		"UPDATE device SET state = 1, idevid_sha256 = $1, request_sha256 = $2, "
+		"UPDATE device SET revision = revision + (state <> 1), state = 1, retired_at = "
+		"NULL, "
+		"retired_as = NULL, address = $13, model = coalesce($14, model), "
+		"idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
 		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
 		"voucher_status = NULL, enroll_status = NULL "
@@ -207,7 +298,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
 	/* who was revoked stays that: only an approval takes it back */
 	[REFUSE_DEVICE] = "UPDATE device SET state = CASE state WHEN 4 THEN 4 ELSE 3 END, history "
-			  "= $1, history_reason = $2, "
+			  "= $1, history_reason = $2, revision = revision + 1, "
 			  "idevid_sha256 = $3, last_seen = $4, registrar_request = NULL, "
 			  "voucher = NULL, voucher_type = NULL "
 			  "WHERE manufacturer = $5 AND serial = $6 AND state <> 3",
@@ -217,7 +308,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS "
 		"(SELECT 1 FROM certificate WHERE csr_sha256 = $8 AND client_sha256 = $9 "
 		"AND issued_at >= $11 AND revoked_at IS NULL)",
-	[ENROLL_DEVICE] = "UPDATE device SET state = 2, enrolled_at = $1, last_seen = $2 "
+	[ENROLL_DEVICE] = "UPDATE device SET revision = revision + (state <> 2), state = 2, "
+			  "enrolled_at = $1, last_seen = $2, not_after = $5 "
 			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3",
 	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
 				"WHERE manufacturer = $3 AND serial = $4",
@@ -235,10 +327,12 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"id), "
 		"$1, $2, manufacturer, serial, $3, 'claim', $4, $5 FROM device "
 		"WHERE claim = 1 AND state <> 4",
-	[DECIDE_CLAIM] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
+	[DECIDE_CLAIM] = "UPDATE device SET revision = revision + 1, claim = $1, claim_reason = "
+			 "$2, claim_by = $3, "
 			 "claim_at = $4, last_seen = $5, claim_until = CASE WHEN voucher "
 			 "IS NULL THEN $6 END WHERE id = $7",
-	[DECIDE_PENDING] = "UPDATE device SET claim = $1, claim_reason = $2, claim_by = $3, "
+	[DECIDE_PENDING] = "UPDATE device SET revision = revision + 1, claim = $1, claim_reason = "
+			   "$2, claim_by = $3, "
 			   "claim_at = $4, last_seen = $5, claim_until = CASE WHEN voucher "
 			   "IS NULL THEN $6 END WHERE claim = 1 AND state <> 4",
 	[IMPORT_CLAIMS] =
@@ -249,7 +343,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"j.key), "
 		"j.value ->> 0, j.value ->> 1, 4, 0, 0, 0, 0, j.value ->> 2, $1, $2, $3 "
 		"FROM json_each($4) AS j WHERE true ON CONFLICT (manufacturer, serial) "
-		"DO UPDATE SET claim = CASE WHEN first_seen = 0 THEN 4 ELSE 2 END, "
+		"DO UPDATE SET revision = revision + 1, claim = CASE WHEN first_seen = 0 THEN 4 "
+		"ELSE 2 END, "
 		"claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
 		"claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
 		"excluded.claim_until END WHERE device.state <> 4 AND (device.claim IN (0, 1, 5) "
@@ -273,10 +368,10 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[SHIFT_RULES] = "UPDATE rule SET place = place + 1 WHERE place >= $1",
 	[CLOSE_RULES] = "UPDATE rule SET place = place - 1 WHERE place > $1",
 	[USE_RULE] = "UPDATE rule SET remaining = remaining - 1 WHERE id = $1 AND remaining > 0",
-	[APPROVE_BY_RULE] =
-		"UPDATE device SET claim = 2, claim_reason = $1, claim_by = $2, claim_at = $3, "
-		"claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
-		"AND claim IN (0, 1, 5) AND state <> 4",
+	[APPROVE_BY_RULE] = "UPDATE device SET revision = revision + 1, claim = 2, claim_reason = "
+			    "$1, claim_by = $2, claim_at = $3, "
+			    "claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
+			    "AND claim IN (0, 1, 5) AND state <> 4",
 	[ADD_JOURNAL] = "INSERT INTO journal "
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "
@@ -289,7 +384,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* what an administrator approved before counts no longer; a rejection stays */
 	[REVOKE_DEVICE] =
 		"UPDATE device SET state = 4, claim = CASE claim WHEN 3 THEN 3 ELSE 0 END, "
-		"claim_until = NULL, "
+		"claim_until = NULL, revision = revision + 1, retired_at = $3, retired_as = $4, "
+		"quarantined_at = NULL, quarantine_reason = NULL, "
 		"voucher = NULL, voucher_type = NULL, registrar_request = NULL "
 		"WHERE manufacturer = $1 AND serial = $2 AND state <> 0 "
 		"AND (state <> 4 OR claim = 2)",
@@ -304,7 +400,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"id), "
 		"$1, manufacturer, serial, 'claim', 'expired', 'nobody used the approval in time' "
 		"FROM device WHERE id IN " RUN_OUT,
-	[EXPIRE_CLAIMS] = "UPDATE device SET claim = 5 WHERE id IN " RUN_OUT,
+	[EXPIRE_CLAIMS] =
+		"UPDATE device SET claim = 5, revision = revision + 1 WHERE id IN " RUN_OUT,
 	[SWEEP_CLAIMS] =
 		"DELETE FROM device WHERE id IN ("
 		"SELECT id FROM (SELECT id FROM device WHERE state = 0 AND claim IN (0, 1) "

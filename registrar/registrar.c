@@ -226,7 +226,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 
 	r->started_at = registrar_now(r);
 	r->store = store_open(r->setup->config.store, &records_schema, e);
-	if (!r->store || !records_count_pending(r->store, &pending, e) ||
+	if (!r->store || !records_count_claims(r->store, CLAIM_PENDING, &pending, e) ||
 		!registrar_load_rules(r, e))
 		return false;
 	atomic_store(&r->pending_claims, pending);
@@ -267,7 +267,7 @@ void registrar_count_claims(struct registrar *r)
 	struct err e = ERR_INIT;
 	int64_t pending;
 
-	if (records_count_pending(r->store, &pending, &e))
+	if (records_count_claims(r->store, CLAIM_PENDING, &pending, &e))
 		atomic_store(&r->pending_claims, pending);
 	else
 		log_err(&r->log, "count-failed", NULL, &e);

@@ -46,8 +46,6 @@ struct registrar {
 	_Atomic int64_t pending_claims; /* close to the truth; counted again by each sweep */
 	struct metrics *metrics;
 	struct metrics_listener *watched; /* NULL: nobody may ask for them */
-	int64_t claims_told_ms;		  /* when claims were last counted for them */
-	size_t claims_told;		  /* how many; both the listener's loop only */
 
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;

@@ -26,7 +26,7 @@
 	8 /* read connections: more than any sensible number of worker threads waits for */
 #define BUSY_MS	       5000 /* how long to wait for somebody with the sqlite3 shell */
 #define WRITER_NICE    5    /* a third of a worker's share when both want to run */
-#define STATEMENTS_MAX 64   /* statements in a schema */
+#define STATEMENTS_MAX 256  /* statements in a schema */
 
 enum control { BEGIN, SAVE, RELEASE, UNDO, COMMIT, ROLLBACK, CONTROL_COUNT };
 

@@ -158,7 +158,7 @@ def test_a_revoked_device__waits_until_it_is_approved_anew(site, cell):
         site.registrar.ctl("claims", "approve", device.serial, "--reason", "it was found")
         assert_refused(pledge.enroll()[0], 403)
     second, _ = joined(site, cell, device)
-    assert show(site, device)["state"] == "enrolled"
+    assert show(site, device)["state"] == "active"
     assert on_the_list(site, first) and not on_the_list(site, second)
 
 

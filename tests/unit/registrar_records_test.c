@@ -85,7 +85,14 @@ static enum err_kind wait(struct fixture *f, bool queued, const struct err *e)
 
 static struct request_record a_request(int64_t at)
 {
-	return (struct request_record){device, "CN=Device", idevid, request, own, at, NULL};
+	return (struct request_record){.device = device,
+		.subject = "CN=Device",
+		.idevid_sha256 = idevid,
+		.request_sha256 = request,
+		.registrar_sha256 = own,
+		.at = at,
+		.model = "gw-1",
+		.address = "10.8.0.1"};
 }
 
 static struct journal_entry a_line(const char *step)
@@ -188,7 +195,7 @@ static void records_hold__a_new_device__is_pending_once(void **state)
 	assert_memory_equal(d.idevid_sha256, idevid, SHA256_LEN);
 	assert_memory_equal(d.request_sha256, request, SHA256_LEN);
 	assert_memory_equal(d.registrar_sha256, own, SHA256_LEN);
-	assert_true(records_count_pending(f->store, &pending, &e));
+	assert_true(records_count_claims(f->store, CLAIM_PENDING, &pending, &e));
 	assert_int_equal(pending, 1);
 }
 
@@ -348,7 +355,7 @@ static void records_keep_voucher__of_a_pending_device__settles_the_claim(void **
 	keep_voucher(f, "voucher", "");
 	assert_int_equal(f->changed[0], 1);
 	assert_int_equal(read_device(f).claim, CLAIM_NONE);
-	assert_true(records_count_pending(f->store, &pending, &e));
+	assert_true(records_count_claims(f->store, CLAIM_PENDING, &pending, &e));
 	assert_int_equal(pending, 0);
 	keep_voucher(f, "again", "");
 	assert_int_equal(f->changed[0], 0);
@@ -684,36 +691,39 @@ static void records_list_claims__by_state__shows_those_only(void **state)
 static void hold_another(struct fixture *f, const char *serial, int64_t at)
 {
 	const struct records_writer w = writer(f);
-	const struct request_record r = {
-		{"acme", serial}, "CN=Device", idevid, request, own, at, NULL};
+	const struct request_record r = {.device = {"acme", serial},
+		.subject = "CN=Device",
+		.idevid_sha256 = idevid,
+		.request_sha256 = request,
+		.registrar_sha256 = own,
+		.at = at};
 	const struct journal_entry j = a_line("claim");
 	struct err e = ERR_INIT;
 
 	assert_int_equal(wait(f, records_hold(&w, &r, &j, &e), &e), ERR_NONE);
 }
 
-static int64_t count_claims(struct fixture *f, enum claim_state state, int64_t max)
+static int64_t count_claims(struct fixture *f, enum claim_state state)
 {
 	struct err e = ERR_INIT;
 	int64_t count = -1;
 
-	assert_true(records_count_claims(f->store, state, max, &count, &e));
+	assert_true(records_count_claims(f->store, state, &count, &e));
 	return count;
 }
 
-static void records_count_claims__by_state__counts_so_many_at_most(void **state)
+static void records_count_claims__decided_and_swept__are_counted_where_they_are(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(count_claims(f, CLAIM_PENDING, 10), 0);
+	assert_int_equal(count_claims(f, CLAIM_PENDING), 0);
 	hold(f, NOW);
 	hold_another(f, "SN-2", NOW);
 	hold_another(f, "SN-3", NOW);
 	decide(f, 2, CLAIM_REJECTED);
-	assert_int_equal(count_claims(f, CLAIM_PENDING, 10), 2);
-	assert_int_equal(count_claims(f, CLAIM_PENDING, 1), 1);
-	assert_int_equal(count_claims(f, CLAIM_REJECTED, 10), 1);
-	assert_int_equal(count_claims(f, CLAIM_APPROVED, 10), 0);
+	assert_int_equal(count_claims(f, CLAIM_PENDING), 2);
+	assert_int_equal(count_claims(f, CLAIM_REJECTED), 1);
+	assert_int_equal(count_claims(f, CLAIM_APPROVED), 0);
 }
 
 static void records_oldest_pending__decided_ones_before_it__are_passed_over(void **state)
@@ -773,7 +783,7 @@ static void records_import__of_an_unknown_device__is_preapproved_until_it_joins(
 	assert_int_equal(import(f, ours, 1), ERR_NONE);
 	assert_int_equal(read_device(f).claim, CLAIM_PREAPPROVED);
 	assert_int_equal(read_device(f).last_seen, 0);
-	assert_true(records_count_pending(f->store, &pending, &e));
+	assert_true(records_count_claims(f->store, CLAIM_PENDING, &pending, &e));
 	assert_int_equal(pending, 0);
 	assert_int_equal(journal_lines(f), 1);
 	keep_voucher(f, "voucher", "");
@@ -846,7 +856,7 @@ static void records_import__of_a_revoked_device__is_a_conflict(void **state)
 	struct err e = ERR_INIT;
 
 	keep_voucher(f, "voucher", "");
-	assert_int_equal(wait(f, records_revoke(&w, &j, &e), &e), ERR_NONE);
+	assert_int_equal(wait(f, records_revoke(&w, STANDING_REVOKED, &j, &e), &e), ERR_NONE);
 	assert_int_equal(import(f, ours, 1), ERR_CONFLICT);
 	assert_int_equal(read_device(f).claim, CLAIM_NONE);
 }
@@ -881,7 +891,7 @@ static enum err_kind revoke_device(struct fixture *f)
 	const struct journal_entry j = a_line("device");
 	struct err e = ERR_INIT;
 
-	return wait(f, records_revoke(&w, &j, &e), &e);
+	return wait(f, records_revoke(&w, STANDING_REVOKED, &j, &e), &e);
 }
 
 static int64_t revoked_at(struct fixture *f, uint8_t number)
@@ -970,6 +980,98 @@ static void records_revoke__a_rejected_device__stays_rejected(void **state)
 	decide(f, read_device(f).id, CLAIM_REJECTED);
 	assert_int_equal(revoke_device(f), ERR_NONE);
 	assert_int_equal(read_device(f).claim, CLAIM_REJECTED);
+}
+
+/* ---- the inventory ---- */
+
+static int64_t count_devices(struct fixture *f, enum standing standing)
+{
+	struct err e = ERR_INIT;
+	int64_t count = -1;
+
+	assert_true(records_count_devices(f->store, standing, &count, &e));
+	return count;
+}
+
+/* The device stands there, and is the only one that is counted. */
+static void assert_stands(struct fixture *f, enum standing expected)
+{
+	assert_int_equal(read_device(f).standing, expected);
+	for (int i = 0; i < STANDING_STORED_COUNT; i++)
+		assert_int_equal(
+			count_devices(f, (enum standing)i), (enum standing)i == expected ? 1 : 0);
+}
+
+static void device_standing__each_step_of_its_life__is_derived_and_counted(void **state)
+{
+	struct fixture *f = *state;
+
+	hold(f, NOW);
+	assert_stands(f, STANDING_NONE);
+	decide(f, 1, CLAIM_APPROVED);
+	keep_voucher(f, "voucher", "");
+	assert_stands(f, STANDING_JOINING);
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	assert_stands(f, STANDING_ACTIVE);
+	assert_true(read_device(f).not_after > NOW);
+	decide(f, 1, CLAIM_REJECTED);
+	assert_stands(f, STANDING_REFUSED);
+	decide(f, 1, CLAIM_APPROVED);
+	assert_stands(f, STANDING_ACTIVE);
+	assert_int_equal(judge(f, HISTORY_REFUSED), ERR_NONE);
+	assert_stands(f, STANDING_REFUSED);
+	assert_int_equal(revoke_device(f), ERR_NONE);
+	assert_stands(f, STANDING_REVOKED);
+	assert_int_equal(count_claims(f, CLAIM_APPROVED), 0);
+	decide(f, 1, CLAIM_APPROVED);
+	keep_voucher(f, "voucher", "");
+	assert_stands(f, STANDING_JOINING);
+}
+
+static bool check_described(void *arg, const struct claim_row *row, struct err *e)
+{
+	assert_string_equal(row->model, "gw-1");
+	assert_string_equal(row->address, "10.8.0.1");
+	assert_string_equal(row->site, "/");
+	assert_null(row->labels);
+	*(int *)arg += 1;
+	return true;
+}
+
+static void records_hold__what_the_request_tells__stands_with_the_claim(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int seen = 0;
+
+	hold(f, NOW);
+	assert_true(records_find_by_id(f->store, 1, check_described, &seen, &e));
+	assert_int_equal(seen, 1);
+	keep_voucher(f, "voucher", "");
+	assert_true(records_find_by_id(f->store, 1, check_described, &seen, &e));
+	assert_int_equal(seen, 2);
+}
+
+static void device_revision__asking_again__leaves_it_and_changes_raise_it(void **state)
+{
+	struct fixture *f = *state;
+	int64_t held, decided, vouched;
+
+	hold(f, NOW);
+	held = read_device(f).revision;
+	hold(f, NOW + 10);
+	assert_int_equal(read_device(f).revision, held);
+	decide(f, 1, CLAIM_APPROVED);
+	decided = read_device(f).revision;
+	assert_true(decided > held);
+	keep_voucher(f, "voucher", "");
+	vouched = read_device(f).revision;
+	assert_true(vouched > decided);
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	assert_true(read_device(f).revision > vouched);
+	vouched = read_device(f).revision;
+	assert_int_equal(issue(f, 2, NOW + 4000), ERR_NONE); /* a renewal */
+	assert_int_equal(read_device(f).revision, vouched);
 }
 
 static bool count_revoked(void *arg, const struct revoked_row *row, struct err *e)
@@ -1129,7 +1231,7 @@ int main(void)
 		T(records_add_head__of_a_line_that_is_not_there__is_not_kept),
 		T(records_sweep__the_journal__goes_up_to_a_head_and_begins_there),
 		T(records_list_claims__by_state__shows_those_only),
-		T(records_count_claims__by_state__counts_so_many_at_most),
+		T(records_count_claims__decided_and_swept__are_counted_where_they_are),
 		T(records_oldest_pending__decided_ones_before_it__are_passed_over),
 		T(records_status__telemetry__is_kept_with_the_device),
 		T(records_revoke__a_device_with_certificates__takes_all_of_them),
@@ -1137,6 +1239,9 @@ int main(void)
 		T(records_keep_voucher__of_a_revoked_device__wants_a_new_approval),
 		T(records_judge_history__refused_of_a_revoked_device__stays_revoked),
 		T(records_revoke__a_rejected_device__stays_rejected),
+		T(device_standing__each_step_of_its_life__is_derived_and_counted),
+		T(records_hold__what_the_request_tells__stands_with_the_claim),
+		T(device_revision__asking_again__leaves_it_and_changes_raise_it),
 		T(records_list_revoked__what_ended_long_ago__is_left_out),
 		T(records_keep_crl__a_number_that_was_used__is_a_conflict),
 		T(records_import__of_an_unknown_device__is_preapproved_until_it_joins),
