@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "registrar/masa_watch.h"
 #include "registrar/meters.h"
 
 static void worsen(struct history_verdict *v, enum audit_judgement policy, const char *what,
@@ -154,6 +155,7 @@ static void on_reply(void *arg, const struct http_reply *reply, const struct err
 	struct err e = ERR_INIT;
 
 	meter_masa(q->r, METER_REQUESTAUDITLOG, q->asked_us, reply);
+	masa_watch_tell(q->r, q->loop, q->manufacturer->config->name, q->exchange, failure);
 	if (failure) {
 		masa_transport_error(&q->masa, failure, &e);
 		inquiry_end(q, NULL, &e);

@@ -16,6 +16,7 @@
 #define ENROLL_BODY_MAX	       32768 /* CSR_DER_MAX in base64 with line breaks and PEM armour */
 #define MASA_REPLY_MAX	       CMS_DER_MAX /* more is no voucher */
 #define MASA_RETRY_AFTER_MAX_S 60	   /* RFC 8995 §5.6: a pledge waits no longer (T-20) */
+#define MASA_WAVERS_MS	       60000 /* that long after it came back, a MASA is not said to be gone */
 #define ACCEPT_MAX	       255  /* of a pledge's Accept passed on; longer ones are made anew */
 #define CLAIM_TOUCH_S	       600  /* a waiting device is noted at most this often */
 #define CLAIMS_MANY	       100  /* from so many on, they are spread over time */

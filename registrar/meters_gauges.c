@@ -5,6 +5,7 @@
 
 #include "common/run/metrics_listener.h"
 #include "registrar/backup.h"
+#include "registrar/masa_watch.h"
 #include "registrar/meters.h"
 #include "registrar/revoked.h"
 
@@ -143,6 +144,7 @@ static void refresh(void *registrar)
 	look_at_claims(r);
 	look_at_oldest_claim(r);
 	look_at_servers(r);
+	set(r, METER_MASAS_UNREACHABLE, 0, (int64_t)masa_watch_gone(r->masa_watch));
 	look_at_certificates(r);
 	look_at_store(r);
 	look_at_journal(r);

@@ -15,6 +15,7 @@
 #include "common/wire/datetime.h"
 #include "registrar/claim.h"
 #include "registrar/endorse.h"
+#include "registrar/masa_watch.h"
 #include "registrar/meters.h"
 #include "registrar/vet.h"
 
@@ -143,6 +144,8 @@ static void on_masa_reply(void *arg, const struct http_reply *reply, const struc
 	bool ok;
 
 	meter_masa(o->r, METER_REQUESTVOUCHER, o->asked_us, reply);
+	masa_watch_tell(o->r, call_loop(o->call), o->manufacturer->config->name,
+		call_exchange(o->call), failure);
 	if (failure) {
 		masa_transport_error(&o->masa, failure, &e);
 		onboard_resume(o, &e);

@@ -19,6 +19,7 @@
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
 #include "registrar/est.h"
+#include "registrar/masa_watch.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
 #include "registrar/records_rules.h"
@@ -74,7 +75,8 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	r->log.level = (enum log_level)r->setup->config.log_level;
 	r->cert_cache = cert_cache_new(CERT_CACHE_ENTRIES, e);
 	r->outstanding = r->cert_cache ? outstanding_new(OUTSTANDING_MAX, e) : NULL;
-	r->metrics = r->outstanding ? meters_new(e) : NULL;
+	r->masa_watch = r->outstanding ? masa_watch_new(e) : NULL;
+	r->metrics = r->masa_watch ? meters_new(e) : NULL;
 	return r->metrics &&
 	       buf_append(&r->started_list, r->setup->list.data, r->setup->list.len, e);
 }
@@ -377,6 +379,7 @@ void registrar_close(struct registrar *r)
 	coap_stop(r);
 	meters_stop(r);
 	outstanding_free(r->outstanding);
+	masa_watch_free(r->masa_watch);
 	registrar_setup_free(r->setup);
 	rule_set_free(r->rules);
 	cert_cache_free(r->cert_cache);

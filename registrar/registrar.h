@@ -23,6 +23,7 @@
 #include "registrar/setup.h"
 
 struct revoked;
+struct masa_watch;
 struct backup;
 
 struct worker {
@@ -54,6 +55,7 @@ struct registrar {
 	struct coap_responder *responders[DISCOVERY_MAX];
 	size_t responder_count;
 	struct loop_timer sweep, seal;
+	struct masa_watch *masa_watch;
 	struct revoked *revoked; /* the list of revoked certificates */
 	struct backup *backup;
 	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */

@@ -7,6 +7,8 @@ import pytest
 
 import harness
 from brski_peer import forge
+from brski_peer.masa import FakeMasa
+from brski_peer.ports import free_port
 from places import Site
 from test_metrics import Scrape, changes, watched_registrar
 
@@ -100,3 +102,32 @@ def test_a_rule__is_seen_by_the_very_next_request(site):
         assert [pledge.request_voucher(request).status for _ in range(2)] == [202, 202]
         site.registrar.ctl("rules", "add", "approve", "--serial", device.serial)
         assert pledge.request_voucher(request).status == 200
+
+
+# -- a MASA that goes and comes back
+
+def test_a_masa_that_is_gone__is_one_line_and_so_is_its_return(cell, acme, domain):
+    port = free_port()
+    registrar = watched_registrar(cell, domain, [acme], changes={
+        f"manufacturer {acme.name}": {"masa_url": f"localhost:{port}"}})
+
+    def said():
+        log = json.loads(registrar.ctl("audit", "list", "-o", "json").stdout)
+        return [(line["manufacturer"], line["serial"], line["outcome"]) for line in log
+                if line["step"] == "masa" and not line["serial"]]
+
+    with harness.running(registrar):
+        site = Site(cell, acme, domain, None, registrar)
+        for _ in range(3):
+            with site.peer(site.device(masa_url="localhost:1")) as pledge:
+                assert pledge.request_voucher().status == 503
+        harness.wait_until(said, "the line")
+        assert said() == [(acme.name, None, "unreachable")]
+        assert Scrape(registrar)[("masas_unreachable",)] == 1
+        with FakeMasa(acme.directory, port=port):
+            for _ in range(2):
+                with site.peer(site.device(masa_url="localhost:1")) as pledge:
+                    assert pledge.request_voucher().status == 200
+        harness.wait_until(lambda: len(said()) > 1, "the second line")
+        assert said() == [(acme.name, None, "unreachable"), (acme.name, None, "recovered")]
+        assert Scrape(registrar)[("masas_unreachable",)] == 0
