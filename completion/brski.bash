@@ -116,16 +116,16 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect"
+	_brski_begin "-s --socket -o --output --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --once"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state) _brski_words "pending approved preapproved expired rejected" "$cur" && return ;;
 	--manufacturer | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
-	--reason | --last | --after | --expect) return ;;
+	--reason | --last | --after | --expect | --type) return ;;
 	--anchors) _brski_paths -f "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="claims rules devices audit backup doctor status" ;;
+	"") words="claims rules devices audit events backup doctor status" ;;
 	rules) words="list add remove move test" ;;
 	"rules add"*)
 		words="--manufacturer --serial --network --not-before --not-after --remaining --reason --position"
@@ -136,6 +136,8 @@ _registrarctl() {
 	claims) words="list approve reject import" ;;
 	devices) words="list show revoke" ;;
 	audit) words="list export verify" ;;
+	events) words="tail" ;;
+	"events tail"*) words="--type --after --once" ;;
 	"audit list") words="--last --after" ;;
 	"audit verify"*)
 		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }

@@ -10,6 +10,7 @@
 #include "ctl/claims_import.h"
 #include "ctl/ctl.h"
 #include "ctl/doctor.h"
+#include "ctl/events.h"
 #include "ctl/rules.h"
 
 #define PATH_LEN_MAX 2048
@@ -214,6 +215,8 @@ static const struct ctl_command commands[] = {
 	{"audit", "verify", "[EXPORT]",
 		"Was it changed? Follow its hashes and signatures, here or in an export.", 0, 1,
 		audit_verify_options, audit_verify},
+	{"events", "tail", "", "What happens, as it happens; with --once what happened until now.",
+		0, 0, events_tail_options, events_tail},
 	{"backup", "", "FILE", "Copy the store into a new file while the registrar runs.", 1, 1,
 		NULL, backup},
 	{"doctor", "", "", "What may be wrong, and what to do next.", 0, 0, NULL, doctor},

@@ -13,6 +13,7 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/admin_audit.h"
+#include "registrar/admin_events.h"
 #include "registrar/admin_guard.h"
 #include "registrar/admin_import.h"
 #include "registrar/admin_object.h"
@@ -377,6 +378,7 @@ const struct http_route admin_routes[] = {
 	{"GET", AUDIT_PATH "/heads", audit_heads, 0, NULL, MAY_AUDIT},
 	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL, MAY_AUDIT},
 	{"GET", AUDIT_PATH "/anchors", audit_anchors, 0, NULL, MAY_AUDIT},
+	{"GET", EVENTS_PATH, events_list, 0, NULL, MAY_VIEW},
 	{"GET", DOCTOR_PATH, doctor_examine, 0, NULL, MAY_VIEW},
 	{"GET", BACKUPS_PATH, backup_show, 0, NULL, MAY_ADMIN},
 	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL, MAY_ADMIN},

@@ -15,6 +15,7 @@
 #include "common/run/daemon.h"
 #include "registrar/admin.h"
 #include "registrar/admin_guard.h"
+#include "registrar/admin_events.h"
 #include "registrar/backup.h"
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
@@ -232,8 +233,9 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		!registrar_load_rules(r, e))
 		return false;
 	atomic_store(&r->pending_claims, pending);
-	if (!make_workers(r, loops, loop_count, e) || !serve_admin(r, loops, e) ||
-		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
+	if (!make_workers(r, loops, loop_count, e) || !events_start(r, e) ||
+		!serve_admin(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
+		!coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
 		!revoked_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
 		return false;
@@ -357,6 +359,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	atomic_fetch_add(&r->running, 1 + (r->admin != NULL) + (r->coap != NULL));
 	atomic_store(&r->draining, true);
 	backup_cancel(r);
+	events_drain(r);
 	if (r->admin)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
 	if (r->coap)
@@ -369,6 +372,7 @@ void registrar_close(struct registrar *r)
 	backup_end(r);
 	seal_end(r);
 	store_close(r->store);
+	events_end(r);
 	revoked_end(r);
 	for (size_t i = 0; i < r->worker_count; i++)
 		http_client_free(r->workers[i].masa);

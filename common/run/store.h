@@ -57,6 +57,9 @@ struct store_schema {
  * lock (a second instance is refused with a clear text), start the writer thread. */
 struct store *store_open(
 	const char *path, const struct store_schema *schema, struct err *e) MUST_CHECK;
+/* Have fn(arg) called after each commit, on the writer's thread: it must be quick, and may post to
+ * loops. Once, before anything is written. */
+void store_watch(struct store *s, void (*fn)(void *arg), void *arg);
 /* Waits until all that is queued is durable and called back (loops permitting), then closes. */
 void store_close(struct store *s);
 

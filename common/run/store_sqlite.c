@@ -62,6 +62,8 @@ struct store {
 	struct store_queue queue;
 	pthread_t thread;
 	bool thread_runs;
+	void (*committed)(void *arg); /* or NULL */
+	void *committed_arg;
 	pthread_mutex_t readers_lock; /* guards what follows */
 	pthread_cond_t reader_free;
 	struct connection *idle[READERS_MAX];
@@ -406,6 +408,12 @@ static void fail_batch(struct store *s, struct store_job *batch, const struct er
 			job->result = *why;
 }
 
+void store_watch(struct store *s, void (*fn)(void *arg), void *arg)
+{
+	s->committed_arg = arg;
+	s->committed = fn;
+}
+
 static void *writer_main(void *arg)
 {
 	struct store *s = arg;
@@ -419,6 +427,8 @@ static void *writer_main(void *arg)
 
 		if (!run_batch(s, batch, &e))
 			fail_batch(s, batch, &e);
+		else if (s->committed)
+			s->committed(s->committed_arg);
 		store_queue_answer(&s->queue, batch);
 	}
 	return NULL;
