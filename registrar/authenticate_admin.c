@@ -20,5 +20,9 @@ static bool by_socket(const struct call *c, struct principal *out)
 bool admin_authenticate(struct registrar *r, struct call *c, struct principal *out, struct err *e)
 {
 	memset(out, 0, sizeof(*out));
-	return by_socket(c, out) || err_set(e, ERR_LOGIN, "no proof of who asks");
+	if (by_socket(c, out)) {
+		out->asked_at = registrar_now(r);
+		return true;
+	}
+	return err_set(e, ERR_LOGIN, "no proof of who asks");
 }

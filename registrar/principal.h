@@ -59,6 +59,7 @@ struct principal {
 	char name[PRINCIPAL_NAME_MAX]; /* the `actor` of what it does; "" is nobody */
 	bool local;		       /* by the Unix socket: admin of everything */
 	enum proof proof;
+	int64_t asked_at; /* one request is judged at one moment */
 	struct grant grants[GRANTS_MAX];
 	size_t grant_count;
 	struct grant limit; /* of a token: it may what this permits as well, and no more */
