@@ -59,7 +59,10 @@ def written():
                     yield step, outcome, where
         for step, outcome in re.findall(r'store_text\("([a-z-]+)"\),\s*store_text\("([a-z-]+)"\)', text):
             yield step, outcome, path.name
-        assert len(re.findall(r"\.step = ", text)) == len(re.findall(r"\.outcome = ", text)), path.name
+        for match in re.finditer(r'\w(?:\.|->)outcome = "([a-z-]+)"', text):  # said anew later
+            yield re.findall(r'\.step = "([a-z-]+)"', text[:match.start()])[-1], match[1], path.name
+        count = [len(re.findall(rf"\s\.{name} = ", text)) for name in ("step", "outcome")]
+        assert count[0] == count[1], path.name
     sql = (REPOSITORY / "registrar" / "records_sql.c").read_text()
     for statement in re.split(r"\n\t\[", sql):
         text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', statement))
