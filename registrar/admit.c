@@ -33,7 +33,7 @@ enum step_result admit_device(struct onboard *o, struct err *e)
 	o->manufacturer = identify_idevid(o->setup, call_peer(o->call), o->now, &o->serial, e);
 	if (!o->manufacturer)
 		return STEP_FAILED;
-	describe_model(call_peer(o->call)->cert, o->model);
+	describe_model(cert_subject_der(call_peer(o->call)->cert), o->model);
 	describe_host(call_peer(o->call)->address, o->host);
 	return STEP_NEXT;
 }

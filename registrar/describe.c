@@ -51,9 +51,8 @@ static bool find_one(struct bytes subject, struct bytes oid, struct bytes *out)
 	return found == 1;
 }
 
-void describe_model(const struct cert *idevid, char out[MODEL_MAX + 1])
+void describe_model(struct bytes subject, char out[MODEL_MAX + 1])
 {
-	const struct bytes subject = cert_subject_der(idevid);
 	struct bytes text = {0};
 
 	out[0] = '\0';

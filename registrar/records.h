@@ -144,7 +144,8 @@ bool records_certificate(struct store *s, const uint8_t sha256[SHA256_LEN],
 bool records_certificate_for(struct store *s, const uint8_t csr_sha256[SHA256_LEN],
 	const uint8_t client_sha256[SHA256_LEN], int64_t since, struct buf *der,
 	struct err *e) MUST_CHECK;
-/* How many there are, known without counting: claims in a state; devices of a stored standing. */
+/* How many there are, known without counting: claims in a state but none; devices of a stored
+ * standing but none. */
 bool records_count_claims(
 	struct store *s, enum claim_state state, int64_t *out, struct err *e) MUST_CHECK;
 bool records_count_devices(

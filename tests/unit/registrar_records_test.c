@@ -997,7 +997,7 @@ static int64_t count_devices(struct fixture *f, enum standing standing)
 static void assert_stands(struct fixture *f, enum standing expected)
 {
 	assert_int_equal(read_device(f).standing, expected);
-	for (int i = 0; i < STANDING_STORED_COUNT; i++)
+	for (int i = STANDING_ACTIVE; i < STANDING_STORED_COUNT; i++)
 		assert_int_equal(
 			count_devices(f, (enum standing)i), (enum standing)i == expected ? 1 : 0);
 }
