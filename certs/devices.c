@@ -8,7 +8,8 @@
 
 #include "certs/make.h"
 #include "certs/manifest.h"
-#include "certs/output.h"
+#include "common/pki/hierarchy.h"
+#include "common/pki/identity_file.h"
 #include "common/base/digest_map.h"
 #include "common/base/file.h"
 #include "common/pki/digest.h"
@@ -92,7 +93,7 @@ static struct cert *issue_idevid(
 		.organization = b->organization,
 		.serial_number = serial,
 		.masa_url = b->o->masa_url,
-		.not_before = make_not_before(b->now),
+		.not_before = hierarchy_not_before(b->now),
 		.not_after = INT64_MAX};
 
 	if (!key_public_spki(key, &spki, e))
@@ -106,13 +107,13 @@ static bool make_device(
 {
 	KEY_AUTO struct key *key = NULL;
 
-	if (!output_is_free(b->o->out, stem, e))
+	if (!identity_file_is_free(b->o->out, stem, e))
 		return false;
 	key = key_generate(b->o->key_type, e);
 	if (!key)
 		return false;
 	*out = issue_idevid(b, serial, key, e);
-	return *out && output_write(b->o->out, stem, key, *out, b->ca.cert, e);
+	return *out && identity_file_write(b->o->out, stem, key, *out, b->ca.cert, e);
 }
 
 /* To a terminal, so without control characters. */

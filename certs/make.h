@@ -17,7 +17,5 @@ bool make_registrar(const struct options *o, int64_t now_unix_s, struct err *e) 
 
 /* issuing.key and issuing.crt of a directory that make_hierarchy() filled. */
 bool make_load_ca(const char *dir, struct identity *out, struct err *e) MUST_CHECK;
-/* Clocks differ: what is made now was valid a little before. */
-int64_t make_not_before(int64_t now_unix_s);
 
 #endif

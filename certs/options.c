@@ -56,9 +56,9 @@ static const struct {
 	int days;
 } commands[COMMAND_COUNT] = {
 	[COMMAND_MANUFACTURER] = {"manufacturer", {"--out"}, DAYS_FOREVER},
-	[COMMAND_DOMAIN] = {"domain", {"--out"}, 3650},
+	[COMMAND_DOMAIN] = {"domain", {"--out"}, HIERARCHY_DOMAIN_DAYS},
 	[COMMAND_MASA] = {"masa", {"--out", "--ca"}, DAYS_FOREVER},
-	[COMMAND_REGISTRAR] = {"registrar", {"--out", "--ca"}, 825},
+	[COMMAND_REGISTRAR] = {"registrar", {"--out", "--ca"}, HIERARCHY_SERVER_DAYS},
 	[COMMAND_IDEVID] = {"idevid", {"--out", "--ca", "--masa-url"}, DAYS_FOREVER},
 };
 

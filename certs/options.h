@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "common/pki/key.h"
+#include "common/pki/hierarchy.h"
 
 #define DEFAULT_SAN  "DNS:localhost,IP:127.0.0.1,IP:::1"
 #define DAYS_MAX     36500 /* a hundred years */
-#define DAYS_FOREVER 0	   /* 99991231235959Z, or as long as the issuer */
+#define DAYS_FOREVER HIERARCHY_DAYS_FOREVER
 
 enum command {
 	COMMAND_MANUFACTURER,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing keys and certificates where nothing stood before. The key goes first: a certificate file
  * that is there always has its key beside it. */
-#include "certs/output.h"
+#include "common/pki/identity_file.h"
 
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 
 static const char *const suffixes[] = {"key", "crt"};
 
-bool output_is_free(const char *dir, const char *stem, struct err *e)
+bool identity_file_is_free(const char *dir, const char *stem, struct err *e)
 {
 	for (int i = 0; i < 2; i++) {
 		FREE_AUTO char *path = str_printf(e, "%s/%s.%s", dir, stem, suffixes[i]);
@@ -19,14 +19,14 @@ bool output_is_free(const char *dir, const char *stem, struct err *e)
 		if (access(path, F_OK) == 0)
 			return err_set(e, ERR_CONFLICT,
 				"%s exists already and is not overwritten; remove it or choose "
-				"another --out",
+				"another directory",
 				path);
 	}
 	return true;
 }
 
-bool output_write(const char *dir, const char *stem, const struct key *key, const struct cert *cert,
-	const struct cert *issuer, struct err *e)
+bool identity_file_write(const char *dir, const char *stem, const struct key *key,
+	const struct cert *cert, const struct cert *issuer, struct err *e)
 {
 	FREE_AUTO char *key_path = str_printf(e, "%s/%s.key", dir, stem);
 	FREE_AUTO char *cert_path = str_printf(e, "%s/%s.crt", dir, stem);
