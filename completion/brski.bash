@@ -116,16 +116,25 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --once"
+	_brski_begin "-s --socket -o --output --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
-	--state) _brski_words "pending approved preapproved expired rejected" "$cur" && return ;;
+	--state)
+		[ "${plain[0]:-}" = setup ] && { _brski_paths -d "$cur"; return; }
+		_brski_words "pending approved preapproved expired rejected" "$cur" && return
+		;;
 	--manufacturer | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
 	--reason | --last | --after | --expect | --type) return ;;
-	--anchors) _brski_paths -f "$cur" && return ;;
+	--anchors | --masa-anchors | --existing-ca | --existing-key) _brski_paths -f "$cur" && return ;;
+	--directory) _brski_paths -d "$cur" && return ;;
+	--name | --host | --masa-url) return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="claims rules devices audit events backup doctor status" ;;
+	"") words="setup manufacturers claims rules devices audit events backup doctor status" ;;
+	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
+	manufacturers) words="add remove" ;;
+	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
+	"manufacturers remove"*) words="--directory" ;;
 	rules) words="list add remove move test" ;;
 	"rules add"*)
 		words="--manufacturer --serial --network --not-before --not-after --remaining --reason --position"

@@ -11,7 +11,9 @@
 #include "ctl/ctl.h"
 #include "ctl/doctor.h"
 #include "ctl/events.h"
+#include "ctl/manufacturers.h"
 #include "ctl/rules.h"
+#include "ctl/setup_registrar.h"
 
 #define PATH_LEN_MAX 2048
 
@@ -182,6 +184,12 @@ static const struct ctl_option revoke_options[] = {
 	{"manufacturer", "NAME"}, {"reason", "TEXT"}, {NULL, NULL}};
 
 static const struct ctl_command commands[] = {
+	{"setup", "", "", "Make a site: its CA, the registrar's certificate, the configuration.", 0,
+		0, setup_registrar_options, setup_registrar},
+	{"manufacturers", "add", "NAME", "Let devices of a manufacturer ask to join.", 1, 1,
+		manufacturers_add_options, manufacturers_add},
+	{"manufacturers", "remove", "NAME", "Refuse devices of a manufacturer from now on.", 1, 1,
+		manufacturers_remove_options, manufacturers_remove},
 	{"claims", "list", "", "Devices that an administrator decides or decided about.", 0, 0,
 		list_options, claims_list},
 	{"claims", "approve", "ID… | --all", "Let devices join; ID is the number or the serial.", 0,

@@ -17,6 +17,7 @@
 #include "registrar/admin_guard.h"
 #include "registrar/admin_import.h"
 #include "registrar/admin_object.h"
+#include "registrar/admin_reload.h"
 #include "registrar/admin_revoke.h"
 #include "registrar/admin_rules.h"
 #include "registrar/backup.h"
@@ -382,5 +383,6 @@ const struct http_route admin_routes[] = {
 	{"GET", DOCTOR_PATH, doctor_examine, 0, NULL, MAY_VIEW},
 	{"GET", BACKUPS_PATH, backup_show, 0, NULL, MAY_ADMIN},
 	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"POST", RELOAD_PATH, reload_config, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 };
 const size_t admin_route_count = sizeof(admin_routes) / sizeof(*admin_routes);

@@ -206,9 +206,6 @@ bool registrar_config_load(struct registrar_config *c, const char *path, struct 
 	if (c->discovery && !c->coaps_listen)
 		return err_set(
 			e, ERR_INPUT, "%s: [coaps] discovery needs `listen` beside it", path);
-	if (c->manufacturer_count == 0)
-		return err_set(e, ERR_INPUT,
-			"%s: no [manufacturer NAME] section: no device could join", path);
 	return true;
 }
 

@@ -57,8 +57,8 @@ struct registrar_config {
 
 extern const struct config_schema registrar_config_schema;
 
-/* Read the file, then look at what single options cannot say (a list without a file of serials,
- * no manufacturer at all). ERR_INPUT with file and line, or naming the section. */
+/* Read the file, then look at what single options cannot say (a list without a file of serials).
+ * ERR_INPUT with file and line, or naming the section. */
 bool registrar_config_load(struct registrar_config *c, const char *path, struct err *e) MUST_CHECK;
 void registrar_config_clear(struct registrar_config *c);
 

@@ -211,6 +211,15 @@ static void check_claims(struct examination *x)
 			"decide: registrarctl claims list --state pending", "%lld wait", pending);
 }
 
+static void check_manufacturers(struct examination *x)
+{
+	size_t count = x->setup->manufacturer_count;
+
+	note(x, "manufacturers", count ? OK : WARN,
+		"registrarctl manufacturers add NAME --anchors FILE: devices of nobody can join",
+		"%zu configured", count);
+}
+
 static void (*const checks[])(struct examination *x) = {
 	check_time,
 	check_space,
@@ -220,6 +229,7 @@ static void (*const checks[])(struct examination *x) = {
 	check_ports,
 	check_journal,
 	check_claims,
+	check_manufacturers,
 };
 
 /* ---- MASAs ---- */

@@ -33,8 +33,9 @@ static void drain(void *arg)
 static bool reload(void *arg)
 {
 	struct process *p = arg;
+	struct err logged = ERR_INIT;
 
-	return registrar_reload(p->registrar);
+	return registrar_reload(p->registrar, &logged);
 }
 
 static int failed(const struct err *e)

@@ -62,6 +62,7 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 {
 	memset(r, 0, sizeof(*r));
 	pthread_mutex_init(&r->setup_lock, NULL);
+	pthread_mutex_init(&r->reload_lock, NULL);
 	buf_init(&r->started_list, CONFIG_LIST_MAX);
 	r->log = (struct log){
 		.program = "brski-registrar", .level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
@@ -83,6 +84,13 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 }
 
 /* ---- The setup and its replacement ---- */
+
+static void warn_of_no_manufacturer(const struct registrar *r, const struct registrar_setup *s)
+{
+	if (s->manufacturer_count == 0)
+		log_event(&r->log, LOG_LEVEL_WARNING, "no-manufacturer", NULL, "hint",
+			"no device can join before registrarctl manufacturers add", NULL);
+}
 
 struct registrar_setup *registrar_setup_take(struct registrar *r)
 {
@@ -136,16 +144,10 @@ bool registrar_load_rules(struct registrar *r, struct err *e)
 	return ok;
 }
 
-bool registrar_reload(struct registrar *r)
+static void put_in_force(struct registrar *r, struct registrar_setup *fresh)
 {
-	struct registrar_setup *fresh, *old;
-	struct err e = ERR_INIT;
+	struct registrar_setup *old;
 
-	fresh = registrar_setup_load(r->config_path, clock_unix_s(&r->clock), &e);
-	if (!fresh) {
-		config_log_failed_reload(&r->log, &e);
-		return false;
-	}
 	log_set_level(&r->log, (enum log_level)fresh->config.log_level);
 	old = replace_setup(r, fresh);
 	http_server_set_tls(r->server, fresh->tls);
@@ -154,8 +156,22 @@ bool registrar_reload(struct registrar *r)
 	config_log_reload(
 		&r->log, &registrar_config_schema, &r->started_list, &old->list, &fresh->list);
 	registrar_setup_free(old);
+	warn_of_no_manufacturer(r, fresh);
 	revoked_reload(r);
-	return true;
+}
+
+bool registrar_reload(struct registrar *r, struct err *e)
+{
+	struct registrar_setup *fresh;
+
+	pthread_mutex_lock(&r->reload_lock);
+	fresh = registrar_setup_load(r->config_path, clock_unix_s(&r->clock), e);
+	if (fresh)
+		put_in_force(r, fresh);
+	else
+		config_log_failed_reload(&r->log, e);
+	pthread_mutex_unlock(&r->reload_lock);
+	return fresh != NULL;
 }
 
 bool registrar_moves(void *registrar)
@@ -244,6 +260,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	log_event(&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen,
 		"coaps", r->setup->config.coaps_listen, "jpy", r->setup->config.jpy_listen,
 		"metrics", r->setup->config.metrics_listen, NULL);
+	warn_of_no_manufacturer(r, r->setup);
 	return true;
 }
 
@@ -391,5 +408,6 @@ void registrar_close(struct registrar *r)
 	free(r->config_path);
 	log_end(&r->log);
 	pthread_mutex_destroy(&r->setup_lock);
+	pthread_mutex_destroy(&r->reload_lock);
 	memset(r, 0, sizeof(*r));
 }

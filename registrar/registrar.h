@@ -40,6 +40,7 @@ struct registrar {
 	pthread_mutex_t setup_lock; /* guards the next two pointers */
 	struct registrar_setup *setup;
 	struct rule_set *rules;
+	pthread_mutex_t reload_lock; /* one at a time */
 	struct buf started_list; /* the options at the start: what sockets and store are */
 	struct cert_cache *cert_cache;
 	struct outstanding *outstanding;
@@ -80,8 +81,8 @@ bool registrar_start(
 /* The setup that is in force; the caller's reference. Any thread. */
 struct registrar_setup *registrar_setup_take(struct registrar *r);
 /* Load the configuration and all it names again; from now on it is in force, or nothing has
- * changed, the log says why, and it returns false. On the main thread. */
-bool registrar_reload(struct registrar *r);
+ * changed, and the log says why as e does. Any thread. */
+bool registrar_reload(struct registrar *r, struct err *e) MUST_CHECK;
 /* For daemon_watch(). */
 bool registrar_moves(void *registrar);
 /* Something begins that a drain has to wait for, whether or not its client does. Any thread. */

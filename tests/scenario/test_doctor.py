@@ -39,7 +39,7 @@ def doctor(registrar, check=None):
 def test_a_site_in_order__passes_everything(site):
     rows = doctor(site.registrar)
     assert set(rows) == {"time", "store space", "registrar certificate", "issuing CA",
-                         "revocation list", "port for HTTPS", "audit log", "claims",
+                         "revocation list", "port for HTTPS", "audit log", "claims", "manufacturers",
                          f"MASA of {site.manufacturer.name}"}
     for check in ("registrar certificate", "issuing CA", "revocation list", "audit log", "claims",
                   f"MASA of {site.manufacturer.name}"):
