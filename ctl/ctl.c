@@ -10,6 +10,7 @@
 
 #include "common/wire/json.h"
 #include "common/wire/media_type.h"
+#include "common/wire/problem.h"
 #include "common/wire/percent.h"
 #include "ctl/internal.h"
 
@@ -113,12 +114,28 @@ static enum ctl_exit unreachable(const struct ctl *c, const char *about, CURLcod
 	return number == EACCES || number == EPERM ? CTL_NOT_ALLOWED : CTL_UNREACHABLE;
 }
 
-static bool is_json(struct ctl *c)
+static bool is_of_type(struct ctl *c, const char *wanted)
 {
 	const char *type = NULL;
 
 	curl_easy_getinfo(c->curl, CURLINFO_CONTENT_TYPE, &type);
-	return media_type_is(type, "application/json");
+	return media_type_is(type, wanted);
+}
+
+/* Say why the service refused: the sentence of its problem, or its text. */
+static enum ctl_exit fail_as_told(
+	struct ctl *c, const char *about, enum ctl_exit code, const struct buf *reply)
+{
+	struct err e = ERR_INIT;
+	const char *detail = NULL;
+	JSON_AUTO json_t *problem =
+		is_of_type(c, PROBLEM_TYPE) ? json_parse_object(buf_bytes(reply), &e) : NULL;
+
+	if (problem && (!json_get_string(problem, "detail", &detail, &e) || !detail))
+		detail = "the service refused without a reason";
+	if (!detail)
+		detail = reply->len ? buf_str(reply) : "the service refused without a reason";
+	return fail_about(c, about, code, detail);
 }
 
 /* One exchange on the socket; the connection is kept for the next one. *told: why it was refused is
@@ -146,11 +163,10 @@ static enum ctl_exit exchange(struct ctl *c, const char *about, const char *meth
 	if (rc != CURLE_OK)
 		return unreachable(c, about, rc);
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	*told = *told && exit_of_status(status) != CTL_DONE && is_json(c);
+	*told = *told && exit_of_status(status) != CTL_DONE && is_of_type(c, "application/json");
 	if (*told || exit_of_status(status) == CTL_DONE)
 		return exit_of_status(status);
-	return fail_about(c, about, exit_of_status(status),
-		reply->len ? buf_str(reply) : "the service refused without a reason");
+	return fail_as_told(c, about, exit_of_status(status), reply);
 }
 
 enum ctl_exit ctl_request(struct ctl *c, const char *about, const char *method, const char *path,

@@ -102,6 +102,7 @@ static bool listen_admin(struct service *s, struct err *e)
 		.app = s->masa,
 		.limits = http_limits_default,
 		.log = &s->log,
+		.problems = true,
 		.unix_mode = 0600};
 	size_t n;
 	struct loop **loops = daemon_loops(s->daemon, &n);

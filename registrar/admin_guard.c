@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/text.h"
+#include "registrar/admin_web.h"
 #include "registrar/authenticate_admin.h"
 #include "registrar/records.h"
 #include "registrar/registrar.h"
@@ -114,6 +115,7 @@ bool admin_guard(struct call *c, const struct http_route *route, void *app, stru
 	struct err e = ERR_INIT;
 	bool known = identify(r, c, &e);
 
+	admin_web_set_headers(c);
 	if (need == MAY_ENTER)
 		return true;
 	if (!known)

@@ -53,6 +53,16 @@ static const struct config_option options[] = {
 		"Unix socket for registrarctl; unset: no administration."},
 	{"admin", "group", CONFIG_STRING, OFF(admin_group), "", 0, 0, NULL,
 		"Group that may use the socket; empty: the service's user alone."},
+	{"admin", "listen", CONFIG_STRING, OFF(admin_listen), "", 0, 0, NULL,
+		"Address and port for administrators over HTTPS, apart from the devices', e.g. [::]:8444; unset: none."},
+	{"admin", "key", CONFIG_PATH, OFF(admin_key), "", 0, 0, NULL,
+		"Private key for it, PEM; unset: that of the registrar."},
+	{"admin", "certificate", CONFIG_PATH, OFF(admin_certificate), "", 0, 0, NULL,
+		"Certificate for it, PEM: end entity (serverAuth) first, then its issuers; unset: that of the registrar."},
+	{"admin", "client_anchors", CONFIG_PATH, OFF(admin_client_anchors), "", 0, 0, NULL,
+		"CAs whose client certificates are users, PEM; unset: none is asked for."},
+	{"admin", "web", CONFIG_PATH, OFF(admin_web), "", 0, 0, NULL,
+		"Directory with the pages for browsers; unset: none are served."},
 	{"metrics", "listen", CONFIG_STRING, OFF(metrics_listen), "", 0, 0, NULL,
 		"Address and port where GET /metrics, /healthz and /readyz are answered over plain HTTP, to anybody who reaches it: loopback or a network of the administrators, e.g. 127.0.0.1:9464; unset: nowhere."},
 	{"ca", "key", CONFIG_PATH, OFF(ca_key), NULL, 0, 0, NULL,
@@ -155,7 +165,7 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 /* Sockets and the store are opened once. */
 static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[coaps] listen",
 	"[coaps] jpy_listen", "[coaps] mtu", "[coaps] discovery", "[coaps] discovery_port",
-	"[store] path", "[admin] socket", "[admin] group", "[metrics] listen", NULL};
+	"[store] path", "[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen", NULL};
 
 const struct config_schema registrar_config_schema = {
 	.options = options,
@@ -200,6 +210,8 @@ bool registrar_config_load(struct registrar_config *c, const char *path, struct 
 	for (size_t i = 0; i < c->manufacturer_count; i++)
 		if (!check_manufacturer(c->manufacturers[i], e))
 			return err_prefix(e, "%s", path);
+	if (!c->admin_key != !c->admin_certificate)
+		return err_set(e, ERR_INPUT, "%s: [admin] key and certificate go together", path);
 	if (c->jpy_listen && !c->coaps_listen)
 		return err_set(
 			e, ERR_INPUT, "%s: [coaps] jpy_listen needs `listen` beside it", path);

@@ -39,6 +39,7 @@ struct registrar_config {
 	char *store;
 	int log_level;
 	char *admin_socket, *admin_group;
+	char *admin_listen, *admin_key, *admin_certificate, *admin_client_anchors, *admin_web;
 	char *metrics_listen; /* or NULL */
 	char *ca_key, *ca_certificate, *ca_chain;
 	int64_t ldevid_days;

@@ -31,6 +31,7 @@
 #define SWEEP_FIRST_MS	       600000	/* a clock that was wrong at the start is set by then */
 #define SWEEP_HOLD_MS	       86400000 /* after the clock was set: time for a person to look */
 #define DRAIN_MS	       60000 /* above the longest [masa] timeout: what runs is finished */
+#define ADMIN_CONNECTIONS_MAX  256   /* people and their tools, some with a few tabs open */
 #define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
 #define IMPORT_BODY_MAX	       (16 << 20) /* IMPORT_ROWS_MAX rows of 160 octets */
 #define IMPORT_ROWS_MAX	       100000	  /* one transaction: others wait seconds for the store */

@@ -16,6 +16,7 @@
 #include "registrar/admin.h"
 #include "registrar/admin_guard.h"
 #include "registrar/admin_events.h"
+#include "registrar/admin_web.h"
 #include "registrar/backup.h"
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
@@ -58,6 +59,12 @@ static bool metrics_address_check(const struct registrar_config *c, struct err *
 	       err_prefix(e, "[metrics]");
 }
 
+static bool admin_address_check(const struct registrar_config *c, struct err *e)
+{
+	return !c->admin_listen || http_listen_is_address(c->admin_listen, e) ||
+	       err_prefix(e, "[admin]");
+}
+
 bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 {
 	memset(r, 0, sizeof(*r));
@@ -71,6 +78,7 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	if (!r->log.limits || !r->config_path || !tls_init(e) ||
 		!(r->setup = registrar_setup_load(config_path, clock_unix_s(&r->clock), e)) ||
 		!http_listen_is_address(r->setup->config.listen, e) ||
+		!admin_address_check(&r->setup->config, e) ||
 		!coap_addresses_check(&r->setup->config, e) ||
 		!metrics_address_check(&r->setup->config, e))
 		return false;
@@ -151,6 +159,8 @@ static void put_in_force(struct registrar *r, struct registrar_setup *fresh)
 	log_set_level(&r->log, (enum log_level)fresh->config.log_level);
 	old = replace_setup(r, fresh);
 	http_server_set_tls(r->server, fresh->tls);
+	if (r->admin_https && fresh->admin.tls)
+		http_server_set_tls(r->admin_https, fresh->admin.tls);
 	if (r->coap && fresh->dtls)
 		coap_server_set_tls(r->coap, fresh->dtls);
 	config_log_reload(
@@ -215,6 +225,30 @@ static bool serve_devices(
 	return r->server != NULL;
 }
 
+/* Administrators elsewhere: their own port, where no device is served. */
+static bool serve_admin_https(struct registrar *r, struct loop **loops, struct err *e)
+{
+	struct http_server_config config = {
+		.listen = r->setup->config.admin_listen,
+		.tls = r->setup->admin.tls,
+		.routes = admin_routes,
+		.route_count = admin_route_count,
+		.otherwise = &admin_web_route,
+		.app = r,
+		.limits = {.connections_max = ADMIN_CONNECTIONS_MAX,
+			.connections_per_source_max = ADMIN_CONNECTIONS_MAX},
+		.cache = r->cert_cache,
+		.log = &r->log,
+		.guard = admin_guard,
+		.problems = true,
+	};
+
+	if (!config.listen)
+		return true;
+	r->admin_https = http_server_new(&config, loops, 1, e);
+	return r->admin_https || err_prefix(e, "[admin]");
+}
+
 static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 {
 	const struct registrar_config *c = &r->setup->config;
@@ -226,6 +260,7 @@ static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 		.limits = http_limits_default,
 		.log = &r->log,
 		.guard = admin_guard,
+		.problems = true,
 		.unix_mode = SOCKET_MODE,
 	};
 
@@ -250,8 +285,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		return false;
 	atomic_store(&r->pending_claims, pending);
 	if (!make_workers(r, loops, loop_count, e) || !events_start(r, e) ||
-		!serve_admin(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
-		!coap_start(r, loops, loop_count, e) ||
+		!serve_admin(r, loops, e) || !serve_admin_https(r, loops, e) ||
+		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
 		!revoked_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
 		return false;
@@ -259,7 +294,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	loop_timer_arm(&r->sweep, SWEEP_MS);
 	log_event(&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen,
 		"coaps", r->setup->config.coaps_listen, "jpy", r->setup->config.jpy_listen,
-		"metrics", r->setup->config.metrics_listen, NULL);
+		"metrics", r->setup->config.metrics_listen, "admin", r->setup->config.admin_listen,
+		NULL);
 	warn_of_no_manufacturer(r, r->setup);
 	return true;
 }
@@ -373,12 +409,15 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	r->drained = drained;
 	r->drained_arg = arg;
 	log_event(&r->log, LOG_LEVEL_INFO, "draining", NULL, NULL);
-	atomic_fetch_add(&r->running, 1 + (r->admin != NULL) + (r->coap != NULL));
+	atomic_fetch_add(
+		&r->running, 1 + (r->admin != NULL) + (r->admin_https != NULL) + (r->coap != NULL));
 	atomic_store(&r->draining, true);
 	backup_cancel(r);
 	events_drain(r);
 	if (r->admin)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
+	if (r->admin_https)
+		http_server_drain(r->admin_https, DRAIN_MS, on_server_drained, r);
 	if (r->coap)
 		coap_drain(r, on_server_drained);
 	http_server_drain(r->server, DRAIN_MS, on_server_drained, r);
@@ -397,6 +436,7 @@ void registrar_close(struct registrar *r)
 		loop_timer_clear(&r->sweep);
 	http_server_free(r->server);
 	http_server_free(r->admin);
+	http_server_free(r->admin_https);
 	coap_stop(r);
 	meters_stop(r);
 	outstanding_free(r->outstanding);

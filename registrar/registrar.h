@@ -52,8 +52,9 @@ struct registrar {
 
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
-	struct http_server *server, *admin;
-	struct coap_server *coap; /* NULL: no constrained devices are served */
+	struct http_server *server;
+	struct http_server *admin, *admin_https; /* by Unix socket and by TCP; or NULL */
+	struct coap_server *coap;		 /* NULL: no constrained devices are served */
 	struct coap_responder *responders[DISCOVERY_MAX];
 	size_t responder_count;
 	struct loop_timer sweep, seal;

@@ -151,7 +151,8 @@ static bool load(struct registrar_setup *s, const char *config_path, int64_t now
 	       (s->ca = ca_open(&s->config, now, e)) != NULL &&
 	       domain_init(&s->face->domain, &s->face->identity, ca_certs(s->ca), e) &&
 	       load_manufacturers(s, e) && check_group(s->config.admin_group, e) &&
-	       make_tls(s, e) && make_dtls(s, e);
+	       make_tls(s, e) && make_dtls(s, e) &&
+	       admin_setup_load(&s->admin, &s->config, &s->face->identity, now, e);
 }
 
 struct registrar_setup *registrar_setup_load(const char *config_path, int64_t now, struct err *e)
@@ -181,6 +182,7 @@ void registrar_setup_free(struct registrar_setup *s)
 		return;
 	tls_server_free(s->tls);
 	tls_server_free(s->dtls);
+	admin_setup_clear(&s->admin);
 	for (size_t i = 0; i < s->manufacturer_count; i++)
 		manufacturer_clear(&s->manufacturers[i]);
 	ca_free(s->ca);

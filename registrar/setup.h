@@ -13,6 +13,7 @@
 
 #include "common/net/call.h"
 #include "common/net/tls.h"
+#include "registrar/admin_setup.h"
 #include "registrar/ca.h"
 #include "registrar/config.h"
 #include "registrar/domain.h"
@@ -31,6 +32,7 @@ struct registrar_setup {
 	struct registrar_face *face;
 	struct tls_server *tls;	 /* with the face attached */
 	struct tls_server *dtls; /* the same for CoAPS; NULL without it */
+	struct admin_setup admin;
 	struct ca *ca;
 	struct manufacturer manufacturers[MANUFACTURERS_MAX];
 	size_t manufacturer_count;

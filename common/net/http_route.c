@@ -102,6 +102,9 @@ void http_route_find(
 			out->route = r;
 		}
 	}
+	if (!out->route && !out->allow[0] && config->otherwise &&
+		method_match(config->otherwise, c->method))
+		out->route = config->otherwise;
 	if (!is_known(c->method))
 		refuse(out, 501, "This method is not known here.");
 	else if (!out->route && out->allow[0])

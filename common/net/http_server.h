@@ -65,7 +65,8 @@ struct http_server_config {
 			     is ERR_BUG, and so is one that has both */
 	const struct http_route *routes;
 	size_t route_count;
-	void *app; /* given to every handler */
+	const struct http_route *otherwise; /* for GET of a path that no route has; NULL: 404 */
+	void *app;			    /* given to every handler */
 	struct http_limits limits;
 	struct cert_cache *cache; /* for peer certificates; may be NULL */
 	const struct log *log;

@@ -138,6 +138,15 @@ struct tls_server *tls_server_new(
 	return tls_server_of(ctx, e);
 }
 
+bool tls_server_name_clients(struct tls_server *t, const struct cert_list *cas, struct err *e)
+{
+	for (size_t i = 0; i < cas->count; i++)
+		if (!cert_x509(cas->items[i]) ||
+			SSL_CTX_add_client_CA(t->ctx, cert_x509(cas->items[i])) != 1)
+			return ossl_fail(e, ERR_NO_MEMORY, "TLS: names of client CAs");
+	return true;
+}
+
 struct tls_server *tls_server_ref(struct tls_server *t)
 {
 	atomic_fetch_add(&t->refs, 1);

@@ -18,6 +18,10 @@ struct tls_server; /* immutable once made; reference-counted so that a reload ca
 
 struct tls_server *tls_server_new(
 	const struct identity *id, bool request_client_cert, struct err *e) MUST_CHECK;
+/* Tell clients whose certificates are welcome, so that browsers offer fitting ones only. Before it
+ * is used. */
+bool tls_server_name_clients(
+	struct tls_server *t, const struct cert_list *cas, struct err *e) MUST_CHECK;
 struct tls_server *tls_server_ref(struct tls_server *t);
 void tls_server_free(struct tls_server *t);
 SSL_CTX *tls_server_ctx(struct tls_server *t);
