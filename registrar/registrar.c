@@ -22,6 +22,7 @@
 #include "registrar/enroll.h"
 #include "registrar/est.h"
 #include "registrar/masa_watch.h"
+#include "registrar/idempotency.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
 #include "registrar/records_rules.h"
@@ -87,7 +88,8 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	r->outstanding = r->cert_cache ? outstanding_new(OUTSTANDING_MAX, e) : NULL;
 	r->masa_watch = r->outstanding ? masa_watch_new(e) : NULL;
 	r->metrics = r->masa_watch ? meters_new(e) : NULL;
-	return r->metrics &&
+	r->idempotency = r->metrics ? idempotency_new(e) : NULL;
+	return r->idempotency &&
 	       buf_append(&r->started_list, r->setup->list.data, r->setup->list.len, e);
 }
 
@@ -240,6 +242,7 @@ static bool serve_admin_https(struct registrar *r, struct loop **loops, struct e
 		.cache = r->cert_cache,
 		.log = &r->log,
 		.guard = admin_guard,
+		.intercept = idempotency_intercept,
 		.problems = true,
 	};
 
@@ -260,6 +263,7 @@ static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 		.limits = http_limits_default,
 		.log = &r->log,
 		.guard = admin_guard,
+		.intercept = idempotency_intercept,
 		.problems = true,
 		.unix_mode = SOCKET_MODE,
 	};
@@ -437,6 +441,7 @@ void registrar_close(struct registrar *r)
 	http_server_free(r->server);
 	http_server_free(r->admin);
 	http_server_free(r->admin_https);
+	idempotency_free(r->idempotency);
 	coap_stop(r);
 	meters_stop(r);
 	outstanding_free(r->outstanding);

@@ -25,6 +25,7 @@
 struct revoked;
 struct masa_watch;
 struct backup;
+struct idempotency;
 struct events;
 
 struct worker {
@@ -53,6 +54,7 @@ struct registrar {
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
 	struct http_server *server;
+	struct idempotency *idempotency;
 	struct http_server *admin, *admin_https; /* by Unix socket and by TCP; or NULL */
 	struct coap_server *coap;		 /* NULL: no constrained devices are served */
 	struct coap_responder *responders[DISCOVERY_MAX];

@@ -77,7 +77,24 @@ static void on_deadline(void *arg)
 
 	log_event(c->log, LOG_LEVEL_WARNING, "request-timeout", c->exchange, "method", c->method,
 		"path", c->path, NULL);
+	c->timed_out = true;
 	call_refuse(c, 503, "The service did not answer in time; try again later.");
+}
+
+static void tell_answer(struct call *c, int status)
+{
+	call_answer_fn *fn = c->on_answer;
+
+	c->on_answer = NULL;
+	if (fn)
+		fn(c->on_answer_arg, status, http_fields_get(&c->reply.headers, "Content-Type"),
+			buf_bytes(&c->reply.body));
+}
+
+void call_on_answer(struct call *c, call_answer_fn *fn, void *arg)
+{
+	c->on_answer = fn;
+	c->on_answer_arg = arg;
 }
 
 struct call *call_new(const struct call_setup *setup, struct err *e)
@@ -112,6 +129,7 @@ void call_free(struct call *c)
 	if (!c)
 		return;
 	unlink_call(c);
+	tell_answer(c, 0);
 	loop_timer_clear(&c->deadline);
 	peer_ref_drop(c->peer);
 	free(c->path);
@@ -269,6 +287,7 @@ static void set_reply(struct call *c, int status, const char *content_type, stru
 
 	c->reply.status = status;
 	buf_clear(&c->reply.body);
+	buf_init(&c->reply.body, REPLY_BODY_MAX); /* who carried a first one may have taken it */
 	if (content_type)
 		call_set_header(c, "Content-Type", content_type);
 	if (buf_append(&c->reply.body, body.data, body.len, &e))
@@ -308,16 +327,22 @@ static void send_reply(struct call *c)
 		carrier->answered(c->carrier_arg, c);
 }
 
+/* The handler's answer is set: it goes out, unless the peer was told that it takes too long. */
+static void conclude(struct call *c)
+{
+	tell_answer(c, c->reply.status);
+	if (!c->timed_out)
+		send_reply(c);
+	call_free(c);
+}
+
 void call_reply(struct call *c, int status, const char *content_type, struct bytes body)
 {
-	if (c->reply.status == 0) {
-		if (status >= 400 && body.len == 0)
-			set_error(c, status, NULL, status_reason(status));
-		else
-			set_reply(c, status, content_type, body);
-		send_reply(c);
-	}
-	call_free(c);
+	if (status >= 400 && body.len == 0)
+		set_error(c, status, NULL, status_reason(status));
+	else
+		set_reply(c, status, content_type, body);
+	conclude(c);
 }
 
 void call_refuse_as(struct call *c, int status, const char *code, const char *sentence)
@@ -344,11 +369,8 @@ void call_reply_err(struct call *c, const struct log *l, const char *event, cons
 		call_set_header(c, "Retry-After", RETRY_AFTER_S);
 	if (e->kind == ERR_PROXIMITY)
 		call_close_after(c);
-	if (c->reply.status == 0) {
-		set_error(c, status, err_code_of(e), err_sentence(e));
-		send_reply(c);
-	}
-	call_free(c);
+	set_error(c, status, err_code_of(e), err_sentence(e));
+	conclude(c);
 }
 
 void call_reply_pending(struct call *c, int64_t retry_after_s, const char *sentence)

@@ -47,6 +47,10 @@ bool call_is_head(const struct call *c);
  */
 void call_attach(struct call *c, void *what, void (*drop)(void *what));
 void *call_attached(const struct call *c);
+/* Be told the handler's answer, also when it comes too late for the peer: fn(arg) is called once,
+ * as the call ends; with status 0 when nobody answered. */
+typedef void call_answer_fn(void *arg, int status, const char *content_type, struct bytes body);
+void call_on_answer(struct call *c, call_answer_fn *fn, void *arg);
 
 /* Answering, on the thread of call_loop() only: who has the answer on another thread hands it over
  * with loop_post(). All take effect with call_reply*(), which ends the call: it and what was

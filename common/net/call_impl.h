@@ -69,6 +69,9 @@ struct call {
 	bool problems;
 	void *attached;
 	void (*drop)(void *what);
+	call_answer_fn *on_answer;
+	void *on_answer_arg;
+	bool timed_out; /* the peer has its answer, the handler has still to give one */
 	struct call_reply_parts reply;
 };
 

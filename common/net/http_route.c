@@ -124,7 +124,8 @@ void http_route_dispatch(
 {
 	if (v->route) {
 		call_start_clock(c);
-		v->route->handler(c, config->app);
+		if (!config->intercept || config->intercept(c, config->app))
+			v->route->handler(c, config->app);
 		return;
 	}
 	if (v->no.status == 405)

@@ -40,6 +40,9 @@ struct http_refusal http_refusal_of(const struct err *e);
 typedef bool http_guard(
 	struct call *c, const struct http_route *route, void *app, struct http_refusal *no);
 
+/* Asked when all of a request is there, before its handler. False: it has answered. */
+typedef bool http_intercept(struct call *c, void *app);
+
 /* A field left 0 is the default. */
 struct http_limits {
 	size_t header_block_max; /* 8 KiB */
@@ -70,7 +73,8 @@ struct http_server_config {
 	struct http_limits limits;
 	struct cert_cache *cache; /* for peer certificates; may be NULL */
 	const struct log *log;
-	http_guard *guard;  /* NULL: every route is open to everybody */
+	http_guard *guard;	   /* NULL: every route is open to everybody */
+	http_intercept *intercept; /* or NULL */
 	bool problems;	    /* errors are application/problem+json (RFC 9457), not text/plain */
 	unsigned unix_mode; /* permission of the Unix socket, e.g. 0660 */
 };

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,13 +224,72 @@ static void stop(void *loop)
 	loop_stop(loop);
 }
 
+struct told {
+	int times, status;
+	char body[200];
+};
+
+static void on_told(void *arg, int status, const char *content_type, struct bytes body)
+{
+	struct told *told = arg;
+
+	told->times++;
+	told->status = status;
+	snprintf(told->body, sizeof(told->body), "%.*s", (int)body.len, (const char *)body.data);
+}
+
+static void on_answer__handlers_end__is_told_once(void **state)
+{
+	struct carried *t = *state;
+	struct told told = {0};
+	struct err e = ERR_INIT;
+	struct call *c = begun(t, NULL, NULL);
+
+	call_on_answer(c, on_told, &told);
+	err_set(&e, ERR_CONFLICT, "x");
+	err_tell(&e, "No.");
+	call_reply_err(c, &t->log, "test", &e);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.status, 409);
+	assert_string_equal(told.body, "No.");
+	c = begun(t, NULL, NULL);
+	call_on_answer(c, on_told, &told);
+	call_free(c);
+	assert_int_equal(told.times, 2);
+	assert_int_equal(told.status, 0);
+}
+
+static void reply_err__where_problems_are_wanted__has_code_and_exchange(void **state)
+{
+	struct carried *t = *state;
+	struct err e = ERR_INIT;
+	struct call *c = begun(t, "X-Request-Id", "abc-DEF-123");
+
+	c->problems = true;
+	err_set(&e, ERR_CONFLICT, "for the log");
+	err_tell(&e, "It is \"gone\".");
+	err_code(&e, "count-changed");
+	call_reply_err(c, &t->log, "test", &e);
+	assert_string_equal(t->content_type, "application/problem+json");
+	assert_string_equal(t->body,
+		"{\"type\":\"about:blank\",\"title\":\"Conflict\",\"status\":409,"
+		"\"detail\":\"It is \\\"gone\\\".\",\"code\":\"count-changed\","
+		"\"exchange\":\"abc-DEF-123\"}");
+	c = begun(t, NULL, NULL);
+	c->problems = true;
+	call_reply(c, 404, NULL, bytes_of(NULL, 0));
+	assert_non_null(strstr(t->body, "\"code\":\"not-found\""));
+}
+
 static void deadline__passes__answers_503_once_and_drops_the_late_answer(void **state)
 {
 	struct carried *t = *state;
 	struct err e = ERR_INIT;
 	struct loop_timer end;
 	struct call *c = begun(t, NULL, NULL);
+	struct told told = {0};
 
+	call_on_answer(c, on_told, &told);
 	call_start_clock(c);
 	assert_true(loop_timer_init(&end, t->loop, stop, t->loop, &e));
 	loop_timer_arm(&end, 50);
@@ -237,9 +297,13 @@ static void deadline__passes__answers_503_once_and_drops_the_late_answer(void **
 	loop_timer_clear(&end);
 	assert_int_equal(t->answers, 1);
 	assert_int_equal(t->status, 503);
-	call_reply(c, 200, NULL, bytes_of(NULL, 0));
+	assert_int_equal(told.times, 0);
+	call_reply(c, 200, "text/plain", bytes_of_str("late"));
 	assert_int_equal(t->answers, 1);
 	assert_null(t->list.first);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.status, 200);
+	assert_string_equal(told.body, "late");
 }
 
 static void detached__answer__reaches_nobody(void **state)
@@ -278,6 +342,8 @@ int main(void)
 		test(reply_header__with_a_line_break__is_dropped),
 		test(reply_err__every_kind__is_plain_text_with_a_reason),
 		test(reply_err__sentence_chosen__is_what_the_peer_reads),
+		test(on_answer__handlers_end__is_told_once),
+		test(reply_err__where_problems_are_wanted__has_code_and_exchange),
 		test(deadline__passes__answers_503_once_and_drops_the_late_answer),
 		test(detached__answer__reaches_nobody),
 		cmocka_unit_test(date__is_imf_fixdate),
