@@ -131,6 +131,7 @@ _registrarctl() {
 	esac
 	case "${plain[*]}" in
 	"") words="setup manufacturers claims rules devices audit events backup doctor status" ;;
+	status) words="--quiet" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	manufacturers) words="add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define DOCTOR_PATH "/api/v1/doctor"
+#define DOCTOR_PATH  "/api/v1/doctor"
+#define PATH_LEN_MAX 2048
 
 static const struct ctl_column columns[] = {
 	{"CHECK", "check"},
@@ -31,11 +32,17 @@ static bool has_failed(const json_t *items)
 
 enum ctl_exit doctor(struct ctl *c, int argc, char **argv)
 {
+	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
 	JSON_AUTO json_t *reply = NULL;
+	struct err e = ERR_INIT;
 	const json_t *items;
-	enum ctl_exit code =
-		ctl_request(c, NULL, "GET", DOCTOR_PATH, NULL, (struct bytes){0}, &reply);
+	enum ctl_exit code;
 
+	if (!buf_append_str(&path, DOCTOR_PATH, &e) ||
+		(argc > 0 && !ctl_path_add(&path, argv[0], &e)))
+		return ctl_fail(c, "%s", e.text);
+	code = ctl_request(c, argc > 0 ? argv[0] : NULL, "GET", buf_str(&path), NULL,
+		(struct bytes){0}, &reply);
 	if (code != CTL_DONE)
 		return code;
 	items = json_object_get(reply, "items");

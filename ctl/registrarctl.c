@@ -14,6 +14,7 @@
 #include "ctl/manufacturers.h"
 #include "ctl/rules.h"
 #include "ctl/setup_registrar.h"
+#include "ctl/status.h"
 
 #define PATH_LEN_MAX 2048
 
@@ -170,11 +171,6 @@ static enum ctl_exit devices_revoke(struct ctl *c, int argc, char **argv)
 	return ctl_tally_exit(&tally);
 }
 
-static enum ctl_exit status_show(struct ctl *c, int argc, char **argv)
-{
-	return show(c, NULL, "/api/v1/status");
-}
-
 static const struct ctl_option list_options[] = {
 	{"state", "pending|approved|preapproved|expired|rejected"}, {NULL, NULL}};
 static const struct ctl_option approve_options[] = {
@@ -227,8 +223,11 @@ static const struct ctl_command commands[] = {
 		0, 0, events_tail_options, events_tail},
 	{"backup", "", "FILE", "Copy the store into a new file while the registrar runs.", 1, 1,
 		NULL, backup},
-	{"doctor", "", "", "What may be wrong, and what to do next.", 0, 0, NULL, doctor},
-	{"status", "", "", "The registrar itself.", 0, 0, NULL, status_show},
+	{"doctor", "", "[SERIAL]",
+		"What may be wrong, here or with one device, and what to do next.", 0, 1, NULL,
+		doctor},
+	{"status", "", "", "How the registrar and its site are, at one glance.", 0, 0,
+		status_options, status},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };
 

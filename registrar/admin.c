@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/wire/datetime.h"
-#include "common/wire/hex.h"
 #include "common/wire/json.h"
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
@@ -20,11 +19,12 @@
 #include "registrar/admin_reload.h"
 #include "registrar/admin_revoke.h"
 #include "registrar/admin_rules.h"
+#include "registrar/admin_status.h"
 #include "registrar/backup.h"
 #include "registrar/doctor.h"
+#include "registrar/explain.h"
 #include "registrar/meters.h"
 #include "registrar/records.h"
-#include "registrar/revoked.h"
 
 #define ADMIN_HISTORY_MAX 200 /* lines of a device's journal that are shown */
 #define ADMIN_CERTS_MAX	  50
@@ -338,33 +338,8 @@ static void claims_decide(struct call *c, void *app)
 		decide(c, app, CLAIM_APPROVED, "approve");
 }
 
-/* ---- Status ---- */
-
-static void status_show(struct call *c, void *app)
-{
-	struct registrar *r = app;
-	struct registrar_setup *s = registrar_setup_take(r);
-	const struct cert *own = s->face->identity.cert;
-	char id[2 * SHA256_LEN + 1];
-	JSON_AUTO json_t *answer = NULL;
-
-	hex_encode(bytes_of(cert_sha256(own), SHA256_LEN), id);
-	answer = json_pack("{ss so sI sI sI sI ss ss so so so}", "version", BRSKI_VERSION,
-		"started", admin_moment(r->started_at), "claims_pending",
-		(json_int_t)atomic_load(&r->pending_claims), "vouchers_under_way",
-		(json_int_t)outstanding_count(r->outstanding), "connections",
-		(json_int_t)http_server_connections(r->server), "manufacturers",
-		(json_int_t)s->manufacturer_count, "certificate", cert_subject(own),
-		"certificate_sha256", id, "certificate_not_after",
-		admin_moment(cert_not_after(own)), "ca_not_after",
-		admin_moment(ca_not_after(s->ca)), "crl_next_update",
-		admin_moment(revoked_next_update(r)));
-	registrar_setup_free(s);
-	admin_reply(c, r, answer);
-}
-
 const struct http_route admin_routes[] = {
-	{"GET", "/api/v1/status", status_show, 0, NULL, MAY_VIEW},
+	{"GET", STATUS_PATH, status_show, 0, NULL, MAY_VIEW},
 	{"GET", "/api/v1/claims", claims_list, 0, NULL, MAY_VIEW},
 	{"POST", CLAIMS_PATH "import", claims_import, IMPORT_BODY_MAX, NULL, MAY_ANNOUNCE},
 	{"POST", CLAIMS_PATH "*", claims_decide, ADMIN_BODY_MAX, NULL, MAY_DECIDE},
@@ -381,6 +356,7 @@ const struct http_route admin_routes[] = {
 	{"GET", AUDIT_PATH "/anchors", audit_anchors, 0, NULL, MAY_AUDIT},
 	{"GET", EVENTS_PATH, events_list, 0, NULL, MAY_VIEW},
 	{"GET", DOCTOR_PATH, doctor_examine, 0, NULL, MAY_VIEW},
+	{"GET", EXPLAIN_PATH "*", explain_device, 0, NULL, MAY_VIEW},
 	{"GET", BACKUPS_PATH, backup_show, 0, NULL, MAY_ADMIN},
 	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 	{"POST", RELOAD_PATH, reload_config, ADMIN_BODY_MAX, NULL, MAY_ADMIN},

@@ -90,6 +90,18 @@ enum masa_change masa_watch_note(struct masa_watch *w, const char *manufacturer,
 	return what;
 }
 
+enum masa_state masa_watch_state(struct masa_watch *w, const char *manufacturer)
+{
+	enum masa_state state = MASA_NOT_ASKED;
+
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->count; i++)
+		if (strcmp(w->places[i].name, manufacturer) == 0)
+			state = w->places[i].gone ? MASA_GONE : MASA_UP;
+	pthread_mutex_unlock(&w->lock);
+	return state;
+}
+
 size_t masa_watch_gone(struct masa_watch *w)
 {
 	size_t gone = 0;

@@ -18,6 +18,9 @@ enum masa_change { MASA_AS_BEFORE, MASA_UNREACHABLE, MASA_RECOVERED };
  * be trusted came back. *for_ms: MASA_RECOVERED: how long it was gone. */
 enum masa_change masa_watch_note(struct masa_watch *w, const char *manufacturer, bool answered,
 	int64_t now_ms, int64_t *for_ms);
+/* What is known of one; not asked: nothing yet. */
+enum masa_state { MASA_NOT_ASKED, MASA_UP, MASA_GONE };
+enum masa_state masa_watch_state(struct masa_watch *w, const char *manufacturer);
 /* How many manufacturers' are gone now. */
 size_t masa_watch_gone(struct masa_watch *w);
 

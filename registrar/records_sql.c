@@ -359,6 +359,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"CASE d.claim WHEN 4 THEN 'preapproved' ELSE 'approved' END, d.claim_reason "
 		"FROM json_each($4) AS j CROSS JOIN device AS d "
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
+	[COUNT_ENDING] = "SELECT count(*) FROM (SELECT 1 FROM device WHERE not_after >= $1 "
+			 "AND not_after < $2 AND standing = 1 LIMIT $3)",
 	[LIST_RULES] = "SELECT id, action, manufacturer, serials, network, not_before, not_after, "
 		       "remaining, reason FROM rule ORDER BY place",
 	[ADD_RULE] = "INSERT INTO rule (id, place, action, manufacturer, serials, network, "
