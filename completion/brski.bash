@@ -116,7 +116,7 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url"
+	_brski_begin "-s --socket -o --output --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
@@ -127,11 +127,13 @@ _registrarctl() {
 	--reason | --last | --after | --expect | --type) return ;;
 	--anchors | --masa-anchors | --existing-ca | --existing-key) _brski_paths -f "$cur" && return ;;
 	--directory) _brski_paths -d "$cur" && return ;;
-	--name | --host | --masa-url) return ;;
+	--name | --host | --masa-url | --note) return ;;
+	--approvers) _brski_words "1 2" "$cur" && return ;;
+	--unknown) _brski_words "hold reject" "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="setup manufacturers claims rules devices audit events backup doctor status" ;;
 	status) words="--quiet" ;;
+	"") words="setup manufacturers claims rules devices sites audit events backup doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	manufacturers) words="add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
@@ -145,6 +147,8 @@ _registrarctl() {
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	claims) words="list approve reject import" ;;
 	devices) words="list show revoke" ;;
+	sites) words="list add set remove" ;;
+	"sites add"* | "sites set"*) words="--name --note --approvers --unknown" ;;
 	audit) words="list export verify" ;;
 	events) words="tail" ;;
 	"events tail"*) words="--type --after --once" ;;

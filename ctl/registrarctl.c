@@ -13,6 +13,7 @@
 #include "ctl/events.h"
 #include "ctl/manufacturers.h"
 #include "ctl/rules.h"
+#include "ctl/sites.h"
 #include "ctl/setup_registrar.h"
 #include "ctl/status.h"
 
@@ -212,6 +213,13 @@ static const struct ctl_command commands[] = {
 	{"devices", "revoke", "SERIAL…",
 		"Revoke all certificates of devices; only a new approval lets them back.", 1, -1,
 		revoke_options, devices_revoke},
+	{"sites", "list", "", "The tree of sites, with the devices in each.", 0, 0, NULL,
+		sites_list},
+	{"sites", "add", "PATH", "Add a site, as /eu/berlin-3/dock, and those it is in.", 1, 1,
+		sites_change_options, sites_add},
+	{"sites", "set", "PATH", "Change a site; what is not said stays.", 1, 1,
+		sites_change_options, sites_set},
+	{"sites", "remove", "PATH…", "Remove sites that are empty.", 1, -1, NULL, sites_remove},
 	{"audit", "list", "", "What administrators and devices did, the newest last.", 0, 0,
 		audit_list_options, audit_list},
 	{"audit", "export", "", "All of it, a JSON object a line: signed heads, then entries.", 0,

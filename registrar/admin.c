@@ -20,6 +20,7 @@
 #include "registrar/admin_revoke.h"
 #include "registrar/admin_rules.h"
 #include "registrar/admin_status.h"
+#include "registrar/admin_sites.h"
 #include "registrar/backup.h"
 #include "registrar/doctor.h"
 #include "registrar/explain.h"
@@ -347,6 +348,10 @@ const struct http_route admin_routes[] = {
 	{"POST", RULES_PATH, rules_add, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 	{"GET", RULES_PATH "/test", rules_test, 0, NULL, MAY_VIEW},
 	{"POST", RULES_PATH "/*", rules_change, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"GET", SITES_PATH, sites_list, 0, NULL, MAY_VIEW},
+	{"POST", SITES_PATH "/add", sites_add, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"POST", SITES_PATH "/set", sites_set, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"POST", SITES_PATH "/remove", sites_remove, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 	{"GET", "/api/v1/devices", devices_list, 0, NULL, MAY_VIEW},
 	{"GET", DEVICES_PATH "*", devices_show, 0, NULL, MAY_VIEW},
 	{"POST", DEVICES_PATH "*", devices_revoke, ADMIN_BODY_MAX, NULL, MAY_OPERATE},

@@ -158,6 +158,7 @@ static const char *const migrations[] = {
 	"INSERT INTO tally VALUES ('claim', 1, 0), ('claim', 2, 0), ('claim', 3, 0), "
 	" ('claim', 4, 0), ('claim', 5, 0), ('device', 1, 0), ('device', 2, 0), ('device', 3, 0), "
 	" ('device', 4, 0), ('device', 5, 0), ('device', 6, 0), ('device', 7, 0);"
+	"INSERT INTO tally SELECT 'site', '/', count(*) FROM device;"
 	"UPDATE tally SET count = (SELECT count(*) FROM device WHERE claim = value) "
 	" WHERE kind = 'claim';"
 	"UPDATE tally SET count = (SELECT count(*) FROM device WHERE standing = value) "
@@ -183,8 +184,8 @@ static const char *const migrations[] = {
 	" INSERT INTO tally VALUES ('site', NEW.path, 0); END;"
 	"CREATE TRIGGER site_gone AFTER DELETE ON site BEGIN"
 	" DELETE FROM tally WHERE kind = 'site' AND value = OLD.path; END;"
-	"CREATE TRIGGER tally_placed AFTER INSERT ON device WHEN NEW.site <> '/' BEGIN"
-	" INSERT INTO site (path) VALUES (NEW.site) ON CONFLICT DO NOTHING;"
+	"CREATE TRIGGER tally_placed AFTER INSERT ON device BEGIN"
+	" INSERT INTO site (path) SELECT NEW.site WHERE NEW.site <> '/' ON CONFLICT DO NOTHING;"
 	" UPDATE tally SET count = count + 1 WHERE kind = 'site' AND value = NEW.site; END;"
 	"CREATE TRIGGER tally_moved AFTER UPDATE OF site ON device WHEN NEW.site <> OLD.site BEGIN"
 	" INSERT INTO site (path) VALUES (NEW.site) ON CONFLICT DO NOTHING;"
@@ -199,6 +200,17 @@ static const char *const migrations[] = {
 	"vouched_at, enrolled_at, claim_until, site, labels, model, address, revision, "           \
 	"quarantined_at, quarantine_reason, retired_at, not_after, rejoined_at, replaces, "        \
 	"replaced_by, marks, approvals, standing"
+
+/* Below a site are paths from its own with a '/' behind it on, before '0', which comes next. */
+#define SITE_COLUMNS                                                                               \
+	"path, name, note, approvers, unknown, revision, "                                         \
+	"(SELECT count FROM tally WHERE kind = 'site' AND value = path), "                         \
+	"(SELECT coalesce(sum(count), 0) FROM tally WHERE kind = 'site' AND value > "              \
+	"CASE path WHEN '/' THEN '/' ELSE path || '/' END AND value < "                            \
+	"CASE path WHEN '/' THEN '0' ELSE path || '0' END), "                                      \
+	"EXISTS (SELECT 1 FROM site AS s WHERE s.path > "                                          \
+	"CASE site.path WHEN '/' THEN '/' ELSE site.path || '/' END AND s.path < "                 \
+	"CASE site.path WHEN '/' THEN '0' ELSE site.path || '0' END)"
 
 /* Approvals nobody used, so many at a time that others get at the store in between. */
 #define RUN_OUT                                                                                    \
@@ -361,6 +373,19 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[COUNT_ENDING] = "SELECT count(*) FROM (SELECT 1 FROM device WHERE not_after >= $1 "
 			 "AND not_after < $2 AND standing = 1 LIMIT $3)",
+	[LIST_SITES] = "SELECT " SITE_COLUMNS " FROM site WHERE path > $1 ORDER BY path LIMIT $2",
+	[READ_SITE] = "SELECT " SITE_COLUMNS " FROM site WHERE path = $1",
+	/* $1: the path and those of all sites it is in, a JSON array */
+	[READ_SITE_POLICY] = "SELECT max(approvers), max(unknown) FROM site "
+			     "WHERE path IN (SELECT value FROM json_each($1))",
+	[ADD_SITE] = "INSERT INTO site (path, name, note, approvers, unknown) "
+		     "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (path) DO NOTHING",
+	[SET_SITE] = "UPDATE site SET name = $1, note = $2, approvers = $3, unknown = $4, "
+		     "revision = revision + 1 WHERE path = $5 AND revision = $6",
+	[REMOVE_SITE] = "DELETE FROM site WHERE path = $1 AND path <> '/' AND revision = $2 "
+			"AND NOT EXISTS (SELECT 1 FROM tally WHERE kind = 'site' "
+			"AND value = path AND count > 0) AND NOT EXISTS "
+			"(SELECT 1 FROM site AS s WHERE s.path > $1 || '/' AND s.path < $1 || '0')",
 	[LIST_RULES] = "SELECT id, action, manufacturer, serials, network, not_before, not_after, "
 		       "remaining, reason FROM rule ORDER BY place",
 	[ADD_RULE] = "INSERT INTO rule (id, place, action, manufacturer, serials, network, "
