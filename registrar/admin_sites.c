@@ -10,7 +10,6 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/admin_guard.h"
-#include "registrar/admin_revision.h"
 #include "registrar/admin_scope.h"
 #include "registrar/records_sites.h"
 #include "registrar/site.h"
@@ -106,18 +105,17 @@ static void on_changed(void *arg, const int64_t *changed, const struct err *e)
 	struct err stale = ERR_INIT;
 
 	if (e && e->kind == ERR_CONFLICT) {
-		admin_stale(&stale);
+		err_set(&stale, ERR_STALE, "somebody else was faster");
 		e = &stale;
 	}
 	if (e) {
 		call_reply_err(g->call, &g->r->log, "admin-failed", e);
 	} else {
 		json_object_set_new(g->site, "revision", json_integer(g->revision));
-		admin_set_etag(g->call, g->revision);
 		log_event(&g->r->log, LOG_LEVEL_INFO, "site-changed", call_exchange(g->call),
 			"site", json_string_value(json_object_get(g->site, "path")), "what",
 			g->done, "by", admin_by(g->call), NULL);
-		admin_reply(g->call, g->r, g->site);
+		admin_reply_tagged(g->call, g->r, g->site, g->revision);
 	}
 	change_free(g);
 }
@@ -194,11 +192,9 @@ static bool take_site(void *arg, const struct site_row *row, struct err *e)
 }
 
 /* The site as it is, with the revision that was expected of it. */
-static bool read_site(
-	struct change *g, const char *path, const json_t *body, bool *has_sites, struct err *e)
+static bool read_site(struct change *g, const char *path, bool *has_sites, struct err *e)
 {
 	struct reading read = {NULL, false};
-	int64_t expected;
 
 	if (!records_site(g->r->store, path, take_site, &read, e))
 		return false;
@@ -209,8 +205,7 @@ static bool read_site(
 		return err_tell(e, "There is no such site.");
 	}
 	g->revision = json_integer_value(json_object_get(g->site, "revision"));
-	return admin_expected_revision(g->call, body, &expected, e) &&
-	       admin_check_revision(expected, g->revision, e);
+	return admin_check_revision(g->call, g->revision, e);
 }
 
 /* The journal's words: what the site is from now on. */
@@ -255,7 +250,7 @@ static bool set(struct change *g, const char *path, const json_t *body,
 	struct site_row row;
 	bool ignored;
 
-	if (!read_site(g, path, body, &ignored, e) || !take_wishes(g->site, body, e))
+	if (!read_site(g, path, &ignored, e) || !take_wishes(g->site, body, e))
 		return false;
 	row = row_of(g);
 	describe(&row, what, sizeof(what));
@@ -276,7 +271,7 @@ static bool remove_site(struct change *g, const char *path, const json_t *body,
 {
 	bool has_sites;
 
-	if (!read_site(g, path, body, &has_sites, e))
+	if (!read_site(g, path, &has_sites, e))
 		return false;
 	if (strcmp(path, "/") == 0)
 		return refuse_removal(e, path, "The whole site is not removed.");

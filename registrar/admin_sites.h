@@ -4,7 +4,7 @@
  *   POST /api/v1/sites/add      {"path", "name", "note", "approvers": 1|2, "unknown": hold|reject}
  *   POST /api/v1/sites/set      the same, of one that is there; what is left out stays
  *   POST /api/v1/sites/remove   {"path"}: 409 while something is in it
- * If-Match, or "revision" in the body: 412 when somebody changed it meanwhile. */
+ * If-Match: 412 when somebody changed it meanwhile. */
 #ifndef REGISTRAR_ADMIN_SITES_H
 #define REGISTRAR_ADMIN_SITES_H
 

@@ -103,7 +103,7 @@ def test_two_administrators_at_once__one_wins(here, api):
     assert first[0] == 200 and first[1]["revision"] == 2 and first[2]["ETag"] == '"2"'
     second = api("POST", "/api/v1/sites/set", {"path": "/busy", "name": "B"}, If_Match='"1"')
     assert second[0] == 412
-    third = api("POST", "/api/v1/sites/remove", {"path": "/busy", "revision": 1})
+    third = api("POST", "/api/v1/sites/remove", {"path": "/busy"}, If_Match='"1"')
     assert third[0] == 412
     assert sites(here)["/busy"]["name"] == "A"
     assert api("POST", "/api/v1/sites/remove", {"path": "/busy"}, If_Match='"2"')[0] == 200
