@@ -78,6 +78,46 @@ void admin_reply(struct call *c, const struct registrar *r, const json_t *value)
 		call_reply(c, 200, "application/json", buf_bytes(&text));
 }
 
+/* ---- Revisions ---- */
+
+void admin_reply_tagged(
+	struct call *c, const struct registrar *r, const json_t *value, int64_t revision)
+{
+	char etag[32];
+
+	snprintf(etag, sizeof(etag), "\"%lld\"", (long long)revision);
+	call_set_header(c, "ETag", etag);
+	admin_reply(c, r, value);
+}
+
+bool admin_if_match(const struct call *c, int64_t *revision, struct err *e)
+{
+	const char *given = call_header(c, "If-Match");
+	size_t len = given ? strlen(given) : 0;
+	char number[ID_DIGITS_MAX + 1];
+
+	*revision = ADMIN_ANY_REVISION;
+	if (!given || strcmp(given, "*") == 0)
+		return true;
+	if (len >= 3 && len - 2 <= ID_DIGITS_MAX && given[0] == '"' && given[len - 1] == '"') {
+		snprintf(number, sizeof(number), "%.*s", (int)len - 2, given + 1);
+		if (admin_parse_number(number, revision))
+			return true;
+	}
+	return err_set(e, ERR_STALE, "If-Match names no revision of ours");
+}
+
+bool admin_check_revision(const struct call *c, int64_t now, struct err *e)
+{
+	int64_t wanted;
+
+	if (!admin_if_match(c, &wanted, e))
+		return false;
+	return wanted == ADMIN_ANY_REVISION || wanted == now ||
+	       err_set(e, ERR_STALE, "revision %lld instead of %lld", (long long)now,
+		       (long long)wanted);
+}
+
 /* ---- Lists ---- */
 
 void admin_page_reply(struct call *c, const struct registrar *r, struct admin_page *p)

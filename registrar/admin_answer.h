@@ -20,6 +20,18 @@ bool admin_append(json_t *array, json_t *value, struct err *e) MUST_CHECK;
 /* 200 with the value; NULL is a lack of memory. */
 void admin_reply(struct call *c, const struct registrar *r, const json_t *value);
 
+/* The same for one object, with its revision as ETag. */
+void admin_reply_tagged(
+	struct call *c, const struct registrar *r, const json_t *value, int64_t revision);
+/* Which revision the caller saw last, from If-Match (RFC 9110 §13.1.1); ADMIN_ANY_REVISION where it
+ * does not say. ERR_STALE for tags that are none of ours, or several. */
+#define ADMIN_ANY_REVISION (-1)
+bool admin_if_match(const struct call *c, int64_t *revision, struct err *e) MUST_CHECK;
+/* Is `now` what If-Match says? Else ERR_STALE. Where a change is queued, its transaction asks
+ * again.
+ */
+bool admin_check_revision(const struct call *c, int64_t now, struct err *e) MUST_CHECK;
+
 struct admin_page {
 	json_t *items;
 	int64_t limit, last_id;
