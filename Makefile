@@ -12,6 +12,7 @@ mandir = $(prefix)/share/man
 unitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 docdir = $(prefix)/share/doc/brski
+webdir = $(prefix)/share/brski/web
 completiondir = $(prefix)/share/bash-completion/completions
 PYTHON = /usr/bin/python3
 JOBS := $(shell nproc 2>/dev/null || echo 1)
@@ -316,6 +317,9 @@ install: all
 	install -m 644 docs/examples/*.conf $(DESTDIR)$(docdir)/examples
 	install -d $(DESTDIR)$(docdir)/examples/prometheus
 	install -m 644 docs/examples/prometheus/* $(DESTDIR)$(docdir)/examples/prometheus
+	install -d $(DESTDIR)$(webdir)/pages
+	install -m 644 $(wildcard web/*.*) $(DESTDIR)$(webdir)
+	install -m 644 web/pages/* $(DESTDIR)$(webdir)/pages
 	$(foreach p,$(PROGRAMS),install -m 644 completion/brski.bash $(DESTDIR)$(completiondir)/$(p) &&) true
 
 clean:

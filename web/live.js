@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens now: one long poll on the registrar's events, told to whoever subscribed. It also
+ * notices that nobody answers, and that the registrar is another version than this page. */
+import * as api from './api.js';
+import { version } from './version.js';
+
+const BACKOFF_MAX_MS = 20000;
+const STATUS_EVERY_MS = 30000;
+const listeners = new Set();
+const watchers = new Set();
+let stop = null;
+let checked = 0;
+
+export const state = { link: 'starting', since: Date.now(), newer: null, pending: null };
+
+/* fn(events): something happened; events may be empty when it is not known what. */
+export function subscribe(fn) {
+	listeners.add(fn);
+	return () => listeners.delete(fn);
+}
+
+/* fn(state): the link came or went, a newer version answers, another number waits. */
+export function watch(fn) {
+	watchers.add(fn);
+	fn(state);
+	return () => watchers.delete(fn);
+}
+
+function set(changes) {
+	if (changes.link && changes.link !== state.link) state.since = Date.now();
+	Object.assign(state, changes);
+	for (const fn of watchers) fn(state);
+}
+
+export async function look() {
+	const s = await api.status();
+	checked = Date.now();
+	set({ pending: s.claims_pending, newer: s.version === version ? null : s.version });
+	return s;
+}
+
+const pause = (ms, signal) => new Promise((done) => {
+	const timer = setTimeout(done, ms);
+	signal.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
+});
+
+async function follow(signal) {
+	let after = null;
+	let backoff = 500;
+	while (!signal.aborted) {
+		try {
+			if (after === null) {
+				after = (await api.events('end', signal, 0)).next;
+				await look();
+				if (state.link === 'lost') for (const fn of listeners) fn([]);
+			}
+			set({ link: 'live' });
+			const page = await api.events(after, signal);
+			backoff = 500;
+			after = page.next;
+			if (page.items.length) for (const fn of listeners) fn(page.items);
+			if (page.items.length || Date.now() - checked > STATUS_EVERY_MS) await look();
+		} catch (error) {
+			if (signal.aborted) return;
+			if (error.name !== 'Problem') console.error(error);
+			if (error.status === 0 || error.status >= 500) {
+				set({ link: 'lost' });
+				after = null;
+			}
+			await pause(backoff, signal);
+			backoff = Math.min(backoff * 2, BACKOFF_MAX_MS);
+		}
+	}
+}
+
+export function start() {
+	stop?.abort();
+	stop = new AbortController();
+	follow(stop.signal);
+}
+
+export function end() {
+	stop?.abort();
+	stop = null;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registrar's names in words and colours. A name that is not listed is shown as it is. */
+import { h } from './dom.js';
+
+const TONES = {
+	good: ['approved', 'preapproved', 'active', 'good', 'ok', 'up', 'enabled', 'joins', 'done', 'delivered', 'enrolled', 'issued', 'true', 'released',
+		'renewed', 'imported'],
+	wait: ['pending', 'joining', 'hold', 'held', 'unknown', 'running', 'queued', 'unchanged', 'vouched', 'new'],
+	warn: ['expiring', 'expired', 'warned', 'warn', 'quarantined', 'disabled', 'dead', 'failing', 'looping'],
+	bad: ['rejected', 'reject', 'revoked', 'refused', 'bad', 'fail', 'failed', 'down', 'denied', 'false', 'not listed', 'clone-suspected'],
+};
+const tones = new Map(Object.entries(TONES).flatMap(([tone, names]) => names.map((n) => [n, tone])));
+const SIGNS = { good: '✓', wait: '◔', warn: '!', bad: '✕', plain: '•' };
+
+export const toneOf = (name) => tones.get(name) ?? (name === 'approve' ? 'good' : 'plain');
+
+/* Colour never tells alone: each has a sign and its word. */
+export function chip(name, text) {
+	if (!name) return h('span.dim', '–');
+	const tone = toneOf(name);
+	return h(`span.chip.${tone}`, h('span.sign', { 'aria-hidden': 'true' }, SIGNS[tone]), text ?? name);
+}
+
+const HISTORY = {
+	unknown: ['wait', 'not asked yet'],
+	good: ['good', 'clean'],
+	warned: ['warn', 'earlier owner'],
+	refused: ['bad', 'refused'],
+};
+
+/* What the MASA's audit log says about a device. */
+export function verdict(item) {
+	if (!item.history) return h('span.dim', '–');
+	if (item.history === 'unknown') return h('span.dim', HISTORY.unknown[1]);
+	const [tone, text] = HISTORY[item.history] ?? ['plain', item.history];
+	return h(`span.chip.${tone}`, { title: item.history_reason || null },
+		h('span.sign', { 'aria-hidden': 'true' }, SIGNS[tone]), text);
+}
+
+const MARKS = {
+	'two-places': 'the same device from two places',
+	'second-key': 'a second key for this serial number',
+	'foreign-owner': 'another owner in the MASA\'s log after it joined here',
+	'early-rejoin': 'joins again while its old certificate still renews',
+	looping: 'comes back again and again',
+};
+
+export function marks(list) {
+	if (!Array.isArray(list) || !list.length) return null;
+	return list.map((m) => h('span.chip.bad', { title: MARKS[m] ?? m },
+		h('span.sign', { 'aria-hidden': 'true' }, '⚑'), MARKS[m] ? m.replaceAll('-', ' ') : m));
+}
+
+/* Why a claim waits. */
+export function whyHeld(item) {
+	if (item.claim !== 'pending') return item.reason ?? '';
+	if (item.reason) return item.reason;
+	if (item.history === 'refused' || item.history === 'warned') return item.history_reason ?? 'the MASA\'s audit log';
+	if (item.approvals?.length) return `approved by ${item.approvals.map((a) => a.by ?? a).join(', ')}; a second approver is needed`;
+	return 'no rule decides about it';
+}
+
+export const mono = (text) => (text ? h('span.mono', text) : h('span.dim', '–'));
+
+export function labels(object) {
+	const entries = Object.entries(object ?? {});
+	if (!entries.length) return h('span.dim', '–');
+	return entries.map(([k, v]) => h('span.label', k, v ? `=${v}` : ''));
+}
