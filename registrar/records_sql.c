@@ -229,7 +229,7 @@ static const char *const migrations[] = {
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
 			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
-			"not_after, standing, revision "
+			"not_after, standing, revision, claim_at, site "
 			"FROM device WHERE manufacturer = $1 AND serial = $2",
 	[READ_VOUCHER] = "SELECT voucher FROM device "
 			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
@@ -282,14 +282,17 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "DO UPDATE SET first_seen = excluded.first_seen, "
 		       "subject = excluded.subject WHERE device.first_seen = 0",
 	[HOLD_DEVICE] =
-		"UPDATE device SET revision = revision + (claim <> 1), claim = 1, "
-		"claim_until = NULL, address = $7, model = coalesce($8, model), "
+		"UPDATE device SET revision = revision + (claim <> 1), claim = CASE "
+		"WHEN claim IN (2, 4) AND (claim_until > $4 OR (claim_until IS NULL AND NOT $9)) "
+		"THEN 2 ELSE 1 END, claim_until = CASE WHEN claim IN (2, 4) AND claim_until > $4 "
+		"THEN claim_until END, address = $7, model = coalesce($8, model), "
 		"idevid_sha256 = $1, "
 		"request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
 		"registrar_request = NULL "
 		"WHERE manufacturer = $5 AND serial = $6 "
-		"AND (claim IN (0, 1, 5) OR claim_until <= $4)",
+		"AND (claim IN (0, 1, 5) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 OR "
+		"quarantined_at IS NOT NULL)))",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
 	/* an approval that was used has no end; one that was over was not used */
 	[SETTLE_CLAIM] =
@@ -304,9 +307,10 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
 		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
-		"voucher_status = NULL, enroll_status = NULL "
+		"voucher_status = NULL, enroll_status = NULL, "
+		"rejoined_at = coalesce($15, rejoined_at) "
 		"WHERE manufacturer = $11 AND serial = $12 AND claim <> 3 "
-		"AND (state <> 4 OR claim = 2)",
+		"AND quarantined_at IS NULL AND (state <> 4 OR claim = 2)",
 	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
 			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
 	/* who was revoked stays that: only an approval takes it back */
@@ -323,7 +327,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"AND issued_at >= $11 AND revoked_at IS NULL)",
 	[ENROLL_DEVICE] = "UPDATE device SET revision = revision + (state <> 2), state = 2, "
 			  "enrolled_at = $1, last_seen = $2, not_after = $5 "
-			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3",
+			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3 "
+			  "AND quarantined_at IS NULL",
 	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
 				"WHERE manufacturer = $3 AND serial = $4",
 	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "
