@@ -6,6 +6,18 @@
 
 #include "registrar/records.h"
 
+/* Lines of the journal that reports count: a certificate, and what failed. */
+#define REPORTED(line)                                                                             \
+	line "manufacturer IS NOT NULL AND (" line                                                 \
+	     "step IN ('enroll', 'keygen', 'renew', 'admit', 'endorse', 'vet', 'journal', "        \
+	     "'deliver') OR (" line "step = 'masa' AND " line                                      \
+	     "outcome NOT IN ('unreachable', 'recovered')) OR (" line "step = 'claim' AND " line   \
+	     "outcome NOT IN ('pending', 'preapproved', 'approved', 'rejected', 'expired')) OR "   \
+	     "(" line "step = 'voucher' AND " line "outcome <> 'delivered') OR (" line             \
+	     "step = 'history' AND " line "outcome NOT IN ('good', 'unknown', 'warned')) OR "      \
+	     "(" line "step IN ('voucher-status', 'enroll-status') AND " line                      \
+	     "outcome = 'false'))"
+
 static const char *const migrations[] = {
 	"CREATE TABLE device ("
 	" id INTEGER PRIMARY KEY,"
@@ -191,6 +203,60 @@ static const char *const migrations[] = {
 	" INSERT INTO site (path) VALUES (NEW.site) ON CONFLICT DO NOTHING;"
 	" UPDATE tally SET count = count - 1 WHERE kind = 'site' AND value = OLD.site;"
 	" UPDATE tally SET count = count + 1 WHERE kind = 'site' AND value = NEW.site; END;",
+	/* Reports. What became of devices is summed up by the hour, and when certificates in
+	 * service end by the day: one row of a small table is raised where something of the kind
+	 * happens. */
+	"DROP INDEX certificate_expiry;"
+	"CREATE INDEX certificate_expiry ON certificate (not_after, sha256);"
+	"CREATE INDEX device_waiting ON device (manufacturer, claim) WHERE claim = 1;"
+	"CREATE TABLE hourly ("
+	" hour INTEGER NOT NULL,"
+	" step TEXT NOT NULL,"
+	" outcome TEXT NOT NULL,"
+	" manufacturer TEXT NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY (hour, step, outcome, manufacturer)) WITHOUT ROWID;"
+	"INSERT INTO hourly SELECT at / 3600 * 3600, step, outcome, manufacturer, count(*) "
+	" FROM journal WHERE " REPORTED(
+		"") " GROUP BY 1, 2, 3, 4;"
+		    "CREATE TRIGGER journal_reported AFTER INSERT ON journal WHEN " REPORTED(
+			    "NEW.") " BEGIN"
+				    " INSERT INTO hourly VALUES"
+				    "  (NEW.at / 3600 * 3600, NEW.step, NEW.outcome, "
+				    "NEW.manufacturer, 1)"
+				    "  ON CONFLICT DO UPDATE SET count = count + 1; END;"
+				    "CREATE TRIGGER hourly_ages AFTER INSERT ON hourly BEGIN"
+				    " DELETE FROM hourly WHERE hour < NEW.hour - 2678400; END;"
+				    "CREATE TABLE ending ("
+				    " day INTEGER NOT NULL,"
+				    " manufacturer TEXT NOT NULL,"
+				    " count INTEGER NOT NULL,"
+				    " PRIMARY KEY (day, manufacturer)) WITHOUT ROWID;"
+				    "INSERT INTO ending SELECT not_after / 86400, manufacturer, "
+				    "count(*) "
+				    " FROM device WHERE state = 2 AND not_after IS NOT NULL GROUP "
+				    "BY 1, 2;"
+				    "CREATE TRIGGER ending_in AFTER UPDATE OF state, not_after ON "
+				    "device "
+				    " WHEN NEW.state = 2 AND NEW.not_after IS NOT NULL AND "
+				    " (OLD.state <> 2 OR OLD.not_after / 86400 IS NOT "
+				    "NEW.not_after / 86400) BEGIN"
+				    " INSERT INTO ending VALUES (NEW.not_after / 86400, "
+				    "NEW.manufacturer, 1)"
+				    "  ON CONFLICT DO UPDATE SET count = count + 1; END;"
+				    "CREATE TRIGGER ending_out AFTER UPDATE OF state, not_after ON "
+				    "device "
+				    " WHEN OLD.state = 2 AND OLD.not_after IS NOT NULL AND "
+				    " (NEW.state <> 2 OR OLD.not_after / 86400 IS NOT "
+				    "NEW.not_after / 86400) BEGIN"
+				    " UPDATE ending SET count = count - 1"
+				    "  WHERE day = OLD.not_after / 86400 AND manufacturer = "
+				    "OLD.manufacturer; END;"
+				    "CREATE TRIGGER ending_gone AFTER DELETE ON device WHEN "
+				    "OLD.state = 2 BEGIN"
+				    " UPDATE ending SET count = count - 1"
+				    "  WHERE day = OLD.not_after / 86400 AND manufacturer = "
+				    "OLD.manufacturer; END;",
 	NULL,
 };
 
@@ -274,6 +340,24 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* the plus keeps this to the small index of what is revoked */
 	[LIST_REVOKED] = "SELECT serial_hex, revoked_at, der FROM certificate "
 			 "WHERE revoked_at IS NOT NULL AND +not_after >= $1 ORDER BY revoked_at",
+	/* a blob is behind every number, and the empty one before all others */
+	[LIST_BY_END] = "SELECT c.sha256, c.serial_hex, c.manufacturer, c.serial, c.subject, "
+			"c.issued_at, c.not_after, c.revoked_at, d.id, d.site, "
+			"c.revoked_at IS NULL AND d.state = 2 AND d.not_after = c.not_after "
+			"FROM certificate AS c LEFT JOIN device AS d "
+			"ON d.manufacturer = c.manufacturer AND d.serial = c.serial "
+			"WHERE (c.not_after, c.sha256) > ($1, coalesce($2, x'')) "
+			"AND c.not_after < $3 ORDER BY c.not_after, c.sha256 LIMIT $4",
+	[LIST_VOUCHERS] = "SELECT id, manufacturer, serial, vouched_at, voucher_type, site "
+			  "FROM device WHERE id > $1 ORDER BY id LIMIT $2",
+	[LIST_HOURS] = "SELECT hour, step, outcome, manufacturer, count FROM hourly "
+		       "WHERE hour >= $1 ORDER BY hour",
+	[LIST_ENDS] = "SELECT day, manufacturer, count FROM ending "
+		      "WHERE day >= $1 AND day < $2 AND count > 0 ORDER BY day",
+	[COUNT_DEVICES_OF] = "SELECT count(*) FROM (SELECT 1 FROM device "
+			     "WHERE manufacturer = $1 LIMIT $2)",
+	[COUNT_PENDING_OF] = "SELECT count(*) FROM (SELECT 1 FROM device INDEXED BY device_waiting "
+			     "WHERE manufacturer = $1 AND claim = 1 LIMIT $2)",
 	[READ_CRL] = "SELECT number, der FROM crl WHERE issuer = $1",
 	[ADD_DEVICE] = "INSERT INTO device "
 		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
