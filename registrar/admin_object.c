@@ -35,7 +35,7 @@ static json_t *decision_object(const struct claim_row *row)
 
 static json_t *inventory_object(const struct claim_row *row, const struct standing_rule *rule)
 {
-	bool waits = row->claim == CLAIM_PENDING && row->first_seen < rule->now;
+	bool waits = row->claim == CLAIM_PENDING && row->first_seen <= rule->now;
 
 	return json_pack("{ss so so so so so so so so sI so}", "state",
 		standing_name(standing_of(row->standing, row->not_after, rule)), "quarantined",

@@ -54,7 +54,7 @@ static void copy_digest(uint8_t out[SHA256_LEN], struct bytes blob)
 static bool device_row(void *arg, const struct store_row *r, struct err *e)
 {
 	struct device_record *d = arg;
-	const char *type = store_row_text(r, 7), *site = store_row_text(r, 15);
+	const char *type = store_row_text(r, 7);
 
 	d->found = true;
 	d->id = store_row_int(r, 0);
@@ -72,9 +72,6 @@ static bool device_row(void *arg, const struct store_row *r, struct err *e)
 	d->not_after = store_row_int(r, 11);
 	d->standing = (enum standing)store_row_int(r, 12);
 	d->revision = store_row_int(r, 13);
-	d->decided_at = store_row_int(r, 14);
-	if (site)
-		snprintf(d->site, sizeof(d->site), "%s", site);
 	return true;
 }
 
@@ -277,7 +274,7 @@ bool records_hold(const struct records_writer *w, const struct request_record *r
 	ADD(&t, HOLD_DEVICE, false, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
 		digest_value(r->registrar_sha256), STORE_I(r->at),
 		store_text(r->device.manufacturer), store_text(r->device.serial),
-		store_text(r->address), store_text(r->model), STORE_I(r->spent));
+		store_text(r->address), store_text(r->model));
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
@@ -307,14 +304,6 @@ static void approve_by_rule(
 		store_text(u->reason));
 }
 
-static void note_rejoined(struct transaction *t, const struct journal_entry *j)
-{
-	ADD(t, ADD_JOURNAL, false, STORE_I(j->at), store_text(j->exchange),
-		store_text(j->device.manufacturer), store_text(j->device.serial), store_text(NULL),
-		store_text("device"), store_text("rejoined"),
-		store_text("its certificate had ended"));
-}
-
 bool records_keep_voucher(const struct records_writer *w, const struct request_record *r,
 	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
 	enum history_state history, const struct journal_entry *j, struct err *e)
@@ -331,10 +320,7 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 		store_blob(voucher), store_text(voucher_type),
 		store_blob(registrar_request.len ? registrar_request : (struct bytes){0}),
 		STORE_I(history), store_text(j->reason), store_text(r->device.manufacturer),
-		store_text(r->device.serial), store_text(r->address), store_text(r->model),
-		r->rejoined ? STORE_I(r->at) : (struct store_value){.type = STORE_NULL});
-	if (r->rejoined)
-		note_rejoined(&t, j);
+		store_text(r->device.serial), store_text(r->address), store_text(r->model));
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
@@ -400,28 +386,6 @@ bool records_journal_wait(struct store *s, const struct journal_entry *j, struct
 	return store_write_wait(s, t.ops, t.count, NULL, e);
 }
 
-bool records_decide(const struct records_writer *w, const struct decision_record *d, struct err *e)
-{
-	const struct store_value until =
-		d->until ? STORE_I(d->until) : (struct store_value){.type = STORE_NULL};
-	const char *outcome = claim_state_name(d->to);
-	struct transaction t = {.count = 0};
-
-	if (d->id == 0) {
-		ADD(&t, NOTE_DECISIONS, false, STORE_I(d->at), store_text(d->exchange),
-			store_text(d->by), store_text(outcome), store_text(d->reason));
-		ADD(&t, DECIDE_PENDING, false, STORE_I(d->to), store_text(d->reason),
-			store_text(d->by), STORE_I(d->at), STORE_I(d->at), until);
-	} else {
-		ADD(&t, NOTE_DECISION, false, STORE_I(d->at), store_text(d->exchange),
-			store_text(d->by), store_text(outcome), store_text(d->reason),
-			STORE_I(d->id));
-		ADD(&t, DECIDE_CLAIM, false, STORE_I(d->to), store_text(d->reason),
-			store_text(d->by), STORE_I(d->at), STORE_I(d->at), until, STORE_I(d->id));
-	}
-	return write_transaction(w, &t, e);
-}
-
 bool records_sweep(const struct records_writer *w, const struct sweep_limits *l, struct err *e)
 {
 	struct transaction t = {.count = 0};
@@ -439,12 +403,7 @@ bool records_sweep(const struct records_writer *w, const struct sweep_limits *l,
 
 /* ---- The administrator ---- */
 
-struct claim_reader {
-	records_claim_fn *fn;
-	void *arg;
-};
-
-static bool claim_row(void *arg, const struct store_row *r, struct err *e)
+bool records_claim_row(void *arg, const struct store_row *r, struct err *e)
 {
 	const struct claim_reader *reader = arg;
 	const struct claim_row row = {
@@ -492,9 +451,10 @@ bool records_list_claims(struct store *s, enum claim_state state, int64_t after,
 	struct claim_reader reader = {fn, arg};
 
 	if (state == CLAIM_STATE_COUNT)
-		return READ(s, LIST_CLAIMS, claim_row, &reader, e, STORE_I(after), STORE_I(limit));
-	return READ(s, LIST_CLAIMS_IN, claim_row, &reader, e, STORE_I(state), STORE_I(after),
-		STORE_I(limit));
+		return READ(s, LIST_CLAIMS, records_claim_row, &reader, e, STORE_I(after),
+			STORE_I(limit));
+	return READ(s, LIST_CLAIMS_IN, records_claim_row, &reader, e, STORE_I(state),
+		STORE_I(after), STORE_I(limit));
 }
 
 bool records_list_devices(struct store *s, int64_t after, int64_t limit, records_claim_fn *fn,
@@ -502,7 +462,7 @@ bool records_list_devices(struct store *s, int64_t after, int64_t limit, records
 {
 	struct claim_reader reader = {fn, arg};
 
-	return READ(s, LIST_DEVICES, claim_row, &reader, e, STORE_I(after), STORE_I(limit));
+	return READ(s, LIST_DEVICES, records_claim_row, &reader, e, STORE_I(after), STORE_I(limit));
 }
 
 bool records_find_by_serial(
@@ -510,7 +470,7 @@ bool records_find_by_serial(
 {
 	struct claim_reader reader = {fn, arg};
 
-	return READ(s, FIND_BY_SERIAL, claim_row, &reader, e, store_text(serial),
+	return READ(s, FIND_BY_SERIAL, records_claim_row, &reader, e, store_text(serial),
 		STORE_I(MANUFACTURERS_MAX));
 }
 
@@ -518,7 +478,7 @@ bool records_find_by_id(struct store *s, int64_t id, records_claim_fn *fn, void 
 {
 	struct claim_reader reader = {fn, arg};
 
-	return READ(s, FIND_BY_ID, claim_row, &reader, e, STORE_I(id));
+	return READ(s, FIND_BY_ID, records_claim_row, &reader, e, STORE_I(id));
 }
 
 struct certificate_reader {

@@ -13,7 +13,6 @@
 
 #include "common/pki/hash_chain.h"
 #include "common/run/store.h"
-#include "registrar/site.h"
 
 enum claim_state {
 	CLAIM_NONE,
@@ -84,8 +83,6 @@ struct device_record {
 	int64_t quarantined_at, not_after; /* 0: it is not; of its newest certificate or 0 */
 	enum standing standing;		   /* one of the stored ones */
 	int64_t revision;
-	int64_t decided_at; /* when a person last decided; 0: never */
-	char site[SITE_LEN_MAX + 1];
 };
 /* What was said about it that still counts at the moment `now`: an approval is over at its end,
  * whether or not it was noted as expired. */
@@ -115,8 +112,6 @@ struct request_record {
 	int64_t at;
 	const struct rule_use *rule; /* that lets it in; NULL: none */
 	const char *model, *address; /* what it is and where it comes from; NULL: not known */
-	bool spent;		     /* to be held: the approval it joined with counts no longer */
-	bool rejoined; /* let in as its certificate has ended: has a line of its own */
 };
 /* What a rule has approved, noted with the voucher. */
 struct rule_use {
@@ -237,18 +232,6 @@ bool records_find_by_serial(struct store *s, const char *serial, records_claim_f
 	struct err *e) MUST_CHECK;
 bool records_find_by_id(
 	struct store *s, int64_t id, records_claim_fn *fn, void *arg, struct err *e) MUST_CHECK;
-/* One claim, or with id 0 every pending one but of revoked devices; each gets its line in the
- * journal. changed[0] says how many. */
-struct decision_record {
-	int64_t id;
-	enum claim_state to;
-	int64_t at;
-	int64_t until; /* of an approval that no device uses; 0: without an end */
-	const char *exchange, *by, *reason;
-};
-bool records_decide(
-	const struct records_writer *w, const struct decision_record *d, struct err *e) MUST_CHECK;
-
 /* Approval before a device asks. A list is JSON, [[manufacturer, serial, note or null, place], …],
  * no device in it twice. */
 struct known_claim {

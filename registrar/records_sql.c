@@ -6,18 +6,6 @@
 
 #include "registrar/records.h"
 
-/* Lines of the journal that reports count: a certificate, and what failed. */
-#define REPORTED(line)                                                                             \
-	line "manufacturer IS NOT NULL AND (" line                                                 \
-	     "step IN ('enroll', 'keygen', 'renew', 'admit', 'endorse', 'vet', 'journal', "        \
-	     "'deliver') OR (" line "step = 'masa' AND " line                                      \
-	     "outcome NOT IN ('unreachable', 'recovered')) OR (" line "step = 'claim' AND " line   \
-	     "outcome NOT IN ('pending', 'preapproved', 'approved', 'rejected', 'expired')) OR "   \
-	     "(" line "step = 'voucher' AND " line "outcome <> 'delivered') OR (" line             \
-	     "step = 'history' AND " line "outcome NOT IN ('good', 'unknown', 'warned')) OR "      \
-	     "(" line "step IN ('voucher-status', 'enroll-status') AND " line                      \
-	     "outcome = 'false'))"
-
 static const char *const migrations[] = {
 	"CREATE TABLE device ("
 	" id INTEGER PRIMARY KEY,"
@@ -203,60 +191,21 @@ static const char *const migrations[] = {
 	" INSERT INTO site (path) VALUES (NEW.site) ON CONFLICT DO NOTHING;"
 	" UPDATE tally SET count = count - 1 WHERE kind = 'site' AND value = OLD.site;"
 	" UPDATE tally SET count = count + 1 WHERE kind = 'site' AND value = NEW.site; END;",
-	/* Reports. What became of devices is summed up by the hour, and when certificates in
-	 * service end by the day: one row of a small table is raised where something of the kind
-	 * happens. */
-	"DROP INDEX certificate_expiry;"
-	"CREATE INDEX certificate_expiry ON certificate (not_after, sha256);"
-	"CREATE INDEX device_waiting ON device (manufacturer, claim) WHERE claim = 1;"
-	"CREATE TABLE hourly ("
-	" hour INTEGER NOT NULL,"
-	" step TEXT NOT NULL,"
-	" outcome TEXT NOT NULL,"
-	" manufacturer TEXT NOT NULL,"
-	" count INTEGER NOT NULL,"
-	" PRIMARY KEY (hour, step, outcome, manufacturer)) WITHOUT ROWID;"
-	"INSERT INTO hourly SELECT at / 3600 * 3600, step, outcome, manufacturer, count(*) "
-	" FROM journal WHERE " REPORTED(
-		"") " GROUP BY 1, 2, 3, 4;"
-		    "CREATE TRIGGER journal_reported AFTER INSERT ON journal WHEN " REPORTED(
-			    "NEW.") " BEGIN"
-				    " INSERT INTO hourly VALUES"
-				    "  (NEW.at / 3600 * 3600, NEW.step, NEW.outcome, "
-				    "NEW.manufacturer, 1)"
-				    "  ON CONFLICT DO UPDATE SET count = count + 1; END;"
-				    "CREATE TRIGGER hourly_ages AFTER INSERT ON hourly BEGIN"
-				    " DELETE FROM hourly WHERE hour < NEW.hour - 2678400; END;"
-				    "CREATE TABLE ending ("
-				    " day INTEGER NOT NULL,"
-				    " manufacturer TEXT NOT NULL,"
-				    " count INTEGER NOT NULL,"
-				    " PRIMARY KEY (day, manufacturer)) WITHOUT ROWID;"
-				    "INSERT INTO ending SELECT not_after / 86400, manufacturer, "
-				    "count(*) "
-				    " FROM device WHERE state = 2 AND not_after IS NOT NULL GROUP "
-				    "BY 1, 2;"
-				    "CREATE TRIGGER ending_in AFTER UPDATE OF state, not_after ON "
-				    "device "
-				    " WHEN NEW.state = 2 AND NEW.not_after IS NOT NULL AND "
-				    " (OLD.state <> 2 OR OLD.not_after / 86400 IS NOT "
-				    "NEW.not_after / 86400) BEGIN"
-				    " INSERT INTO ending VALUES (NEW.not_after / 86400, "
-				    "NEW.manufacturer, 1)"
-				    "  ON CONFLICT DO UPDATE SET count = count + 1; END;"
-				    "CREATE TRIGGER ending_out AFTER UPDATE OF state, not_after ON "
-				    "device "
-				    " WHEN OLD.state = 2 AND OLD.not_after IS NOT NULL AND "
-				    " (NEW.state <> 2 OR OLD.not_after / 86400 IS NOT "
-				    "NEW.not_after / 86400) BEGIN"
-				    " UPDATE ending SET count = count - 1"
-				    "  WHERE day = OLD.not_after / 86400 AND manufacturer = "
-				    "OLD.manufacturer; END;"
-				    "CREATE TRIGGER ending_gone AFTER DELETE ON device WHEN "
-				    "OLD.state = 2 BEGIN"
-				    " UPDATE ending SET count = count - 1"
-				    "  WHERE day = OLD.not_after / 86400 AND manufacturer = "
-				    "OLD.manufacturer; END;",
+	/* Work that takes longer than an answer may. */
+	"CREATE TABLE job ("
+	" id INTEGER PRIMARY KEY,"
+	" state INTEGER NOT NULL,"
+	" kind TEXT NOT NULL,"
+	" actor TEXT,"
+	" exchange TEXT,"
+	" what TEXT NOT NULL,"
+	" total INTEGER NOT NULL,"
+	" done INTEGER NOT NULL,"
+	" failed INTEGER NOT NULL,"
+	" begun INTEGER NOT NULL,"
+	" ended INTEGER,"
+	" reason TEXT,"
+	" failures TEXT);",
 	NULL,
 };
 
@@ -283,6 +232,15 @@ static const char *const migrations[] = {
 	"(SELECT id FROM device WHERE claim IN (2, 4) AND claim_until <= $1 "                      \
 	"ORDER BY claim_until, id LIMIT 10000)"
 
+/* Numbers of claims of any state behind $1: each state's index gives the first of its own. */
+#define CLAIMS_FROM(state)                                                                         \
+	"SELECT id FROM (SELECT id FROM device WHERE claim = " state                               \
+	" AND id > $1 ORDER BY id LIMIT $2)"
+
+#define JOB_COLUMNS                                                                                \
+	"id, state, kind, actor, exchange, what, total, done, failed, begun, ended, reason, "      \
+	"failures"
+
 #define JOURNAL_COLUMNS "id, at, exchange, manufacturer, serial, actor, step, outcome, reason, hash"
 
 /* The oldest head that lets something go: all lines up to it go at once, so that what is left
@@ -295,7 +253,7 @@ static const char *const migrations[] = {
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
 			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
-			"not_after, standing, revision, claim_at, site "
+			"not_after, standing, revision "
 			"FROM device WHERE manufacturer = $1 AND serial = $2",
 	[READ_VOUCHER] = "SELECT voucher FROM device "
 			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
@@ -310,8 +268,13 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_TALLY] = "SELECT count FROM tally WHERE kind = $1 AND value = $2",
 	/* numbers rise, so the lowest is the device that came first */
 	[OLDEST_PENDING] = "SELECT first_seen FROM device WHERE claim = 1 ORDER BY id LIMIT 1",
-	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS " FROM device "
-			"WHERE id > $1 AND claim <> 0 ORDER BY id LIMIT $2",
+	/* at a site that lets all in, most devices have no claim: rows are not tried one by one */
+	[LIST_CLAIMS] =
+		"SELECT " CLAIM_COLUMNS
+		" FROM device WHERE id IN (" CLAIMS_FROM("1") " UNION ALL " CLAIMS_FROM(
+			"2") " UNION ALL " CLAIMS_FROM("3") " UNION ALL " CLAIMS_FROM("4") " UNION "
+											   "ALL"
+											   " " CLAIMS_FROM("5") ") ORDER BY id LIMIT $2",
 	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
 			   "WHERE claim = $1 AND id > $2 ORDER BY id LIMIT $3",
 	[LIST_DEVICES] = "SELECT " CLAIM_COLUMNS " FROM device "
@@ -340,24 +303,6 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* the plus keeps this to the small index of what is revoked */
 	[LIST_REVOKED] = "SELECT serial_hex, revoked_at, der FROM certificate "
 			 "WHERE revoked_at IS NOT NULL AND +not_after >= $1 ORDER BY revoked_at",
-	/* a blob is behind every number, and the empty one before all others */
-	[LIST_BY_END] = "SELECT c.sha256, c.serial_hex, c.manufacturer, c.serial, c.subject, "
-			"c.issued_at, c.not_after, c.revoked_at, d.id, d.site, "
-			"c.revoked_at IS NULL AND d.state = 2 AND d.not_after = c.not_after "
-			"FROM certificate AS c LEFT JOIN device AS d "
-			"ON d.manufacturer = c.manufacturer AND d.serial = c.serial "
-			"WHERE (c.not_after, c.sha256) > ($1, coalesce($2, x'')) "
-			"AND c.not_after < $3 ORDER BY c.not_after, c.sha256 LIMIT $4",
-	[LIST_VOUCHERS] = "SELECT id, manufacturer, serial, vouched_at, voucher_type, site "
-			  "FROM device WHERE id > $1 ORDER BY id LIMIT $2",
-	[LIST_HOURS] = "SELECT hour, step, outcome, manufacturer, count FROM hourly "
-		       "WHERE hour >= $1 ORDER BY hour",
-	[LIST_ENDS] = "SELECT day, manufacturer, count FROM ending "
-		      "WHERE day >= $1 AND day < $2 AND count > 0 ORDER BY day",
-	[COUNT_DEVICES_OF] = "SELECT count(*) FROM (SELECT 1 FROM device "
-			     "WHERE manufacturer = $1 LIMIT $2)",
-	[COUNT_PENDING_OF] = "SELECT count(*) FROM (SELECT 1 FROM device INDEXED BY device_waiting "
-			     "WHERE manufacturer = $1 AND claim = 1 LIMIT $2)",
 	[READ_CRL] = "SELECT number, der FROM crl WHERE issuer = $1",
 	[ADD_DEVICE] = "INSERT INTO device "
 		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
@@ -366,17 +311,14 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "DO UPDATE SET first_seen = excluded.first_seen, "
 		       "subject = excluded.subject WHERE device.first_seen = 0",
 	[HOLD_DEVICE] =
-		"UPDATE device SET revision = revision + (claim <> 1), claim = CASE "
-		"WHEN claim IN (2, 4) AND (claim_until > $4 OR (claim_until IS NULL AND NOT $9)) "
-		"THEN 2 ELSE 1 END, claim_until = CASE WHEN claim IN (2, 4) AND claim_until > $4 "
-		"THEN claim_until END, address = $7, model = coalesce($8, model), "
+		"UPDATE device SET revision = revision + (claim <> 1), claim = 1, "
+		"claim_until = NULL, address = $7, model = coalesce($8, model), "
 		"idevid_sha256 = $1, "
 		"request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
 		"registrar_request = NULL "
 		"WHERE manufacturer = $5 AND serial = $6 "
-		"AND (claim IN (0, 1, 5) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 OR "
-		"quarantined_at IS NOT NULL)))",
+		"AND (claim IN (0, 1, 5) OR claim_until <= $4)",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
 	/* an approval that was used has no end; one that was over was not used */
 	[SETTLE_CLAIM] =
@@ -391,10 +333,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
 		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
-		"voucher_status = NULL, enroll_status = NULL, "
-		"rejoined_at = coalesce($15, rejoined_at) "
+		"voucher_status = NULL, enroll_status = NULL "
 		"WHERE manufacturer = $11 AND serial = $12 AND claim <> 3 "
-		"AND quarantined_at IS NULL AND (state <> 4 OR claim = 2)",
+		"AND (state <> 4 OR claim = 2)",
 	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
 			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
 	/* who was revoked stays that: only an approval takes it back */
@@ -411,32 +352,71 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"AND issued_at >= $11 AND revoked_at IS NULL)",
 	[ENROLL_DEVICE] = "UPDATE device SET revision = revision + (state <> 2), state = 2, "
 			  "enrolled_at = $1, last_seen = $2, not_after = $5 "
-			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3 "
-			  "AND quarantined_at IS NULL",
+			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3",
 	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
 				"WHERE manufacturer = $3 AND serial = $4",
 	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "
 			       "WHERE manufacturer = $3 AND serial = $4",
-	[NOTE_DECISION] = "INSERT INTO journal "
-			  "(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
-			  "SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), "
-			  "$1, $2, manufacturer, serial, $3, 'claim', $4, $5 "
-			  "FROM device WHERE id = $6",
-	[NOTE_DECISIONS] =
+	/* how many rows an index has for a match, up to a few: see records_search() */
+	[COUNT_BY_SERIAL] = "SELECT count(*) FROM (SELECT 1 FROM device "
+			    "WHERE serial BETWEEN $1 AND $2 LIMIT $3)",
+	[COUNT_BY_SITE] = "SELECT count(*) FROM (SELECT 1 FROM device "
+			  "WHERE site BETWEEN $1 AND $2 AND site <> '/' LIMIT $3)",
+	[COUNT_BY_MANUFACTURER] = "SELECT count(*) FROM (SELECT 1 FROM device "
+				  "WHERE manufacturer BETWEEN $1 AND $2 LIMIT $3)",
+	[LIST_BY_SERIAL] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id IN "
+			   "(SELECT id FROM device WHERE serial BETWEEN $1 AND $2 LIMIT $3) "
+			   "AND id > $4 ORDER BY id",
+	[LIST_BY_SITE] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE id IN "
+		"(SELECT id FROM device WHERE site BETWEEN $1 AND $2 AND site <> '/' LIMIT $3) "
+		"AND id > $4 ORDER BY id",
+	[LIST_BY_MANUFACTURER] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE id IN "
+		"(SELECT id FROM device WHERE manufacturer BETWEEN $1 AND $2 LIMIT $3) "
+		"AND id > $4 ORDER BY id",
+	[LIST_BY_IDS] = "SELECT " CLAIM_COLUMNS " FROM device "
+			"WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id",
+	[LIST_DEVICES_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
+			    "WHERE standing = $1 AND standing > 1 AND id > $2 ORDER BY id LIMIT $3",
+	[LIST_CAREFUL_SITES] = "SELECT path, approvers FROM site WHERE approvers > 1",
+	[NOTE_VERDICTS] =
 		"INSERT INTO journal "
 		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
-		"id), "
-		"$1, $2, manufacturer, serial, $3, 'claim', $4, $5 FROM device "
-		"WHERE claim = 1 AND state <> 4",
-	[DECIDE_CLAIM] = "UPDATE device SET revision = revision + 1, claim = $1, claim_reason = "
-			 "$2, claim_by = $3, "
-			 "claim_at = $4, last_seen = $5, claim_until = CASE WHEN voucher "
-			 "IS NULL THEN $6 END WHERE id = $7",
-	[DECIDE_PENDING] = "UPDATE device SET revision = revision + 1, claim = $1, claim_reason = "
-			   "$2, claim_by = $3, "
-			   "claim_at = $4, last_seen = $5, claim_until = CASE WHEN voucher "
-			   "IS NULL THEN $6 END WHERE claim = 1 AND state <> 4",
+		"j.key), "
+		"$1, $2, d.manufacturer, d.serial, $3, 'claim', j.value ->> 2, $4 "
+		"FROM json_each($5) AS j CROSS JOIN device AS d ON d.id = j.value ->> 0",
+	[DECIDE_ROWS] =
+		"UPDATE device SET revision = revision + 1, approvals = j.value ->> 4, "
+		"claim = coalesce(j.value ->> 3, claim), "
+		"claim_reason = CASE WHEN j.value ->> 3 IS NULL THEN claim_reason ELSE $1 END, "
+		"claim_by = CASE WHEN j.value ->> 3 IS NULL THEN claim_by ELSE $2 END, "
+		"claim_at = CASE WHEN j.value ->> 3 IS NULL THEN claim_at ELSE $3 END, "
+		"claim_until = CASE WHEN j.value ->> 3 IS NULL THEN claim_until "
+		"WHEN voucher IS NULL THEN $4 END, "
+		"site = CASE WHEN j.value ->> 3 IS NULL THEN site ELSE coalesce($5, site) END, "
+		"labels = CASE WHEN j.value ->> 3 IS NULL OR $6 IS NULL THEN labels "
+		"ELSE json_patch(coalesce(labels, '{}'), $6) END "
+		"FROM json_each($7) AS j "
+		"WHERE device.id = j.value ->> 0 AND device.revision = j.value ->> 1",
+	[LIST_JOBS] = "SELECT " JOB_COLUMNS " FROM job ORDER BY id DESC LIMIT $1",
+	[SHOW_JOB] = "SELECT " JOB_COLUMNS " FROM job WHERE id = $1",
+	[ADD_JOB] = "INSERT INTO job (id, state, kind, actor, exchange, what, total, done, failed, "
+		    "begun) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8)",
+	[STEP_JOB] = "UPDATE job SET done = $1, failed = $2 WHERE id = $3",
+	[END_JOB] = "UPDATE job SET state = $1, done = $2, failed = $3, ended = $4, reason = $5, "
+		    "failures = $6 WHERE id = $7",
+	[NOTE_INTERRUPTED] =
+		"INSERT INTO journal (id, at, exchange, actor, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"id), $1, exchange, actor, 'job', 'interrupted', printf('job %d: %s, %d of %d "
+		"done, "
+		"%d failed: the registrar was restarted', id, kind, done, total, failed) "
+		"FROM job WHERE state IN (0, 1)",
+	[INTERRUPT_JOBS] = "UPDATE job SET state = 4, ended = $1, "
+			   "reason = 'the registrar was restarted' WHERE state IN (0, 1)",
+	[SWEEP_JOBS] = "DELETE FROM job WHERE id <= (SELECT max(id) FROM job) - 100",
 	[IMPORT_CLAIMS] =
 		"INSERT INTO device "
 		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "

@@ -3,7 +3,7 @@
 #ifndef REGISTRAR_RECORDS_SQL_H
 #define REGISTRAR_RECORDS_SQL_H
 
-#include "common/run/store.h"
+#include "registrar/records.h"
 
 enum statement {
 	READ_DEVICE,
@@ -26,12 +26,6 @@ enum statement {
 	LAST_HEAD,
 	LIST_CERTIFICATES,
 	LIST_REVOKED,
-	LIST_BY_END,
-	LIST_VOUCHERS,
-	LIST_HOURS,
-	LIST_ENDS,
-	COUNT_DEVICES_OF,
-	COUNT_PENDING_OF,
 	READ_CRL,
 	ADD_DEVICE,
 	HOLD_DEVICE,
@@ -44,10 +38,25 @@ enum statement {
 	ENROLL_DEVICE,
 	NOTE_VOUCHER_STATUS,
 	NOTE_ENROLL_STATUS,
-	NOTE_DECISION,
-	NOTE_DECISIONS,
-	DECIDE_CLAIM,
-	DECIDE_PENDING,
+	COUNT_BY_SERIAL,
+	COUNT_BY_SITE,
+	COUNT_BY_MANUFACTURER,
+	LIST_BY_SERIAL,
+	LIST_BY_SITE,
+	LIST_BY_MANUFACTURER,
+	LIST_BY_IDS,
+	LIST_DEVICES_IN,
+	LIST_CAREFUL_SITES,
+	NOTE_VERDICTS,
+	DECIDE_ROWS,
+	LIST_JOBS,
+	SHOW_JOB,
+	ADD_JOB,
+	STEP_JOB,
+	END_JOB,
+	NOTE_INTERRUPTED,
+	INTERRUPT_JOBS,
+	SWEEP_JOBS,
 	IMPORT_CLAIMS,
 	NOTE_IMPORTED,
 	LIST_SITES,
@@ -86,5 +95,12 @@ enum statement {
 	store_read(s, statement, (const struct store_value[]){__VA_ARGS__},                        \
 		sizeof((const struct store_value[]){__VA_ARGS__}) / sizeof(struct store_value),    \
 		fn, arg, NULL, e)
+
+/* A row of the columns every list of claims and devices has; arg of records_claim_row(). */
+struct claim_reader {
+	records_claim_fn *fn;
+	void *arg;
+};
+bool records_claim_row(void *arg, const struct store_row *r, struct err *e) MUST_CHECK;
 
 #endif

@@ -21,6 +21,7 @@
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
 #include "registrar/est.h"
+#include "registrar/jobs.h"
 #include "registrar/masa_watch.h"
 #include "registrar/idempotency.h"
 #include "registrar/meters.h"
@@ -288,7 +289,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		!registrar_load_rules(r, e))
 		return false;
 	atomic_store(&r->pending_claims, pending);
-	if (!make_workers(r, loops, loop_count, e) || !events_start(r, e) ||
+	if (!jobs_start(r, e) || !make_workers(r, loops, loop_count, e) || !events_start(r, e) ||
 		!serve_admin(r, loops, e) || !serve_admin_https(r, loops, e) ||
 		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
@@ -430,6 +431,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 void registrar_close(struct registrar *r)
 {
 	backup_end(r);
+	jobs_end(r);
 	seal_end(r);
 	store_close(r->store);
 	events_end(r);

@@ -26,6 +26,7 @@ struct revoked;
 struct masa_watch;
 struct backup;
 struct idempotency;
+struct jobs;
 struct events;
 
 struct worker {
@@ -63,6 +64,7 @@ struct registrar {
 	struct masa_watch *masa_watch;
 	struct revoked *revoked; /* the list of revoked certificates */
 	struct backup *backup;
+	struct jobs *jobs;
 	struct events *events;	       /* who waits for some */
 	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */

@@ -227,7 +227,7 @@ def test_only_the_import_takes_a_long_body(here):
     row = b"Acme,LONG-%06d,\n"
     text = b"manufacturer,serial,note\n" + b"".join(row % i for i in range(5000))
     assert unix_post(here.registrar, "/api/v1/claims/import?dry_run=1", text, "text/csv")[0] == 200
-    assert unix_post(here.registrar, "/api/v1/claims/approve", text, "text/csv")[0] == 413
+    assert unix_post(here.registrar, "/api/v1/rules", text, "text/csv")[0] == 413
 
 
 def test_a_device_that_never_asked_cannot_send_telemetry(here, load):

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "registrar/records_claims.h"
 #include "registrar/records_rules.h"
 
 #define NOW   1790000000
@@ -199,18 +200,27 @@ static void records_hold__a_new_device__is_pending_once(void **state)
 	assert_int_equal(pending, 1);
 }
 
-static void decide(struct fixture *f, int64_t id, enum claim_state to)
+/* As it was read at the revision. */
+static enum err_kind try_to_decide(
+	struct fixture *f, int64_t id, int64_t revision, enum claim_state to)
 {
-	const struct records_writer w = writer(f);
-	const struct decision_record d = {.id = id,
-		.to = to,
+	char rows[96];
+	struct verdict_record v = {.count = 1,
 		.at = NOW,
 		.until = to == CLAIM_APPROVED ? UNTIL : 0,
 		.by = "unix:uid=0",
 		.reason = "because"};
 	struct err e = ERR_INIT;
 
-	assert_int_equal(wait(f, records_decide(&w, &d, &e), &e), ERR_NONE);
+	snprintf(rows, sizeof(rows), "[[%lld,%lld,\"%s\",%d,null]]", (long long)id,
+		(long long)revision, claim_state_name(to), to);
+	v.rows = bytes_of_str(rows);
+	return records_decide_rows(f->store, &v, &e) ? ERR_NONE : e.kind;
+}
+
+static void decide(struct fixture *f, int64_t id, enum claim_state to)
+{
+	assert_int_equal(try_to_decide(f, id, read_device(f).revision, to), ERR_NONE);
 }
 
 static void records_hold__a_device_that_was_decided_about__stays_decided(void **state)
@@ -226,26 +236,24 @@ static void records_hold__a_device_that_was_decided_about__stays_decided(void **
 	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
 }
 
-static void records_decide__all_pending__leaves_the_decided_alone(void **state)
+static void records_decide_rows__a_row_that_is_not_as_it_was_read__changes_nothing(void **state)
 {
 	struct fixture *f = *state;
+	int64_t revision;
 
 	hold(f, NOW);
-	decide(f, 0, CLAIM_APPROVED);
-	assert_int_equal(f->changed[0], 1);
-	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
-	decide(f, 0, CLAIM_APPROVED);
-	assert_int_equal(f->changed[0], 0);
-}
-
-static void records_decide__a_number_nobody_has__changes_nothing(void **state)
-{
-	struct fixture *f = *state;
-
-	hold(f, NOW);
-	decide(f, 77, CLAIM_APPROVED);
-	assert_int_equal(f->changed[0], 0);
+	revision = read_device(f).revision;
+	assert_int_equal(
+		try_to_decide(f, 77, revision, CLAIM_APPROVED), ERR_CONFLICT); /* nobody's */
+	assert_int_equal(
+		try_to_decide(f, read_device(f).id, revision + 1, CLAIM_APPROVED), ERR_CONFLICT);
 	assert_int_equal(read_device(f).claim, CLAIM_PENDING);
+	assert_int_equal(try_to_decide(f, read_device(f).id, revision, CLAIM_APPROVED), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
+	assert_int_equal(read_device(f).revision, revision + 1);
+	assert_int_equal(
+		try_to_decide(f, read_device(f).id, revision, CLAIM_REJECTED), ERR_CONFLICT);
+	assert_int_equal(read_device(f).claim, CLAIM_APPROVED);
 }
 
 static void records_keep_voucher__of_a_new_device__is_read_back(void **state)
@@ -602,21 +610,18 @@ static bool is_decision(void *arg, const struct journal_line *line, struct err *
 	return true;
 }
 
-static void records_decide__one_and_all__are_in_the_journal_of_each_device(void **state)
+static void records_decide_rows__a_decision__is_in_the_journal_of_its_device(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 	int found = 0;
 
 	hold(f, NOW);
-	decide(f, 0, CLAIM_REJECTED);
+	decide(f, read_device(f).id, CLAIM_REJECTED);
+	assert_int_equal(try_to_decide(f, read_device(f).id, 1, CLAIM_REJECTED), ERR_CONFLICT);
 	assert_true(records_read_journal(f->store, "SN-1", 100, is_decision, &found, &e));
 	assert_int_equal(found, 1);
-	decide(f, read_device(f).id, CLAIM_REJECTED);
-	found = 0;
-	assert_true(records_read_journal(f->store, "SN-1", 100, is_decision, &found, &e));
-	assert_int_equal(found, 2);
-	assert_int_equal(read_chain(f, NULL).last, 3);
+	assert_int_equal(read_chain(f, NULL).last, 2);
 }
 
 static void records_add_head__of_a_line_that_is_not_there__is_not_kept(void **state)
@@ -950,8 +955,6 @@ static void records_keep_voucher__of_a_revoked_device__wants_a_new_approval(void
 	hold(f, NOW);
 	assert_int_equal(read_device(f).claim, CLAIM_PENDING);
 	assert_int_equal(try_to_keep_voucher(f, "voucher", ""), ERR_CONFLICT);
-	decide(f, 0, CLAIM_APPROVED);
-	assert_int_equal(try_to_keep_voucher(f, "voucher", ""), ERR_CONFLICT);
 	decide(f, read_device(f).id, CLAIM_APPROVED);
 	assert_int_equal(try_to_keep_voucher(f, "voucher", ""), ERR_NONE);
 	assert_int_equal(read_device(f).state, DEVICE_VOUCHED);
@@ -1212,8 +1215,7 @@ int main(void)
 		T(records_device__never_seen__is_not_found),
 		T(records_hold__a_new_device__is_pending_once),
 		T(records_hold__a_device_that_was_decided_about__stays_decided),
-		T(records_decide__all_pending__leaves_the_decided_alone),
-		T(records_decide__a_number_nobody_has__changes_nothing),
+		T(records_decide_rows__a_row_that_is_not_as_it_was_read__changes_nothing),
 		T(records_keep_voucher__of_a_new_device__is_read_back),
 		T(records_judge_history__refused__takes_voucher_and_enrolment_away),
 		T(records_judge_history__good__drops_what_is_no_longer_needed),
@@ -1227,7 +1229,7 @@ int main(void)
 		T(records_sweep__old_claims__go_and_rejected_ones_stay),
 		T(records_sweep__devices_with_a_voucher__stay),
 		T(records_journal__of_all_writers__is_one_chain),
-		T(records_decide__one_and_all__are_in_the_journal_of_each_device),
+		T(records_decide_rows__a_decision__is_in_the_journal_of_its_device),
 		T(records_add_head__of_a_line_that_is_not_there__is_not_kept),
 		T(records_sweep__the_journal__goes_up_to_a_head_and_begins_there),
 		T(records_list_claims__by_state__shows_those_only),

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims searched and decided about, one or thousands at a time: what a preview has shown is what is
+decided, or nothing; who decides against somebody else is told; a site may ask for two approvers."""
+import contextlib
+import http.client
+import json
+import socket
+import sqlite3
+import time
+
+import pytest
+
+import harness
+from places import Site
+
+MANY = 3000
+
+
+@pytest.fixture(scope="module")
+def here(place, acme, domain):
+    """A site that holds what nobody approved, with thousands of claims of an import."""
+    masa = harness.Masa(place / "masa", acme)
+    registrar = harness.Registrar(place / "registrar", domain, [acme],
+                                  changes={f"manufacturer {acme.name}": {"admit": "hold"}})
+    with harness.running(masa, registrar):
+        site = Site(place, acme, domain, masa, registrar)
+        path = place / "many.csv"
+        path.write_text("manufacturer,serial\n" + "".join(f"Acme,LOT-{i:05}\n" for i in range(MANY)))
+        registrar.ctl("claims", "import", path, "-o", "json")
+        yield site
+
+
+def request(here, method, path, body=None, headers=None):
+    """Status, headers and JSON of an answer on the socket."""
+    connection = http.client.HTTPConnection("localhost", timeout=30)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(here.registrar.socket))
+    with contextlib.closing(connection):
+        connection.request(method, "/api/v1/" + path, json.dumps(body) if body is not None else None,
+                           dict({"Content-Type": "application/json"} if body is not None else {},
+                                **(headers or {})))
+        reply = connection.getresponse()
+        text = reply.read().decode()
+        return reply.status, reply.headers, json.loads(text) if "json" in reply.headers.get("Content-Type", "") else text
+
+
+def listed(here, query):
+    """All items of a list, page by page; none is there twice and all are in order."""
+    items, after = [], None
+    while True:
+        status, _, page = request(here, "GET", query + (f"&after={after}" if after else ""))
+        assert status == 200, page
+        items += page["items"]
+        after = page["next"]
+        if not after:
+            break
+    numbers = [i["id"] for i in items]
+    assert numbers == sorted(set(numbers))
+    return items
+
+
+def pending(here, count):
+    """Claims of devices that have asked: made in the store of a stopped registrar would be simpler,
+    but a claim is what a request makes of it; so these really ask."""
+    devices = [here.device() for _ in range(count)]
+    for device in devices:
+        with here.peer(device) as peer:
+            assert peer.request_voucher().status == 202
+    return devices
+
+
+def claim_of(here, serial):
+    status, headers, claim = request(here, "GET", f"claims/{serial}")
+    assert status == 200, claim
+    return claim, headers["ETag"]
+
+
+# -- lists
+
+def test_a_list_has_what_the_match_says(here):
+    assert len(listed(here, "claims?match=serial=LOT-000*")) == 100
+    assert [c["serial"] for c in listed(here, "claims?match=serial=LOT-00042")] == ["LOT-00042"]
+    assert len(listed(here, "claims?match=serial=LOT-*,manufacturer=Acme&limit=1000")) == MANY
+    assert listed(here, "claims?match=serial=LOT-000*,manufacturer=Nobody") == []
+    assert listed(here, "claims?match=serial=LOT-000*&state=pending") == []
+    assert len(listed(here, "claims?match=serial=LOT-000*&state=preapproved&limit=7")) == 100
+    assert listed(here, "devices?match=serial=LOT-*") == []
+
+
+def test_counting_says_how_many(here):
+    status, _, page = request(here, "GET", "claims?match=serial=LOT-01*&count=true")
+    assert (status, page) == (200, {"items": [], "count": 1000, "next": None})
+
+
+@pytest.mark.parametrize("query,sentence", [
+    ("match=colour=red", "a key is manufacturer, model, serial"),
+    ("match=serial=A*B", "a '*' stands at the end"),
+    ("state=active", "a claim's state is pending"),
+    ("match=state=pending&state=pending", "twice"),
+    ("count=yes", ""), ("limit=0", ""), ("match=", "KEY=VALUE"),
+])
+def test_what_is_no_match_is_refused_with_a_sentence(here, query, sentence):
+    status, _, problem = request(here, "GET", "claims?" + query)
+    assert status == 400 and sentence in problem["detail"]
+
+
+def test_one_claim_has_an_etag_and_what_is_needed_to_decide(here):
+    device, = pending(here, 1)
+    claim, tag = claim_of(here, device.serial)
+    assert tag == f'"{claim["revision"]}"'
+    assert claim["claim"] == "pending" and claim["address"] == "127.0.0.1" and claim["waiting_s"] >= 0
+    assert {"model", "site", "labels", "history", "history_reason", "approvals"} <= set(claim)
+    assert claim_of(here, claim["id"])[0]["serial"] == device.serial
+    assert request(here, "GET", "claims/NOBODY")[0] == 404
+
+
+# -- many at once
+
+def test_four_hundred_are_approved_after_a_preview(here):
+    match = "serial=LOT-02*,state=preapproved"
+    status, _, page = request(here, "GET", f"claims?match={match}&count=true")
+    assert page["count"] == 1000
+    match = "serial=LOT-022*,state=preapproved"
+    body = {"match": match, "expected": 100, "reason": "not these"}
+    status, _, answer = request(here, "POST", "claims/reject", body)
+    assert (status, answer["changed"], answer["failed"]) == (200, 100, 0), answer
+    assert {i["result"] for i in answer["items"]} == {"rejected"}
+    assert len(listed(here, "claims?match=serial=LOT-022*,state=rejected")) == 100
+    body = {"match": "serial=LOT-022*,state=rejected", "expected": 100}
+    status, _, answer = request(here, "POST", "claims/approve", body)
+    assert (status, answer["changed"]) == (200, 100), answer
+
+
+def test_a_count_that_changed_is_409_and_nothing_is_done(here):
+    body = {"match": "serial=LOT-023*,state=preapproved", "expected": 99}
+    status, _, problem = request(here, "POST", "claims/reject", body)
+    assert (status, problem["code"]) == (409, "count-changed")
+    assert problem["detail"] == "100 claims match by now, not 99; nothing was changed."
+    assert len(listed(here, "claims?match=serial=LOT-023*,state=preapproved")) == 100
+
+
+def test_a_match_without_a_state_means_those_that_wait(here):
+    devices = pending(here, 2)
+    serials = sorted(d.serial for d in devices)
+    prefix = serials[0][:4]
+    waiting = [c for c in listed(here, f"claims?match=serial={prefix}*&state=pending")]
+    body = {"match": f"serial={prefix}*", "expected": len(waiting)}
+    status, _, answer = request(here, "POST", "claims/approve", body)
+    assert (status, answer["changed"]) == (200, len(waiting))
+    with here.peer(devices[0]) as peer:
+        assert peer.request_voucher().status == 200
+
+
+def test_ids_are_done_or_not_one_by_one(here):
+    device, = pending(here, 1)
+    body = {"ids": [device.serial, "NOBODY", 999999, "LOT-00001", device.serial], "reason": "by list"}
+    status, _, answer = request(here, "POST", "claims/approve", body)
+    assert status == 200
+    assert [i["result"] for i in answer["items"]] == ["approved", "not-found", "not-found", "unchanged",
+                                                      "unchanged"]
+    assert (answer["changed"], answer["failed"]) == (1, 2)
+
+
+@pytest.mark.parametrize("body,sentence", [
+    ({}, "Say which claims"), ({"ids": []}, "ids is a list"), ({"ids": "x"}, "ids is a list"),
+    ({"ids": [0]}, "An id is"), ({"ids": [1], "all": True}, "Say which"), ({"match": "serial=X"}, "expected"),
+    ({"match": "serial=X", "expected": "1"}, "expected"), ({"ids": [1], "site": "eu"}, "A site is"),
+    ({"ids": [1], "labels": {"A b": "x"}}, "A label is"), ({"ids": [1], "labels": []}, "Labels are"),
+    ({"ids": list(range(1, 10002))}, "More than 10000 ids"),
+])
+def test_a_bulk_that_says_nothing_is_refused(here, body, sentence):
+    status, _, problem = request(here, "POST", "claims/approve", body)
+    assert status in (400, 413) and sentence in problem["detail"], problem
+
+
+def test_an_approval_puts_the_device_in_its_place(here):
+    device, = pending(here, 1)
+    body = {"site": "/eu/de", "labels": {"rack": "4"}}
+    assert request(here, "POST", f"claims/{device.serial}/approve", body)[0] == 200
+    claim, _ = claim_of(here, device.serial)
+    assert (claim["site"], claim["labels"]) == ("/eu/de", {"rack": "4"})
+    for match in ("site=/eu", "site=/eu/de", "label.rack=4", "from=127.0.0.0/8,site=/eu"):
+        assert device.serial in [c["serial"] for c in listed(here, "claims?match=" + match)]
+    for match in ("site=/e", "label.rack=5", "from=10.0.0.0/8,site=/eu"):
+        assert [c["serial"] for c in listed(here, "claims?match=" + match)] == []
+
+
+# -- jobs
+
+def job_end(here, job):
+    def ended():
+        status, _, shown = request(here, "GET", f"jobs/{job}")
+        return shown if status == 200 and shown["state"] != "running" else None
+    return harness.wait_until(ended, f"the end of job {job}")
+
+
+def test_more_than_a_thousand_become_a_job_with_progress(here):
+    everything = "serial=LOT-01*,state=preapproved"
+    body = {"match": "serial=LOT-*,state=preapproved", "expected": 0}
+    body["expected"] = len(listed(here, f"claims?match={body['match']}&limit=1000"))
+    status, headers, answer = request(here, "POST", "claims/reject", body)
+    assert status == 202 and headers["Location"] == f"/api/v1/jobs/{answer['id']}", answer
+    job = job_end(here, answer["id"])
+    assert (job["state"], job["done"], job["failed"]) == ("finished", body["expected"], 0)
+    assert listed(here, f"claims?match={everything}") == []
+    with contextlib.closing(sqlite3.connect(f"file:{here.registrar.directory}/registrar.db?mode=ro", uri=True)) as db:
+        lines = db.execute("SELECT outcome, reason FROM journal WHERE step = 'job' ORDER BY id DESC LIMIT 2").fetchall()
+    assert [o for o, _ in lines] == ["finished", "begun"] and all(f"job {answer['id']}: reject" in r for _, r in lines)
+    # and back, as rejecting does not undo itself
+    body["match"] = "serial=LOT-*,state=rejected"
+    assert job_end(here, request(here, "POST", "claims/approve", body)[2]["id"])["state"] == "finished"
+    assert request(here, "GET", "jobs")[2]["items"][0]["id"] == answer["id"] + 1
+    assert request(here, "GET", "jobs/4711")[0] == 404
+
+
+# -- two administrators
+
+def test_the_same_decision_twice_is_no_change(here):
+    device, = pending(here, 1)
+    assert request(here, "POST", f"claims/{device.serial}/approve", {})[2]["changed"] == 1
+    status, _, again = request(here, "POST", f"claims/{device.serial}/approve", {})
+    assert (status, again["changed"], again["result"]) == (200, 0, "unchanged")
+    assert again["detail"].startswith("Approved by unix:uid=") and "nothing was changed" in again["detail"]
+
+
+def test_who_decides_against_somebody_else_is_told(here):
+    device, = pending(here, 1)
+    _, tag = claim_of(here, device.serial)
+    assert request(here, "POST", f"claims/{device.serial}/approve", {}, {"If-Match": tag})[0] == 200
+    status, _, problem = request(here, "POST", f"claims/{device.serial}/reject", {}, {"If-Match": tag})
+    assert (status, problem["code"]) == (409, "already-decided")
+    assert problem["detail"].startswith("Approved by unix:uid=")
+    _, tag = claim_of(here, device.serial)
+    assert request(here, "POST", f"claims/{device.serial}/reject", {}, {"If-Match": tag})[0] == 200
+    assert request(here, "POST", f"claims/{device.serial}/approve", {"revision": 1})[0] == 409
+    assert request(here, "POST", f"claims/{device.serial}/approve", {"change": True})[0] == 200
+
+
+def test_a_revision_that_is_old_is_412(here):
+    device, = pending(here, 1)
+    claim, _ = claim_of(here, device.serial)
+    for headers in ({"If-Match": '"99"'}, None):
+        status, _, problem = request(here, "POST", f"claims/{device.serial}/approve",
+                                     {} if headers else {"revision": claim["revision"] + 1}, headers)
+        assert (status, problem["code"]) == (412, "stale")
+    assert request(here, "POST", f"claims/{device.serial}/approve", {}, {"If-Match": "x"})[0] == 412
+    assert claim_of(here, device.serial)[0]["claim"] == "pending"
