@@ -17,6 +17,7 @@
 #include "registrar/admin_events.h"
 #include "registrar/admin_guard.h"
 #include "registrar/admin_import.h"
+#include "registrar/admin_reports.h"
 #include "registrar/admin_object.h"
 #include "registrar/admin_reload.h"
 #include "registrar/admin_revoke.h"
@@ -165,6 +166,10 @@ const struct http_route admin_routes[] = {
 	{"GET", EVENTS_PATH, events_list, 0, NULL, MAY_VIEW},
 	{"GET", DOCTOR_PATH, doctor_examine, 0, NULL, MAY_VIEW},
 	{"GET", EXPLAIN_PATH "*", explain_device, 0, NULL, MAY_VIEW},
+	{"GET", MANUFACTURERS_PATH, manufacturers_list, 0, NULL, MAY_VIEW},
+	{"GET", CERTIFICATES_PATH, certificates_list, 0, NULL, MAY_VIEW},
+	{"GET", VOUCHERS_PATH, vouchers_list, 0, NULL, MAY_VIEW},
+	{"GET", STATISTICS_PATH, statistics_show, 0, NULL, MAY_VIEW},
 	{"GET", BACKUPS_PATH, backup_show, 0, NULL, MAY_ADMIN},
 	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 	{"POST", RELOAD_PATH, reload_config, ADMIN_BODY_MAX, NULL, MAY_ADMIN},

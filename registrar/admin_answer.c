@@ -26,7 +26,7 @@ bool admin_parse_number(const char *text, int64_t *out)
 	return true;
 }
 
-static bool query_number(const struct call *c, const char *name, int64_t *value, struct err *e)
+bool admin_query_number(const struct call *c, const char *name, int64_t *value, struct err *e)
 {
 	BUF_AUTO struct buf text = BUF_INIT(ID_DIGITS_MAX);
 	bool present;
@@ -129,14 +129,29 @@ void admin_page_reply(struct call *c, const struct registrar *r, struct admin_pa
 	admin_reply(c, r, list);
 }
 
+bool admin_query_limit(const struct call *c, int64_t *limit, struct err *e)
+{
+	*limit = ADMIN_LIST_DEFAULT;
+	if (!admin_query_number(c, "limit", limit, e))
+		return false;
+	if (*limit >= 1 && *limit <= ADMIN_LIST_MAX)
+		return true;
+	err_set(e, ERR_INPUT, "limit %lld", (long long)*limit);
+	return err_tell(e, "limit is a number from 1 to %d.", ADMIN_LIST_MAX);
+}
+
+void admin_reply_list(struct call *c, const struct registrar *r, json_t *items, const char *next)
+{
+	JSON_AUTO json_t *list = json_pack("{sO ss?}", "items", items, "next", *next ? next : NULL);
+
+	admin_reply(c, r, list);
+}
+
 bool admin_page_init(struct admin_page *p, const struct call *c, int64_t *after, struct err *e)
 {
-	p->limit = ADMIN_LIST_DEFAULT;
 	*after = 0;
-	if (!query_number(c, "after", after, e) || !query_number(c, "limit", &p->limit, e))
+	if (!admin_query_number(c, "after", after, e) || !admin_query_limit(c, &p->limit, e))
 		return false;
-	if (p->limit < 1 || p->limit > ADMIN_LIST_MAX)
-		return err_set(e, ERR_INPUT, "limit is 1 to %d", ADMIN_LIST_MAX);
 	p->items = json_array();
 	return p->items || err_set(e, ERR_NO_MEMORY, "no memory for a list");
 }

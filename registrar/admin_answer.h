@@ -32,6 +32,14 @@ bool admin_if_match(const struct call *c, int64_t *revision, struct err *e) MUST
  */
 bool admin_check_revision(const struct call *c, int64_t now, struct err *e) MUST_CHECK;
 
+/* A query member that is a number; *value stays without it. */
+bool admin_query_number(
+	const struct call *c, const char *name, int64_t *value, struct err *e) MUST_CHECK;
+/* ?limit=, from 1 to ADMIN_LIST_MAX. */
+bool admin_query_limit(const struct call *c, int64_t *limit, struct err *e) MUST_CHECK;
+/* {"items", "next"}; takes neither; next "" is null. */
+void admin_reply_list(struct call *c, const struct registrar *r, json_t *items, const char *next);
+
 struct admin_page {
 	json_t *items;
 	int64_t limit, last_id;

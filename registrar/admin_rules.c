@@ -16,6 +16,7 @@
 #include "registrar/records_rules.h"
 
 #define QUERY_TEXT_MAX 1024
+#define DAY_S	       86400
 #define REMAINING_MAX  1000000000 /* more is no limit */
 
 /* ---- Showing ---- */
@@ -377,7 +378,9 @@ static json_t *try_device(
 	BUF_AUTO struct buf serial = BUF_INIT(QUERY_TEXT_MAX), name = BUF_INIT(QUERY_TEXT_MAX),
 			    address = BUF_INIT(QUERY_TEXT_MAX);
 	struct device_record known;
-	struct claim_case q = {.known = &known, .now = registrar_now(r)};
+	struct claim_case q = {.known = &known,
+		.now = registrar_now(r),
+		.rejoin_s = s->config.rejoin_days * DAY_S};
 
 	if (!query_text(c, "serial", &serial, e) || !query_text(c, "manufacturer", &name, e) ||
 		!query_text(c, "address", &address, e))

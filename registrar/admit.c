@@ -101,7 +101,8 @@ enum step_result admit_recall(struct onboard *o, struct err *e)
 	if (!same_request(o) || o->known.claim == CLAIM_REJECTED ||
 		o->known.state == DEVICE_REFUSED)
 		return STEP_NEXT;
-	if (o->known.claim == CLAIM_PENDING && claim_answer_of(o) == CLAIM_HOLD) {
+	if ((o->known.claim == CLAIM_PENDING || o->known.quarantined_at) &&
+		claim_answer_of(o) == CLAIM_HOLD) {
 		touch_claim(o);
 		meter_poll(o->r);
 		return onboard_undecided(o);

@@ -8,6 +8,9 @@
 #include "common/base/rng.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
+#include "registrar/records_sites.h"
+
+#define DAY_S 86400
 
 enum claim_answer claim_decide(enum admit_policy admit, bool listed, enum claim_state said)
 {
@@ -38,6 +41,10 @@ static void on_held(void *arg, const int64_t *changed, const struct err *e)
 /* Why it is held although it was approved, or by which rule; NULL: as all are. */
 static const char *hold_reason(const struct onboard *o, char *text, size_t size)
 {
+	if (o->known.quarantined_at)
+		return "it is quarantined";
+	if (claim_has_ended(&o->known, o->now))
+		return "its certificate ended too long ago";
 	if (o->rule) {
 		snprintf(text, size, "rule %lld%s%s", (long long)o->rule->id,
 			o->rule->text.reason ? ": " : "",
@@ -50,7 +57,7 @@ static const char *hold_reason(const struct onboard *o, char *text, size_t size)
 
 static enum step_result hold(struct onboard *o, struct err *e)
 {
-	const struct request_record record = onboard_record(o);
+	struct request_record record = onboard_record(o);
 	const struct records_writer w = {o->r->store, call_loop(o->call), on_held, o};
 	char reason[REASON_LEN_MAX + 32];
 	const struct journal_entry entry =
@@ -65,6 +72,7 @@ static enum step_result hold(struct onboard *o, struct err *e)
 	if (o->known.claim != CLAIM_PENDING)
 		log_event(&o->r->log, LOG_LEVEL_INFO, "claim-pending", entry.exchange,
 			"manufacturer", record.device.manufacturer, "serial", o->serial, NULL);
+	record.spent = !o->known.quarantined_at && claim_has_ended(&o->known, o->now);
 	o->held = true;
 	o->journaled = true;
 	return records_hold(&w, &record, &entry, e) ? STEP_WAIT : STEP_FAILED;
@@ -80,6 +88,24 @@ static bool open_to_rules(enum claim_state said)
 	return said == CLAIM_NONE || said == CLAIM_PENDING || said == CLAIM_EXPIRED;
 }
 
+bool claim_has_ended(const struct device_record *known, int64_t now)
+{
+	bool joined = known->state == DEVICE_ENROLLED || known->state == DEVICE_VOUCHED;
+
+	return joined && known->not_after != 0 && known->not_after <= now;
+}
+
+/* A device whose certificate has ended comes back by itself within the window. Behind it somebody
+ * has to say so again: the approval it once joined with counts no longer, whatever rules and
+ * configuration say of devices that are new. */
+static enum claim_answer judge_return(const struct claim_case *c, enum claim_state said)
+{
+	const struct device_record *d = c->known;
+	bool approved = said == CLAIM_APPROVED && (d->claim_until || d->decided_at > d->not_after);
+
+	return approved || c->now - d->not_after < c->rejoin_s ? CLAIM_ADMIT : CLAIM_HOLD;
+}
+
 enum claim_answer claim_judge(
 	const struct claim_case *c, const struct rule_set *rules, struct rule **rule)
 {
@@ -91,10 +117,18 @@ enum claim_answer claim_judge(
 	const enum claim_state said = device_record_claim(c->known, c->now);
 	/* who was revoked comes back by a person's word, whatever rules and configuration say */
 	bool revoked = c->known->state == DEVICE_REVOKED;
+	bool shut_out = c->known->quarantined_at != 0 && said != CLAIM_REJECTED;
 	const struct rule_question q = {
 		c->manufacturer->config->name, c->serial, c->address, c->now};
 
-	*rule = !revoked && open_to_rules(said) ? rule_set_match(rules, &q) : NULL;
+	*rule = !revoked && !shut_out && open_to_rules(said) ? rule_set_match(rules, &q) : NULL;
+	if (shut_out)
+		return CLAIM_HOLD;
+	if (said != CLAIM_REJECTED && claim_has_ended(c->known, c->now) &&
+		!(*rule && (*rule)->text.action == RULE_REJECT)) {
+		*rule = NULL;
+		return judge_return(c, said);
+	}
 	if (*rule)
 		return by_rule[(*rule)->text.action];
 	return claim_decide(
@@ -110,6 +144,7 @@ enum claim_answer claim_answer_of(struct onboard *o)
 		.address = call_peer(o->call)->address,
 		.known = &o->known,
 		.now = o->now,
+		.rejoin_s = o->setup->config.rejoin_days * DAY_S,
 	};
 
 	if (!o->rules)
@@ -130,13 +165,43 @@ static enum step_result refuse(struct onboard *o, struct err *e)
 	return STEP_FAILED;
 }
 
+/* Nobody announced it, no rule knows it, and its site wants no such devices? */
+static bool is_unwelcome(const struct onboard *o, bool *answer, struct err *e)
+{
+	const struct device_record *d = &o->known;
+	const enum claim_state said = device_record_claim(d, o->now);
+	struct site_policy policy;
+
+	*answer = false;
+	if (o->rule || d->state != DEVICE_NEW || d->quarantined_at ||
+		(said != CLAIM_NONE && said != CLAIM_EXPIRED))
+		return true;
+	if (!records_site_policy(o->r->store, d->found ? d->site : "/", &policy, e))
+		return false;
+	*answer = policy.rejects_unknown;
+	return true;
+}
+
+static enum step_result hold_or_refuse(struct onboard *o, struct err *e)
+{
+	bool unwelcome;
+
+	if (!is_unwelcome(o, &unwelcome, e))
+		return STEP_FAILED;
+	if (!unwelcome)
+		return hold(o, e);
+	err_set(e, ERR_UNWANTED, "the site rejects unknown devices");
+	err_tell(e, "This site takes no devices that nobody announced.");
+	return STEP_FAILED;
+}
+
 enum step_result claim_judge_device(struct onboard *o, struct err *e)
 {
 	switch (claim_answer_of(o)) {
 	case CLAIM_ADMIT:
 		return STEP_NEXT;
 	case CLAIM_HOLD:
-		return hold(o, e);
+		return hold_or_refuse(o, e);
 	case CLAIM_REFUSE: /* decided, and not for want of a setting: R8995-REG-012 */
 		return refuse(o, e);
 	case CLAIM_UNWANTED:

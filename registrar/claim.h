@@ -28,7 +28,10 @@ struct claim_case {
 	const char *address; /* where it comes from */
 	const struct device_record *known;
 	int64_t now;
+	int64_t rejoin_s; /* so long after its certificate's end a device comes back by itself */
 };
+/* Did it join, and has its certificate ended? No I/O. */
+bool claim_has_ended(const struct device_record *known, int64_t now);
 /* *rule: the one that decides, or NULL. */
 enum claim_answer claim_judge(
 	const struct claim_case *c, const struct rule_set *rules, struct rule **rule);

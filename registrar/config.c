@@ -99,6 +99,8 @@ static const struct config_option options[] = {
 		"Open claims at most; further devices are told to come back later."},
 	{"policy", "expiring_days", CONFIG_INT, OFF(expiring_days), "30", 0, 3650, NULL,
 		"Days before its certificate ends that a device counts as expiring."},
+	{"policy", "rejoin_days", CONFIG_INT, OFF(rejoin_days), "90", 0, 3650, NULL,
+		"Days after its certificate's end that a device joins again by itself; then, or with 0, an administrator decides."},
 	{"policy", "journal_days", CONFIG_INT, OFF(journal_days), "400", 1, 36500, NULL,
 		"Days lines of the audit log are kept."},
 	{"masa", "connect_timeout", CONFIG_DURATION, OFF(masa_connect), "2s", 1, 60, NULL,
@@ -165,7 +167,8 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 /* Sockets and the store are opened once. */
 static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[coaps] listen",
 	"[coaps] jpy_listen", "[coaps] mtu", "[coaps] discovery", "[coaps] discovery_port",
-	"[store] path", "[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen", NULL};
+	"[store] path", "[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen",
+	NULL};
 
 const struct config_schema registrar_config_schema = {
 	.options = options,

@@ -48,7 +48,7 @@ struct registrar_config {
 	char *csrattrs;
 	bool cacerts_open, server_keygen, renew_expired, transfer_encoding;
 	int64_t retry_after, pending_days, approval_days, claims_max, journal_days;
-	int64_t expiring_days;
+	int64_t expiring_days, rejoin_days;
 	int64_t masa_connect, masa_timeout;
 	unsigned masa_addresses; /* bits of enum http_address_class */
 	int audit_check, audit_foreign, audit_nonceless;

@@ -9,6 +9,7 @@
 #include "common/wire/coap_format.h"
 #include "registrar/est_body.h"
 #include "registrar/identify.h"
+#include "registrar/standing.h"
 
 #define EST_REPLY_MAX (2 * PKCS7_CERTS_DER_MAX) /* in base64 with line breaks */
 
@@ -19,8 +20,17 @@ bool est_device_allowed(const struct device_record *d, const char *serial, struc
 		return err_tell(e, "The history of this device speaks against it.");
 	}
 	if (d->state == DEVICE_REVOKED) {
-		err_set(e, ERR_REFUSED, "\"%s\" was revoked", serial);
+		err_set(e, ERR_REFUSED, "\"%s\" was %s", serial, standing_name(d->standing));
+		if (d->standing == STANDING_DECOMMISSIONED)
+			return err_tell(e, "This device was decommissioned.");
+		if (d->standing == STANDING_REPLACED)
+			return err_tell(e, "This device was replaced by another.");
 		return err_tell(e, "The certificates of this device were revoked.");
+	}
+	if (d->quarantined_at) {
+		err_set(e, ERR_REFUSED, "\"%s\" is quarantined", serial);
+		return err_tell(
+			e, "This device is quarantined: an administrator has to release it.");
 	}
 	if (d->claim == CLAIM_REJECTED) {
 		err_set(e, ERR_REFUSED, "the claim of \"%s\" was rejected", serial);

@@ -35,6 +35,7 @@
 #define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
 #define IMPORT_BODY_MAX	       (16 << 20) /* IMPORT_ROWS_MAX rows of 160 octets */
 #define IMPORT_ROWS_MAX	       100000	  /* one transaction: others wait seconds for the store */
+#define ADMIN_SCAN_MAX	       5000	  /* rows looked at for one page */
 #define RULES_MAX	       1000	  /* each is tried for each device that asks */
 #define RULE_SERIALS_MAX       8192	  /* octets of its list; longer ones are imports */
 #define ADMIN_LIST_MAX	       1000	  /* rows of one page */

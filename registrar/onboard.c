@@ -105,7 +105,9 @@ enum step_result onboard_undecided(struct onboard *o)
 {
 	o->retry_after_s =
 		claim_wait_s(o->setup->config.retry_after, atomic_load(&o->r->pending_claims));
-	o->sentence = "An administrator has to decide.";
+	o->sentence = o->known.quarantined_at
+			      ? "This device is quarantined: an administrator has to release it."
+			      : "An administrator has to decide.";
 	return STEP_PENDING;
 }
 
@@ -312,7 +314,17 @@ static void rule_was_no_more(struct onboard *o, struct err *e)
 		log_err(&o->r->log, "rules-failed", call_exchange(o->call), &failure);
 }
 
-/* An administrator may have rejected or revoked the device while the MASA was asked. */
+static bool is_quarantined(const struct onboard *o)
+{
+	struct device_record now;
+	struct err ignored = ERR_INIT;
+
+	return records_device(o->r->store, onboard_device(o), &now, &ignored) &&
+	       now.quarantined_at != 0;
+}
+
+/* An administrator may have rejected, revoked or quarantined the device while the MASA was asked.
+ */
 static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
 {
 	struct onboard *o = arg;
@@ -326,6 +338,12 @@ static void on_outcome(void *arg, const int64_t *changed, const struct err *e)
 	rejected = *e;
 	if (o->rule) {
 		rule_was_no_more(o, &rejected);
+		onboard_resume(o, &rejected);
+		return;
+	}
+	if (is_quarantined(o)) {
+		rejected.kind = ERR_RETRY_LATER;
+		err_prefix(&rejected, "quarantined meanwhile");
 		onboard_resume(o, &rejected);
 		return;
 	}
@@ -374,6 +392,7 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 			o->rule->id, o->rule->text.limited, name, o->rule->text.reason};
 		record.rule = &use;
 	}
+	record.rejoined = claim_has_ended(&o->known, o->now);
 	o->journaled = true;
 	history_alarm(o->r, entry.exchange, entry.device, &o->verdict);
 	if (refused)

@@ -54,7 +54,7 @@ static void copy_digest(uint8_t out[SHA256_LEN], struct bytes blob)
 static bool device_row(void *arg, const struct store_row *r, struct err *e)
 {
 	struct device_record *d = arg;
-	const char *type = store_row_text(r, 7);
+	const char *type = store_row_text(r, 7), *site = store_row_text(r, 15);
 
 	d->found = true;
 	d->id = store_row_int(r, 0);
@@ -72,6 +72,9 @@ static bool device_row(void *arg, const struct store_row *r, struct err *e)
 	d->not_after = store_row_int(r, 11);
 	d->standing = (enum standing)store_row_int(r, 12);
 	d->revision = store_row_int(r, 13);
+	d->decided_at = store_row_int(r, 14);
+	if (site)
+		snprintf(d->site, sizeof(d->site), "%s", site);
 	return true;
 }
 
@@ -274,7 +277,7 @@ bool records_hold(const struct records_writer *w, const struct request_record *r
 	ADD(&t, HOLD_DEVICE, false, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
 		digest_value(r->registrar_sha256), STORE_I(r->at),
 		store_text(r->device.manufacturer), store_text(r->device.serial),
-		store_text(r->address), store_text(r->model));
+		store_text(r->address), store_text(r->model), STORE_I(r->spent));
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
@@ -304,6 +307,14 @@ static void approve_by_rule(
 		store_text(u->reason));
 }
 
+static void note_rejoined(struct transaction *t, const struct journal_entry *j)
+{
+	ADD(t, ADD_JOURNAL, false, STORE_I(j->at), store_text(j->exchange),
+		store_text(j->device.manufacturer), store_text(j->device.serial), store_text(NULL),
+		store_text("device"), store_text("rejoined"),
+		store_text("its certificate had ended"));
+}
+
 bool records_keep_voucher(const struct records_writer *w, const struct request_record *r,
 	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
 	enum history_state history, const struct journal_entry *j, struct err *e)
@@ -320,7 +331,10 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 		store_blob(voucher), store_text(voucher_type),
 		store_blob(registrar_request.len ? registrar_request : (struct bytes){0}),
 		STORE_I(history), store_text(j->reason), store_text(r->device.manufacturer),
-		store_text(r->device.serial), store_text(r->address), store_text(r->model));
+		store_text(r->device.serial), store_text(r->address), store_text(r->model),
+		r->rejoined ? STORE_I(r->at) : (struct store_value){.type = STORE_NULL});
+	if (r->rejoined)
+		note_rejoined(&t, j);
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }

@@ -13,6 +13,7 @@
 
 #include "common/pki/hash_chain.h"
 #include "common/run/store.h"
+#include "registrar/site.h"
 
 enum claim_state {
 	CLAIM_NONE,
@@ -83,6 +84,8 @@ struct device_record {
 	int64_t quarantined_at, not_after; /* 0: it is not; of its newest certificate or 0 */
 	enum standing standing;		   /* one of the stored ones */
 	int64_t revision;
+	int64_t decided_at; /* when a person last decided; 0: never */
+	char site[SITE_LEN_MAX + 1];
 };
 /* What was said about it that still counts at the moment `now`: an approval is over at its end,
  * whether or not it was noted as expired. */
@@ -112,6 +115,8 @@ struct request_record {
 	int64_t at;
 	const struct rule_use *rule; /* that lets it in; NULL: none */
 	const char *model, *address; /* what it is and where it comes from; NULL: not known */
+	bool spent;		     /* to be held: the approval it joined with counts no longer */
+	bool rejoined; /* let in as its certificate has ended: has a line of its own */
 };
 /* What a rule has approved, noted with the voucher. */
 struct rule_use {

@@ -6,6 +6,18 @@
 
 #include "registrar/records.h"
 
+/* Lines of the journal that reports count: a certificate, and what failed. */
+#define REPORTED(line)                                                                             \
+	line "manufacturer IS NOT NULL AND (" line                                                 \
+	     "step IN ('enroll', 'keygen', 'renew', 'admit', 'endorse', 'vet', 'journal', "        \
+	     "'deliver') OR (" line "step = 'masa' AND " line                                      \
+	     "outcome NOT IN ('unreachable', 'recovered')) OR (" line "step = 'claim' AND " line   \
+	     "outcome NOT IN ('pending', 'preapproved', 'approved', 'rejected', 'expired')) OR "   \
+	     "(" line "step = 'voucher' AND " line "outcome <> 'delivered') OR (" line             \
+	     "step = 'history' AND " line "outcome NOT IN ('good', 'unknown', 'warned')) OR "      \
+	     "(" line "step IN ('voucher-status', 'enroll-status') AND " line                      \
+	     "outcome = 'false'))"
+
 static const char *const migrations[] = {
 	"CREATE TABLE device ("
 	" id INTEGER PRIMARY KEY,"
@@ -191,6 +203,60 @@ static const char *const migrations[] = {
 	" INSERT INTO site (path) VALUES (NEW.site) ON CONFLICT DO NOTHING;"
 	" UPDATE tally SET count = count - 1 WHERE kind = 'site' AND value = OLD.site;"
 	" UPDATE tally SET count = count + 1 WHERE kind = 'site' AND value = NEW.site; END;",
+	/* Reports. What became of devices is summed up by the hour, and when certificates in
+	 * service end by the day: one row of a small table is raised where something of the kind
+	 * happens. */
+	"DROP INDEX certificate_expiry;"
+	"CREATE INDEX certificate_expiry ON certificate (not_after, sha256);"
+	"CREATE INDEX device_waiting ON device (manufacturer, claim) WHERE claim = 1;"
+	"CREATE TABLE hourly ("
+	" hour INTEGER NOT NULL,"
+	" step TEXT NOT NULL,"
+	" outcome TEXT NOT NULL,"
+	" manufacturer TEXT NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY (hour, step, outcome, manufacturer)) WITHOUT ROWID;"
+	"INSERT INTO hourly SELECT at / 3600 * 3600, step, outcome, manufacturer, count(*) "
+	" FROM journal WHERE " REPORTED(
+		"") " GROUP BY 1, 2, 3, 4;"
+		    "CREATE TRIGGER journal_reported AFTER INSERT ON journal WHEN " REPORTED(
+			    "NEW.") " BEGIN"
+				    " INSERT INTO hourly VALUES"
+				    "  (NEW.at / 3600 * 3600, NEW.step, NEW.outcome, "
+				    "NEW.manufacturer, 1)"
+				    "  ON CONFLICT DO UPDATE SET count = count + 1; END;"
+				    "CREATE TRIGGER hourly_ages AFTER INSERT ON hourly BEGIN"
+				    " DELETE FROM hourly WHERE hour < NEW.hour - 2678400; END;"
+				    "CREATE TABLE ending ("
+				    " day INTEGER NOT NULL,"
+				    " manufacturer TEXT NOT NULL,"
+				    " count INTEGER NOT NULL,"
+				    " PRIMARY KEY (day, manufacturer)) WITHOUT ROWID;"
+				    "INSERT INTO ending SELECT not_after / 86400, manufacturer, "
+				    "count(*) "
+				    " FROM device WHERE state = 2 AND not_after IS NOT NULL GROUP "
+				    "BY 1, 2;"
+				    "CREATE TRIGGER ending_in AFTER UPDATE OF state, not_after ON "
+				    "device "
+				    " WHEN NEW.state = 2 AND NEW.not_after IS NOT NULL AND "
+				    " (OLD.state <> 2 OR OLD.not_after / 86400 IS NOT "
+				    "NEW.not_after / 86400) BEGIN"
+				    " INSERT INTO ending VALUES (NEW.not_after / 86400, "
+				    "NEW.manufacturer, 1)"
+				    "  ON CONFLICT DO UPDATE SET count = count + 1; END;"
+				    "CREATE TRIGGER ending_out AFTER UPDATE OF state, not_after ON "
+				    "device "
+				    " WHEN OLD.state = 2 AND OLD.not_after IS NOT NULL AND "
+				    " (NEW.state <> 2 OR OLD.not_after / 86400 IS NOT "
+				    "NEW.not_after / 86400) BEGIN"
+				    " UPDATE ending SET count = count - 1"
+				    "  WHERE day = OLD.not_after / 86400 AND manufacturer = "
+				    "OLD.manufacturer; END;"
+				    "CREATE TRIGGER ending_gone AFTER DELETE ON device WHEN "
+				    "OLD.state = 2 BEGIN"
+				    " UPDATE ending SET count = count - 1"
+				    "  WHERE day = OLD.not_after / 86400 AND manufacturer = "
+				    "OLD.manufacturer; END;",
 	/* Work that takes longer than an answer may. */
 	"CREATE TABLE job ("
 	" id INTEGER PRIMARY KEY,"
@@ -253,7 +319,7 @@ static const char *const migrations[] = {
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
 			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
-			"not_after, standing, revision "
+			"not_after, standing, revision, claim_at, site "
 			"FROM device WHERE manufacturer = $1 AND serial = $2",
 	[READ_VOUCHER] = "SELECT voucher FROM device "
 			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
@@ -303,6 +369,24 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* the plus keeps this to the small index of what is revoked */
 	[LIST_REVOKED] = "SELECT serial_hex, revoked_at, der FROM certificate "
 			 "WHERE revoked_at IS NOT NULL AND +not_after >= $1 ORDER BY revoked_at",
+	/* a blob is behind every number, and the empty one before all others */
+	[LIST_BY_END] = "SELECT c.sha256, c.serial_hex, c.manufacturer, c.serial, c.subject, "
+			"c.issued_at, c.not_after, c.revoked_at, d.id, d.site, "
+			"c.revoked_at IS NULL AND d.state = 2 AND d.not_after = c.not_after "
+			"FROM certificate AS c LEFT JOIN device AS d "
+			"ON d.manufacturer = c.manufacturer AND d.serial = c.serial "
+			"WHERE (c.not_after, c.sha256) > ($1, coalesce($2, x'')) "
+			"AND c.not_after < $3 ORDER BY c.not_after, c.sha256 LIMIT $4",
+	[LIST_VOUCHERS] = "SELECT id, manufacturer, serial, vouched_at, voucher_type, site "
+			  "FROM device WHERE id > $1 ORDER BY id LIMIT $2",
+	[LIST_HOURS] = "SELECT hour, step, outcome, manufacturer, count FROM hourly "
+		       "WHERE hour >= $1 ORDER BY hour",
+	[LIST_ENDS] = "SELECT day, manufacturer, count FROM ending "
+		      "WHERE day >= $1 AND day < $2 AND count > 0 ORDER BY day",
+	[COUNT_DEVICES_OF] = "SELECT count(*) FROM (SELECT 1 FROM device "
+			     "WHERE manufacturer = $1 LIMIT $2)",
+	[COUNT_PENDING_OF] = "SELECT count(*) FROM (SELECT 1 FROM device INDEXED BY device_waiting "
+			     "WHERE manufacturer = $1 AND claim = 1 LIMIT $2)",
 	[READ_CRL] = "SELECT number, der FROM crl WHERE issuer = $1",
 	[ADD_DEVICE] = "INSERT INTO device "
 		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
@@ -311,14 +395,17 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "DO UPDATE SET first_seen = excluded.first_seen, "
 		       "subject = excluded.subject WHERE device.first_seen = 0",
 	[HOLD_DEVICE] =
-		"UPDATE device SET revision = revision + (claim <> 1), claim = 1, "
-		"claim_until = NULL, address = $7, model = coalesce($8, model), "
+		"UPDATE device SET revision = revision + (claim <> 1), claim = CASE "
+		"WHEN claim IN (2, 4) AND (claim_until > $4 OR (claim_until IS NULL AND NOT $9)) "
+		"THEN 2 ELSE 1 END, claim_until = CASE WHEN claim IN (2, 4) AND claim_until > $4 "
+		"THEN claim_until END, address = $7, model = coalesce($8, model), "
 		"idevid_sha256 = $1, "
 		"request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
 		"registrar_request = NULL "
 		"WHERE manufacturer = $5 AND serial = $6 "
-		"AND (claim IN (0, 1, 5) OR claim_until <= $4)",
+		"AND (claim IN (0, 1, 5) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 OR "
+		"quarantined_at IS NOT NULL)))",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
 	/* an approval that was used has no end; one that was over was not used */
 	[SETTLE_CLAIM] =
@@ -333,9 +420,10 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"idevid_sha256 = $1, request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
 		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
-		"voucher_status = NULL, enroll_status = NULL "
+		"voucher_status = NULL, enroll_status = NULL, "
+		"rejoined_at = coalesce($15, rejoined_at) "
 		"WHERE manufacturer = $11 AND serial = $12 AND claim <> 3 "
-		"AND (state <> 4 OR claim = 2)",
+		"AND quarantined_at IS NULL AND (state <> 4 OR claim = 2)",
 	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
 			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
 	/* who was revoked stays that: only an approval takes it back */
@@ -352,7 +440,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"AND issued_at >= $11 AND revoked_at IS NULL)",
 	[ENROLL_DEVICE] = "UPDATE device SET revision = revision + (state <> 2), state = 2, "
 			  "enrolled_at = $1, last_seen = $2, not_after = $5 "
-			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3",
+			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3 "
+			  "AND quarantined_at IS NULL",
 	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
 				"WHERE manufacturer = $3 AND serial = $4",
 	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "

@@ -71,6 +71,28 @@ static void rules_client_allowed__every_row__gives_its_answer(void **state)
 	}
 }
 
+/* Shut out, it renews nothing, until it is released. */
+static void rules_client_allowed__quarantined__is_refused(void **state)
+{
+	char serial[] = FIXTURE_SERIAL;
+	const struct client client = {
+		.is_ldevid = true, .serial = serial, .not_after = FIXTURE_NOW + 1000};
+	struct device_record device = {.found = true,
+		.state = DEVICE_ENROLLED,
+		.claim = CLAIM_APPROVED,
+		.quarantined_at = FIXTURE_NOW - 1};
+	const struct enroll_policy policy = {false, FIXTURE_NOW};
+	struct err e = ERR_INIT;
+
+	assert_false(rules_client_allowed(ENROLL_RENEW, &client, &device, this_cert, &policy, &e));
+	assert_int_equal(e.kind, ERR_REFUSED);
+	assert_string_equal(err_sentence(&e),
+		"This device is quarantined: an administrator has to release it.");
+	device.quarantined_at = 0;
+	e = (struct err)ERR_INIT;
+	assert_true(rules_client_allowed(ENROLL_RENEW, &client, &device, this_cert, &policy, &e));
+}
+
 /* Held again for another key and approved: it was enrolled once, and has no voucher. req: EA-06 */
 static void rules_client_allowed__voucher_taken_back__is_refused(void **state)
 {
@@ -259,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_client_allowed__every_row__gives_its_answer),
 		cmocka_unit_test(rules_client_allowed__voucher_taken_back__is_refused),
+		cmocka_unit_test(rules_client_allowed__quarantined__is_refused),
 		cmocka_unit_test(rules_channel_binding__of_this_connection__is_good),
 		cmocka_unit_test(
 			rules_channel_binding__of_another_connection__is_refused_even_when_not_wanted),
