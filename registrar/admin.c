@@ -22,8 +22,11 @@
 #include "registrar/admin_reload.h"
 #include "registrar/admin_revoke.h"
 #include "registrar/admin_rules.h"
+#include "registrar/admin_session.h"
 #include "registrar/admin_status.h"
 #include "registrar/admin_sites.h"
+#include "registrar/admin_tokens.h"
+#include "registrar/admin_users.h"
 #include "registrar/backup.h"
 #include "registrar/doctor.h"
 #include "registrar/explain.h"
@@ -172,6 +175,16 @@ const struct http_route admin_routes[] = {
 	{"GET", STATISTICS_PATH, statistics_show, 0, NULL, MAY_VIEW},
 	{"GET", BACKUPS_PATH, backup_show, 0, NULL, MAY_ADMIN},
 	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"GET", SESSION_PATH, session_show, 0, NULL, MAY_SELF},
+	{"POST", SESSION_PATH, session_begin, LOGIN_BODY_MAX, "application/json", MAY_ENTER},
+	{"DELETE", SESSION_PATH, session_end, 0, NULL, MAY_SELF},
+	{"GET", USERS_PATH, users_list, 0, NULL, MAY_ADMIN},
+	{"POST", USERS_PATH, users_add, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"GET", USERS_PATH "/*", users_show, 0, NULL, MAY_ADMIN},
+	{"POST", USERS_PATH "/*", users_change, ADMIN_BODY_MAX, NULL, MAY_SELF},
+	{"GET", TOKENS_PATH, tokens_list, 0, NULL, MAY_SELF},
+	{"POST", TOKENS_PATH, tokens_add, ADMIN_BODY_MAX, NULL, MAY_SELF},
+	{"POST", TOKENS_PATH "/*", tokens_remove, ADMIN_BODY_MAX, NULL, MAY_SELF},
 	{"POST", RELOAD_PATH, reload_config, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 };
 const size_t admin_route_count = sizeof(admin_routes) / sizeof(*admin_routes);

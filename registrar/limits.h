@@ -17,11 +17,11 @@
 #define MASA_REPLY_MAX	       CMS_DER_MAX /* more is no voucher */
 #define MASA_RETRY_AFTER_MAX_S 60	   /* RFC 8995 §5.6: a pledge waits no longer (T-20) */
 #define MASA_WAVERS_MS	       60000 /* that long after it came back, a MASA is not said to be gone */
-#define ACCEPT_MAX	       255  /* of a pledge's Accept passed on; longer ones are made anew */
-#define CLAIM_TOUCH_S	       600  /* a waiting device is noted at most this often */
-#define CLAIMS_MANY	       100  /* from so many on, they are spread over time */
-#define ENROLL_REPEAT_S	       3600 /* the same CSR from the same client gets the same answer */
-#define LDEVID_BACKDATE_S      300  /* clocks of devices run behind */
+#define ACCEPT_MAX	       255   /* of a pledge's Accept passed on; longer ones are made anew */
+#define CLAIM_TOUCH_S	       600   /* a waiting device is noted at most this often */
+#define CLAIMS_MANY	       100   /* from so many on, they are spread over time */
+#define ENROLL_REPEAT_S	       3600    /* the same CSR from the same client gets the same answer */
+#define LDEVID_BACKDATE_S      300     /* clocks of devices run behind */
 #define JOURNAL_MAX	       2000000 /* rows; about 200 octets each */
 #define CRL_TICK_MS	       60000   /* between two looks whether the revocation list is due */
 #define CRL_MAX_AGE	       "60" /* seconds a cache may keep the list: revocation is seen soon */
@@ -33,6 +33,7 @@
 #define DRAIN_MS	       60000 /* above the longest [masa] timeout: what runs is finished */
 #define ADMIN_CONNECTIONS_MAX  256   /* people and their tools, some with a few tabs open */
 #define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
+#define LOGIN_BODY_MAX	       8192  /* from anybody: a name, two passwords, all escaped */
 #define IMPORT_BODY_MAX	       (16 << 20) /* IMPORT_ROWS_MAX rows of 160 octets */
 #define IMPORT_ROWS_MAX	       100000	  /* one transaction: others wait seconds for the store */
 #define ADMIN_SCAN_MAX	       5000	  /* rows looked at for one page */

@@ -272,6 +272,48 @@ static const char *const migrations[] = {
 	" ended INTEGER,"
 	" reason TEXT,"
 	" failures TEXT);",
+	/* Users of the administrators' side and their proofs; secrets only as hashes. */
+	"CREATE TABLE user ("
+	" name TEXT PRIMARY KEY,"
+	" password TEXT,"
+	" disabled INTEGER NOT NULL,"
+	" created_at INTEGER NOT NULL,"
+	" login_at INTEGER,"
+	" code BLOB,"
+	" code_until INTEGER);"
+	"CREATE TABLE user_grant ("
+	" id INTEGER PRIMARY KEY,"
+	" user TEXT NOT NULL,"
+	" role TEXT NOT NULL,"
+	" site TEXT,"
+	" manufacturer TEXT,"
+	" until INTEGER NOT NULL);"
+	"CREATE INDEX user_grant_user ON user_grant (user, id);"
+	"CREATE TABLE session ("
+	" id BLOB PRIMARY KEY,"
+	" user TEXT NOT NULL,"
+	" created_at INTEGER NOT NULL,"
+	" used_at INTEGER NOT NULL);"
+	"CREATE INDEX session_user ON session (user, used_at);"
+	"CREATE TABLE token ("
+	" id INTEGER PRIMARY KEY,"
+	" user TEXT NOT NULL,"
+	" name TEXT NOT NULL,"
+	" sha256 BLOB NOT NULL UNIQUE,"
+	" role TEXT NOT NULL,"
+	" site TEXT,"
+	" manufacturer TEXT,"
+	" until INTEGER NOT NULL,"
+	" created_at INTEGER NOT NULL,"
+	" used_at INTEGER NOT NULL,"
+	" UNIQUE (user, name));"
+	"CREATE TABLE user_certificate ("
+	" sha256 BLOB PRIMARY KEY,"
+	" user TEXT NOT NULL,"
+	" subject TEXT,"
+	" not_after INTEGER NOT NULL,"
+	" added_at INTEGER NOT NULL);"
+	"CREATE INDEX user_certificate_user ON user_certificate (user);",
 	NULL,
 };
 
@@ -315,6 +357,17 @@ static const char *const migrations[] = {
 	"DELETE FROM journal WHERE id <= (SELECT min(sequence) FROM head WHERE "                   \
 	"sequence >= (SELECT min(id) FROM journal) AND "                                           \
 	"sequence < (SELECT max(id) FROM journal) AND " which ")"
+
+#define USER_COLUMNS                                                                               \
+	"name, password IS NOT NULL, disabled, created_at, login_at, code_until, "                 \
+	"(SELECT count(*) FROM token WHERE token.user = name), "                                   \
+	"(SELECT count(*) FROM user_certificate WHERE user_certificate.user = name)"
+
+/* Somebody else than user $1 is admin of everything at moment $2; or $3: it does not matter. */
+#define ADMIN_STAYS                                                                                \
+	"($3 <> 0 OR EXISTS (SELECT 1 FROM user_grant AS g JOIN user AS u ON u.name = g.user "     \
+	"WHERE u.name <> $1 AND u.disabled = 0 AND g.role = 'admin' AND g.site IS NULL "           \
+	"AND g.manufacturer IS NULL AND (g.until = 0 OR g.until > $2)))"
 
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
@@ -604,6 +657,79 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "(SELECT max(sequence) FROM head GROUP BY at / 3600, sequence / 10000)",
 	[SWEEP_CERTIFICATES] = "DELETE FROM certificate WHERE sha256 IN "
 			       "(SELECT sha256 FROM certificate WHERE not_after < $1 LIMIT 1000)",
+	[LIST_USERS] = "SELECT " USER_COLUMNS " FROM user WHERE name > $1 ORDER BY name LIMIT $2",
+	[READ_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name = $1",
+	[LIST_GRANTS] = "SELECT role, site, manufacturer, until FROM user_grant "
+			"WHERE user = $1 ORDER BY id",
+	[READ_LOGIN] =
+		"SELECT password, code, code_until FROM user WHERE name = $1 AND disabled = 0",
+	[READ_SESSION] = "SELECT s.user, s.created_at, s.used_at FROM session AS s "
+			 "JOIN user AS u ON u.name = s.user WHERE s.id = $1 AND u.disabled = 0",
+	[READ_TOKEN] = "SELECT t.id, t.user, t.used_at, t.role, t.site, t.manufacturer, t.until "
+		       "FROM token AS t JOIN user AS u ON u.name = t.user "
+		       "WHERE t.sha256 = $1 AND u.disabled = 0",
+	[READ_USER_OF_CERTIFICATE] =
+		"SELECT u.name FROM user_certificate AS c JOIN user AS u ON u.name = c.user "
+		"WHERE c.sha256 = $1 AND u.disabled = 0",
+	[LIST_TOKENS] = "SELECT id, user, used_at, role, site, manufacturer, until, name, "
+			"created_at FROM token WHERE $1 IS NULL OR user = $1 ORDER BY id LIMIT $2",
+	[LIST_USER_CERTIFICATES] = "SELECT sha256, subject, not_after, added_at "
+				   "FROM user_certificate WHERE user = $1 ORDER BY added_at",
+	[ADD_USER] = "INSERT INTO user (name, disabled, created_at, code, code_until) "
+		     "SELECT $1, 0, $2, $3, $4 WHERE (SELECT count(*) FROM user) < $5 "
+		     "ON CONFLICT (name) DO NOTHING",
+	[SET_CODE] = "UPDATE user SET code = $2, code_until = $3 WHERE name = $1",
+	[USE_CODE] = "UPDATE user SET code = NULL, code_until = NULL "
+		     "WHERE name = $1 AND code = $2 AND code_until > $3 AND disabled = 0",
+	[ADD_GRANT] =
+		"INSERT INTO user_grant (id, user, role, site, manufacturer, until) "
+		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM user_grant), $1, $2, $3, $4, $5 "
+		"WHERE EXISTS (SELECT 1 FROM user WHERE name = $1) "
+		"AND (SELECT count(*) FROM user_grant WHERE user = $1) < $6 "
+		"AND NOT EXISTS (SELECT 1 FROM user_grant WHERE user = $1 AND role = $2 "
+		"AND site IS NOT DISTINCT FROM $3 AND manufacturer IS NOT DISTINCT FROM $4)",
+	[REMOVE_GRANT] =
+		"DELETE FROM user_grant WHERE user = $1 AND role = $4 "
+		"AND site IS NOT DISTINCT FROM $5 AND manufacturer IS NOT DISTINCT FROM $6 "
+		"AND " ADMIN_STAYS,
+	[REMOVE_GRANTS] = "DELETE FROM user_grant WHERE user = $1",
+	[DISABLE_USER] = "UPDATE user SET disabled = 1, code = NULL, code_until = NULL "
+			 "WHERE name = $1 AND disabled = 0 AND " ADMIN_STAYS,
+	[ENABLE_USER] = "UPDATE user SET disabled = 0 WHERE name = $1 AND disabled <> 0",
+	[REMOVE_USER] = "DELETE FROM user WHERE name = $1 AND " ADMIN_STAYS,
+	[ADD_USER_CERTIFICATE] =
+		"INSERT INTO user_certificate (sha256, user, subject, not_after, added_at) "
+		"SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM user WHERE name = $2) "
+		"AND (SELECT count(*) FROM user_certificate WHERE user = $2) < $6 "
+		"ON CONFLICT (sha256) DO NOTHING",
+	[REMOVE_USER_CERTIFICATE] = "DELETE FROM user_certificate WHERE sha256 = $1 AND user = $2",
+	[REMOVE_USER_CERTIFICATES] = "DELETE FROM user_certificate WHERE user = $1",
+	[SET_PASSWORD] = "UPDATE user SET password = $2 WHERE name = $1 AND disabled = 0",
+	[CHANGE_PASSWORD] = "UPDATE user SET password = $2 "
+			    "WHERE name = $1 AND disabled = 0 AND password = $3",
+	[NOTE_LOGIN] = "UPDATE user SET login_at = $2 WHERE name = $1 AND disabled = 0 "
+		       "AND ($3 IS NULL OR password = $3)",
+	[ADD_SESSION] = "INSERT INTO session (id, user, created_at, used_at) "
+			"SELECT $1, $2, $3, $3 WHERE EXISTS "
+			"(SELECT 1 FROM user WHERE name = $2 AND disabled = 0) "
+			"ON CONFLICT (id) DO NOTHING",
+	[TOUCH_SESSION] = "UPDATE session SET used_at = $2 WHERE id = $1 AND used_at < $2",
+	[END_SESSION] = "DELETE FROM session WHERE id = $1",
+	/* all of a user but the one named */
+	[END_SESSIONS] = "DELETE FROM session WHERE user = $1 AND id IS DISTINCT FROM $2",
+	[SWEEP_SESSIONS] = "DELETE FROM session WHERE used_at < $1 OR created_at < $2 OR id = $3 "
+			   "OR id IN (SELECT id FROM session WHERE user = $4 "
+			   "ORDER BY used_at DESC LIMIT -1 OFFSET $5)",
+	[ADD_TOKEN] =
+		"INSERT INTO token (id, user, name, sha256, role, site, manufacturer, until, "
+		"created_at, used_at) "
+		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM token), $1, $2, $3, $4, $5, $6, $7, "
+		"$8, 0 WHERE EXISTS (SELECT 1 FROM user WHERE name = $1 AND disabled = 0) "
+		"AND (SELECT count(*) FROM token WHERE user = $1) < $9 "
+		"ON CONFLICT (user, name) DO NOTHING",
+	[TOUCH_TOKEN] = "UPDATE token SET used_at = $2 WHERE id = $1 AND used_at < $2",
+	[REMOVE_TOKEN] = "DELETE FROM token WHERE id = $1 AND ($2 IS NULL OR user = $2)",
+	[REMOVE_TOKENS] = "DELETE FROM token WHERE user = $1",
 };
 
 const struct store_schema records_schema = {"registrar", migrations, statements};

@@ -13,6 +13,7 @@
 #include "common/net/http_listen.h"
 #include "common/run/config_changes.h"
 #include "common/run/daemon.h"
+#include "registrar/access.h"
 #include "registrar/admin.h"
 #include "registrar/admin_guard.h"
 #include "registrar/admin_events.h"
@@ -290,8 +291,9 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		return false;
 	atomic_store(&r->pending_claims, pending);
 	if (!jobs_start(r, e) || !make_workers(r, loops, loop_count, e) || !events_start(r, e) ||
-		!serve_admin(r, loops, e) || !serve_admin_https(r, loops, e) ||
-		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
+		!access_start(r, e) || !serve_admin(r, loops, e) ||
+		!serve_admin_https(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
+		!coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
 		!revoked_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
 		return false;
@@ -434,6 +436,7 @@ void registrar_close(struct registrar *r)
 	jobs_end(r);
 	seal_end(r);
 	store_close(r->store);
+	access_end(r);
 	events_end(r);
 	revoked_end(r);
 	for (size_t i = 0; i < r->worker_count; i++)

@@ -22,6 +22,7 @@
 #include "registrar/rules.h"
 #include "registrar/setup.h"
 
+struct access;
 struct revoked;
 struct masa_watch;
 struct backup;
@@ -43,7 +44,7 @@ struct registrar {
 	struct registrar_setup *setup;
 	struct rule_set *rules;
 	pthread_mutex_t reload_lock; /* one at a time */
-	struct buf started_list; /* the options at the start: what sockets and store are */
+	struct buf started_list;     /* the options at the start: what sockets and store are */
 	struct cert_cache *cert_cache;
 	struct outstanding *outstanding;
 	struct store *store;
@@ -56,6 +57,7 @@ struct registrar {
 	size_t worker_count;
 	struct http_server *server;
 	struct idempotency *idempotency;
+	struct access *access;			 /* passwords, failed log-ins, denials */
 	struct http_server *admin, *admin_https; /* by Unix socket and by TCP; or NULL */
 	struct coap_server *coap;		 /* NULL: no constrained devices are served */
 	struct coap_responder *responders[DISCOVERY_MAX];
@@ -69,8 +71,6 @@ struct registrar {
 	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
 	_Atomic int running;	       /* works, and when draining servers that are not yet empty */
-	_Atomic int64_t
-		denied; /* refusals to administrators: minute, and in 16 bits their number */
 	_Atomic bool draining, drain_reported;
 	void (*drained)(void *arg);
 	void *drained_arg;

@@ -93,16 +93,16 @@ bool http_fields_set(struct http_fields *f, const char *name, const char *value,
 	return add_text(f, bytes_of_str(value), &f->at[i].value, e);
 }
 
-static bool join_accept(struct http_fields *f, struct err *e)
+static bool join(struct http_fields *f, const char *name, const char *between, struct err *e)
 {
-	size_t first = find(f, "Accept", 0);
+	size_t first = find(f, name, 0);
 	char *joined FREE_AUTO = NULL;
 
-	for (size_t i = find(f, "Accept", first + 1); i < f->count; i = find(f, "Accept", i + 1)) {
+	for (size_t i = find(f, name, first + 1); i < f->count; i = find(f, name, i + 1)) {
 		free_ptr(&joined);
-		joined = str_printf(
-			e, "%s, %s", http_fields_value(f, first), http_fields_value(f, i));
-		if (!joined || !http_fields_set(f, "Accept", joined, e))
+		joined = str_printf(e, "%s%s%s", http_fields_value(f, first), between,
+			http_fields_value(f, i));
+		if (!joined || !http_fields_set(f, name, joined, e))
 			return false;
 	}
 	return true;
@@ -113,5 +113,5 @@ bool http_fields_settle(struct http_fields *f, struct err *e)
 	for (size_t i = 0; i < sizeof(singletons) / sizeof(*singletons); i++)
 		if (find(f, singletons[i], find(f, singletons[i], 0) + 1) < f->count)
 			return err_set(e, ERR_INPUT, "more than one %s field", singletons[i]);
-	return join_accept(f, e);
+	return join(f, "Accept", ", ", e) && join(f, "Cookie", "; ", e);
 }

@@ -29,7 +29,7 @@ const char *http_fields_value(const struct http_fields *f, size_t i);
 /* The first field of that name in any case, or NULL. */
 const char *http_fields_get(const struct http_fields *f, const char *name);
 /* Fields that must not come twice do not, and lists in several Accept lines become one list
- * (RFC 9110 §5.3). ERR_INPUT otherwise. */
+ * (RFC 9110 §5.3), cookies in several fields one field (RFC 9113 §8.2.3). ERR_INPUT otherwise. */
 bool http_fields_settle(struct http_fields *f, struct err *e) MUST_CHECK;
 
 #endif

@@ -67,9 +67,9 @@ struct http_refusal http_refusal_of(const struct err *e)
 {
 	/* a failure that forgot to say which must not pass for success */
 	const enum err_kind kind = e->kind == ERR_NONE ? ERR_BUG : e->kind;
-	const struct err bare = {.kind = kind};
+	const struct err bare = {.kind = kind, .code = e->code};
 
-	return (struct http_refusal){status_of(kind), err_kind_name(kind), err_sentence(&bare)};
+	return (struct http_refusal){status_of(kind), err_code_of(&bare), err_sentence(&bare)};
 }
 
 static bool brings_a_body(const char *method)

@@ -139,6 +139,18 @@ static void accept__in_several_fields__is_one_list(void **state)
 	call_free(c);
 }
 
+static void cookies__in_several_fields__are_one_field(void **state)
+{
+	struct err e = ERR_INIT;
+	struct call *c = new_call(*state);
+
+	add(c, "cookie", "a=1");
+	add(c, "cookie", "b=2; c=3");
+	assert_true(call_begin(c, "GET", "/", &e));
+	assert_string_equal(call_header(c, "Cookie"), "a=1; b=2; c=3");
+	call_free(c);
+}
+
 static void field__that_must_be_single_twice__is_refused(void **state)
 {
 	static const char *const names[] = {
@@ -337,6 +349,7 @@ int main(void)
 		test(request__parts__are_what_came),
 		test(exchange__valid_is_adopted__others_are_replaced),
 		test(accept__in_several_fields__is_one_list),
+		test(cookies__in_several_fields__are_one_field),
 		test(field__that_must_be_single_twice__is_refused),
 		test(fields__beyond_the_limit__are_refused),
 		test(reply_header__with_a_line_break__is_dropped),

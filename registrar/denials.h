@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Refusals on the administrators' side, as lines of log and journal: the first of a minute at once,
+ * then they are counted, and the count is a line of its own. Who knocks for days fills no disk. */
+#ifndef REGISTRAR_DENIALS_H
+#define REGISTRAR_DENIALS_H
+
+#include "registrar/registrar.h"
+
+#define DENIALS_PER_MINUTE 20 /* lines in the journal: 6 MB a day at the worst */
+
+struct denials;
+
+struct denials *denials_new(struct err *e) MUST_CHECK;
+void denials_free(struct denials *d);
+
+/* code as the peer is told it; about: what they tried, or NULL for the request's method and path.
+ * Step session, outcome denied. On the call's loop. */
+void admin_denied(struct registrar *r, const struct call *c, const char *code, const char *about);
+/* Write the count of what was left out, if its minute is over. On the first loop, now and then. */
+void denials_flush(struct registrar *r);
+
+#endif
