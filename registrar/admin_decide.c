@@ -325,14 +325,14 @@ static bool decide_items(
 
 static void note_written(struct bulk *b, int64_t written)
 {
+	const char *event = b->to == CLAIM_APPROVED ? "claim-approved" : "claim-rejected";
+	const char *reason = b->reason[0] ? b->reason : NULL;
 	char claim[24], count[24];
 
 	snprintf(claim, sizeof(claim), "%lld", b->one ? (long long)b->items[0].id : 0LL);
 	snprintf(count, sizeof(count), "%lld", (long long)written);
-	log_event(&b->r->log, LOG_LEVEL_INFO,
-		b->to == CLAIM_APPROVED ? "claim-approved" : "claim-rejected", b->exchange, "claim",
-		b->one && b->count ? b->items[0].serial : NULL, "claims", count, "by", b->who.name,
-		"reason", b->reason[0] ? b->reason : NULL, NULL);
+	log_event(&b->r->log, LOG_LEVEL_INFO, event, b->exchange, "claim", b->one ? claim : NULL,
+		"claims", count, "by", b->who.name, "reason", reason, NULL);
 	meter_decision(b->r, b->to, written);
 	registrar_count_claims(b->r);
 }
