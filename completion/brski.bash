@@ -57,9 +57,8 @@ _brski_pledge() {
 }
 
 _brski_daemon() {
-	local cur prev plain options="-c --config --check -h --help -V --version"
+	local cur prev plain options="-c --config --check --restore -h --help -V --version"
 	_brski_begin "-c --config --restore"
-	[[ ${COMP_WORDS[0]##*/} == brski-registrar ]] && options+=" --restore"
 	case $prev in
 	-c | --config | --restore) _brski_paths -f "$cur" ;;
 	*) _brski_words "$options" "$cur" ;;
@@ -172,10 +171,18 @@ _registrarctl() {
 
 _masactl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output"
+	_brski_begin "-s --socket -o --output --name --host --existing-ca --existing-key --directory --state"
 	_brski_ctl_common "$prev" "$cur" && return
+	case $prev in
+	--existing-ca | --existing-key) _brski_paths -f "$cur" && return ;;
+	--directory | --state) _brski_paths -d "$cur" && return ;;
+	--name | --host) return ;;
+	esac
 	case "${plain[*]}" in
-	"") words="devices owners audit" ;;
+	"") words="setup devices owners audit backup doctor status" ;;
+	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
+	status) words="--quiet" ;;
+	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	devices) words="import list show" ;;
 	owners) words="add list" ;;
 	audit) words="show" ;;

@@ -5,7 +5,12 @@
 
 #include "common/base/file.h"
 #include "common/wire/csv.h"
+#include "ctl/backup.h"
 #include "ctl/ctl.h"
+#include "ctl/doctor.h"
+#include "ctl/setup_ca.h"
+#include "ctl/setup_masa.h"
+#include "ctl/status.h"
 
 #define CSV_FILE_MAX (256 * 1024 * 1024) /* a few million devices */
 #define PEM_FILE_MAX 65536
@@ -261,6 +266,9 @@ static enum ctl_exit owners_add(struct ctl *c, int argc, char **argv)
 }
 
 static const struct ctl_command commands[] = {
+	{"setup", "", "",
+		"Make a MASA: the manufacturer's CA, the voucher signer, the configuration.", 0, 0,
+		setup_options, setup_masa},
 	{"devices", "import", "FILE.csv",
 		"Add devices: a header row with the columns serial and, where wanted, "
 		"idevid_issuer and"
@@ -274,6 +282,12 @@ static const struct ctl_command commands[] = {
 	{"owners", "list", "", "List all owners.", 0, 0, NULL, owners_list},
 	{"audit", "show", "SERIAL", "Show every voucher issued for a device.", 1, 1, NULL,
 		audit_show},
+	{"backup", "", "FILE",
+		"Copy the store into a new file while the MASA runs; brski-masa --restore puts it "
+		"back.",
+		1, 1, NULL, backup},
+	{"doctor", "", "", "What may be wrong, and what to do next.", 0, 0, NULL, doctor},
+	{"status", "", "", "How the MASA is, at one glance.", 0, 0, status_options, status},
 	{.noun = NULL},
 };
 

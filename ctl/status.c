@@ -94,6 +94,14 @@ static void show_end(const json_t *o, const char *member, const char *what)
 	printf(s < 0 ? "%s left\n" : "over since %s\n", span(s, left));
 }
 
+static void show_number(const json_t *o, const char *member, const char *what)
+{
+	if (!json_object_get(o, member))
+		return;
+	label(what);
+	printf("%lld\n", (long long)number(o, member));
+}
+
 static void show_pending(const json_t *o)
 {
 	char waited[SPAN_MAX];
@@ -207,6 +215,9 @@ static void show(const struct ctl *c, const json_t *o)
 {
 	show_itself(c, o);
 	show_pending(o);
+	show_number(o, "devices_known", "devices");
+	show_number(o, "owners", "owners");
+	show_number(o, "vouchers", "vouchers");
 	show_counts(o, "devices");
 	show_expiring(o);
 	show_masas(o);

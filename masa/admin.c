@@ -12,6 +12,7 @@
 #include "common/wire/datetime.h"
 #include "common/wire/json.h"
 #include "common/wire/percent.h"
+#include "masa/care.h"
 
 #define JSON_TYPE   "application/json"
 #define REFUSED	    "admin-refused"
@@ -552,5 +553,9 @@ const struct http_route masa_admin_routes[] = {
 	{"GET", "/api/v1/owners", on_owners_list, 0, NULL},
 	{"POST", "/api/v1/owners", on_owner_put, MASA_ADMIN_BODY_MAX, JSON_TYPE},
 	{"GET", AUDIT_DIR "*", on_audit_show, 0, NULL},
+	{"GET", "/api/v1/status", care_status, 0, NULL},
+	{"GET", "/api/v1/doctor", care_doctor, 0, NULL},
+	{"GET", "/api/v1/backups", care_backup_show, 0, NULL},
+	{"POST", "/api/v1/backups", care_backup_begin, MASA_ADMIN_BODY_MAX, JSON_TYPE},
 };
 const size_t masa_admin_route_count = sizeof(masa_admin_routes) / sizeof(*masa_admin_routes);

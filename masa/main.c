@@ -8,8 +8,10 @@
 #include "common/net/http_listen.h"
 #include "common/pki/ossl_provider.h"
 #include "common/run/config_changes.h"
+#include "common/run/backup.h"
 #include "common/run/daemon.h"
 #include "masa/admin.h"
+#include "masa/care.h"
 #include "masa/meters.h"
 #include "masa/serve.h"
 
@@ -113,7 +115,7 @@ static bool listen_admin(struct service *s, struct err *e)
 	if (!s->admin_listen)
 		return false;
 	c.listen = s->admin_listen;
-	s->admin = http_server_new(&c, loops, n, e);
+	s->admin = http_server_new(&c, loops, 1, e);
 	return s->admin && daemon_share_socket(config->admin_socket, config->admin_group, e);
 }
 
@@ -139,6 +141,7 @@ static void drain(void *arg)
 	struct service *s = arg;
 
 	atomic_store(&s->masa->draining, true);
+	backup_cancel(s->masa->backup);
 	http_server_drain(s->public, MASA_DRAIN_MS, on_public_drained, s);
 }
 
@@ -185,7 +188,8 @@ static bool start(struct service *s, struct err *e)
 	daemon_watch(s->daemon, moves, s);
 	loops = daemon_loops(s->daemon, &n);
 	return revocation_use_loops(s->masa->revocation, loops, n, e) &&
-	       masa_open_store(s->masa, e) && listen_public(s, e) && listen_admin(s, e) &&
+	       masa_open_store(s->masa, e) && listen_public(s, e) &&
+	       care_start(s->masa, loops[0], e) && listen_admin(s, e) &&
 	       masa_meters_start(s->masa, s->public, loops[0], e);
 }
 
@@ -201,8 +205,10 @@ static int run(struct service *s)
 
 static void stop(struct service *s)
 {
-	if (s->masa)
+	if (s->masa) {
 		masa_meters_stop(s->masa);
+		care_end(s->masa);
+	}
 	http_server_free(s->public);
 	http_server_free(s->admin);
 	free(s->admin_listen);
@@ -213,6 +219,16 @@ static void stop(struct service *s)
 	log_end(&s->log);
 }
 
+static int put_back(const struct daemon_options *options)
+{
+	struct err e = ERR_INIT;
+
+	if (care_restore(options->config_path, options->restore_from, &e))
+		return EXIT_SUCCESS;
+	fprintf(stderr, "brski-masa: %s\n", e.text);
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	const struct daemon_program program = {
@@ -220,6 +236,7 @@ int main(int argc, char **argv)
 		.what_it_is = "manufacturer service for BRSKI: vouchers and audit log",
 		.default_config = "/etc/brski/masa.conf",
 		.schema = &masa_config_schema,
+		.restores = true,
 	};
 	struct daemon_options options;
 	struct service s = {.started_list = BUF_INIT(CONFIG_LIST_MAX)};
@@ -228,6 +245,8 @@ int main(int argc, char **argv)
 
 	if (!daemon_options_parse(argc, argv, &program, &options, &code))
 		return code;
+	if (options.restore_from)
+		return put_back(&options);
 	if (!ossl_provider_install(&e) || !load(&s, options.config_path, &e) ||
 		(!options.check_only && !start(&s, &e))) {
 		fprintf(stderr, "brski-masa: %s\n", e.text);

@@ -14,6 +14,8 @@
 #include "masa/revocation.h"
 #include "masa/setup.h"
 
+struct backup;
+
 struct masa {
 	const struct log *log; /* borrowed */
 	struct clock clock;
@@ -31,6 +33,8 @@ struct masa {
 	const struct http_server *public; /* for them; borrowed */
 	_Atomic int64_t tls_not_after;	  /* of the TLS server's certificate */
 	_Atomic bool draining;
+	struct backup *backup;
+	int64_t started_at;
 };
 
 /* setup: taken over, also when this fails; NULL: *e says why already. clock: NULL is the system's.

@@ -188,9 +188,9 @@ bool masa_meters_start(
 		.app = m,
 	};
 
+	m->public = public;
 	if (!config.listen)
 		return true;
-	m->public = public;
 	m->watched = metrics_listener_new(&config, l, e);
 	return m->watched != NULL;
 }

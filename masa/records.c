@@ -44,6 +44,7 @@ enum {
 	EVENTS_ABRIDGED,
 	EVENTS_BY_SERIAL,
 	LAST_EVENT,
+	LAST_DEVICE,
 	STATEMENT_COUNT,
 };
 
@@ -103,6 +104,7 @@ static const char *const statements[] = {
 			     " FROM events AS e JOIN devices AS d ON d.id = e.device"
 			     " WHERE d.serial = $1 AND e.id > $2 ORDER BY e.id LIMIT $3",
 	[LAST_EVENT] = "SELECT coalesce(max(id), 0) FROM events",
+	[LAST_DEVICE] = "SELECT coalesce(max(id), 0) FROM devices",
 	[STATEMENT_COUNT] = NULL,
 };
 
@@ -447,6 +449,12 @@ bool records_events_list(struct store *s, const char *serial, int64_t after, eve
 	struct event_reader to = {fn, arg};
 
 	return store_read(s, EVENTS_BY_SERIAL, v, 3, hand_event, &to, NULL, e);
+}
+
+bool records_last_device(struct store *s, int64_t *id, struct err *e)
+{
+	*id = 0;
+	return store_read(s, LAST_DEVICE, NULL, 0, keep_int, id, NULL, e);
 }
 
 bool records_last_event(struct store *s, int64_t *id, struct err *e)

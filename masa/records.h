@@ -101,6 +101,8 @@ bool records_audit_log(struct store *s, int64_t device, int64_t full, struct aud
 	struct err *e) MUST_CHECK;
 
 /* The number of the last event; 0: there is none. */
+/* How many devices are known: none is ever forgotten. */
+bool records_last_device(struct store *s, int64_t *id, struct err *e) MUST_CHECK;
 bool records_last_event(struct store *s, int64_t *id, struct err *e) MUST_CHECK;
 
 struct event_row { /* for the administrator */

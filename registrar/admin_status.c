@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/run/checkup.h"
 #include "common/wire/hex.h"
 #include "registrar/admin_answer.h"
 #include "registrar/backup.h"
@@ -12,13 +13,8 @@
 #include "registrar/revoked.h"
 #include "registrar/standing.h"
 
-#define ENDING_MAX     10000 /* counted at most: 10 ms */
-#define SPACE_MIN      ((int64_t)64 << 20)
-#define CLAIM_WAIT_S   3600
-#define DAY_S	       86400
-#define RENEW_DAYS     30
-#define BACKUP_AGE_S   (26 * 3600) /* one a day, and two hours for it */
-#define BACKUP_FIRST_S (2 * DAY_S) /* a process that young may have had one before */
+#define ENDING_MAX   10000 /* counted at most: 10 ms */
+#define CLAIM_WAIT_S 3600
 
 struct figures {
 	struct registrar *r;
@@ -51,7 +47,7 @@ static bool look(struct figures *f, struct err *e)
 {
 	f->now = registrar_now(f->r);
 	f->masas_gone = (int64_t)masa_watch_gone(f->r->masa_watch);
-	f->backup = backup_last_success(f->r);
+	f->backup = backup_succeeded(f->r->backup);
 	return count_all(f, e);
 }
 
@@ -68,7 +64,7 @@ static bool is_over(const struct figures *f)
 
 static bool is_near_the_end(const struct figures *f)
 {
-	const int64_t soon = f->now + (int64_t)RENEW_DAYS * DAY_S;
+	const int64_t soon = f->now + (int64_t)CHECKUP_RENEW_DAYS * CHECKUP_DAY_S;
 
 	return !is_over(f) && (cert_not_after(f->setup->face->identity.cert) <= soon ||
 				      ca_not_after(f->setup->ca) <= soon);
@@ -76,7 +72,7 @@ static bool is_near_the_end(const struct figures *f)
 
 static bool is_full(const struct figures *f)
 {
-	return f->space.free_bytes < SPACE_MIN;
+	return f->space.free_bytes < CHECKUP_SPACE_MIN;
 }
 
 static bool has_no_room(const struct figures *f)
@@ -107,8 +103,8 @@ static bool has_no_list(const struct figures *f)
 
 static bool has_no_copy(const struct figures *f)
 {
-	return f->backup ? f->now - f->backup > BACKUP_AGE_S
-			 : f->now - f->r->started_at > BACKUP_FIRST_S;
+	return f->backup ? f->now - f->backup > CHECKUP_BACKUP_AGE_S
+			 : f->now - f->r->started_at > CHECKUP_BACKUP_NEW_S;
 }
 
 static const struct {

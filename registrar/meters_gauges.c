@@ -94,8 +94,8 @@ static void look_at_store(struct registrar *r)
 	bool known = store_space(r->store, &space, &e);
 
 	metrics_unset(r->metrics, METER_BACKUP, 0, 0);
-	if (backup_last_success(r))
-		set(r, METER_BACKUP, 0, backup_last_success(r));
+	if (backup_succeeded(r->backup))
+		set(r, METER_BACKUP, 0, backup_succeeded(r->backup));
 	metrics_unset(r->metrics, METER_STORE_BYTES, 0, 0);
 	metrics_unset(r->metrics, METER_STORE_FREE_BYTES, 0, 0);
 	if (!known)

@@ -419,7 +419,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	atomic_fetch_add(
 		&r->running, 1 + (r->admin != NULL) + (r->admin_https != NULL) + (r->coap != NULL));
 	atomic_store(&r->draining, true);
-	backup_cancel(r);
+	backup_cancel(r->backup);
 	events_drain(r);
 	if (r->admin)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
@@ -432,7 +432,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 
 void registrar_close(struct registrar *r)
 {
-	backup_end(r);
+	backup_free(r->backup);
 	jobs_end(r);
 	seal_end(r);
 	store_close(r->store);
