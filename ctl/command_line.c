@@ -165,7 +165,8 @@ static bool parse_short(struct parser *p, const char *word)
 	static const struct {
 		char letter;
 		const char *name;
-	} shorts[] = {{'s', "socket"}, {'o', "output"}, {'h', "help"}, {'V', "version"}};
+	} shorts[] = {
+		{'s', "socket"}, {'o', "output"}, {'f', "file"}, {'h', "help"}, {'V', "version"}};
 
 	for (size_t i = 0; i < sizeof(shorts) / sizeof(*shorts) && word[0] && !word[1]; i++)
 		if (shorts[i].letter == word[0])
@@ -194,16 +195,29 @@ static bool parse(struct parser *p)
 	return ok;
 }
 
-const char *ctl_option(const struct ctl *c, const char *name)
+static bool is_named(const char *given, const char *name)
 {
-	for (size_t i = 0; i < c->given_count; i++) {
-		const char *given = c->given[i].name;
+	size_t len = strlen(name);
 
-		if (strncmp(given, name, strlen(name)) == 0 &&
-			(given[strlen(name)] == '\0' || given[strlen(name)] == '='))
-			return c->given[i].value;
+	return strncmp(given, name, len) == 0 && (given[len] == '\0' || given[len] == '=');
+}
+
+const char *ctl_option_next(const struct ctl *c, const char *name, size_t *at)
+{
+	while (*at < c->given_count) {
+		const struct ctl_given *given = &c->given[(*at)++];
+
+		if (is_named(given->name, name))
+			return given->value;
 	}
 	return NULL;
+}
+
+const char *ctl_option(const struct ctl *c, const char *name)
+{
+	size_t at = 0;
+
+	return ctl_option_next(c, name, &at);
 }
 
 /* ---- commands ---- */

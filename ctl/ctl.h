@@ -54,6 +54,9 @@ int ctl_main(int argc, char **argv, const struct ctl_program *program);
 /* The option's value, "" for a flag that was given, NULL when it was not. */
 const char *ctl_option(const struct ctl *c, const char *name);
 
+/* The values of an option that may be given several times: *at begins at 0; NULL: no more. */
+const char *ctl_option_next(const struct ctl *c, const char *name, size_t *at);
+
 /* Send one request. body may be empty; content_type goes with it. On CTL_DONE *reply is the JSON
  * object (json_decref; NULL for an empty 204 body). Otherwise one line saying why was printed to
  * stderr, beginning with `about` (a serial, an id) when that is not NULL, and the exit code that
@@ -76,6 +79,12 @@ struct ctl_column {
 /* Fetch all pages of a list and print them as -o says; ids prints the first column alone.
  * columns end with a NULL title. */
 enum ctl_exit ctl_list(struct ctl *c, const char *path, const struct ctl_column *columns);
+/* The items of all pages, a new array (json_decref(), also when it failed). */
+enum ctl_exit ctl_fetch(struct ctl *c, const char *path, json_t **items);
+/* Page by page: the whole answer, {"items": […], …}. */
+typedef bool ctl_page_fn(void *arg, const json_t *page, struct err *e);
+enum ctl_exit ctl_each_page(
+	struct ctl *c, const char *path, ctl_page_fn *fn, void *arg, struct err *e);
 /* Print items that came otherwise, an array of objects. */
 enum ctl_exit ctl_print_list(struct ctl *c, const json_t *items, const struct ctl_column *columns);
 /* Print one object: member per line (with -o table), or JSON. */

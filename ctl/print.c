@@ -175,17 +175,16 @@ static bool print_items(
 
 /* ---- lists ---- */
 
-/* Move the page's items into all; *next: where to go on, malloc'd, NULL at the end. */
-static bool take_page(json_t *all, const json_t *page, char **next, struct err *e)
+/* Hand the page on; *next: where to go on, malloc'd, NULL at the end. */
+static bool take_page(const json_t *page, ctl_page_fn *fn, void *arg, char **next, struct err *e)
 {
 	const char *text = json_string_value(json_object_get(page, "next"));
-	json_t *items = json_object_get(page, "items");
 
 	*next = NULL;
-	if (!json_is_array(items))
+	if (!json_is_array(json_object_get(page, "items")))
 		return err_set(e, ERR_PEER, "the service's answer is no list");
-	if (json_array_extend(all, items) != 0)
-		return err_set(e, ERR_NO_MEMORY, "no memory");
+	if (!fn(arg, page, e))
+		return false;
 	if (!text)
 		return true;
 	*next = str_dup(text, e);
@@ -200,7 +199,8 @@ static bool page_path(struct buf *out, const char *path, const char *after, stru
 				 percent_encode(bytes_of_str(after), out, e));
 }
 
-static enum ctl_exit fetch_all(struct ctl *c, const char *path, json_t *all, struct err *e)
+enum ctl_exit ctl_each_page(
+	struct ctl *c, const char *path, ctl_page_fn *fn, void *arg, struct err *e)
 {
 	FREE_AUTO char *after = NULL;
 	enum ctl_exit code;
@@ -217,10 +217,24 @@ static enum ctl_exit fetch_all(struct ctl *c, const char *path, json_t *all, str
 			c, NULL, "GET", buf_str(&url), NULL, (struct bytes){NULL, 0}, &page);
 		if (code != CTL_DONE)
 			return code;
-		if (!take_page(all, page, &after, e))
+		if (!take_page(page, fn, arg, &after, e))
 			return ctl_fail(c, "%s", e->text);
 	} while (after);
 	return CTL_DONE;
+}
+
+static bool keep_items(void *arg, const json_t *page, struct err *e)
+{
+	return json_array_extend(arg, json_object_get(page, "items")) == 0 ||
+	       err_set(e, ERR_NO_MEMORY, "no memory");
+}
+
+enum ctl_exit ctl_fetch(struct ctl *c, const char *path, json_t **items)
+{
+	struct err e = ERR_INIT;
+
+	*items = json_array();
+	return *items ? ctl_each_page(c, path, keep_items, *items, &e) : ctl_fail(c, "no memory");
 }
 
 enum ctl_exit ctl_print_list(struct ctl *c, const json_t *items, const struct ctl_column *columns)
@@ -232,16 +246,10 @@ enum ctl_exit ctl_print_list(struct ctl *c, const json_t *items, const struct ct
 
 enum ctl_exit ctl_list(struct ctl *c, const char *path, const struct ctl_column *columns)
 {
-	JSON_AUTO json_t *all = json_array();
-	struct err e = ERR_INIT;
-	enum ctl_exit code;
+	JSON_AUTO json_t *all = NULL;
+	enum ctl_exit code = ctl_fetch(c, path, &all);
 
-	if (!all)
-		return ctl_fail(c, "no memory");
-	code = fetch_all(c, path, all, &e);
-	if (code != CTL_DONE)
-		return code;
-	return ctl_print_list(c, all, columns);
+	return code == CTL_DONE ? ctl_print_list(c, all, columns) : code;
 }
 
 /* ---- objects ---- */
