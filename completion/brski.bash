@@ -123,7 +123,7 @@ _registrarctl() {
 		_brski_words "pending approved preapproved expired rejected" "$cur" && return
 		;;
 	--manufacturer | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
-	--reason | --last | --after | --expect | --type) return ;;
+	--reason | --last | --after | --expect | --type | --retry | --drop) return ;;
 	--anchors | --masa-anchors | --existing-ca | --existing-key) _brski_paths -f "$cur" && return ;;
 	--directory) _brski_paths -d "$cur" && return ;;
 	--name | --host | --masa-url | --note) return ;;
@@ -132,7 +132,7 @@ _registrarctl() {
 	esac
 	case "${plain[*]}" in
 	status) words="--quiet" ;;
-	"") words="setup manufacturers claims rules devices sites audit events backup doctor status" ;;
+	"") words="setup manufacturers claims rules devices sites audit events hooks backup doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	manufacturers) words="add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
@@ -151,6 +151,10 @@ _registrarctl() {
 	audit) words="list export verify" ;;
 	events) words="tail" ;;
 	"events tail"*) words="--type --after --once" ;;
+	hooks) words="list add test remove enable disable dead" ;;
+	"hooks add"*) words="--type --anchors" ;;
+	"hooks enable"*) words="--skip" ;;
+	"hooks dead"*) words="--retry --drop" ;;
 	"audit list") words="--last --after" ;;
 	"audit verify"*)
 		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }

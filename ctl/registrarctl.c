@@ -11,6 +11,7 @@
 #include "ctl/ctl.h"
 #include "ctl/doctor.h"
 #include "ctl/events.h"
+#include "ctl/hooks.h"
 #include "ctl/manufacturers.h"
 #include "ctl/rules.h"
 #include "ctl/sites.h"
@@ -230,6 +231,16 @@ static const struct ctl_command commands[] = {
 		audit_verify_options, audit_verify},
 	{"events", "tail", "", "What happens, as it happens; with --once what happened until now.",
 		0, 0, events_tail_options, events_tail},
+	{"hooks", "list", "", "Programs that are told of events.", 0, 0, NULL, hooks_list},
+	{"hooks", "add", "URL", "Tell events to a program; its secret is shown this once.", 1, 1,
+		hooks_add_options, hooks_add},
+	{"hooks", "test", "ID", "Send one event for a try.", 1, 1, NULL, hooks_test},
+	{"hooks", "remove", "ID", "Remove a hook and its dead letters.", 1, 1, NULL, hooks_remove},
+	{"hooks", "enable", "ID", "Send again, beginning where it stopped.", 1, 1,
+		hooks_enable_options, hooks_enable},
+	{"hooks", "disable", "ID", "Send nothing until it is enabled.", 1, 1, NULL, hooks_disable},
+	{"hooks", "dead", "ID", "Events that nobody took: list, retry or drop them.", 1, 1,
+		hooks_dead_options, hooks_dead},
 	{"backup", "", "FILE", "Copy the store into a new file while the registrar runs.", 1, 1,
 		NULL, backup},
 	{"doctor", "", "[SERIAL]",

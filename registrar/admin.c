@@ -16,6 +16,7 @@
 #include "registrar/admin_decide.h"
 #include "registrar/admin_events.h"
 #include "registrar/admin_guard.h"
+#include "registrar/admin_hooks.h"
 #include "registrar/admin_import.h"
 #include "registrar/admin_reports.h"
 #include "registrar/admin_object.h"
@@ -167,6 +168,10 @@ const struct http_route admin_routes[] = {
 	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL, MAY_AUDIT},
 	{"GET", AUDIT_PATH "/anchors", audit_anchors, 0, NULL, MAY_AUDIT},
 	{"GET", EVENTS_PATH, events_list, 0, NULL, MAY_VIEW},
+	{"GET", HOOKS_PATH, hooks_list, 0, NULL, MAY_ADMIN},
+	{"POST", HOOKS_PATH, hooks_add, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
+	{"GET", HOOKS_PATH "/*", hooks_dead, 0, NULL, MAY_ADMIN},
+	{"POST", HOOKS_PATH "/*", hooks_change, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 	{"GET", DOCTOR_PATH, doctor_examine, 0, NULL, MAY_VIEW},
 	{"GET", EXPLAIN_PATH "*", explain_device, 0, NULL, MAY_VIEW},
 	{"GET", MANUFACTURERS_PATH, manufacturers_list, 0, NULL, MAY_VIEW},

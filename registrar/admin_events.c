@@ -11,6 +11,7 @@
 #include "registrar/admin_answer.h"
 #include "registrar/admin_guard.h"
 #include "registrar/event.h"
+#include "registrar/hooks.h"
 
 #define SCAN_MAX    5000 /* lines looked at for one page, whatever matches: some 10 ms */
 #define PAGE	    200
@@ -207,6 +208,7 @@ static void on_commit(void *arg)
 
 	for (size_t i = 0; i < x->list_count; i++)
 		tell(&x->lists[i]);
+	hooks_wake(x->r);
 }
 
 static struct waiting *list_of(struct events *x, const struct loop *l)

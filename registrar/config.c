@@ -109,6 +109,14 @@ static const struct config_option options[] = {
 		"Time for a whole request."},
 	{"masa", "addresses", CONFIG_FLAGS, OFF(masa_addresses), "global private", 0, 0, http_address_class_names,
 		"Classes of addresses the name of a MASA may stand for."},
+	{"hooks", "anchors", CONFIG_PATH, OFF(hook_anchors), "/etc/ssl/certs/ca-certificates.crt", 0, 0, NULL,
+		"Trust anchors of the receivers of events, PEM; a hook may bring its own."},
+	{"hooks", "timeout", CONFIG_DURATION, OFF(hook_timeout), "10s", 1, 50, NULL,
+		"Time for a receiver to take an event."},
+	{"hooks", "tries", CONFIG_INT, OFF(hook_tries), "12", 1, 100, NULL,
+		"Tries after which an event is kept as a dead letter and the next one is sent; the pause between two doubles from 1 s up to 5 min."},
+	{"hooks", "addresses", CONFIG_FLAGS, OFF(hook_addresses), "global private loopback", 0, 0, http_address_class_names,
+		"Classes of addresses the name of a receiver may stand for."},
 	{"audit", "check", CONFIG_CHOICE, OFF(audit_check), "before-delivery", 0, 0, checks,
 		"When the device's history is fetched from the MASA and judged."},
 	{"audit", "foreign_domain", CONFIG_CHOICE, OFF(audit_foreign), "refuse", 0, 0, judgements,
@@ -168,7 +176,7 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[coaps] listen",
 	"[coaps] jpy_listen", "[coaps] mtu", "[coaps] discovery", "[coaps] discovery_port",
 	"[store] path", "[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen",
-	NULL};
+	"[hooks] anchors", NULL};
 
 const struct config_schema registrar_config_schema = {
 	.options = options,

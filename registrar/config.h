@@ -51,6 +51,9 @@ struct registrar_config {
 	int64_t expiring_days, rejoin_days;
 	int64_t masa_connect, masa_timeout;
 	unsigned masa_addresses; /* bits of enum http_address_class */
+	char *hook_anchors;	 /* PEM */
+	int64_t hook_timeout, hook_tries;
+	unsigned hook_addresses; /* as masa_addresses */
 	int audit_check, audit_foreign, audit_nonceless;
 	struct manufacturer_config *manufacturers[MANUFACTURERS_MAX];
 	size_t manufacturer_count;

@@ -25,6 +25,8 @@ static const char *const truths[] = {"false", "true", NULL};
 static const char *const shakes[] = {"ok", "failed", NULL};
 static const char *const limits[] = {"connections", "claims", "voucher-requests", NULL};
 
+static const char *const deliveries[] = {"delivered", "failed", "dead", NULL};
+
 _Static_assert(CLAIM_STATE_COUNT == 6, "every state of a claim has its value in claims[]");
 _Static_assert(HISTORY_STATE_COUNT == 4, "every verdict has its value in verdicts[]");
 
@@ -101,6 +103,12 @@ static const struct metric table[METER_COUNT] = {
 		{{NULL, NULL}}, NULL},
 	[METER_BACKUP] = {"backup_last_success_timestamp_seconds", METRIC_GAUGE,
 		"When the last backup since the start was finished that succeeded, seconds since 1970.",
+		{{NULL, NULL}}, NULL},
+	[METER_HOOK_DELIVERIES] = {"hook_deliveries_total", METRIC_COUNTER,
+		"Events sent to hooks; failed: one try in vain; dead: given up, kept as a dead letter.",
+		{{"result", deliveries}}, NULL},
+	[METER_EVENT_BACKLOG] = {"event_backlog", METRIC_GAUGE,
+		"Lines of the audit log that the slowest enabled hook has before it.",
 		{{NULL, NULL}}, NULL},
 	[METER_AUDIT_LAST] = {"audit_last_sequence", METRIC_GAUGE,
 		"Number of the audit log's last line.",
@@ -183,4 +191,9 @@ void meter_poll(struct registrar *r)
 void meter_limit(struct registrar *r, enum meter_limit which)
 {
 	metrics_count(r->metrics, METER_RATE_LIMITED, which, 0);
+}
+
+void meter_hook(struct registrar *r, enum meter_hook_result result)
+{
+	metrics_count(r->metrics, METER_HOOK_DELIVERIES, result, 0);
 }

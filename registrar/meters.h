@@ -15,6 +15,8 @@ enum meter_request { METER_VOUCHER, METER_ENROLL, METER_STATUS };
 enum meter_resource { METER_REQUESTVOUCHER, METER_REQUESTAUDITLOG };
 enum meter_limit { METER_LIMIT_CONNECTIONS, METER_LIMIT_CLAIMS, METER_LIMIT_VOUCHER_REQUESTS };
 
+enum meter_hook_result { METER_HOOK_DELIVERED, METER_HOOK_FAILED, METER_HOOK_DEAD };
+
 struct metrics *meters_new(struct err *e) MUST_CHECK;
 /* An address that is configured is listened on; on the loop of the first worker. */
 bool meters_start(struct registrar *r, struct err *e) MUST_CHECK;
@@ -34,6 +36,8 @@ void meter_history(struct registrar *r, const struct history_verdict *v);
 void meter_decision(struct registrar *r, enum claim_state to, int64_t claims);
 /* A device that waits asked again in the same octets. */
 void meter_poll(struct registrar *r);
+/* An event was taken by a hook's receiver, was not, or became a dead letter. */
+void meter_hook(struct registrar *r, enum meter_hook_result result);
 void meter_limit(struct registrar *r, enum meter_limit which);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/run/metrics_listener.h"
 #include "registrar/backup.h"
 #include "registrar/masa_watch.h"
+#include "registrar/hooks.h"
 #include "registrar/meters.h"
 #include "registrar/revoked.h"
 
@@ -127,8 +128,10 @@ static void look_at_journal(struct registrar *r)
 
 	metrics_unset(r->metrics, METER_AUDIT_LAST, 0, 0);
 	metrics_unset(r->metrics, METER_AUDIT_SEALED, 0, 0);
-	if (records_last_journal(r->store, take_line, &last, &e))
+	if (records_last_journal(r->store, take_line, &last, &e)) {
 		set(r, METER_AUDIT_LAST, 0, last);
+		set(r, METER_EVENT_BACKLOG, 0, hooks_backlog(r, last));
+	}
 	if (records_last_head(r->store, take_head, &sealed, &e))
 		set(r, METER_AUDIT_SEALED, 0, sealed);
 }

@@ -314,6 +314,34 @@ static const char *const migrations[] = {
 	" not_after INTEGER NOT NULL,"
 	" added_at INTEGER NOT NULL);"
 	"CREATE INDEX user_certificate_user ON user_certificate (user);",
+	/* Hooks; and the last number that was given out of what is removed again. */
+	"CREATE TABLE number ("
+	" kind TEXT PRIMARY KEY,"
+	" last INTEGER NOT NULL);"
+	"INSERT INTO number (kind, last) SELECT 'rule', coalesce(max(id), 0) FROM rule;"
+	"INSERT INTO number (kind, last) VALUES ('hook', 0);"
+	"CREATE TABLE hook ("
+	" id INTEGER PRIMARY KEY,"
+	" url TEXT NOT NULL,"
+	" secret TEXT NOT NULL,"
+	" types TEXT,"
+	" anchors TEXT,"
+	" enabled INTEGER NOT NULL,"
+	" by TEXT,"
+	" added_at INTEGER NOT NULL,"
+	" delivered_at INTEGER,"
+	" cursor INTEGER NOT NULL,"
+	" failing_at INTEGER,"
+	" failure TEXT,"
+	" dropped INTEGER NOT NULL);"
+	"CREATE TABLE dead_letter ("
+	" hook INTEGER NOT NULL,"
+	" sequence INTEGER NOT NULL,"
+	" at INTEGER NOT NULL,"
+	" tries INTEGER NOT NULL,"
+	" reason TEXT,"
+	" wanted INTEGER NOT NULL,"
+	" PRIMARY KEY (hook, sequence));",
 	NULL,
 };
 
@@ -611,6 +639,41 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			    "$1, claim_by = $2, claim_at = $3, "
 			    "claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
 			    "AND claim IN (0, 1, 5) AND state <> 4",
+	[LAST_NUMBER] = "SELECT last FROM number WHERE kind = $1",
+	[TAKE_NUMBER] = "UPDATE number SET last = $1 WHERE kind = $2 AND last = $1 - 1",
+	[LIST_HOOKS] = "SELECT id, url, secret, types, anchors, enabled, by, added_at, "
+		       "delivered_at, cursor, failing_at, failure, dropped, "
+		       "(SELECT count(*) FROM dead_letter AS d WHERE d.hook = hook.id) "
+		       "FROM hook ORDER BY id",
+	[ADD_HOOK] = "INSERT INTO hook (id, url, secret, types, anchors, enabled, by, added_at, "
+		     "cursor, dropped) SELECT $1, $2, $3, $4, $5, 1, $6, $7, coalesce(max(id), 0), "
+		     "0 FROM journal",
+	[REMOVE_HOOK] = "DELETE FROM hook WHERE id = $1",
+	[ENABLE_HOOK] = "UPDATE hook SET enabled = $2, cursor = CASE WHEN $3 <> 0 THEN "
+			"(SELECT coalesce(max(id), 0) FROM journal) ELSE cursor END WHERE id = $1",
+	[SAVE_HOOK] = "UPDATE hook SET cursor = max(cursor, $2), "
+		      "delivered_at = CASE WHEN $3 > 0 THEN $3 ELSE delivered_at END WHERE id = $1",
+	[FAIL_HOOK] = "UPDATE hook SET failing_at = CASE WHEN $2 > 0 THEN $2 END, failure = $3 "
+		      "WHERE id = $1",
+	[LIST_DEAD] = "SELECT sequence, at, tries, reason, wanted FROM dead_letter "
+		      "WHERE hook = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+	[WANTED_DEAD] = "SELECT sequence FROM dead_letter WHERE hook = $1 AND wanted = 1 "
+			"AND sequence > $2 ORDER BY sequence LIMIT 1",
+	/* a hook that was removed meanwhile has none */
+	[ADD_DEAD] = "INSERT INTO dead_letter (hook, sequence, at, tries, reason, wanted) "
+		     "SELECT id, $2, $3, $4, $5, 0 FROM hook WHERE id = $1 "
+		     "ON CONFLICT (hook, sequence) DO UPDATE SET at = excluded.at, "
+		     "tries = excluded.tries, reason = excluded.reason, wanted = 0",
+	[COUNT_DROPPED] = "UPDATE hook SET dropped = dropped + (SELECT max(count(*) - $2, 0) "
+			  "FROM dead_letter WHERE hook = $1) WHERE id = $1",
+	[TRIM_DEAD] = "DELETE FROM dead_letter WHERE hook = $1 AND sequence <= "
+		      "(SELECT sequence FROM dead_letter WHERE hook = $1 "
+		      "ORDER BY sequence DESC LIMIT 1 OFFSET $2)",
+	[BURY_AGAIN] = "UPDATE dead_letter SET at = $3, tries = tries + 1, reason = $4, wanted = 0 "
+		       "WHERE hook = $1 AND sequence = $2",
+	[WANT_DEAD] = "UPDATE dead_letter SET wanted = 1 "
+		      "WHERE hook = $1 AND ($2 = 0 OR sequence = $2)",
+	[DROP_DEAD] = "DELETE FROM dead_letter WHERE hook = $1 AND ($2 = 0 OR sequence = $2)",
 	[ADD_JOURNAL] = "INSERT INTO journal "
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "

@@ -24,6 +24,7 @@
 #include "registrar/est.h"
 #include "registrar/jobs.h"
 #include "registrar/masa_watch.h"
+#include "registrar/hooks.h"
 #include "registrar/idempotency.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
@@ -291,7 +292,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		return false;
 	atomic_store(&r->pending_claims, pending);
 	if (!jobs_start(r, e) || !make_workers(r, loops, loop_count, e) || !events_start(r, e) ||
-		!access_start(r, e) || !serve_admin(r, loops, e) ||
+		!access_start(r, e) || !hooks_start(r, e) || !serve_admin(r, loops, e) ||
 		!serve_admin_https(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
 		!coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
@@ -435,9 +436,11 @@ void registrar_close(struct registrar *r)
 	backup_free(r->backup);
 	jobs_end(r);
 	seal_end(r);
+	hooks_stop(r);
 	store_close(r->store);
 	access_end(r);
 	events_end(r);
+	hooks_end(r);
 	revoked_end(r);
 	for (size_t i = 0; i < r->worker_count; i++)
 		http_client_free(r->workers[i].masa);

@@ -29,6 +29,7 @@ struct backup;
 struct idempotency;
 struct jobs;
 struct events;
+struct hooks;
 
 struct worker {
 	struct loop *loop;
@@ -68,6 +69,7 @@ struct registrar {
 	struct backup *backup;
 	struct jobs *jobs;
 	struct events *events;	       /* who waits for some */
+	struct hooks *hooks;	       /* whom they are sent to */
 	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
 	_Atomic int running;	       /* works, and when draining servers that are not yet empty */

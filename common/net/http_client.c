@@ -11,7 +11,7 @@
  *   open-socket and prereq callbacks   no address outside the classes the administrator allowed is
  *                            spoken to, on a new connection or on one that already stands
  *   NOSIGNAL, empty Expect:, no proxy from the environment, redirects not followed
- *   https only, but for objects that carry their own signature (signed_object)
+ *   https only, but for objects that carry their own signature (signed_object) and on this machine
  */
 #include "common/net/http_client.h"
 
@@ -266,6 +266,9 @@ static bool add_header(struct fetch *f, const char *name, const char *value, str
 
 static bool add_headers(struct fetch *f, const struct http_fetch *w, struct err *e)
 {
+	for (size_t i = 0; i < w->field_count; i++)
+		if (!add_header(f, w->fields[i].name, w->fields[i].value, e))
+			return false;
 	return add_header(f, "Expect", NULL, e) &&
 	       (!w->content_type || add_header(f, "Content-Type", w->content_type, e)) &&
 	       (!w->accept || add_header(f, "Accept", w->accept, e)) &&
@@ -281,7 +284,7 @@ static CURLcode set_request(struct fetch *f, const struct http_fetch *w, const c
 	CURLcode rc = CURLE_OK;
 
 	SET(CURLOPT_URL, url);
-	SET(CURLOPT_PROTOCOLS_STR, w->signed_object ? "http,https" : "https");
+	SET(CURLOPT_PROTOCOLS_STR, w->signed_object || w->plain_loopback ? "http,https" : "https");
 	SET(CURLOPT_PROXY, "");
 	SET(CURLOPT_HTTPHEADER, f->headers);
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -359,7 +362,9 @@ static CURLcode set_callbacks(struct fetch *f)
 /* What may go without a server we can name may not carry anything of ours. */
 static bool is_permitted(const struct http_fetch *w, struct err *e)
 {
-	if (!w->signed_object)
+	if (w->plain_loopback && w->address_classes != HTTP_ADDR_LOOPBACK)
+		return err_set(e, ERR_BUG, "plain http to other machines asked for");
+	if (!w->signed_object && !w->plain_loopback)
 		return w->uri.scheme == URI_HTTPS || err_set(e, ERR_BUG, "plain http asked for");
 	return (!w->client_cert_pem.len && !w->basic_user) ||
 	       err_set(e, ERR_BUG, "credentials for a server nobody vouches for");

@@ -27,12 +27,18 @@ struct http_client *http_client_new(struct loop *l, struct err *e) MUST_CHECK;
  */
 void http_client_free(struct http_client *c);
 
+struct http_field_text {
+	const char *name, *value;
+};
+
 struct http_fetch {
-	struct uri uri;		  /* where; path includes the resource */
-	const char *method;	  /* "GET" or "POST" */
-	const char *content_type; /* for a body; else NULL */
-	const char *accept;	  /* or NULL */
-	const char *exchange;	  /* X-Request-Id, or NULL */
+	struct uri uri;			      /* where; path includes the resource */
+	const char *method;		      /* "GET" or "POST" */
+	const char *content_type;	      /* for a body; else NULL */
+	const char *accept;		      /* or NULL */
+	const char *exchange;		      /* X-Request-Id, or NULL */
+	const struct http_field_text *fields; /* further ones, for the call */
+	size_t field_count;
 	/* As PEM text; borrowed until done() was called or the client is freed: a file could change
 	 * between two connections without anybody having checked it. */
 	struct bytes ca_pem;			      /* anchors for the server's certificate */
@@ -46,6 +52,9 @@ struct http_fetch {
 	 * revocation list): http is allowed, and with https the server may have any certificate.
 	 * Nothing may be sent along that tells who we are: no certificate, no password. */
 	bool signed_object;
+	/* http is allowed to this very machine: address_classes is HTTP_ADDR_LOOPBACK alone. No
+	 * certificate and no password goes along. */
+	bool plain_loopback;
 };
 
 struct http_reply {
