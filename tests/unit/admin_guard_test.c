@@ -12,6 +12,7 @@
 
 #include "common/net/call_impl.h"
 #include "common/net/http_route.h"
+#include "registrar/access.h"
 #include "registrar/admin.h"
 #include "registrar/admin_guard.h"
 #include "registrar/records.h"
@@ -22,6 +23,7 @@
 struct fixture {
 	char dir[64];
 	struct registrar r;
+	struct access access;
 	struct peer_ref *peer;
 	struct call_list calls;
 	char asked[PRINCIPAL_NAME_MAX]; /* by whom the handler was entered */
@@ -41,7 +43,9 @@ static int set_up(void **state)
 	f->r.workers[0].loop = loop_new(&e);
 	f->r.store = store_open(path, &records_schema, &e);
 	f->peer = peer_ref_new(&e);
-	assert_true(f->r.workers[0].loop && f->r.store && f->peer);
+	f->access.denials = denials_new(&e);
+	f->r.access = &f->access;
+	assert_true(f->r.workers[0].loop && f->r.store && f->peer && f->access.denials);
 	*state = f;
 	return 0;
 }
@@ -54,6 +58,7 @@ static int tear_down(void **state)
 	call_list_free(&f->calls);
 	peer_ref_drop(f->peer);
 	store_close(f->r.store);
+	denials_free(f->access.denials);
 	loop_free(f->r.workers[0].loop);
 	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
 	assert_int_equal(system(command), 0);
