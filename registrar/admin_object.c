@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "registrar/fraud.h"
+
 /* What is stored as JSON text, or the value that stands for nothing, which is taken. */
 static json_t *stored_json(const char *text, json_t *otherwise)
 {
@@ -37,14 +39,15 @@ static json_t *inventory_object(const struct claim_row *row, const struct standi
 {
 	bool waits = row->claim == CLAIM_PENDING && row->first_seen <= rule->now;
 
-	return json_pack("{ss so so so so so so so so sI so}", "state",
+	return json_pack("{ss so so so so so so so so sI so so}", "state",
 		standing_name(standing_of(row->standing, row->not_after, rule)), "quarantined",
 		admin_moment(row->quarantined_at), "quarantine_reason",
 		admin_text(row->quarantine_reason), "retired", admin_moment(row->retired_at),
 		"not_after", admin_moment(row->not_after), "rejoined",
 		admin_moment(row->rejoined_at), "replaces", number_or_null(row->replaces),
 		"replaced_by", number_or_null(row->replaced_by), "address",
-		admin_text(row->address), "marks", (json_int_t)row->marks, "waiting_s",
+		admin_text(row->address), "marks", (json_int_t)row->marks, "signals",
+		fraud_marks_json(row->marks), "waiting_s",
 		waits ? json_integer(rule->now - row->first_seen) : json_null());
 }
 

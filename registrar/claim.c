@@ -75,6 +75,7 @@ static enum step_result hold(struct onboard *o, struct err *e)
 	record.spent = !o->known.quarantined_at && claim_has_ended(&o->known, o->now);
 	o->held = true;
 	o->journaled = true;
+	fraud_tell(o->r, entry.exchange, record.device, &o->fraud);
 	return records_hold(&w, &record, &entry, e) ? STEP_WAIT : STEP_FAILED;
 }
 
@@ -193,6 +194,11 @@ static enum step_result hold_or_refuse(struct onboard *o, struct err *e)
 	err_set(e, ERR_UNWANTED, "the site rejects unknown devices");
 	err_tell(e, "This site takes no devices that nobody announced.");
 	return STEP_FAILED;
+}
+
+enum step_result claim_hold_back(struct onboard *o, struct err *e)
+{
+	return hold(o, e);
 }
 
 enum step_result claim_judge_device(struct onboard *o, struct err *e)

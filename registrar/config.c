@@ -11,6 +11,7 @@
 #include "common/pki/idevid.h"
 #include "common/pki/pkcs7_certs.h"
 #include "common/run/daemon.h"
+#include "registrar/fraud.h"
 
 #define OFF(member)  offsetof(struct registrar_config, member)
 #define MOFF(member) offsetof(struct manufacturer_config, member)
@@ -101,6 +102,14 @@ static const struct config_option options[] = {
 		"Days before its certificate ends that a device counts as expiring."},
 	{"policy", "rejoin_days", CONFIG_INT, OFF(rejoin_days), "90", 0, 3650, NULL,
 		"Days after its certificate's end that a device joins again by itself; then, or with 0, an administrator decides."},
+	{"policy", "joins_per_day", CONFIG_INT, OFF(joins_per_day), "50", 1, 1000000, NULL,
+		"Vouchers a device gets in a day (UTC) at most; it is told to come back later."},
+	{"policy", "renewals_per_day", CONFIG_INT, OFF(renewals_per_day), "100", 1, 1000000, NULL,
+		"Certificates a device gets in a day (UTC) at most, by enrolling or renewing."},
+	{"policy", "certificates_kept", CONFIG_INT, OFF(certificates_kept), "10", 1, 1000, NULL,
+		"Certificates of a device that are kept whatever their age; of older ones, those that have ended go when it gets another."},
+	{"policy", "quarantine_on", CONFIG_FLAGS, OFF(quarantine_on), "", 0, 0, fraud_signal_names,
+		"Signals of fraud that quarantine the device at once; unset: none, it is marked only."},
 	{"policy", "journal_days", CONFIG_INT, OFF(journal_days), "400", 1, 36500, NULL,
 		"Days lines of the audit log are kept."},
 	{"masa", "connect_timeout", CONFIG_DURATION, OFF(masa_connect), "2s", 1, 60, NULL,

@@ -49,6 +49,8 @@ struct registrar_config {
 	bool cacerts_open, server_keygen, renew_expired, transfer_encoding;
 	int64_t retry_after, pending_days, approval_days, claims_max, journal_days;
 	int64_t expiring_days, rejoin_days;
+	int64_t joins_per_day, renewals_per_day, certificates_kept;
+	unsigned quarantine_on; /* bits of enum fraud_signal */
 	int64_t masa_connect, masa_timeout;
 	unsigned masa_addresses; /* bits of enum http_address_class */
 	char *hook_anchors;	 /* PEM */

@@ -15,6 +15,7 @@
 #include "registrar/enroll_rules.h"
 #include "registrar/est.h"
 #include "registrar/est_body.h"
+#include "registrar/fraud.h"
 #include "registrar/meters.h"
 #include "registrar/review.h"
 #include "registrar/subject.h"
@@ -30,6 +31,7 @@ struct enroll {
 
 	struct client client;
 	struct device_record device;
+	struct fraud fraud;
 	struct buf csr_der;
 	enum est_wrapping wrapping;
 	struct csr *csr;
@@ -243,6 +245,62 @@ static struct journal_entry journal_entry(
 	};
 }
 
+/* ---- Is it what it seems to be? ---- */
+
+static void refusal(const struct enroll *n, struct err *e)
+{
+	struct device_record device = n->device;
+
+	device.quarantined_at = fraud_quarantines(&n->fraud) ? n->now : 0;
+	if (!est_device_allowed(&device, n->client.serial, e))
+		return;
+	err_set(e, ERR_RETRY_LATER, "%lld certificates today", (long long)n->device.certificates);
+	err_tell(e, "This device has got too many certificates today.");
+}
+
+static void on_noted(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct enroll *n = arg;
+	struct err refused = ERR_INIT;
+
+	if (!e)
+		refusal(n, &refused);
+	enroll_resume(n, e ? e : &refused);
+}
+
+static enum enroll_result refuse(struct enroll *n, struct err *e)
+{
+	const struct records_writer w = {n->r->store, call_loop(n->call), on_noted, n};
+	const struct journal_entry about = journal_entry(n, NULL, NULL);
+
+	n->journaled = true; /* by what was found, once */
+	if (n->fraud.found == 0) {
+		refusal(n, e);
+		return ENROLL_FAILED;
+	}
+	fraud_tell(n->r, about.exchange, about.device, &n->fraud);
+	return records_fraud(&w, &n->fraud, &about, e) ? ENROLL_WAIT : ENROLL_FAILED;
+}
+
+/* An answer that is repeated is none too many. */
+static enum enroll_result suspect(struct enroll *n, struct err *e)
+{
+	const struct registrar_config *c = &n->setup->config;
+
+	if (n->cert_der.len > 0)
+		return ENROLL_NEXT;
+	n->fraud.quarantine_on = c->quarantine_on;
+	if (n->client.is_ldevid)
+		fraud_judge_renewal(&n->fraud, &n->device, n->client.issued_at);
+	if (fraud_judge_certificates(&n->fraud, &n->device, c->renewals_per_day, n->now))
+		return fraud_quarantines(&n->fraud) ? refuse(n, e) : ENROLL_NEXT;
+	meter_limit(n->r, METER_LIMIT_CERTIFICATES);
+	call_set_header(n->call, "Retry-After", LOOPING_EST_AFTER);
+	return refuse(n, e);
+}
+
+/* ---- Record, deliver ---- */
+
 /* The same request was answered on another loop a moment ago, or the device was refused. */
 static void on_conflict(struct enroll *n, const struct err *e)
 {
@@ -304,7 +362,11 @@ static enum enroll_result record(struct enroll *n, struct err *e)
 		.repeat_since = n->now - ENROLL_REPEAT_S,
 		.csr_sha256 = n->kind == ENROLL_KEYGEN ? cert_sha256(n->cert) : n->csr_sha256,
 		.client_sha256 = cert_sha256(call_peer(n->call)->cert),
+		.renewal = n->kind == ENROLL_RENEW,
+		.keep = n->setup->config.certificates_kept,
+		.fraud = &n->fraud,
 	};
+	fraud_tell(n->r, entry.exchange, entry.device, &n->fraud);
 	n->journaled = true;
 	return records_issue(&w, &issued, &entry, e) ? ENROLL_WAIT : ENROLL_FAILED;
 }
@@ -350,6 +412,7 @@ static enum enroll_result (*const steps[])(struct enroll *n, struct err *e) = {
 	read_csr,      /* 400 */
 	check_csr,     /* 400, 403 */
 	recall,	       /* answered before? */
+	suspect,       /* is it what it seems to be, and does it ask too often? 403, 503 */
 	issue,	       /* 400, 403 */
 	record,
 	deliver,

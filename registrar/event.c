@@ -53,6 +53,13 @@ const struct event_row event_rows[] = {
 	{"device", "decommissioned", "brski.device.decommissioned", false},
 	{"device", "replaced", "brski.device.replaced", false},
 
+	{"device", "cleared", "brski.device.cleared", false},
+	{"fraud", "clone-suspected", "brski.device.clone_suspected", false},
+	{"fraud", "second-key", "brski.device.second_key", false},
+	{"fraud", "foreign-domain", "brski.device.foreign_domain", false},
+	{"fraud", "rejoin-while-renewing", "brski.device.rejoin_while_renewing", false},
+	{"fraud", "looping", "brski.device.looping", false},
+
 	{"rule", "added", "brski.rule.added", false},
 	{"rule", "moved", "brski.rule.moved", false},
 	{"rule", "removed", "brski.rule.removed", false},

@@ -29,10 +29,31 @@ static void worsen(struct history_verdict *v, enum audit_judgement policy, const
 							 : "no assertion");
 }
 
+/* When we got our first voucher; INT64_MAX: never. */
+static bool first_own(
+	const struct audit_log *log, const struct domain *own, int64_t *date, struct err *e)
+{
+	*date = INT64_MAX;
+	for (size_t i = 0; i < log->event_count; i++) {
+		const struct audit_event *event = &log->events[i];
+		bool is_own = false;
+
+		if (event->domain_id && !domain_is_own(own, event->domain_id, &is_own, e))
+			return false;
+		if (is_own && event->date < *date)
+			*date = event->date;
+	}
+	return true;
+}
+
 bool history_judge(const struct audit_log *log, const struct domain *own,
 	const struct history_policy *policy, struct history_verdict *out, struct err *e)
 {
+	int64_t ours;
+
 	*out = (struct history_verdict){.state = HISTORY_GOOD};
+	if (!first_own(log, own, &ours, e))
+		return false;
 	snprintf(out->reason, sizeof(out->reason), "%zu events, all ours", log->event_count);
 	for (size_t i = 0; i < log->event_count; i++) {
 		const struct audit_event *event = &log->events[i];
@@ -40,6 +61,7 @@ bool history_judge(const struct audit_log *log, const struct domain *own,
 
 		if (event->domain_id && !domain_is_own(own, event->domain_id, &is_own, e))
 			return false;
+		out->foreign_since = out->foreign_since || (!is_own && event->date > ours);
 		if (!is_own)
 			worsen(out, policy->foreign_domain, "voucher for another domain", event);
 		if (!event->nonce)

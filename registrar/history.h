@@ -15,6 +15,7 @@ struct history_policy {
 struct history_verdict {
 	enum history_state state; /* GOOD, WARNED or REFUSED */
 	char reason[REASON_LEN_MAX + 1];
+	bool foreign_since; /* another domain got a voucher after we got our first */
 };
 
 /* Judge a log that was fetched. No I/O. ERR_NO_MEMORY: no verdict. */

@@ -111,6 +111,7 @@ static bool identify_ldevid(const struct registrar_setup *s, const struct peer *
 	out->is_ldevid = true;
 	out->manufacturer_name = issued->manufacturer;
 	out->serial = issued->serial;
+	out->issued_at = issued->issued_at;
 	out->not_after = issued->not_after;
 	out->manufacturer = manufacturer_by_name(s, issued->manufacturer);
 	if (issued->revoked_at == 0)

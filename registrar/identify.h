@@ -20,7 +20,7 @@ struct client { /* an EST client */
 	const struct manufacturer
 		*manufacturer; /* the setup's; NULL when it is no longer configured */
 	char *manufacturer_name, *serial;
-	int64_t not_after; /* of an LDevID */
+	int64_t issued_at, not_after; /* of an LDevID */
 };
 void client_clear(struct client *c);
 #define CLIENT_AUTO __attribute__((cleanup(client_clear)))

@@ -16,6 +16,10 @@
 #define ENROLL_BODY_MAX	       32768 /* CSR_DER_MAX in base64 with line breaks and PEM armour */
 #define MASA_REPLY_MAX	       CMS_DER_MAX /* more is no voucher */
 #define MASA_RETRY_AFTER_MAX_S 60	   /* RFC 8995 §5.6: a pledge waits no longer (T-20) */
+#define LOOPING_RETRY_AFTER    "60"	   /* all that a device that joins may be told (T-20) */
+#define LOOPING_EST_AFTER      "3600"	   /* who has a certificate has time */
+#define FRAUD_TURNS_S	       3600  /* back so soon where it had left: two devices take turns */
+#define FRAUD_RECENT_S	       86400 /* a certificate renewed so lately is in use */
 #define MASA_WAVERS_MS	       60000 /* that long after it came back, a MASA is not said to be gone */
 #define ACCEPT_MAX	       255   /* of a pledge's Accept passed on; longer ones are made anew */
 #define CLAIM_TOUCH_S	       600   /* a waiting device is noted at most this often */

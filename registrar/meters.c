@@ -23,7 +23,8 @@ static const char *const verdicts[] = {"good", "warned", "refused", "failed", NU
 static const char *const reports[] = {"voucher", "enroll", NULL};
 static const char *const truths[] = {"false", "true", NULL};
 static const char *const shakes[] = {"ok", "failed", NULL};
-static const char *const limits[] = {"connections", "claims", "voucher-requests", NULL};
+static const char *const limits[] = {
+	"connections", "claims", "voucher-requests", "joins", "certificates", "space", NULL};
 
 static const char *const deliveries[] = {"delivered", "failed", "dead", NULL};
 
@@ -77,6 +78,9 @@ static const struct metric table[METER_COUNT] = {
 	[METER_STATUS_REPORTS] = {"status_reports_total", METRIC_COUNTER,
 		"What devices reported about vouchers and certificates; false: they could not use it.",
 		{{"about", reports}, {"status", truths}}, NULL},
+	[METER_FRAUD] = {"fraud_signals_total", METRIC_COUNTER,
+		"Devices marked because they may not be what they seem to be.",
+		{{"signal", fraud_signal_names}}, NULL},
 	[METER_HANDSHAKES] = {"handshakes_total", METRIC_COUNTER,
 		"Handshakes of TLS and DTLS; failed: refused, given up or cut off.",
 		{{"transport", transports}, {"result", shakes}}, NULL},
@@ -186,6 +190,11 @@ void meter_decision(struct registrar *r, enum claim_state to, int64_t count)
 void meter_poll(struct registrar *r)
 {
 	metrics_count(r->metrics, METER_PENDING_POLLS, 0, 0);
+}
+
+void meter_fraud(struct registrar *r, enum fraud_signal signal)
+{
+	metrics_count(r->metrics, METER_FRAUD, signal, 0);
 }
 
 void meter_limit(struct registrar *r, enum meter_limit which)

@@ -6,6 +6,7 @@
 
 #include "common/net/http_client.h"
 #include "registrar/enroll_rules.h"
+#include "registrar/fraud.h"
 #include "registrar/history.h"
 #include "registrar/registrar.h"
 
@@ -13,7 +14,14 @@
 enum meter_end { METER_DELIVERED, METER_REFUSED, METER_FAILED, METER_PENDING };
 enum meter_request { METER_VOUCHER, METER_ENROLL, METER_STATUS };
 enum meter_resource { METER_REQUESTVOUCHER, METER_REQUESTAUDITLOG };
-enum meter_limit { METER_LIMIT_CONNECTIONS, METER_LIMIT_CLAIMS, METER_LIMIT_VOUCHER_REQUESTS };
+enum meter_limit {
+	METER_LIMIT_CONNECTIONS,
+	METER_LIMIT_CLAIMS,
+	METER_LIMIT_VOUCHER_REQUESTS,
+	METER_LIMIT_JOINS,
+	METER_LIMIT_CERTIFICATES,
+	METER_LIMIT_SPACE
+};
 
 enum meter_hook_result { METER_HOOK_DELIVERED, METER_HOOK_FAILED, METER_HOOK_DEAD };
 
@@ -38,6 +46,7 @@ void meter_decision(struct registrar *r, enum claim_state to, int64_t claims);
 void meter_poll(struct registrar *r);
 /* An event was taken by a hook's receiver, was not, or became a dead letter. */
 void meter_hook(struct registrar *r, enum meter_hook_result result);
+void meter_fraud(struct registrar *r, enum fraud_signal signal);
 void meter_limit(struct registrar *r, enum meter_limit which);
 
 #endif

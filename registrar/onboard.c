@@ -37,6 +37,7 @@ static const struct {
 	{"admit", admit_reserve},      /* one exchange at a time for each device: 202 */
 	{"admit", admit_recall},       /* seen these octets before? 202, or the stored voucher */
 	{"admit", admit_request},      /* signature, serial, proximity, nonce: 400, 403, 401 */
+	{"fraud", suspect_device},     /* is it what it seems to be? 403, 503 */
 	{"claim", claim_judge_device}, /* may it join? 403, 404, or wait for an administrator */
 	{"claim", claim_hold},	       /* the claim is durable: 202 */
 	{"endorse", endorse_request},  /* our request around the pledge's */
@@ -72,6 +73,11 @@ struct request_record onboard_record(const struct onboard *o)
 		.at = o->now,
 		.model = o->model[0] ? o->model : NULL,
 		.address = o->host,
+		.key_sha256 = o->key_sha256,
+		.address_before = o->place.before[0] ? o->place.before : NULL,
+		.moved_at = o->place.moved_at,
+		.fraud = &o->fraud,
+		.waits = o->known.claim == CLAIM_PENDING,
 	};
 }
 
@@ -395,6 +401,12 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 	record.rejoined = claim_has_ended(&o->known, o->now);
 	o->journaled = true;
 	history_alarm(o->r, entry.exchange, entry.device, &o->verdict);
+	if (o->verdict.foreign_since)
+		fraud_add(&o->fraud, &o->known, FRAUD_FOREIGN_DOMAIN, "%.*s", FRAUD_REASON_MAX,
+			o->verdict.reason);
+	if (!refused && suspect_quarantine(o))
+		return claim_hold_back(o, e);
+	fraud_tell(o->r, entry.exchange, entry.device, &o->fraud);
 	if (refused)
 		return records_judge_history(&w, &record, HISTORY_REFUSED, &entry, e) ? STEP_WAIT
 										      : STEP_FAILED;
@@ -406,6 +418,8 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 
 static enum step_result deliver(struct onboard *o, struct err *e)
 {
+	if (o->held)
+		return onboard_undecided(o);
 	if (o->verdict.state == HISTORY_REFUSED) {
 		err_set(e, ERR_HISTORY, "history of \"%s\": %s", o->serial, o->verdict.reason);
 		return STEP_FAILED;

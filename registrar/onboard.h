@@ -8,6 +8,7 @@
 
 #include "common/message/voucher_format.h"
 #include "registrar/describe.h"
+#include "registrar/fraud.h"
 #include "registrar/history.h"
 #include "registrar/records.h"
 #include "registrar/registrar.h"
@@ -33,6 +34,11 @@ struct onboard {
 	uint8_t request_sha256[SHA256_LEN];
 	struct device_record known;    /* what the store said before this request */
 	struct signed_voucher request; /* the pledge's, verified */
+
+	/* set by suspect.c */
+	struct fraud fraud;
+	struct fraud_place place;
+	uint8_t key_sha256[SHA256_LEN];
 
 	struct rule_set *rules; /* in force when the device was judged; NULL: not looked at */
 	struct rule *rule;	/* of them, that decides; NULL: none */
@@ -85,8 +91,15 @@ enum step_result admit_device(struct onboard *o, struct err *e);
 enum step_result admit_reserve(struct onboard *o, struct err *e);
 enum step_result admit_recall(struct onboard *o, struct err *e);
 enum step_result admit_request(struct onboard *o, struct err *e);
+/* suspect.c */
+enum step_result suspect_device(struct onboard *o, struct err *e);
+/* From now on it counts as quarantined, if policy says so of what was found: then it is held, and
+ * the store learns it with that. */
+bool suspect_quarantine(struct onboard *o);
 /* claim.c */
 enum step_result claim_judge_device(struct onboard *o, struct err *e);
 enum step_result claim_hold(struct onboard *o, struct err *e);
+/* Hold it whatever was decided: it is quarantined. Nothing else is recorded or delivered then. */
+enum step_result claim_hold_back(struct onboard *o, struct err *e);
 
 #endif

@@ -11,6 +11,8 @@
 #include "registrar/limits.h"
 #include "registrar/records_sql.h"
 
+#define DAY_S 86400
+
 static const char *const claim_names[CLAIM_STATE_COUNT] = {
 	"none", "pending", "approved", "rejected", "preapproved", "expired"};
 static const char *const device_names[DEVICE_STATE_COUNT] = {
@@ -51,6 +53,25 @@ static void copy_digest(uint8_t out[SHA256_LEN], struct bytes blob)
 		memcpy(out, blob.data, SHA256_LEN);
 }
 
+static void copy_address(char out[ADDRESS_KEPT + 1], const char *text)
+{
+	snprintf(out, ADDRESS_KEPT + 1, "%s", text ? text : "");
+}
+
+static void fraud_columns(struct device_record *d, const struct store_row *r, int at)
+{
+	d->marks = store_row_int(r, at);
+	copy_digest(d->key_sha256, store_row_blob(r, at + 1));
+	copy_address(d->address, store_row_text(r, at + 2));
+	copy_address(d->address_before, store_row_text(r, at + 3));
+	d->moved_at = store_row_int(r, at + 4);
+	d->vouched_at = store_row_int(r, at + 5);
+	d->renewed_at = store_row_int(r, at + 6);
+	d->day = store_row_int(r, at + 7);
+	d->joins = store_row_int(r, at + 8);
+	d->certificates = store_row_int(r, at + 9);
+}
+
 static bool device_row(void *arg, const struct store_row *r, struct err *e)
 {
 	struct device_record *d = arg;
@@ -75,6 +96,7 @@ static bool device_row(void *arg, const struct store_row *r, struct err *e)
 	d->decided_at = store_row_int(r, 14);
 	if (site)
 		snprintf(d->site, sizeof(d->site), "%s", site);
+	fraud_columns(d, r, 16);
 	return true;
 }
 
@@ -148,6 +170,7 @@ static bool certificate_row(void *arg, const struct store_row *r, struct err *e)
 		return false;
 	c->not_after = store_row_int(r, 2);
 	c->revoked_at = store_row_int(r, 3);
+	c->issued_at = store_row_int(r, 4);
 	c->found = true;
 	return true;
 }
@@ -238,6 +261,17 @@ static struct store_value digest_value(const uint8_t *sha256)
 	return store_blob(bytes_of(sha256, SHA256_LEN));
 }
 
+static struct store_value moment(int64_t at)
+{
+	return at ? STORE_I(at) : (struct store_value){.type = STORE_NULL};
+}
+
+static struct store_value key_value(const struct request_record *r)
+{
+	return r->key_sha256 ? digest_value(r->key_sha256)
+			     : (struct store_value){.type = STORE_NULL};
+}
+
 /* What is read as JSON later has to be UTF-8; a peer's words in a reason need not be. */
 static const char *clean_reason(struct transaction *t, const char *reason)
 {
@@ -262,6 +296,12 @@ static void add_device(struct transaction *t, const struct request_record *r)
 		STORE_I(r->at), STORE_I(r->at), store_text(r->subject));
 }
 
+static void add_fraud(struct transaction *t, const struct fraud *f, const struct journal_entry *j)
+{
+	if (f)
+		t->count += fraud_ops(f, j, &t->ops[t->count]);
+}
+
 static bool write_transaction(
 	const struct records_writer *w, const struct transaction *t, struct err *e)
 {
@@ -274,11 +314,14 @@ bool records_hold(const struct records_writer *w, const struct request_record *r
 	struct transaction t = {.count = 0};
 
 	add_device(&t, r);
+	add_fraud(&t, r->fraud, j);
 	ADD(&t, HOLD_DEVICE, false, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
 		digest_value(r->registrar_sha256), STORE_I(r->at),
 		store_text(r->device.manufacturer), store_text(r->device.serial),
-		store_text(r->address), store_text(r->model), STORE_I(r->spent));
-	add_journal(&t, j);
+		store_text(r->address), store_text(r->model), STORE_I(r->spent), key_value(r),
+		store_text(r->address_before), moment(r->moved_at));
+	if (!r->waits)
+		add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
 
@@ -332,9 +375,11 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 		store_blob(registrar_request.len ? registrar_request : (struct bytes){0}),
 		STORE_I(history), store_text(j->reason), store_text(r->device.manufacturer),
 		store_text(r->device.serial), store_text(r->address), store_text(r->model),
-		r->rejoined ? STORE_I(r->at) : (struct store_value){.type = STORE_NULL});
+		moment(r->rejoined ? r->at : 0), key_value(r), store_text(r->address_before),
+		moment(r->moved_at), STORE_I(r->at / DAY_S));
 	if (r->rejoined)
 		note_rejoined(&t, j);
+	add_fraud(&t, r->fraud, j);
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
@@ -352,6 +397,7 @@ bool records_judge_history(const struct records_writer *w, const struct request_
 	else
 		ADD(&t, JUDGE_HISTORY, true, STORE_I(history), store_text(j->reason),
 			store_text(r->device.manufacturer), store_text(r->device.serial));
+	add_fraud(&t, r->fraud, j);
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
@@ -368,7 +414,10 @@ bool records_issue(const struct records_writer *w, const struct issued_record *c
 		STORE_I(c->repeat_since));
 	ADD(&t, ENROLL_DEVICE, true, STORE_I(c->at), STORE_I(c->at),
 		store_text(c->device.manufacturer), store_text(c->device.serial),
-		STORE_I(c->not_after));
+		STORE_I(c->not_after), moment(c->renewal ? c->at : 0), STORE_I(c->at / DAY_S));
+	ADD(&t, DROP_OLD_CERTIFICATES, false, store_text(c->device.manufacturer),
+		store_text(c->device.serial), STORE_I(c->at), STORE_I(c->keep - 1));
+	add_fraud(&t, c->fraud, j);
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }

@@ -63,12 +63,15 @@ const char *history_state_name(enum history_state s);
 
 extern const struct store_schema records_schema;
 
+struct fraud;
+
 struct device_key { /* borrowed strings */
 	const char *manufacturer;
 	const char *serial;
 };
 
 #define MEDIA_TYPE_KEPT 63
+#define ADDRESS_KEPT	63
 
 struct device_record {
 	bool found;
@@ -86,6 +89,12 @@ struct device_record {
 	int64_t revision;
 	int64_t decided_at; /* when a person last decided; 0: never */
 	char site[SITE_LEN_MAX + 1];
+	/* by which fraud is seen (registrar/fraud.h); zeros and "" when not known */
+	int64_t marks; /* bits of enum fraud_signal */
+	uint8_t key_sha256[SHA256_LEN];
+	char address[ADDRESS_KEPT + 1], address_before[ADDRESS_KEPT + 1];
+	int64_t moved_at, vouched_at, renewed_at;
+	int64_t day, joins, certificates; /* that day (since 1970) it had so many */
 };
 /* What was said about it that still counts at the moment `now`: an approval is over at its end,
  * whether or not it was noted as expired. */
@@ -114,6 +123,11 @@ struct request_record {
 	const uint8_t *registrar_sha256;
 	int64_t at;
 	const struct rule_use *rule; /* that lets it in; NULL: none */
+	const uint8_t *key_sha256;   /* or NULL */
+	const char *address_before;  /* see struct fraud_place */
+	int64_t moved_at;
+	const struct fraud *fraud;   /* what was found, written with it; NULL: not looked for */
+	bool waits;		     /* its claim is open already: not a line each time */
 	const char *model, *address; /* what it is and where it comes from; NULL: not known */
 	bool spent;		     /* to be held: the approval it joined with counts no longer */
 	bool rejoined; /* let in as its certificate has ended: has a line of its own */
@@ -140,7 +154,7 @@ bool records_registrar_request(
 struct certificate_record {
 	bool found;
 	char *manufacturer, *serial; /* of the device */
-	int64_t not_after, revoked_at;
+	int64_t issued_at, not_after, revoked_at;
 };
 void certificate_record_clear(struct certificate_record *c);
 bool records_certificate(struct store *s, const uint8_t sha256[SHA256_LEN],
@@ -194,6 +208,9 @@ struct issued_record {
 	const char *subject;
 	int64_t at, not_after, repeat_since;
 	const uint8_t *csr_sha256, *client_sha256;
+	bool renewal;
+	int64_t keep; /* certificates of the device at least; older ones that have ended go */
+	const struct fraud *fraud; /* or NULL */
 };
 bool records_issue(const struct records_writer *w, const struct issued_record *c,
 	const struct journal_entry *j, struct err *e) MUST_CHECK;
@@ -292,6 +309,15 @@ typedef bool records_certificate_fn(void *arg, const char *serial_hex, const cha
 	int64_t issued_at, int64_t not_after, int64_t revoked_at, struct err *e);
 bool records_list_certificates(struct store *s, struct device_key key, int64_t limit,
 	records_certificate_fn *fn, void *arg, struct err *e) MUST_CHECK;
+
+/* ---- Fraud. ---- */
+/* What was found about a device that gets no further: marks and quarantine, and its line. */
+bool records_fraud(const struct records_writer *w, const struct fraud *f,
+	const struct journal_entry *j, struct err *e) MUST_CHECK;
+/* All marks of a device are gone, and what it had today counts no longer. ERR_CONFLICT: it has
+ * none, or is not there. */
+bool records_clear_marks(const struct records_writer *w, int64_t id, const struct journal_entry *j,
+	struct err *e) MUST_CHECK;
 
 /* ---- Revocation. ---- */
 /* All that was issued to the device and not revoked yet is revoked at j->at, and the device is

@@ -342,6 +342,14 @@ static const char *const migrations[] = {
 	" reason TEXT,"
 	" wanted INTEGER NOT NULL,"
 	" PRIMARY KEY (hook, sequence));",
+	/* What tells a device from somebody who has its name: see registrar/fraud.h. */
+	"ALTER TABLE device ADD COLUMN key_sha256 BLOB;"
+	"ALTER TABLE device ADD COLUMN address_before TEXT;"
+	"ALTER TABLE device ADD COLUMN moved_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN renewed_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN day INTEGER;"
+	"ALTER TABLE device ADD COLUMN joins INTEGER;"
+	"ALTER TABLE device ADD COLUMN certificates INTEGER;",
 	NULL,
 };
 
@@ -400,14 +408,17 @@ static const char *const migrations[] = {
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
 			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
-			"not_after, standing, revision, claim_at, site "
+			"not_after, standing, revision, claim_at, site, marks, key_sha256, "
+			"address, address_before, moved_at, vouched_at, renewed_at, day, joins, "
+			"certificates "
 			"FROM device WHERE manufacturer = $1 AND serial = $2",
 	[READ_VOUCHER] = "SELECT voucher FROM device "
 			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
 	[READ_REGISTRAR_REQUEST] =
 		"SELECT registrar_request FROM device "
 		"WHERE manufacturer = $1 AND serial = $2 AND registrar_request IS NOT NULL",
-	[READ_CERTIFICATE] = "SELECT manufacturer, serial, not_after, revoked_at FROM certificate "
+	[READ_CERTIFICATE] = "SELECT manufacturer, serial, not_after, revoked_at, issued_at "
+			     "FROM certificate "
 			     "WHERE sha256 = $1",
 	[READ_CERTIFICATE_FOR] =
 		"SELECT der FROM certificate WHERE csr_sha256 = $1 AND client_sha256 = $2 "
@@ -416,12 +427,13 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* numbers rise, so the lowest is the device that came first */
 	[OLDEST_PENDING] = "SELECT first_seen FROM device WHERE claim = 1 ORDER BY id LIMIT 1",
 	/* at a site that lets all in, most devices have no claim: rows are not tried one by one */
-	[LIST_CLAIMS] =
-		"SELECT " CLAIM_COLUMNS
-		" FROM device WHERE id IN (" CLAIMS_FROM("1") " UNION ALL " CLAIMS_FROM(
-			"2") " UNION ALL " CLAIMS_FROM("3") " UNION ALL " CLAIMS_FROM("4") " UNION "
-											   "ALL"
-											   " " CLAIMS_FROM("5") ") ORDER BY id LIMIT $2",
+	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS
+			" FROM device WHERE id IN (" CLAIMS_FROM("1") " UNION ALL " CLAIMS_FROM("2") " UNION ALL " CLAIMS_FROM(
+				"3") " UNION ALL " CLAIMS_FROM("4") " UNION "
+								    "ALL"
+								    " " CLAIMS_FROM(
+									    "5") ") ORDER BY id "
+										 "LIMIT $2",
 	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
 			   "WHERE claim = $1 AND id > $2 ORDER BY id LIMIT $3",
 	[LIST_DEVICES] = "SELECT " CLAIM_COLUMNS " FROM device "
@@ -483,6 +495,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"idevid_sha256 = $1, "
 		"request_sha256 = $2, "
 		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
+		"key_sha256 = coalesce($10, key_sha256), address_before = $11, moved_at = $12, "
 		"registrar_request = NULL "
 		"WHERE manufacturer = $5 AND serial = $6 "
 		"AND (claim IN (0, 1, 5) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 OR "
@@ -502,7 +515,10 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
 		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
 		"voucher_status = NULL, enroll_status = NULL, "
-		"rejoined_at = coalesce($15, rejoined_at) "
+		"rejoined_at = coalesce($15, rejoined_at), "
+		"key_sha256 = coalesce($16, key_sha256), address_before = $17, moved_at = $18, "
+		"joins = 1 + CASE WHEN day = $19 THEN joins ELSE 0 END, "
+		"certificates = CASE WHEN day = $19 THEN certificates ELSE 0 END, day = $19 "
 		"WHERE manufacturer = $11 AND serial = $12 AND claim <> 3 "
 		"AND quarantined_at IS NULL AND (state <> 4 OR claim = 2)",
 	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
@@ -520,7 +536,11 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"(SELECT 1 FROM certificate WHERE csr_sha256 = $8 AND client_sha256 = $9 "
 		"AND issued_at >= $11 AND revoked_at IS NULL)",
 	[ENROLL_DEVICE] = "UPDATE device SET revision = revision + (state <> 2), state = 2, "
-			  "enrolled_at = $1, last_seen = $2, not_after = $5 "
+			  "enrolled_at = $1, last_seen = $2, not_after = $5, "
+			  "renewed_at = coalesce($6, renewed_at), "
+			  "joins = CASE WHEN day = $7 THEN joins ELSE 0 END, "
+			  "certificates = 1 + CASE WHEN day = $7 THEN certificates ELSE 0 END, "
+			  "day = $7 "
 			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3 "
 			  "AND quarantined_at IS NULL",
 	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
@@ -683,6 +703,37 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		     "SELECT $1, $2, $3, $4, $5 WHERE EXISTS "
 		     "(SELECT 1 FROM journal WHERE id = $1 AND hash = $3) "
 		     "ON CONFLICT (sequence) DO NOTHING",
+	[NOTE_SIGNAL] = "INSERT INTO journal "
+			"(id, at, exchange, manufacturer, serial, step, outcome, reason) "
+			"SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), $1, $2, "
+			"manufacturer, serial, 'fraud', $3, $4 FROM device "
+			"WHERE manufacturer = $5 AND serial = $6 AND marks & $7 = 0",
+	[NOTE_FRAUD_QUARANTINE] =
+		"INSERT INTO journal "
+		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), $1, $2, manufacturer, "
+		"serial, 'policy', 'device', 'quarantined', $3 FROM device "
+		"WHERE manufacturer = $4 AND serial = $5 AND quarantined_at IS NULL AND state <> 4",
+	/* who is revoked has nothing that could be quarantined */
+	[MARK_DEVICE] =
+		"UPDATE device SET revision = revision + 1, marks = marks | $1, "
+		"quarantine_reason = CASE WHEN $2 <> 0 AND state <> 4 AND quarantined_at IS NULL "
+		"THEN $4 ELSE quarantine_reason END, "
+		"quarantined_at = CASE WHEN $2 <> 0 AND state <> 4 THEN "
+		"coalesce(quarantined_at, $3) ELSE quarantined_at END "
+		"WHERE manufacturer = $5 AND serial = $6",
+	[NOTE_CLEARED] = "INSERT INTO journal "
+			 "(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+			 "SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), $1, $2, "
+			 "manufacturer, serial, $3, 'device', 'cleared', $4 FROM device "
+			 "WHERE id = $5 AND marks <> 0",
+	[CLEAR_MARKS] = "UPDATE device SET revision = revision + 1, marks = 0, day = NULL, "
+			"address_before = NULL, moved_at = NULL WHERE id = $1 AND marks <> 0",
+	[DROP_OLD_CERTIFICATES] = "DELETE FROM certificate WHERE manufacturer = $1 AND serial = $2 "
+				  "AND +not_after < $3 AND revoked_at IS NULL AND issued_at < "
+				  "(SELECT issued_at FROM certificate "
+				  "WHERE manufacturer = $1 AND serial = $2 ORDER BY issued_at DESC "
+				  "LIMIT 1 OFFSET $4)",
 	/* what an administrator approved before counts no longer; a rejection stays */
 	[REVOKE_DEVICE] =
 		"UPDATE device SET state = 4, claim = CASE claim WHEN 3 THEN 3 ELSE 0 END, "

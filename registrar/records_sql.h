@@ -97,6 +97,12 @@ enum statement {
 	DROP_DEAD,
 	ADD_JOURNAL,
 	ADD_HEAD,
+	NOTE_SIGNAL,
+	NOTE_FRAUD_QUARANTINE,
+	MARK_DEVICE,
+	NOTE_CLEARED,
+	CLEAR_MARKS,
+	DROP_OLD_CERTIFICATES,
 	REVOKE_DEVICE,
 	REVOKE_CERTIFICATES,
 	KEEP_CRL,
@@ -145,6 +151,12 @@ enum statement {
 	REMOVE_TOKENS,
 	STATEMENT_COUNT
 };
+
+struct fraud;
+struct journal_entry;
+#define FRAUD_OPS_MAX 7
+/* What was found about the device of line j, as operations (records_fraud.c); how many. */
+size_t fraud_ops(const struct fraud *f, const struct journal_entry *j, struct store_op *ops);
 
 /* store_read() with the values of its parameters written out. */
 #define READ(s, statement, fn, arg, e, ...)                                                        \

@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include "common/pki/cms.h"
+#include "registrar/fraud.h"
 
 struct review {
 	struct registrar *r;
 	struct loop *loop;
 	char *manufacturer, *serial, *exchange, *subject;
 	uint8_t idevid_sha256[SHA256_LEN];
+	unsigned quarantine_on;
 	struct history_verdict verdict;
 	history_done *done;
 	void *arg;
@@ -49,8 +51,13 @@ static bool record_review(struct review *v, struct err *e)
 	const struct device_key key = {v->manufacturer, v->serial};
 	const struct records_writer w = {v->r->store, v->loop, on_review_recorded, v};
 	const int64_t now = clock_unix_s(&v->r->clock);
-	const struct request_record request = {
-		.device = key, .subject = v->subject, .idevid_sha256 = v->idevid_sha256, .at = now};
+	const struct device_record unmarked = {.found = true}; /* its marks: the store looks */
+	struct fraud fraud = {.quarantine_on = v->quarantine_on};
+	const struct request_record request = {.device = key,
+		.subject = v->subject,
+		.idevid_sha256 = v->idevid_sha256,
+		.at = now,
+		.fraud = &fraud};
 	const struct journal_entry entry = {
 		.at = now,
 		.exchange = v->exchange,
@@ -60,6 +67,11 @@ static bool record_review(struct review *v, struct err *e)
 		.reason = v->verdict.reason,
 	};
 
+	if (v->verdict.foreign_since) {
+		fraud_add(&fraud, &unmarked, FRAUD_FOREIGN_DOMAIN, "%.*s", FRAUD_REASON_MAX,
+			v->verdict.reason);
+		fraud_tell(v->r, v->exchange, key, &fraud);
+	}
 	return records_judge_history(&w, &request, v->verdict.state, &entry, e);
 }
 
@@ -90,6 +102,7 @@ static struct review *review_new(struct registrar *r, struct loop *l, const stru
 	v->loop = l;
 	v->done = done;
 	v->arg = arg;
+	v->quarantine_on = c->setup->config.quarantine_on;
 	memcpy(v->idevid_sha256, cert_sha256(c->idevid), SHA256_LEN);
 	if ((v->manufacturer = str_dup(c->device.manufacturer, e)) &&
 		(v->serial = str_dup(c->device.serial, e)) &&

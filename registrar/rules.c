@@ -96,6 +96,17 @@ bool network_parse(const char *text, struct network *out, struct err *e)
 	return true;
 }
 
+bool network_of(const char *address, unsigned v4_bits, unsigned v6_bits, struct network *out)
+{
+	char bare[ADDRESS_MAX];
+	unsigned base;
+
+	if (!bare_address(address, bare) || !parse_octets(bare, out->octets, &base))
+		return false;
+	out->bits = base ? base + v4_bits : v6_bits;
+	return true;
+}
+
 bool network_has(const struct network *n, const char *address)
 {
 	uint8_t octets[NETWORK_OCTETS];

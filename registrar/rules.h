@@ -32,6 +32,8 @@ struct network {
 };
 /* ERR_INPUT: no address, no length, or bits set behind it. */
 bool network_parse(const char *text, struct network *out, struct err *e) MUST_CHECK;
+/* The network of so many bits that an address is in; false when it is none. */
+bool network_of(const char *address, unsigned v4_bits, unsigned v6_bits, struct network *out);
 /* address: "192.0.2.1:40000", "[2001:db8::1]:40000", or without the port. */
 bool network_has(const struct network *n, const char *address);
 /* Every item of a list of serials has to be one: ERR_INPUT. */

@@ -34,7 +34,7 @@ struct store_value store_text(const char *s);  /* NULL → STORE_NULL */
 struct store_value store_blob(struct bytes b); /* empty data pointer → STORE_NULL */
 
 #define STORE_PARAMS_MAX 20
-#define STORE_OPS_MAX	 8    /* steps of a request's transaction: they fit on a stack */
+#define STORE_OPS_MAX	 16   /* steps of a request's transaction: they fit on a stack */
 #define STORE_IMPORT_MAX 1024 /* steps of an import's transaction: the most store_write() takes */
 
 /* One step of a transaction: a statement of the schema's table with its values. */

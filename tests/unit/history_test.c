@@ -158,9 +158,41 @@ static void domain_is_own__a_stranger_or_a_prefix_of_us__is_not(void **state)
 	assert_false(is_own(s, ""));
 }
 
+/* A voucher of ours and one of another domain, so much later: is it told as news? */
+static bool is_foreign_since(const struct site *s, int64_t later_s)
+{
+	AUDIT_LOG_AUTO struct audit_log log = {.version = 1};
+	FREE_AUTO char *own = domain_of(s->issuing.cert), *foreign = domain_of(s->stranger.cert);
+	struct history_verdict v;
+	struct err e = ERR_INIT;
+
+	add(&log, foreign, FIXTURE_NONCE);
+	add(&log, own, FIXTURE_NONCE);
+	log.events[0].date += later_s;
+	MUST(history_judge(&log, &s->domain, &lax, &v, &e));
+	return v.foreign_since;
+}
+
+static void history_judge__another_domain_after_us__is_foreign_since(void **state)
+{
+	AUDIT_LOG_AUTO struct audit_log log = {.version = 1};
+	const struct site *s = *state;
+	FREE_AUTO char *foreign = domain_of(s->stranger.cert);
+	struct history_verdict v;
+	struct err e = ERR_INIT;
+
+	assert_true(is_foreign_since(s, 1));
+	assert_false(is_foreign_since(s, 0));
+	assert_false(is_foreign_since(s, -1));
+	add(&log, foreign, FIXTURE_NONCE); /* we never had one */
+	MUST(history_judge(&log, &s->domain, &lax, &v, &e));
+	assert_false(v.foreign_since);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(history_judge__another_domain_after_us__is_foreign_since),
 		cmocka_unit_test(history_judge__our_own_vouchers_only__is_good),
 		cmocka_unit_test(history_judge__an_empty_log__is_good),
 		cmocka_unit_test(history_judge__another_domain__is_refused_or_warned_of),

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "registrar/fraud.h"
 #include "registrar/records_claims.h"
 #include "registrar/records_rules.h"
 
@@ -27,6 +28,7 @@ struct fixture {
 	/* the last write */
 	int64_t changed[STORE_OPS_MAX];
 	enum err_kind kind;
+	int64_t keep; /* certificates of the device; 0: ten */
 };
 
 static void on_done(void *arg, const int64_t *changed, const struct err *e)
@@ -156,6 +158,7 @@ static enum err_kind issue(struct fixture *f, uint8_t number, int64_t at)
 		.repeat_since = at - 3600,
 		.csr_sha256 = csr,
 		.client_sha256 = client,
+		.keep = f->keep ? f->keep : 10,
 	};
 	struct err e = ERR_INIT;
 
@@ -1208,10 +1211,156 @@ static void records_keep_voucher__by_a_rule_with_nothing_left__is_a_conflict(voi
 	assert_false(read_device(f).found);
 }
 
+/* ---- Fraud ---- */
+
+struct lines {
+	size_t count;
+	char text[8][64]; /* "step outcome reason", the newest first */
+};
+
+static bool take_text(void *arg, const struct journal_line *line, struct err *e)
+{
+	struct lines *l = arg;
+	const struct journal_entry *j = &line->entry;
+
+	if (l->count < 8)
+		snprintf(l->text[l->count++], sizeof(l->text[0]), "%s %s %s", j->step, j->outcome,
+			j->reason ? j->reason : "-");
+	return true;
+}
+
+static struct lines read_lines(struct fixture *f)
+{
+	struct lines l = {0};
+	struct err e = ERR_INIT;
+
+	assert_true(records_read_journal(f->store, device.serial, 8, take_text, &l, &e));
+	return l;
+}
+
+static struct fraud second_key(unsigned quarantine_on)
+{
+	const struct device_record unmarked = {.found = true};
+	struct fraud f = {.quarantine_on = quarantine_on};
+
+	fraud_add(&f, &unmarked, FRAUD_SECOND_KEY, "why");
+	return f;
+}
+
+static void hold_with(struct fixture *f, const struct fraud *fraud)
+{
+	const struct records_writer w = writer(f);
+	struct request_record r = a_request(NOW);
+	const struct journal_entry j = a_line("claim");
+	struct err e = ERR_INIT;
+
+	r.fraud = fraud;
+	r.waits = true;
+	assert_int_equal(wait(f, records_hold(&w, &r, &j, &e), &e), ERR_NONE);
+}
+
+static void records_hold__with_a_signal__marks_once_and_says_so_once(void **state)
+{
+	struct fixture *f = *state;
+	const struct fraud fraud = second_key(0);
+
+	hold_with(f, &fraud);
+	hold_with(f, &fraud);
+	assert_int_equal(read_device(f).marks, FRAUD_BIT(FRAUD_SECOND_KEY));
+	assert_int_equal(read_device(f).quarantined_at, 0);
+	assert_int_equal(read_lines(f).count, 1);
+	assert_string_equal(read_lines(f).text[0], "fraud second-key why");
+}
+
+static void records_fraud__by_policy__quarantines_and_says_who(void **state)
+{
+	struct fixture *f = *state;
+	const struct records_writer w = writer(f);
+	const struct fraud fraud = second_key(FRAUD_BIT(FRAUD_SECOND_KEY));
+	const struct journal_entry j = a_line(NULL);
+	struct err e = ERR_INIT;
+
+	hold(f, NOW - 5);
+	assert_int_equal(wait(f, records_fraud(&w, &fraud, &j, &e), &e), ERR_NONE);
+	assert_int_equal(read_device(f).quarantined_at, NOW);
+	assert_int_equal(read_device(f).standing, STANDING_QUARANTINED);
+	assert_string_equal(read_lines(f).text[0], "device quarantined second-key");
+	assert_string_equal(read_lines(f).text[1], "fraud second-key why");
+}
+
+static enum err_kind clear_marks(struct fixture *f, int64_t id)
+{
+	const struct records_writer w = writer(f);
+	struct journal_entry j = a_line(NULL);
+	struct err e = ERR_INIT;
+
+	j.actor = "unix:ann";
+	j.reason = "it is ours";
+	return wait(f, records_clear_marks(&w, id, &j, &e), &e);
+}
+
+static void records_clear_marks__with_a_note__begins_anew(void **state)
+{
+	struct fixture *f = *state;
+	const struct fraud fraud = second_key(0);
+	int64_t id;
+
+	hold_with(f, &fraud);
+	id = read_device(f).id;
+	assert_int_equal(clear_marks(f, id + 1), ERR_CONFLICT);
+	assert_int_equal(clear_marks(f, id), ERR_NONE);
+	assert_int_equal(read_device(f).marks, 0);
+	assert_string_equal(read_lines(f).text[0], "device cleared it is ours");
+	assert_int_equal(clear_marks(f, id), ERR_CONFLICT);
+	hold_with(f, &fraud);
+	assert_int_equal(read_device(f).marks, FRAUD_BIT(FRAUD_SECOND_KEY));
+}
+
+static void records_keep_voucher__day_by_day__is_counted(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t day = NOW / 86400;
+
+	keep_voucher(f, "voucher", "");
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	assert_int_equal(read_device(f).day, day);
+	assert_int_equal(read_device(f).joins, 2);
+	assert_int_equal(read_device(f).certificates, 1);
+	assert_int_equal(issue(f, 2, NOW + 86400), ERR_NONE);
+	assert_int_equal(read_device(f).day, day + 1);
+	assert_int_equal(read_device(f).joins, 0);
+	assert_int_equal(read_device(f).certificates, 1);
+}
+
+static void records_issue__more_than_are_kept__drops_the_oldest_that_have_ended(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t first[SHA256_LEN] = {1}, second[SHA256_LEN] = {2}, third[SHA256_LEN] = {3};
+	struct certificate_record c;
+	struct err e = ERR_INIT;
+	const uint8_t *const gone_or_kept[] = {first, second, third};
+
+	keep_voucher(f, "voucher", "");
+	f->keep = 1;
+	for (uint8_t i = 0; i < 3; i++) /* each ends before the next; one is kept at least */
+		assert_int_equal(issue(f, i + 1, NOW + i * 5000), ERR_NONE);
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(records_certificate(f->store, gone_or_kept[i], &c, &e));
+		assert_int_equal(c.found, i == 2);
+		certificate_record_clear(&c);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(records_hold__with_a_signal__marks_once_and_says_so_once),
+		T(records_fraud__by_policy__quarantines_and_says_who),
+		T(records_clear_marks__with_a_note__begins_anew),
+		T(records_keep_voucher__day_by_day__is_counted),
+		T(records_issue__more_than_are_kept__drops_the_oldest_that_have_ended),
 		T(records_device__never_seen__is_not_found),
 		T(records_hold__a_new_device__is_pending_once),
 		T(records_hold__a_device_that_was_decided_about__stays_decided),
