@@ -115,7 +115,7 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
@@ -126,13 +126,17 @@ _registrarctl() {
 	--reason | --last | --after | --expect | --type | --retry | --drop) return ;;
 	--anchors | --masa-anchors | --existing-ca | --existing-key) _brski_paths -f "$cur" && return ;;
 	--directory) _brski_paths -d "$cur" && return ;;
+	--token-file | --cacert) _brski_paths -f "$cur" && return ;;
+	--url) _brski_words "https://" "$cur" && return ;;
+	--role) _brski_words "viewer approver operator auditor admin supplier" "$cur" && return ;;
+	--site | --until | --user | --days) return ;;
 	--name | --host | --masa-url | --note) return ;;
 	--approvers) _brski_words "1 2" "$cur" && return ;;
 	--unknown) _brski_words "hold reject" "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
 	status) words="--quiet" ;;
-	"") words="setup manufacturers claims rules devices sites audit events hooks backup doctor status" ;;
+	"") words="setup manufacturers claims rules devices sites audit events hooks users tokens backup doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	manufacturers) words="add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
@@ -144,6 +148,14 @@ _registrarctl() {
 		;;
 	"rules test"*) words="--manufacturer --from" ;;
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
+	users) words="list show add code grant ungrant disable enable remove certificate" ;;
+	"users add"* | "users grant"* | "users ungrant"*) words="--role --site --manufacturer --until" ;;
+	"users certificate"*)
+		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
+		words="--remove"
+		;;
+	tokens) words="list add remove" ;;
+	"tokens add"*) words="--name --user --days --role --site --manufacturer" ;;
 	claims) words="list approve reject import" ;;
 	devices) words="list show revoke" ;;
 	sites) words="list add set remove" ;;
@@ -169,7 +181,7 @@ _registrarctl() {
 	"claims reject"*) words="--reason" ;;
 	"devices revoke"*) words="--manufacturer --reason" ;;
 	esac
-	[[ $cur == -* ]] && words+=" $_brski_ctl_options"
+	[[ $cur == -* ]] && words+=" $_brski_ctl_options --url --token-file --cacert"
 	_brski_words "$words" "$cur"
 }
 

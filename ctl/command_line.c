@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/internal.h"
+#include "ctl/remote.h"
 
 #define ARGS_MAX 4096 /* positional arguments: ids on one command line */
 
@@ -42,13 +43,18 @@ static void print_help(const struct ctl_program *p)
 	for (const struct ctl_command *cmd = p->commands; cmd->noun; cmd++)
 		print_command(stdout, p, cmd);
 	printf("\n  -s, --socket PATH    the daemon's admin socket (default %s)\n"
+	       "%s"
 	       "  -o, --output FORMAT  how lists are printed: table, json, csv, ids\n"
 	       "  -h, --help           this text\n"
 	       "  -V, --version        the release\n\n"
 	       "exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 done in part, 5 not "
 	       "allowed,\n"
 	       "6 daemon not reachable\n",
-		p->default_socket);
+		p->default_socket,
+		p->environment ? "      --url URL        the daemon elsewhere, https://HOST:PORT\n"
+				 "      --token-file F   the token to show it\n"
+				 "      --cacert F       the CA its certificate is of, PEM\n"
+			       : "");
 }
 
 static bool usage(const struct ctl *c, const char *problem, const char *word)
@@ -121,6 +127,32 @@ static bool long_is(const char *word, size_t len, const char *name)
 	return strlen(name) == len && strncmp(word, name, len) == 0;
 }
 
+/* Those of every command. */
+static bool is_general(const struct ctl *c, const char *word, size_t len)
+{
+	return long_is(word, len, "socket") || long_is(word, len, "output") ||
+	       (c->program->environment &&
+		       (long_is(word, len, "url") || long_is(word, len, "token-file") ||
+			       long_is(word, len, "cacert")));
+}
+
+static bool set_general(struct ctl *c, const char *word, size_t len, const char *value)
+{
+	if (long_is(word, len, "output"))
+		return set_output(c, value);
+	if (long_is(word, len, "socket")) {
+		c->socket = value;
+		c->socket_given = true;
+	} else if (long_is(word, len, "url")) {
+		c->url = value;
+	} else if (long_is(word, len, "token-file")) {
+		c->token_file = value;
+	} else {
+		c->cacert = value;
+	}
+	return true;
+}
+
 static bool stop(struct parser *p)
 {
 	p->stop = CTL_DONE;
@@ -142,14 +174,11 @@ static bool parse_long(struct parser *p, const char *word)
 		printf("%s %s\n", p->c->program->name, BRSKI_VERSION);
 		return stop(p);
 	}
-	if (long_is(word, len, "socket") || long_is(word, len, "output")) {
+	if (is_general(p->c, word, len)) {
 		value = take_value(p, value);
 		if (!value)
 			return usage(p->c, "a value is missing after", word);
-		if (word[0] == 'o')
-			return set_output(p->c, value);
-		p->c->socket = value;
-		return true;
+		return set_general(p->c, word, len, value);
 	}
 	if (!is_option(p, word, len, &takes_value))
 		return usage(p->c, "no such option: --", word);
@@ -273,13 +302,14 @@ static int run(struct ctl *c, const struct words *w)
 	const struct ctl_command *cmd = find_command(c, w, &used);
 	char **args = (char **)(uintptr_t)w->items + used;
 
-	if (!cmd)
+	if (!cmd || !remote_prepare(c))
 		return CTL_USAGE;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(c->curl = curl_easy_init()))
 		return ctl_fail(c, "no memory");
 	code = cmd->run(c, w->count - used, args);
 	curl_easy_cleanup(c->curl);
 	curl_global_cleanup();
+	remote_clear(c);
 	if (fflush(stdout) != 0 && code == CTL_DONE)
 		return ctl_fail(c, "the output could not be written");
 	return code;

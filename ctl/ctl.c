@@ -13,6 +13,7 @@
 #include "common/wire/problem.h"
 #include "common/wire/percent.h"
 #include "ctl/internal.h"
+#include "ctl/remote.h"
 
 #define REPLY_MAX   (64 * 1024 * 1024) /* a result for each row of the longest import */
 #define TIMEOUT_S   60L		       /* the daemon's own limit for an answer */
@@ -82,8 +83,7 @@ static bool set_up(struct ctl *c, const char *method, const char *url, struct by
 	struct curl_slist *headers, struct buf *reply)
 {
 	curl_easy_reset(c->curl);
-	return curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket) == CURLE_OK &&
-	       curl_easy_setopt(c->curl, CURLOPT_URL, url) == CURLE_OK &&
+	return remote_set_up(c) && curl_easy_setopt(c->curl, CURLOPT_URL, url) == CURLE_OK &&
 	       curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)body.len) == CURLE_OK &&
 	       curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS,
 		       body.len ? (const char *)body.data : "") == CURLE_OK &&
@@ -104,11 +104,15 @@ static enum ctl_exit unreachable(const struct ctl *c, const char *about, CURLcod
 	long number = 0;
 
 	curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &number);
-	snprintf(why, sizeof(why), "%s: %s%s", c->socket,
+	snprintf(why, sizeof(why), "%s: %s%s", c->url ? c->url : c->socket,
 		rc == CURLE_COULDNT_CONNECT && number ? strerror((int)number)
 						      : curl_easy_strerror(rc),
-		rc == CURLE_COULDNT_CONNECT ? "; does the service run? is --socket right?" : "");
+		rc != CURLE_COULDNT_CONNECT ? ""
+		: c->url		    ? "; does the service run? is --url right?"
+					    : "; does the service run? is --socket right?");
 	fail_about(c, about, CTL_FAILED, why);
+	if (rc == CURLE_COULDNT_RESOLVE_HOST)
+		return CTL_UNREACHABLE;
 	if (rc != CURLE_COULDNT_CONNECT)
 		return CTL_FAILED;
 	return number == EACCES || number == EPERM ? CTL_NOT_ALLOWED : CTL_UNREACHABLE;
@@ -138,8 +142,8 @@ static enum ctl_exit fail_as_told(
 	return fail_about(c, about, code, detail);
 }
 
-/* One exchange on the socket; the connection is kept for the next one. *told: why it was refused is
- * in the reply; set when the caller wants that. */
+/* One exchange with the service; the connection is kept for the next one. *told: why it was refused
+ * is in the reply; set when the caller wants that. */
 static enum ctl_exit exchange(struct ctl *c, const char *about, const char *method,
 	const char *path, const char *content_type, struct bytes body, struct buf *reply,
 	bool *told)
@@ -149,7 +153,7 @@ static enum ctl_exit exchange(struct ctl *c, const char *about, const char *meth
 	long status = 0;
 	CURLcode rc;
 
-	if (snprintf(url, sizeof(url), "http://localhost%s", path) >= (int)sizeof(url)) {
+	if (!remote_url(c, path, url, sizeof(url))) {
 		curl_slist_free_all(headers);
 		return fail_about(c, about, CTL_USAGE, "argument too long");
 	}
@@ -157,6 +161,8 @@ static enum ctl_exit exchange(struct ctl *c, const char *about, const char *meth
 		snprintf(type, sizeof(type), "Content-Type: %s", content_type);
 		headers = curl_slist_append(headers, type);
 	}
+	if (remote_authorization(c))
+		headers = curl_slist_append(headers, remote_authorization(c));
 	rc = set_up(c, method, url, body, headers, reply) ? curl_easy_perform(c->curl)
 							  : CURLE_OUT_OF_MEMORY;
 	curl_slist_free_all(headers);

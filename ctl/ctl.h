@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What masactl and registrarctl share: the command line as a table of NOUN VERB commands, one
- * request and its JSON reply over the daemon's Unix socket, lists as table, JSON, CSV or bare ids,
- * exit codes.
+ * request and its JSON reply over the daemon's Unix socket or HTTPS, lists as table, JSON, CSV or
+ * bare ids, exit codes.
  *
  * The daemon's side of the agreement: routes under /api/v1/, application/json; a list is
  *   {"items": [{…}, …], "next": "TEXT" or null}
@@ -45,6 +45,7 @@ struct ctl_program {
 	const char *what_it_is;		    /* one line for the help */
 	const char *default_socket;	    /* "/run/brski-masa/admin.sock" */
 	const struct ctl_command *commands; /* ended by a NULL noun */
+	const char *environment;	    /* NAME of NAME_URL and others; NULL: the socket only */
 };
 
 /* The whole of main(): parses -s/--socket, -o/--output, --help, --version, finds and runs the

@@ -20,6 +20,9 @@ struct ctl {
 	const struct ctl_program *program;
 	const struct ctl_command *command;
 	const char *socket;
+	bool socket_given;
+	const char *url, *token_file, *cacert; /* instead of the socket; or NULL */
+	char *authorization;		       /* the header field; a secret */
 	enum ctl_output output;
 	struct ctl_given given[CTL_OPTIONS_MAX];
 	size_t given_count;

@@ -18,6 +18,7 @@
 #include "ctl/setup_ca.h"
 #include "ctl/setup_registrar.h"
 #include "ctl/status.h"
+#include "ctl/users.h"
 
 #define PATH_LEN_MAX 2048
 
@@ -241,6 +242,30 @@ static const struct ctl_command commands[] = {
 	{"hooks", "disable", "ID", "Send nothing until it is enabled.", 1, 1, NULL, hooks_disable},
 	{"hooks", "dead", "ID", "Events that nobody took: list, retry or drop them.", 1, 1,
 		hooks_dead_options, hooks_dead},
+	{"users", "list", "", "Who may log in, and what they may do.", 0, 0, NULL, users_list},
+	{"users", "show", "NAME", "One user, with certificates.", 1, 1, NULL, users_show},
+	{"users", "add", "NAME",
+		"Add a user; prints a code for the first log-in, good for a quarter of an hour.", 1,
+		1, users_grant_options, users_add},
+	{"users", "code", "NAME", "Make a new code: for a password that was forgotten.", 1, 1, NULL,
+		users_code},
+	{"users", "grant", "NAME", "Give a role, everywhere or within bounds.", 1, 1,
+		users_grant_options, users_grant},
+	{"users", "ungrant", "NAME", "Take the role with these very bounds away.", 1, 1,
+		users_grant_options, users_ungrant},
+	{"users", "disable", "NAME…", "Let nobody in as these users; their sessions end.", 1, -1,
+		NULL, users_disable},
+	{"users", "enable", "NAME…", "Let them in again.", 1, -1, NULL, users_enable},
+	{"users", "remove", "NAME…", "Remove users with their tokens and sessions.", 1, -1, NULL,
+		users_remove},
+	{"users", "certificate", "NAME FILE",
+		"Let a user in who proves this certificate in TLS; with --remove no more.", 2, 2,
+		users_certificate_options, users_certificate},
+	{"tokens", "list", "", "Tokens for programs: one's own, on the socket all.", 0, 0, NULL,
+		tokens_list},
+	{"tokens", "add", "", "Make a token; it is printed once.", 0, 0, tokens_add_options,
+		tokens_add},
+	{"tokens", "remove", "ID…", "Remove tokens.", 1, -1, NULL, tokens_remove},
 	{"backup", "", "FILE", "Copy the store into a new file while the registrar runs.", 1, 1,
 		NULL, backup},
 	{"doctor", "", "[SERIAL]",
@@ -256,6 +281,7 @@ static const struct ctl_program program = {
 	.what_it_is = "administers a running brski-registrar",
 	.default_socket = "/run/brski-registrar/admin.sock",
 	.commands = commands,
+	.environment = "REGISTRARCTL",
 };
 
 int main(int argc, char **argv)

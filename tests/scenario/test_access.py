@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may in, and what an attacker finds: users, one-time codes, sessions, tokens, certificates."""
+import datetime
 import json
 import re
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import harness
 from admin_api import Api
@@ -20,9 +24,11 @@ def registrar(place, acme, domain):
     web = place / "web"
     web.mkdir()
     (web / "index.html").write_text("<!doctype html><title>Registrar</title>")
+    people = Ca(place / "people.crt")
     r = harness.Registrar(place / "registrar", domain, [acme],
-                          changes={"admin": {"listen": f"127.0.0.1:{port}", "web": web}})
-    r.admin_port = port
+                          changes={"admin": {"listen": f"127.0.0.1:{port}", "web": web,
+                                             "client_anchors": people.file}})
+    r.admin_port, r.people = port, people
     with harness.running(r):
         yield r
 
@@ -290,3 +296,174 @@ def test_a_password_of_ones_own_ends_other_sessions(registrar, api):
     assert log_in(api, name, password=PASSWORD).code == "wrong-login"
     stranger, _ = new_session(registrar, role="admin")
     assert stranger.post(change, body).code == "not-allowed"
+
+
+# -- the command line
+
+def token_file(path, token):
+    path.write_text(token + "\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def remote(registrar, cell):
+    """registrarctl over HTTPS with a token of such a user."""
+    def make(**grant):
+        name = next(names)
+        options = [x for k, v in grant.items() for x in (f"--{k}", v)]
+        registrar.ctl("users", "add", name, *options, "-o", "ids")
+        token = registrar.ctl("tokens", "add", "--name", "robot", "--user", name, "-o", "ids")
+        file = token_file(cell / f"{name}.token", token.stdout.strip())
+
+        def ctl(*args, check=0):
+            return harness.run(
+                harness.program("registrarctl"), "--url",
+                f"https://127.0.0.1:{registrar.admin_port}", "--token-file", file,
+                "--cacert", registrar.domain.file("root.crt"), *args, check=check)
+        ctl.user, ctl.file = name, file
+        return ctl
+    return make
+
+
+def test_the_same_commands_from_elsewhere(registrar, remote):
+    admin, viewer = remote(role="admin"), remote(role="viewer")
+    assert "version" in admin("status", "-o", "json").stdout
+    assert admin("claims", "list").returncode == 0
+    assert viewer("claims", "list").returncode == 0
+    refused = viewer("users", "list", check=5)
+    assert "role" in refused.stderr
+    assert viewer.user in admin("users", "list", "-o", "csv").stdout
+    viewer.file.write_text("brski-" + "0" * 64)
+    assert viewer("status", check=5).stderr.strip()
+
+
+def test_where_to_goes_may_stand_in_the_environment(registrar, remote, cell):
+    admin = remote(role="viewer")
+    env = {"REGISTRARCTL_URL": f"https://127.0.0.1:{registrar.admin_port}/",
+           "REGISTRARCTL_TOKEN_FILE": str(admin.file),
+           "REGISTRARCTL_CACERT": str(registrar.domain.file("root.crt"))}
+    ctl = harness.program("registrarctl")
+    assert harness.run(ctl, "status", env=env, check=0).stdout
+    harness.run(ctl, "users", "list", env=env, check=5)
+    harness.run(ctl, "-s", registrar.socket, "users", "list", env=env, check=0)
+    harness.run(ctl, "-s", registrar.socket, "--url", env["REGISTRARCTL_URL"], "status", check=2)
+    harness.run(ctl, "status", env={**env, "REGISTRARCTL_CACERT": ""}, check=1)  # not trusted
+    for url in ("http://127.0.0.1:1", "https://", "https://a@b", "registrar", "https://a/?x"):
+        harness.run(ctl, "--url", url, "status", check=2)
+    port = harness.free_port()
+    harness.run(ctl, "--url", f"https://127.0.0.1:{port}", "status", env=env, check=6)
+    admin.file.chmod(0o644)
+    assert "everybody" in harness.run(ctl, "status", env=env, check=2).stderr
+    for text in ("", "two words", "line\nline"):
+        bad = token_file(cell / "bad", text)
+        harness.run(ctl, "--token-file", bad, "status", env=env, check=2)
+
+
+def test_users_by_the_command_line(registrar):
+    def ctl(*args, check=0):
+        return registrar.ctl(*args, check=check)
+
+    name = next(names)
+    assert "code" in ctl("users", "add", name, "--role", "operator", "--site", "/eu").stdout
+    ctl("users", "add", name, check=1)
+    ctl("users", "grant", name, "--role", "viewer")
+    ctl("users", "grant", name, "--role", "supplier", check=1)  # of whom?
+    ctl("users", "grant", name, "--role", "viewer", "--site", "eu", check=1)
+    ctl("users", "grant", name, "--role", "viewer", "--site", "", check=1)
+    ctl("users", "grant", name, check=2)
+    ctl("users", "grant", "nobody-here", "--role", "viewer", check=3)
+    shown = ctl("users", "list", "-o", "csv").stdout
+    assert "operator at /eu, viewer" in shown
+    ctl("users", "ungrant", name, "--role", "operator", check=1)  # that is with a site
+    ctl("users", "ungrant", name, "--role", "operator", "--site", "/eu")
+    grants = json.loads(ctl("users", "show", name, "-o", "json").stdout)["grants"]
+    assert grants == [{"role": "viewer", "site": None, "manufacturer": None, "until": None}]
+    ctl("users", "disable", name)
+    ctl("tokens", "add", "--name", "x", "--user", name, check=1)
+    ctl("users", "enable", name)
+    ctl("tokens", "add", "--name", "x", "--user", name, "--days", "0", check=1)
+    ctl("tokens", "add", "--name", "x", check=1)
+    ctl("users", "remove", name)
+    ctl("users", "code", name, check=3)
+
+
+# -- certificates
+
+class Ca:
+    """Of people's certificates."""
+
+    def __init__(self, file):
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "People")])
+        self.file = file
+        made = self._sign(self.name, self.key, 60, 300, ca=True)
+        file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+    def _sign(self, subject, key, begun, days, ca=False):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name)
+                .public_key(key.public_key()).serial_number(x509.random_serial_number())
+                .not_valid_before(now - datetime.timedelta(days=begun))
+                .not_valid_after(now + datetime.timedelta(days=days))
+                .add_extension(x509.BasicConstraints(ca, None), critical=True)
+                .sign(self.key, hashes.SHA256()))
+
+    def issue(self, directory, name, days=30):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        made = self._sign(subject, key, 50, days)
+        paths = directory / f"{name}.crt", directory / f"{name}.key"
+        paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM,
+                                               serialization.PrivateFormat.PKCS8,
+                                               serialization.NoEncryption()))
+        return paths
+
+
+def test_a_certificate_that_was_named_is_a_proof(registrar, local, cell):
+    name, _ = add_user(local, role="operator")
+    people = registrar.people
+    mine, other = people.issue(cell, "ada"), people.issue(cell, "eve")
+    registrar.ctl("users", "certificate", name, mine[0])
+    registrar.ctl("users", "certificate", add_user(local)[0], mine[0], check=1)
+    registrar.ctl("users", "certificate", name, mine[1], check=1)
+    registrar.ctl("users", "certificate", name, people.issue(cell, "old", days=-1)[0], check=1)
+    ada = Api(registrar, registrar.admin_port, identity=mine)
+    eve = Api(registrar, registrar.admin_port, identity=other)
+    unknown = Ca(cell / "unknown.crt").issue(cell, "mallory")
+    registrar.ctl("users", "certificate", name, unknown[0])  # named, but of no CA that counts
+    mallory = Api(registrar, registrar.admin_port, identity=unknown)
+    assert mallory.get("/api/v1/session").code == "not-logged-in"
+    assert ada.get("/api/v1/session").json["by"] == "certificate"
+    assert eve.get("/api/v1/session").code == "not-logged-in"
+    assert eve.post("/api/v1/session", {}).code == "not-logged-in"
+    # a browser sends it along for other people's pages
+    assert ada.post("/api/v1/tokens", {"name": "x"}, Origin="https://evil.example").code == "csrf"
+    assert ada.post("/api/v1/tokens", {"name": "x"}, **{"Sec-Fetch-Site": "cross-site"}).code == "csrf"
+    assert ada.post("/api/v1/tokens", {"name": "x"}).status == 200
+    session = Session(registrar, ada.post("/api/v1/session", {}))
+    assert session.get("/api/v1/session").json["user"] == name
+    registrar.ctl("users", "certificate", name, mine[0], "--remove")
+    assert ada.get("/api/v1/session").code == "not-logged-in"
+
+
+def test_the_last_admin_goes_only_at_the_socket(registrar, local):
+    session, name = new_session(registrar, role="admin")
+    others = [u["name"] for u in local.get("/api/v1/users").json["items"] if u["name"] != name
+              and any(g["role"] == "admin" and not g["site"] and not g["manufacturer"]
+                      for g in u["grants"])]
+    for other in others:
+        assert local.post(f"/api/v1/users/{other}/remove").status == 200
+    mine = f"/api/v1/users/{name}"
+    assert session.post(mine + "/disable").code == "conflict"
+    assert session.post(mine + "/remove").code == "conflict"
+    assert session.post(mine + "/ungrant", {"role": "admin"}).code == "conflict"
+    soon = {"role": "admin", "until": "2099-01-01T00:00:00Z"}
+    assert session.post(mine + "/grant", soon).code == "conflict"
+    assert session.get(mine).json["grants"][0]["until"] is None
+    second, _ = new_session(registrar, role="admin")
+    assert session.post(mine + "/ungrant", {"role": "admin"}).status == 200
+    assert session.get("/api/v1/users").code == "not-allowed"
+    assert second.get("/api/v1/users").status == 200
+    assert local.post(f"/api/v1/users/{second.who['user']}/remove").status == 200
