@@ -9,6 +9,7 @@
 #include "ctl/backup.h"
 #include "ctl/claims_import.h"
 #include "ctl/ctl.h"
+#include "ctl/devices.h"
 #include "ctl/doctor.h"
 #include "ctl/events.h"
 #include "ctl/hooks.h"
@@ -31,18 +32,6 @@ static const struct ctl_column claim_columns[] = {
 	{"LAST-SEEN", "last_seen"},
 	{"UNTIL", "until"},
 	{"REASON", "reason"},
-	{NULL, NULL},
-};
-
-static const struct ctl_column device_columns[] = {
-	{"SERIAL", "serial"},
-	{"MANUFACTURER", "manufacturer"},
-	{"STATE", "state"},
-	{"HISTORY", "history"},
-	{"VOUCHER", "voucher_status"},
-	{"ENROLL", "enroll_status"},
-	{"ENROLLED", "enrolled"},
-	{"LAST-SEEN", "last_seen"},
 	{NULL, NULL},
 };
 
@@ -125,63 +114,11 @@ static enum ctl_exit claims_reject(struct ctl *c, int argc, char **argv)
 	return decide(c, argc, argv, "reject");
 }
 
-static enum ctl_exit devices_list(struct ctl *c, int argc, char **argv)
-{
-	return ctl_list(c, "/api/v1/devices", device_columns);
-}
-
-static enum ctl_exit show(struct ctl *c, const char *about, const char *path)
-{
-	json_t *reply = NULL;
-	enum ctl_exit result = ctl_request(c, about, "GET", path, NULL, bytes_of("", 0), &reply);
-
-	if (result == CTL_DONE)
-		result = ctl_print_object(c, reply);
-	json_decref(reply);
-	return result;
-}
-
-static enum ctl_exit devices_show(struct ctl *c, int argc, char **argv)
-{
-	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
-	struct err e = ERR_INIT;
-
-	if (!buf_append_str(&path, "/api/v1/devices", &e) || !ctl_path_add(&path, argv[0], &e))
-		return ctl_fail(c, "%s", e.text);
-	return show(c, argv[0], buf_str(&path));
-}
-
-static enum ctl_exit revoke_one(struct ctl *c, const char *serial, const json_t *body)
-{
-	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
-	struct err e = ERR_INIT;
-
-	if (!buf_append_str(&path, "/api/v1/devices", &e) || !ctl_path_add(&path, serial, &e) ||
-		!buf_append_str(&path, "/revoke", &e))
-		return ctl_fail(c, "%s: %s", serial, e.text);
-	return ctl_request_json(c, serial, "POST", buf_str(&path), body, NULL);
-}
-
-static enum ctl_exit devices_revoke(struct ctl *c, int argc, char **argv)
-{
-	const char *manufacturer = ctl_option(c, "manufacturer");
-	struct ctl_tally tally = {0};
-	JSON_AUTO json_t *body = decision_body(c, false);
-
-	if (manufacturer)
-		json_object_set_new(body, "manufacturer", json_string(manufacturer));
-	for (int i = 0; i < argc; i++)
-		ctl_tally_add(&tally, revoke_one(c, argv[i], body));
-	return ctl_tally_exit(&tally);
-}
-
 static const struct ctl_option list_options[] = {
 	{"state", "pending|approved|preapproved|expired|rejected"}, {NULL, NULL}};
 static const struct ctl_option approve_options[] = {
 	{"all", NULL}, {"reason", "TEXT"}, {NULL, NULL}};
 static const struct ctl_option reject_options[] = {{"reason", "TEXT"}, {NULL, NULL}};
-static const struct ctl_option revoke_options[] = {
-	{"manufacturer", "NAME"}, {"reason", "TEXT"}, {NULL, NULL}};
 
 static const struct ctl_command commands[] = {
 	{"setup", "", "", "Make a site: its CA, the registrar's certificate, the configuration.", 0,
@@ -209,13 +146,32 @@ static const struct ctl_command commands[] = {
 		NULL, rules_move},
 	{"rules", "test", "SERIAL", "What would become of this device if it asked now.", 1, 1,
 		rules_test_options, rules_test},
-	{"devices", "list", "", "Devices with a voucher or a certificate, or refused.", 0, 0, NULL,
+	{"devices", "list", "", "Devices that joined or tried to.", 0, 0, devices_list_options,
 		devices_list},
-	{"devices", "show", "SERIAL", "One device: state, certificates, journal.", 1, 1, NULL,
+	{"devices", "find", "TEXT", "Devices whose serial number begins so or has this in it.", 1,
+		1, NULL, devices_find},
+	{"devices", "show", "ID", "One device: state, certificates, journal.", 1, 1, NULL,
 		devices_show},
-	{"devices", "revoke", "SERIAL…",
+	{"devices", "history", "ID", "All that happened to a device, the oldest first.", 1, 1,
+		devices_history_options, devices_history},
+	{"devices", "export", "", "All devices with all that is known, as -o csv for a file.", 0, 0,
+		devices_list_options, devices_export},
+	{"devices", "quarantine", "ID…", "Shut devices out until they are released.", 1, -1,
+		devices_verb_options, devices_quarantine},
+	{"devices", "release", "ID…", "Let quarantined devices in again, as they were.", 1, -1,
+		devices_verb_options, devices_release},
+	{"devices", "revoke", "ID…",
 		"Revoke all certificates of devices; only a new approval lets them back.", 1, -1,
-		revoke_options, devices_revoke},
+		devices_verb_options, devices_revoke},
+	{"devices", "decommission", "ID…", "The same of devices whose service ends.", 1, -1,
+		devices_verb_options, devices_decommission},
+	{"devices", "replace", "OLD NEW",
+		"Let a device join in place of another, which is revoked; NEW is its serial.", 2, 2,
+		devices_replace_options, devices_replace},
+	{"devices", "move", "ID…", "Put devices in a site.", 1, -1, devices_move_options,
+		devices_move},
+	{"devices", "label", "ID…", "Set labels of devices, or take them off.", 1, -1,
+		devices_label_options, devices_label},
 	{"sites", "list", "", "The tree of sites, with the devices in each.", 0, 0, NULL,
 		sites_list},
 	{"sites", "add", "PATH", "Add a site, as /eu/berlin-3/dock, and those it is in.", 1, 1,

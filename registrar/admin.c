@@ -14,6 +14,7 @@
 #include "registrar/admin_audit.h"
 #include "registrar/admin_claims.h"
 #include "registrar/admin_decide.h"
+#include "registrar/admin_device.h"
 #include "registrar/admin_events.h"
 #include "registrar/admin_guard.h"
 #include "registrar/admin_hooks.h"
@@ -21,7 +22,6 @@
 #include "registrar/admin_reports.h"
 #include "registrar/admin_object.h"
 #include "registrar/admin_reload.h"
-#include "registrar/admin_revoke.h"
 #include "registrar/admin_rules.h"
 #include "registrar/admin_session.h"
 #include "registrar/admin_status.h"
@@ -162,7 +162,7 @@ const struct http_route admin_routes[] = {
 	{"POST", SITES_PATH "/remove", sites_remove, ADMIN_BODY_MAX, NULL, MAY_ADMIN},
 	{"GET", "/api/v1/devices", devices_list, 0, NULL, MAY_VIEW},
 	{"GET", DEVICES_PATH "*", devices_show, 0, NULL, MAY_VIEW},
-	{"POST", DEVICES_PATH "*", devices_revoke, ADMIN_BODY_MAX, NULL, MAY_OPERATE},
+	{"POST", DEVICES_PATH "*", devices_change, ADMIN_BODY_MAX, NULL, MAY_OPERATE},
 	{"GET", AUDIT_PATH, audit_list, 0, NULL, MAY_AUDIT},
 	{"GET", AUDIT_PATH "/heads", audit_heads, 0, NULL, MAY_AUDIT},
 	{"POST", AUDIT_PATH "/seal", audit_seal, ADMIN_BODY_MAX, NULL, MAY_AUDIT},

@@ -320,12 +320,6 @@ bool records_clear_marks(const struct records_writer *w, int64_t id, const struc
 	struct err *e) MUST_CHECK;
 
 /* ---- Revocation. ---- */
-/* All that was issued to the device and not revoked yet is revoked at j->at, and the device is
- * DEVICE_REVOKED with no approval, standing as `as`: revoked, decommissioned or replaced.
- * changed[1] certificates. ERR_CONFLICT: it never had a voucher, or was revoked and not approved
- * since. */
-bool records_revoke(const struct records_writer *w, enum standing as, const struct journal_entry *j,
-	struct err *e) MUST_CHECK;
 struct revoked_row { /* borrowed */
 	const char *serial_hex;
 	int64_t revoked_at;

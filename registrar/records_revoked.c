@@ -56,29 +56,6 @@ bool records_crl(
 
 /* ---- Writing ---- */
 
-bool records_revoke(const struct records_writer *w, enum standing as, const struct journal_entry *j,
-	struct err *e)
-{
-	const struct store_value manufacturer = store_text(j->device.manufacturer);
-	const struct store_value serial = store_text(j->device.serial);
-	const struct store_op ops[] = {
-		{.statement = REVOKE_DEVICE,
-			.params = {manufacturer, serial, STORE_I(j->at), STORE_I(as)},
-			.param_count = 4,
-			.must_change = true},
-		{.statement = REVOKE_CERTIFICATES,
-			.params = {STORE_I(j->at), manufacturer, serial},
-			.param_count = 3},
-		{.statement = ADD_JOURNAL,
-			.params = {STORE_I(j->at), store_text(j->exchange), manufacturer, serial,
-				store_text(j->actor), store_text(j->step), store_text(j->outcome),
-				store_text(j->reason)},
-			.param_count = 8},
-	};
-
-	return store_write(w->store, ops, sizeof(ops) / sizeof(*ops), w->loop, w->done, w->arg, e);
-}
-
 bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64_t number,
 	struct bytes der, struct err *e)
 {

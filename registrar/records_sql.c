@@ -371,6 +371,18 @@ static const char *const migrations[] = {
 	"CASE site.path WHEN '/' THEN '/' ELSE site.path || '/' END AND s.path < "                 \
 	"CASE site.path WHEN '/' THEN '0' ELSE site.path || '0' END)"
 
+/* The device of this key, if nobody changed it meanwhile. */
+#define THIS(manufacturer_, serial_, revision_)                                                    \
+	"manufacturer = " manufacturer_ " AND serial = " serial_ " AND (" revision_                \
+	" = 0 OR revision = " revision_ ")"
+
+/* $1: when */
+#define RETIRED_AS(standing_)                                                                      \
+	"state = 4, claim = CASE claim WHEN 3 THEN 3 ELSE 0 END, claim_until = NULL, "             \
+	"revision = revision + 1, retired_at = $1, retired_as = " standing_ ", "                   \
+	"quarantined_at = NULL, quarantine_reason = NULL, "                                        \
+	"voucher = NULL, voucher_type = NULL, registrar_request = NULL "
+
 /* Approvals nobody used, so many at a time that others get at the store in between. */
 #define RUN_OUT                                                                                    \
 	"(SELECT id FROM device WHERE claim IN (2, 4) AND claim_until <= $1 "                      \
@@ -735,13 +747,37 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 				  "WHERE manufacturer = $1 AND serial = $2 ORDER BY issued_at DESC "
 				  "LIMIT 1 OFFSET $4)",
 	/* what an administrator approved before counts no longer; a rejection stays */
-	[REVOKE_DEVICE] =
-		"UPDATE device SET state = 4, claim = CASE claim WHEN 3 THEN 3 ELSE 0 END, "
-		"claim_until = NULL, revision = revision + 1, retired_at = $3, retired_as = $4, "
-		"quarantined_at = NULL, quarantine_reason = NULL, "
-		"voucher = NULL, voucher_type = NULL, registrar_request = NULL "
-		"WHERE manufacturer = $1 AND serial = $2 AND state <> 0 "
-		"AND (state <> 4 OR claim = 2)",
+	[RETIRE_DEVICE] = "UPDATE device SET " RETIRED_AS(
+		"$2") "WHERE state <> 0 AND (state <> 4 "
+		      "OR claim = 2 OR coalesce(retired_as, 4) < $2) AND " THIS("$3", "$4", "$5"),
+	[REPLACE_DEVICE] = "UPDATE device SET " RETIRED_AS(
+		"6") ", replaced_by = (SELECT id FROM device AS d "
+		     "WHERE d.manufacturer = $2 AND d.serial = $3) "
+		     "WHERE (replaced_by IS NULL OR standing <> 6) AND " THIS("$4", "$5", "$6"),
+	[ADD_REPLACEMENT] =
+		"INSERT INTO device "
+		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
+		"claim_reason, claim_by, claim_at, claim_until, site, labels, replaces) "
+		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM device), $1, $2, 4, 0, 0, 0, 0, "
+		"$5, $6, $3, $4, site, labels, id FROM device "
+		"WHERE manufacturer = $7 AND serial = $8 ON CONFLICT (manufacturer, serial) "
+		"DO UPDATE SET claim = CASE WHEN first_seen = 0 THEN 4 ELSE 2 END, "
+		"claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
+		"claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
+		"excluded.claim_until END, site = excluded.site, labels = excluded.labels, "
+		"replaces = excluded.replaces, revision = revision + 1 "
+		"WHERE device.revision = $9",
+	[QUARANTINE_DEVICE] =
+		"UPDATE device SET quarantined_at = $1, quarantine_reason = $2, "
+		"revision = revision + 1 WHERE quarantined_at IS NULL AND state <> 4 AND " THIS(
+			"$3", "$4", "$5"),
+	[RELEASE_DEVICE] = "UPDATE device SET quarantined_at = NULL, quarantine_reason = NULL, "
+			   "revision = revision + 1 WHERE quarantined_at IS NOT NULL AND " THIS(
+				   "$1", "$2", "$3"),
+	[MOVE_DEVICE] = "UPDATE device SET site = $1, revision = revision + 1 WHERE " THIS(
+		"$2", "$3", "$4"),
+	[LABEL_DEVICE] = "UPDATE device SET labels = $1, revision = revision + 1 WHERE " THIS(
+		"$2", "$3", "$4"),
 	[REVOKE_CERTIFICATES] = "UPDATE certificate SET revoked_at = $1 "
 				"WHERE manufacturer = $2 AND serial = $3 AND revoked_at IS NULL",
 	[KEEP_CRL] = "INSERT INTO crl (issuer, number, der) VALUES ($1, $2, $3) "

@@ -12,6 +12,7 @@
 
 #include "registrar/fraud.h"
 #include "registrar/records_claims.h"
+#include "registrar/records_devices.h"
 #include "registrar/records_rules.h"
 
 #define NOW   1790000000
@@ -864,7 +865,7 @@ static void records_import__of_a_revoked_device__is_a_conflict(void **state)
 	struct err e = ERR_INIT;
 
 	keep_voucher(f, "voucher", "");
-	assert_int_equal(wait(f, records_revoke(&w, STANDING_REVOKED, &j, &e), &e), ERR_NONE);
+	assert_int_equal(wait(f, records_retire(&w, STANDING_REVOKED, 0, &j, &e), &e), ERR_NONE);
 	assert_int_equal(import(f, ours, 1), ERR_CONFLICT);
 	assert_int_equal(read_device(f).claim, CLAIM_NONE);
 }
@@ -899,7 +900,7 @@ static enum err_kind revoke_device(struct fixture *f)
 	const struct journal_entry j = a_line("device");
 	struct err e = ERR_INIT;
 
-	return wait(f, records_revoke(&w, STANDING_REVOKED, &j, &e), &e);
+	return wait(f, records_retire(&w, STANDING_REVOKED, 0, &j, &e), &e);
 }
 
 static int64_t revoked_at(struct fixture *f, uint8_t number)
@@ -916,7 +917,7 @@ static int64_t revoked_at(struct fixture *f, uint8_t number)
 	return at;
 }
 
-static void records_revoke__a_device_with_certificates__takes_all_of_them(void **state)
+static void records_retire__a_device_with_certificates__takes_all_of_them(void **state)
 {
 	struct fixture *f = *state;
 	BUF_AUTO struct buf out = BUF_INIT(100);
@@ -936,7 +937,7 @@ static void records_revoke__a_device_with_certificates__takes_all_of_them(void *
 	assert_int_equal(revoke_device(f), ERR_CONFLICT);
 }
 
-static void records_revoke__a_device_without_a_voucher__is_a_conflict(void **state)
+static void records_retire__a_device_without_a_voucher__is_a_conflict(void **state)
 {
 	struct fixture *f = *state;
 
@@ -978,7 +979,7 @@ static void records_judge_history__refused_of_a_revoked_device__stays_revoked(vo
 	assert_int_equal(read_device(f).history, HISTORY_REFUSED);
 }
 
-static void records_revoke__a_rejected_device__stays_rejected(void **state)
+static void records_retire__a_rejected_device__stays_rejected(void **state)
 {
 	struct fixture *f = *state;
 
@@ -1385,11 +1386,11 @@ int main(void)
 		T(records_count_claims__decided_and_swept__are_counted_where_they_are),
 		T(records_oldest_pending__decided_ones_before_it__are_passed_over),
 		T(records_status__telemetry__is_kept_with_the_device),
-		T(records_revoke__a_device_with_certificates__takes_all_of_them),
-		T(records_revoke__a_device_without_a_voucher__is_a_conflict),
+		T(records_retire__a_device_with_certificates__takes_all_of_them),
+		T(records_retire__a_device_without_a_voucher__is_a_conflict),
 		T(records_keep_voucher__of_a_revoked_device__wants_a_new_approval),
 		T(records_judge_history__refused_of_a_revoked_device__stays_revoked),
-		T(records_revoke__a_rejected_device__stays_rejected),
+		T(records_retire__a_rejected_device__stays_rejected),
 		T(device_standing__each_step_of_its_life__is_derived_and_counted),
 		T(records_hold__what_the_request_tells__stands_with_the_claim),
 		T(device_revision__asking_again__leaves_it_and_changes_raise_it),
