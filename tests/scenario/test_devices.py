@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done about devices that joined: shut out and let in again, taken out of service, put in
+place of one another, moved and labelled; and those that come back after their certificate ended."""
+import json
+
+import pytest
+
+import harness
+from brski_peer import forge
+from brski_peer.pledge import est_body
+from places import Site
+from test_registrar import assert_refused
+from test_sites import Api
+
+DAY = 86400
+FORBIDDEN = 4 << 5 | 3  # CoAP 4.03
+SHUT_OUT = "This device is quarantined: an administrator has to release it."
+
+
+@pytest.fixture(scope="module")
+def clock(place):
+    return harness.Clock(place / "clock")
+
+
+@pytest.fixture(scope="module")
+def here(place, acme, domain, clock):
+    """A site where an administrator decides about each device."""
+    masa = harness.Masa(place / "masa", acme)
+    registrar = harness.Registrar(place / "registrar", domain, [acme], coaps=True, changes={
+        f"manufacturer {acme.name}": {"admit": "hold"}, "ca": {"ldevid_days": 60},
+        "policy": {"rejoin_days": 90, "approval_days": 365}})
+    for daemon in (masa, registrar):
+        daemon.env.update(clock.env())
+    with harness.running(masa, registrar):
+        yield Site(place, acme, domain, masa, registrar)
+
+
+@pytest.fixture(autouse=True)
+def _today(clock):
+    clock.set(0)
+    yield
+    clock.set(0)
+
+
+@pytest.fixture(name="api")
+def _api(here):
+    return Api(here.registrar)
+
+
+def ctl(here, *args, check=0):
+    return here.registrar.ctl("devices", *args, check=check)
+
+
+def show(here, device):
+    serial = getattr(device, "serial", device)
+    return json.loads(ctl(here, "show", serial, "-o", "json").stdout)
+
+
+def ask(here, device):
+    with here.peer(device) as pledge:
+        return pledge.request_voucher().status
+
+
+def approve(here, device):
+    here.registrar.ctl("claims", "approve", device.serial)
+
+
+def joined(here, cell, device):
+    """Its certificate and key, in files."""
+    assert ask(here, device) == 202
+    approve(here, device)
+    with here.peer(device) as pledge:
+        certificate, key = pledge.join()
+    return forge.save(cell, device.serial, key, [certificate])
+
+
+def lines(here, device):
+    return [(j["step"], j["outcome"], j["by"], j["reason"])
+            for j in reversed(show(here, device)["journal"])]
+
+
+# -- quarantine
+
+def test_a_quarantined_device__gets_nothing__and_is_as_before_when_released(here, cell):
+    device = here.device()
+    identity = joined(here, cell, device)
+    with here.peer(identity) as client:
+        assert client.cacerts().status == 200
+        ctl(here, "quarantine", device.serial, "--reason", "strange traffic")
+        for operation in ("simplereenroll", "simpleenroll", "serverkeygen"):
+            assert_refused(client.post_csr(est_body(client.csr()), operation), 403)
+        assert SHUT_OUT in client.cacerts().text
+    with here.peer(device) as pledge:
+        assert_refused(pledge.enroll()[0], 403)
+        request = pledge.pvr()
+        assert [pledge.request_voucher(request).status for _ in range(2)] == [202, 202]
+        assert SHUT_OUT in pledge.request_voucher().text
+    told = show(here, device)
+    assert (told["state"], told["quarantine_reason"]) == ("quarantined", "strange traffic")
+    assert not told["certificates"][0]["revoked"]
+    assert ("device", "quarantined", "unix:uid=0", "strange traffic") in lines(here, device)
+    ctl(here, "release", device.serial)
+    assert show(here, device)["state"] == "active"
+    with here.peer(identity) as client:
+        assert client.post_csr(est_body(client.csr()), "simplereenroll").status == 200
+    assert ask(here, device) == 200
+
+
+def test_a_quarantined_device__over_coaps__is_shut_out_as_well(here):
+    device = here.device(key_type="ec-p256")
+    assert ask(here, device) == 202
+    approve(here, device)
+    ctl(here, "quarantine", device.serial)
+    with here.constrained_peer(device) as pledge:
+        held = pledge.request_voucher()
+        assert SHUT_OUT in str(held.payload), held
+        reply = pledge.enroll()[0]
+        assert reply.code == FORBIDDEN and SHUT_OUT in str(reply.payload), reply
+    ctl(here, "release", device.serial)
+    with here.constrained_peer(device) as pledge:
+        pledge.join()
+    assert show(here, device)["state"] == "active"
+
+
+def test_a_claim__may_be_quarantined_before_it_joins(here):
+    device = here.device()
+    assert ask(here, device) == 202
+    ctl(here, "quarantine", device.serial)
+    approve(here, device)
+    assert ask(here, device) == 202
+    ctl(here, "release", device.serial)
+    assert ask(here, device) == 200
+
+
+def test_a_real_pledge__waits_while_it_is_quarantined(here):
+    device = here.device()
+    assert ask(here, device) == 202
+    approve(here, device)
+    ctl(here, "quarantine", device.serial)
+    pledge = here.pledge(device, changes={"retry": {"attempts": 30}})
+    held = len(here.registrar.lines("requestvoucher status=202"))
+    with harness.running(pledge):
+        harness.wait_until(
+            lambda: len(here.registrar.lines("requestvoucher status=202")) >= held + 2,
+            "it was held twice")
+        ctl(here, "release", device.serial)
+        harness.wait_until(lambda: show(here, device)["state"] == "active", "it has joined")
+
+
+# -- out of service
+
+def test_a_decommissioned_device__is_revoked_and_comes_back_by_a_new_approval_only(here, cell):
+    device = here.device()
+    identity = joined(here, cell, device)
+    ctl(here, "decommission", device.serial, "--reason", "scrapped")
+    told = show(here, device)
+    assert (told["state"], told["claim"]) == ("decommissioned", "none")
+    assert all(c["revoked"] for c in told["certificates"])
+    with here.peer(identity) as client:
+        assert_refused(client.post_csr(est_body(client.csr()), "simplereenroll"), 403)
+    with here.peer(device) as pledge:
+        assert "was decommissioned" in pledge.cacerts().text
+    assert ask(here, device) == 202
+    approve(here, device)
+    assert ask(here, device) == 200
+    assert show(here, device)["state"] == "joining"
+
+
+def test_who_is_retired__is_retired_further_and_not_back(here, cell):
+    device = here.device()
+    joined(here, cell, device)
+    ctl(here, "revoke", device.serial)
+    ctl(here, "decommission", device.serial)
+    assert show(here, device)["state"] == "decommissioned"
+    assert "revoked already" in ctl(here, "revoke", device.serial, check=1).stderr
+    assert "revoked already" in ctl(here, "decommission", device.serial, check=1).stderr
+    assert "nothing to shut out" in ctl(here, "quarantine", device.serial, check=1).stderr
+
+
+def test_what_makes_no_sense__is_refused_and_changes_nothing(here, cell, api):
+    device = here.device()
+    assert ask(here, device) == 202
+    before = show(here, device)
+    assert "reject its claim" in ctl(here, "decommission", device.serial, check=1).stderr
+    assert "not quarantined" in ctl(here, "release", device.serial, check=1).stderr
+    assert "no such site" in ctl(here, "move", device.serial, "--site", "/nowhere",
+                                 check=1).stderr.lower()
+    assert "A site is / or like" in ctl(here, "move", device.serial, "--site", "x", check=1).stderr
+    assert "A label is" in ctl(here, "label", device.serial, "--set", "Rack=4", check=1).stderr
+    assert ctl(here, "quarantine", "NOBODY-9", check=3).stderr
+    path = f"/api/v1/devices/{device.serial}"
+    assert api("POST", f"{path}/explode", {})[0] == 404
+    assert api("POST", f"{path}/label", {})[0] == 400
+    assert api("POST", f"{path}/label", {"set": {"a": 1}})[0] == 400
+    assert api("POST", f"{path}/quarantine", {"reason": "x" * 201})[0] == 400
+    assert api("POST", f"{path}/replace", {})[0] == 400
+    assert show(here, device) == before
+
+
+# -- one in place of another
+
+def test_replace__old_is_refused__new_joins_with_site_and_labels(here, cell):
+    here.registrar.ctl("sites", "add", "/eu/berlin/dock")
+    old, new = here.device(), here.device()
+    identity = joined(here, cell, old)
+    ctl(here, "move", old.serial, "--site", "/eu/berlin/dock")
+    ctl(here, "label", old.serial, "--set", "rack=4,row=B")
+    ctl(here, "replace", old.serial, new.serial, "--reason", "burnt")
+    with here.peer(identity) as client:
+        assert_refused(client.post_csr(est_body(client.csr()), "simplereenroll"), 403)
+    with here.peer(old) as pledge:
+        assert "was replaced by another" in pledge.cacerts().text
+        assert pledge.request_voucher().status == 202
+    assert here.pledge(new).join().returncode == 0
+    gone, come = show(here, old), show(here, new)
+    assert (gone["state"], come["state"]) == ("replaced", "active")
+    assert (gone["replaced_by"], come["replaces"]) == (come["id"], gone["id"])
+    assert (come["site"], come["labels"]) == ("/eu/berlin/dock", {"rack": "4", "row": "B"})
+    assert ("device", "replaced", "unix:uid=0", f"by Acme {new.serial}: burnt") in lines(here, old)
+    assert ("claim", "preapproved", "unix:uid=0",
+            f"replaces Acme {old.serial}: burnt") in lines(here, new)
+    assert "replaced already" in ctl(here, "replace", old.serial, here.device().serial,
+                                     check=1).stderr
+
+
+def test_replace__by_one_that_waits__approves_it(here, cell):
+    old, new = here.device(), here.device()
+    joined(here, cell, old)
+    assert ask(here, new) == 202
+    ctl(here, "replace", old.serial, new.serial)
+    assert ask(here, new) == 200
+
+
+def test_replace__by_one_that_may_not__is_refused_whole(here, cell):
+    old, active, rejected, shut_out = (here.device() for _ in range(4))
+    for device in (old, active):
+        joined(here, cell, device)
+    for device in (rejected, shut_out):
+        assert ask(here, device) == 202
+    here.registrar.ctl("claims", "reject", rejected.serial)
+    ctl(here, "quarantine", shut_out.serial)
+    for device, why in ((rejected, "was rejected"), (shut_out, "is quarantined"),
+                        (active, "joined already")):
+        assert why in ctl(here, "replace", old.serial, device.serial, check=1).stderr
+    assert "does not replace itself" in ctl(here, "replace", old.serial, old.serial, check=1).stderr
+    assert show(here, old)["state"] == "active"
+    ctl(here, "replace", old.serial, active.serial, "--force")
+    assert show(here, active)["replaces"] == show(here, old)["id"]
+    assert show(here, active)["state"] == "active"
+
+
+def test_replace__of_one_that_never_joined__is_done(here):
+    old, new = here.device(), here.device()
+    assert ask(here, old) == 202
+    ctl(here, "replace", old.serial, new.serial)
+    assert ask(here, old) == 202 and ask(here, new) == 200
+    assert show(here, old)["state"] == "replaced"
+
+
+# -- where it is, and what it is called
+
+def test_move_and_label__say_from_where_to_where(here, cell):
+    here.registrar.ctl("sites", "add", "/shelf/a")
+    device = here.device()
+    assert ask(here, device) == 202
+    ctl(here, "move", device.serial, "--site", "/shelf/a", "--reason", "tidied")
+    assert ("device", "moved", "unix:uid=0", "from / to /shelf/a: tidied") in lines(here, device)
+    ctl(here, "label", device.serial, "--set", "a=1,b=2")
+    ctl(here, "label", device.serial, "--set", "b=3", "--remove", "a")
+    assert show(here, device)["labels"] == {"b": "3"}
+    before = show(here, device)["revision"]
+    ctl(here, "move", device.serial, "--site", "/shelf/a")
+    assert show(here, device)["revision"] == before, "nothing to do"
+    assert "devices or claims in it" in here.registrar.ctl(
+        "sites", "remove", "/shelf/a", check=1).stderr
+    sites = {s["path"]: s for s in json.loads(
+        here.registrar.ctl("sites", "list", "-o", "json").stdout)}
+    assert (sites["/shelf/a"]["devices"], sites["/shelf"]["below"]) == (1, 1)
+    ctl(here, "move", device.serial, "--site", "/")
+    here.registrar.ctl("sites", "remove", "/shelf/a")
+
+
+def test_a_dry_run__shows_and_changes_nothing(here, cell):
+    device = here.device()
+    joined(here, cell, device)
+    before = show(here, device)
+    for verb, more in (("quarantine", ()), ("decommission", ()), ("label", ("--set", "x=1")),
+                       ("move", ("--site", "/")), ("revoke", ())):
+        assert device.serial in ctl(here, verb, device.serial, *more, "--dry-run").stdout
+    done = ctl(here, "replace", device.serial, "NEW-1", "--dry-run")
+    assert device.serial in done.stdout
+    assert show(here, device) == before
+    assert ctl(here, "release", device.serial, "--dry-run", check=1).stderr
+
+
+def test_several_at_once__each_has_its_result(here):
+    devices = [here.device() for _ in range(3)]
+    for device in devices:
+        assert ask(here, device) == 202
+    ctl(here, "quarantine", devices[1].serial)
+    done = ctl(here, "quarantine", *[d.serial for d in devices], check=4)
+    assert devices[1].serial in done.stderr and devices[0].serial not in done.stderr
+    assert {show(here, d)["state"] for d in devices} == {"quarantined"}
+
+
+def test_two_administrators_at_once__one_wins(here, api):
+    device = here.device()
+    assert ask(here, device) == 202
+    number, revision = (show(here, device)[m] for m in ("id", "revision"))
+    path, seen = f"/api/v1/devices/{number}", f'"{revision}"'
+    status, body, headers = api("POST", f"{path}/label", {"set": {"a": "1"}}, If_Match=seen)
+    assert status == 200 and headers["ETag"] == f'"{body["revision"]}"' != seen
+    assert api("POST", f"{path}/label", {"set": {"a": "2"}}, If_Match=seen)[0] == 412
+    assert api("POST", f"{path}/quarantine", {}, If_Match=seen)[0] == 412
+    assert show(here, device)["labels"] == {"a": "1"} and show(here, device)["state"] == "new"
+
+
+# -- back after the certificate ended
+
+def test_a_device_whose_certificate_ended__joins_again_by_itself(here, cell, clock):
+    device = here.device()
+    joined(here, cell, device)
+    clock.set(45 * DAY)
+    assert show(here, device)["state"] == "expiring"
+    clock.set(61 * DAY)
+    assert show(here, device)["state"] == "expired"
+    pledge = here.pledge(device)
+    pledge.env.update(clock.env())
+    assert pledge.join().returncode == 0
+    told = show(here, device)
+    assert told["state"] == "active" and told["rejoined"]
+    assert ("device", "rejoined", None, "its certificate had ended") in lines(here, device)
+
+
+def test_a_device_that_comes_too_late__waits_for_an_administrator(here, cell, clock):
+    device = here.device()
+    joined(here, cell, device)
+    clock.set((60 + 91) * DAY)
+    assert ask(here, device) == 202
+    assert lines(here, device)[-1][3] == "its certificate ended too long ago"
+    assert ask(here, device) == 202
+    approve(here, device)
+    assert ask(here, device) == 200
+
+
+def test_who_is_shut_out_or_retired__does_not_come_back_after_the_end(here, cell, clock):
+    shut_out, retired = here.device(), here.device()
+    for device in (shut_out, retired):
+        joined(here, cell, device)
+    ctl(here, "quarantine", shut_out.serial)
+    ctl(here, "decommission", retired.serial)
+    clock.set(61 * DAY)
+    assert [ask(here, d) for d in (shut_out, retired)] == [202, 202]
+
+
+# -- devices nobody announced
+
+def test_a_site_that_takes_no_unknown_devices__says_no(here):
+    here.registrar.ctl("sites", "set", "/", "--unknown", "reject")
+    try:
+        stranger = here.device()
+        with here.peer(stranger) as pledge:
+            reply = pledge.request_voucher()
+        assert_refused(reply, 404)
+        assert "nobody announced" in reply.text
+    finally:
+        here.registrar.ctl("sites", "set", "/", "--unknown", "hold")
+    assert ask(here, stranger) == 202
