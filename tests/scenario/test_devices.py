@@ -144,7 +144,8 @@ def test_a_real_pledge__waits_while_it_is_quarantined(here):
             lambda: len(here.registrar.lines("requestvoucher status=202")) >= held + 2,
             "it was held twice")
         ctl(here, "release", device.serial)
-        harness.wait_until(lambda: show(here, device)["state"] == "active", "it has joined")
+        assert pledge.wait(20) == 0
+    assert show(here, device)["state"] == "active"
 
 
 # -- out of service
