@@ -48,6 +48,8 @@ static const struct config_option options[] = {
 		"UDP port for that."},
 	{"store", "path", CONFIG_PATH, OFF(store), "registrar.db", 0, 0, NULL,
 		"Database file; made when it is not there."},
+	{"store", "free_floor", CONFIG_INT, OFF(free_floor), "64", 0, 1000000000, NULL,
+		"MB that have to be free where the store is, or devices are told to come back later; 0: none."},
 	{"log", "level", CONFIG_CHOICE, OFF(log_level), "info", 0, 0, log_level_names,
 		"Least important events that are logged."},
 	{"admin", "socket", CONFIG_PATH, OFF(admin_socket), "", 0, 0, NULL,

@@ -37,6 +37,7 @@ struct registrar_config {
 	int64_t discovery_port;
 	int coaps_certificate; /* enum certificate_format */
 	char *store;
+	int64_t free_floor; /* MB */
 	int log_level;
 	char *admin_socket, *admin_group;
 	char *admin_listen, *admin_key, *admin_certificate, *admin_client_anchors, *admin_web;

@@ -18,6 +18,7 @@
 #include "registrar/fraud.h"
 #include "registrar/meters.h"
 #include "registrar/review.h"
+#include "registrar/space.h"
 #include "registrar/subject.h"
 
 struct enroll {
@@ -289,6 +290,10 @@ static enum enroll_result suspect(struct enroll *n, struct err *e)
 
 	if (n->cert_der.len > 0)
 		return ENROLL_NEXT;
+	if (!space_left(n->r, n->setup, n->call, e)) {
+		n->journaled = true; /* once, and not for each who asks */
+		return ENROLL_FAILED;
+	}
 	n->fraud.quarantine_on = c->quarantine_on;
 	if (n->client.is_ldevid)
 		fraud_judge_renewal(&n->fraud, &n->device, n->client.issued_at);

@@ -73,6 +73,8 @@ const struct event_row event_rows[] = {
 	{"hook", "recovered", "brski.hook.recovered", true},
 	{"masa", "unreachable", "brski.masa.unreachable", false},
 	{"masa", "recovered", "brski.masa.recovered", false},
+	{"store", "low-space", "brski.store.low_space", false},
+	{"store", "space-recovered", "brski.store.space_recovered", false},
 	{"session", "denied", "brski.session.denied", true},
 	{"device", "rejoined", "brski.device.rejoined", false},
 	{"site", "added", "brski.site.added", false},

@@ -37,6 +37,7 @@ static const struct {
 	{"admit", admit_reserve},      /* one exchange at a time for each device: 202 */
 	{"admit", admit_recall},       /* seen these octets before? 202, or the stored voucher */
 	{"admit", admit_request},      /* signature, serial, proximity, nonce: 400, 403, 401 */
+	{"admit", suspect_space},      /* is there room to write it down? 503 */
 	{"fraud", suspect_device},     /* is it what it seems to be? 403, 503 */
 	{"claim", claim_judge_device}, /* may it join? 403, 404, or wait for an administrator */
 	{"claim", claim_hold},	       /* the claim is durable: 202 */

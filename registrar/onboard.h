@@ -92,6 +92,7 @@ enum step_result admit_reserve(struct onboard *o, struct err *e);
 enum step_result admit_recall(struct onboard *o, struct err *e);
 enum step_result admit_request(struct onboard *o, struct err *e);
 /* suspect.c */
+enum step_result suspect_space(struct onboard *o, struct err *e);
 enum step_result suspect_device(struct onboard *o, struct err *e);
 /* From now on it counts as quarantined, if policy says so of what was found: then it is held, and
  * the store learns it with that. */

@@ -72,6 +72,8 @@ struct registrar {
 	struct hooks *hooks;	       /* whom they are sent to */
 	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */
 	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
+	_Atomic int64_t space_looked_ms; /* see space.h */
+	_Atomic bool space_lacks;
 	_Atomic int running;	       /* works, and when draining servers that are not yet empty */
 	_Atomic bool draining, drain_reported;
 	void (*drained)(void *arg);

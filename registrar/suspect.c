@@ -4,6 +4,16 @@
  */
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
+#include "registrar/space.h"
+
+/* What waits or was answered before is answered all the same. */
+enum step_result suspect_space(struct onboard *o, struct err *e)
+{
+	if (space_left(o->r, o->setup, o->call, e))
+		return STEP_NEXT;
+	o->journaled = true; /* once, and not for each who asks */
+	return STEP_FAILED;
+}
 
 static void too_many(const struct onboard *o, struct err *e)
 {

@@ -4,11 +4,13 @@ and goes on when there is room again; it starts on a torn log and knows all that
 """
 import contextlib
 import itertools
+import json
 import os
 import random
 import shutil
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -61,6 +63,7 @@ class Registrars:
     """A registrar that takes devices in."""
 
     name = "registrar"
+    floor_mb = 0
 
     def __init__(self, place, acme, domain):
         self.place, self.acme, self.domain = place, acme, domain
@@ -69,7 +72,8 @@ class Registrars:
     @contextlib.contextmanager
     def started(self, directory=None):
         self.daemon = harness.Registrar(directory or self.place / f"registrar-{next(_numbers)}",
-                                        self.domain, [self.acme])
+                                        self.domain, [self.acme],
+                                        changes={"store": {"free_floor": self.floor_mb}})
         self.database = self.daemon.directory / "registrar.db"
         self.ledger = RegistrarLedger(self.database)
         self.patient = Patient(self.daemon, fault.Fault(self.place / f"dials-{next(_numbers)}"))
@@ -152,6 +156,26 @@ def test_disk_that_is_really_full(side, small_disk):
         side.daemon.kill()
         side.daemon.start()
         side.ledger.check()
+
+
+def test_room_below_the_floor__is_kept_for_what_is_under_way(cell, acme, domain, small_disk):
+    registrars = Registrars(cell, acme, domain)
+    registrars.floor_mb = 3
+    with registrars.started(small_disk / "d"):
+        registrars.one()()
+        ask = registrars.one()
+        with open(small_disk / "filler", "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, shutil.disk_usage(small_disk).free - (2 << 20))
+        time.sleep(0.3)  # it looks four times a second
+        for _ in range(3):
+            assert fails_cleanly(ask)
+        log = json.loads(registrars.daemon.ctl("audit", "list", "-o", "json").stdout)
+        assert [(s["step"], s["outcome"]) for s in log if s["step"] == "store"] == [
+            ("store", "low-space")]
+        (small_disk / "filler").unlink()
+        time.sleep(0.3)
+        ask()
+        registrars.ledger.check()
 
 
 # -- torn logs

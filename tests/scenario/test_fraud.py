@@ -3,6 +3,7 @@
 spares itself, what it notices, and what it does about it."""
 import functools
 import json
+import signal
 import socket
 import time
 from unittest import mock
@@ -335,6 +336,50 @@ def test_a_renewal_of_before_it_joined_again__quarantines_and_gets_none(strict, 
         assert pledge.request_voucher().status == 200
     renew(strict, cell, certificate, key, status=403)
     assert show(strict, device)["state"] == "quarantined"
+
+
+# -- room
+
+def test_too_little_room__new_work_waits_and_nothing_else(cell, acme, domain, masa_fake_server):
+    """A floor that no disk has room above stands for a full one."""
+    def configured(floor_mb):
+        return harness.Registrar(cell, domain, [acme], changes={
+            "store": {"free_floor": floor_mb}, f"manufacturer {acme.name}": {"admit": "hold"}})
+
+    registrar = configured(1)
+    with harness.running(registrar):
+        site = Site(cell, acme, domain, masa_fake_server, registrar)
+        waiting, approved, joined, late = (site.device() for _ in range(4))
+        requests = {}
+        for device in (waiting, approved):
+            requests[device] = ask_from(site, device, "127.0.0.1")
+        site.registrar.ctl("rules", "add", "approve", "--serial", joined.serial)
+        with site.peer(joined) as pledge:
+            certificate, key = pledge.join()
+        configured_before = registrar.config.read_text()
+        registrar.config.write_text(configured_before.replace("free_floor = 1\n",
+                                                              "free_floor = 1000000000\n"))
+        registrar.signal(signal.SIGHUP)
+        registrar.wait_log("event=reloaded")
+        time.sleep(0.3)  # it looks four times a second
+        registrar.ctl("claims", "approve", approved.serial)
+        for device in (late, approved):
+            with site.peer(device) as pledge:
+                reply = assert_refused(pledge.request_voucher(requests.get(device)), 503)
+                assert reply.header("retry-after") == "60"
+        renew(site, cell, certificate, key, status=503)
+        ask_from(site, waiting, "127.0.0.1", requests[waiting])
+        registrar.config.write_text(configured_before)
+        registrar.signal(signal.SIGHUP)
+        harness.wait_until(lambda: len(registrar.lines("event=reloaded")) == 2, "the reload")
+        time.sleep(0.3)
+        with site.peer(approved) as pledge:
+            assert pledge.request_voucher(requests[approved]).status == 200
+        renew(site, cell, certificate, key)
+        harness.wait_until(lambda: "space-recovered" in registrar.ctl("audit", "list").stdout, "it")
+        log = json.loads(registrar.ctl("audit", "list", "-o", "json").stdout)
+        assert [s["outcome"] for s in log if s["step"] == "store"] == ["low-space", "space-recovered"]
+        assert not [s for s in log if s["serial"] == late.serial], "not a line each time"
 
 
 # -- a MASA that goes and comes back
