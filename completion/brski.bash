@@ -152,7 +152,7 @@ _registrarctl() {
 	"users add"* | "users grant"* | "users ungrant"*) words="--role --site --manufacturer --until" ;;
 	"users certificate"*)
 		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
-		words="--remove"
+		words="--forget"
 		;;
 	tokens) words="list add remove" ;;
 	"tokens add"*) words="--name --user --days --role --site --manufacturer" ;;

@@ -215,7 +215,7 @@ static const struct ctl_command commands[] = {
 	{"users", "remove", "NAME…", "Remove users with their tokens and sessions.", 1, -1, NULL,
 		users_remove},
 	{"users", "certificate", "NAME FILE",
-		"Let a user in who proves this certificate in TLS; with --remove no more.", 2, 2,
+		"Let a user in who proves this certificate in TLS; with --forget no more.", 2, 2,
 		users_certificate_options, users_certificate},
 	{"tokens", "list", "", "Tokens for programs: one's own, on the socket all.", 0, 0, NULL,
 		tokens_list},

@@ -19,7 +19,7 @@
 const struct ctl_option users_grant_options[] = {
 	{"role", "viewer|approver|operator|auditor|admin|supplier"}, {"site", "PATH"},
 	{"manufacturer", "NAME"}, {"until", "TIME"}, {NULL, NULL}};
-const struct ctl_option users_certificate_options[] = {{"remove", NULL}, {NULL, NULL}};
+const struct ctl_option users_certificate_options[] = {{"forget", NULL}, {NULL, NULL}};
 const struct ctl_option tokens_add_options[] = {{"name", "NAME"}, {"user", "USER"},
 	{"days", "NUMBER"}, {"role", "ROLE"}, {"site", "PATH"}, {"manufacturer", "NAME"},
 	{NULL, NULL}};
@@ -266,7 +266,7 @@ enum ctl_exit users_certificate(struct ctl *c, int argc, char **argv)
 		return ctl_fail(c, "%s", e.text);
 	if (json_object_set_new(body, "certificate", json_string(buf_str(&pem))) != 0)
 		return ctl_fail(c, "%s: not PEM", argv[1]);
-	if (ctl_option(c, "remove"))
+	if (ctl_option(c, "forget"))
 		json_object_set_new(body, "remove", json_true());
 	return change(c, argv[0], "certificate", body, NULL);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "registrar/admin_web.h"
+#include "registrar/admin_scope.h"
 #include "registrar/authenticate_admin.h"
 #include "registrar/denials.h"
 
@@ -70,8 +71,13 @@ bool admin_guard(struct call *c, const struct http_route *route, void *app, stru
 		return true;
 	if (!known)
 		return deny(c, r, &e, no);
-	if (principal_may(admin_who(c), need, NULL, NULL, registrar_now(r)))
+	if (!principal_may(admin_who(c), need, NULL, NULL, registrar_now(r))) {
+		err_set(&e, ERR_NOT_ALLOWED, "no role that permits it");
+		return deny(c, r, &e, no);
+	}
+	if (!route->everywhere || admin_may_everywhere(c, need, &e))
 		return true;
-	err_set(&e, ERR_NOT_ALLOWED, "no role that permits it");
-	return deny(c, r, &e, no);
+	deny(c, r, &e, no);
+	no->sentence = EVERYWHERE_SENTENCE;
+	return false;
 }

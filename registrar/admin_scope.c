@@ -43,5 +43,5 @@ bool admin_may_everywhere(const struct call *c, enum permission need, struct err
 	if (p && principal_may_everywhere(p, need, p->asked_at))
 		return true;
 	err_set(e, ERR_NOT_ALLOWED, "needs a role without bounds");
-	return err_tell(e, "This needs a role for all sites and manufacturers.");
+	return err_tell(e, EVERYWHERE_SENTENCE);
 }

@@ -16,6 +16,7 @@ bool admin_may(
 /* admin_may() as an error: ERR_NOT_FOUND when it cannot be seen, else ERR_NOT_ALLOWED. */
 bool admin_may_or(const struct call *c, enum permission need, const char *manufacturer,
 	const char *site, struct err *e) MUST_CHECK;
+#define EVERYWHERE_SENTENCE "This needs a role for all sites and manufacturers."
 /* For what concerns every site and manufacturer (rules, users, backups): ERR_NOT_ALLOWED without a
  * grant that has no bounds. */
 bool admin_may_everywhere(const struct call *c, enum permission need, struct err *e) MUST_CHECK;

@@ -9,6 +9,7 @@
 
 #include "common/wire/json.h"
 #include "registrar/admin_answer.h"
+#include "registrar/admin_guard.h"
 
 #define JOBS_NICE     5		/* devices come first */
 #define FAILURES_TEXT (1 << 20) /* JOB_FAILURES_MAX of them as JSON */
@@ -366,9 +367,25 @@ static json_t *job_object(const struct job_record *job)
 		admin_moment(job->ended), "reason", admin_text(job->reason));
 }
 
+/* One's own; all of them for who decides about everything. */
+static bool is_in_sight(const struct call *c, const struct job_record *job)
+{
+	const struct principal *p = admin_who(c);
+
+	return p && ((job->by && strcmp(job->by, p->name) == 0) ||
+			    principal_may_everywhere(p, MAY_DECIDE, p->asked_at));
+}
+
+struct shown_jobs {
+	const struct call *call;
+	json_t *items;
+};
+
 static bool add_job(void *arg, const struct job_record *job, struct err *e)
 {
-	return admin_append(arg, job_object(job), e);
+	const struct shown_jobs *s = arg;
+
+	return !is_in_sight(s->call, job) || admin_append(s->items, job_object(job), e);
 }
 
 void jobs_list(struct call *c, void *app)
@@ -376,9 +393,10 @@ void jobs_list(struct call *c, void *app)
 	struct registrar *r = app;
 	JSON_AUTO json_t *items = json_array();
 	JSON_AUTO json_t *answer = NULL;
+	struct shown_jobs s = {c, items};
 	struct err e = ERR_INIT;
 
-	if (items && !records_list_jobs(r->store, JOBS_SHOWN_MAX, add_job, items, &e)) {
+	if (items && !records_list_jobs(r->store, JOBS_SHOWN_MAX, add_job, &s, &e)) {
 		call_reply_err(c, &r->log, "admin-failed", &e);
 		return;
 	}
@@ -388,28 +406,33 @@ void jobs_list(struct call *c, void *app)
 
 static bool show_job(void *arg, const struct job_record *job, struct err *e)
 {
-	json_t **out = arg, *object = job_object(job);
+	struct shown_jobs *s = arg;
+	json_t *object;
 
+	if (!is_in_sight(s->call, job))
+		return true;
+	object = job_object(job);
 	if (!object || json_object_set_new(object, "failures", stored_array(job->failures)) != 0) {
 		json_decref(object);
 		return err_set(e, ERR_NO_MEMORY, "no memory for a job");
 	}
-	*out = object;
+	s->items = object;
 	return true;
 }
 
 void jobs_show(struct call *c, void *app)
 {
 	struct registrar *r = app;
-	JSON_AUTO json_t *answer = NULL;
+	struct shown_jobs s = {c, NULL};
 	struct err e = ERR_INIT;
 	int64_t id;
 
 	if (!admin_parse_number(call_path(c) + strlen(JOBS_PATH "/"), &id) ||
-		(records_show_job(r->store, id, show_job, &answer, &e) && !answer))
+		(records_show_job(r->store, id, show_job, &s, &e) && !s.items))
 		err_set(&e, ERR_NOT_FOUND, "no such job");
-	if (answer)
-		admin_reply(c, r, answer);
+	if (s.items)
+		admin_reply(c, r, s.items);
 	else
 		call_reply_err(c, &r->log, "admin-failed", &e);
+	json_decref(s.items);
 }

@@ -23,6 +23,7 @@ struct http_route {
 	const char
 		*content_type; /* what POST must bring (parameters ignored): else 415; NULL: any */
 	int need; /* which permission, as the server's guard understands it; nobody else does */
+	bool everywhere; /* that permission without bounds; the guard's, too */
 };
 
 /* Why a request is answered without its handler: constant texts. */

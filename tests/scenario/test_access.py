@@ -81,6 +81,18 @@ def new_session(registrar, **grant):
     return Session(registrar, reply), name
 
 
+@pytest.fixture
+def token_of(registrar, local):
+    """A program that acts as a new user with one grant."""
+    def make(**grant):
+        user, _ = add_user(local, **grant)
+        made = local.post("/api/v1/tokens", {"name": "robot", "user": user})
+        assert made.status == 200, made.body
+        return Api(registrar, registrar.admin_port,
+                   {"Authorization": f"Bearer {made.json['token']}"})
+    return make
+
+
 def audit(local, **wanted):
     lines, after = [], 0
     while True:
@@ -283,6 +295,19 @@ def test_users_are_for_admins_without_bounds(registrar):
         assert session.post("/api/v1/users", {"name": next(names)}).code == "not-allowed"
 
 
+@pytest.mark.parametrize("method, path, role", [
+    ("GET", "rules", "viewer"), ("POST", "rules", "admin"), ("GET", "rules/test?serial=x", "viewer"),
+    ("POST", "rules/1/remove", "admin"), ("GET", "audit", "auditor"), ("GET", "audit/heads", "auditor"),
+    ("GET", "hooks", "admin"), ("GET", "doctor", "viewer"), ("GET", "backups", "admin"),
+    ("POST", "backups", "admin"), ("POST", "reload", "admin"), ("GET", "users", "admin"),
+    ("GET", "users/ada", "admin"),
+])
+def test_what_concerns_all_sites_takes_a_role_at_all_of_them(token_of, method, path, role):
+    bounded = token_of(role=role, site="/eu").request(method, "/api/v1/" + path)
+    assert bounded.code == "not-allowed" and "all sites" in bounded.json["detail"]
+    assert token_of(role=role).request(method, "/api/v1/" + path).status not in (401, 403)
+
+
 def test_a_password_of_ones_own_ends_other_sessions(registrar, api):
     session, name = new_session(registrar, role="viewer")
     other = Session(registrar, log_in(api, name, password=PASSWORD))
@@ -444,7 +469,7 @@ def test_a_certificate_that_was_named_is_a_proof(registrar, local, cell):
     assert ada.post("/api/v1/tokens", {"name": "x"}).status == 200
     session = Session(registrar, ada.post("/api/v1/session", {}))
     assert session.get("/api/v1/session").json["user"] == name
-    registrar.ctl("users", "certificate", name, mine[0], "--remove")
+    registrar.ctl("users", "certificate", name, mine[0], "--forget")
     assert ada.get("/api/v1/session").code == "not-logged-in"
 
 
