@@ -115,7 +115,7 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
@@ -123,6 +123,8 @@ _registrarctl() {
 		_brski_words "pending approved preapproved expired rejected" "$cur" && return
 		;;
 	--manufacturer | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
+	--match | --label | --model | --older-than | --seconds) return ;;
+	-f | --file) _brski_paths -f "$cur" && return ;;
 	--reason | --last | --after | --expect | --type | --retry | --drop) return ;;
 	--anchors | --masa-anchors | --existing-ca | --existing-key) _brski_paths -f "$cur" && return ;;
 	--directory) _brski_paths -d "$cur" && return ;;
@@ -156,7 +158,7 @@ _registrarctl() {
 		;;
 	tokens) words="list add remove" ;;
 	"tokens add"*) words="--name --user --days --role --site --manufacturer" ;;
-	claims) words="list approve reject import" ;;
+	claims) words="list show watch approve reject import export" ;;
 	devices) words="list show revoke" ;;
 	sites) words="list add set remove" ;;
 	"sites add"* | "sites set"*) words="--name --note --approvers --unknown" ;;
@@ -172,13 +174,18 @@ _registrarctl() {
 		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
 		words="--anchors --expect"
 		;;
-	"claims list") words="--state" ;;
+	"claims list" | "claims export")
+		words="--state --match --site --manufacturer --model --serial --from --older-than"
+		;;
+	"claims watch"*) words="--seconds" ;;
 	"claims import"*)
 		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
 		words="--dry-run"
 		;;
-	"claims approve"*) words="--all --reason" ;;
-	"claims reject"*) words="--reason" ;;
+	"claims approve"*)
+		words="--all --match --file --site --label --note --reason --change --dry-run --yes"
+		;;
+	"claims reject"*) words="--match --file --note --reason --change --dry-run --yes" ;;
 	"devices revoke"*) words="--manufacturer --reason" ;;
 	esac
 	[[ $cur == -* ]] && words+=" $_brski_ctl_options --url --token-file --cacert"

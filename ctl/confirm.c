@@ -19,9 +19,14 @@ static bool flag(const struct ctl *c, const char *name)
 	return ctl_option(c, name) != NULL;
 }
 
+static bool has_terminal(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
 bool ctl_wants_preview(const struct ctl *c, size_t count)
 {
-	return flag(c, "dry-run") || (count > 1 && !flag(c, "yes"));
+	return flag(c, "dry-run") || (count > 1 && !flag(c, "yes") && has_terminal());
 }
 
 /* Whatever -o says about results: a person reads this. */
@@ -53,11 +58,9 @@ static bool ask(const char *verb, size_t count, const char *nouns)
 	return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
-bool ctl_confirm(struct ctl *c, const char *verb, const char *nouns, const json_t *items,
-	const struct ctl_column *columns, enum ctl_exit *code)
+bool ctl_confirm(struct ctl *c, const char *verb, const char *nouns, size_t count,
+	const json_t *items, const struct ctl_column *columns, enum ctl_exit *code)
 {
-	const size_t count = json_array_size(items);
-
 	if (flag(c, "dry-run")) {
 		*code = ctl_print_list(c, items, columns);
 		ctl_fail(c, "%s %zu %s; nothing was changed", verb, count, nouns);
@@ -65,7 +68,7 @@ bool ctl_confirm(struct ctl *c, const char *verb, const char *nouns, const json_
 	}
 	if (count < 2 || flag(c, "yes"))
 		return true;
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+	if (!has_terminal()) {
 		ctl_fail(c, "%s %zu %s: no terminal to ask on; say --yes, or --dry-run to see them",
 			verb, count, nouns);
 		*code = CTL_USAGE;

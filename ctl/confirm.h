@@ -7,13 +7,14 @@
 #include "ctl/ctl.h"
 
 /* True: go on. False: *code is how the command ends: CTL_DONE after a --dry-run, CTL_USAGE when
- * there is nobody to ask, CTL_FAILED when the answer was no.
+ * there is nobody to ask, CTL_FAILED when the answer was no. A single object needs no question.
  *
  * verb    "approve"; nouns  "claims"
- * items   what will be touched, an array of objects; columns as for ctl_print_list() */
-bool ctl_confirm(struct ctl *c, const char *verb, const char *nouns, const json_t *items,
-	const struct ctl_column *columns, enum ctl_exit *code);
-/* Will ctl_confirm() look at the items? Else they need not be fetched: pass NULL. */
+ * count   how many will be touched
+ * items   these, an array of objects, columns as for ctl_print_list(); looked at only when
+ *         ctl_wants_preview() says so, else NULL is fine */
+bool ctl_confirm(struct ctl *c, const char *verb, const char *nouns, size_t count,
+	const json_t *items, const struct ctl_column *columns, enum ctl_exit *code);
 bool ctl_wants_preview(const struct ctl *c, size_t count);
 
 /* The names on the command line and those of --file FILE, one a line, "-" for standard input, as a

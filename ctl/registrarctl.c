@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* registrarctl: a site administrator's hands. Claims are what waits for a decision, devices what
  * has joined or tried to. */
-#include <stdlib.h>
-#include <string.h>
 
-#include "common/wire/percent.h"
 #include "ctl/audit.h"
 #include "ctl/backup.h"
+#include "ctl/claims.h"
 #include "ctl/claims_import.h"
 #include "ctl/ctl.h"
 #include "ctl/devices.h"
@@ -21,105 +19,6 @@
 #include "ctl/status.h"
 #include "ctl/users.h"
 
-#define PATH_LEN_MAX 2048
-
-static const struct ctl_column claim_columns[] = {
-	{"ID", "id"},
-	{"SERIAL", "serial"},
-	{"MANUFACTURER", "manufacturer"},
-	{"CLAIM", "claim"},
-	{"STATE", "state"},
-	{"LAST-SEEN", "last_seen"},
-	{"UNTIL", "until"},
-	{"REASON", "reason"},
-	{NULL, NULL},
-};
-
-static enum ctl_exit claims_list(struct ctl *c, int argc, char **argv)
-{
-	const char *state = ctl_option(c, "state");
-	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
-	struct err e = ERR_INIT;
-
-	if (!buf_append_str(&path, "/api/v1/claims", &e) ||
-		(state && (!buf_append_str(&path, "?state=", &e) ||
-				  !percent_encode(bytes_of_str(state), &path, &e))))
-		return ctl_fail(c, "%s", e.text);
-	return ctl_list(c, buf_str(&path), claim_columns);
-}
-
-static json_t *decision_body(const struct ctl *c, bool all)
-{
-	json_t *body = json_object();
-	const char *reason = ctl_option(c, "reason");
-
-	if (all)
-		json_object_set_new(body, "all", json_true());
-	if (reason)
-		json_object_set_new(body, "reason", json_string(reason));
-	return body;
-}
-
-static enum ctl_exit decide_one(
-	struct ctl *c, const char *name, const char *verb, const json_t *body)
-{
-	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
-	struct err e = ERR_INIT;
-
-	if (!buf_append_str(&path, "/api/v1/claims", &e) || !ctl_path_add(&path, name, &e) ||
-		!buf_printf(&path, &e, "/%s", verb))
-		return ctl_fail(c, "%s: %s", name, e.text);
-	return ctl_request_json(c, name, "POST", buf_str(&path), body, NULL);
-}
-
-static enum ctl_exit decide_all(struct ctl *c, const json_t *body)
-{
-	json_t *reply = NULL;
-	enum ctl_exit result;
-
-	result = ctl_request_json(c, NULL, "POST", "/api/v1/claims/approve", body, &reply);
-	if (result == CTL_DONE)
-		result = ctl_print_object(c, reply);
-	json_decref(reply);
-	return result;
-}
-
-static enum ctl_exit decide(struct ctl *c, int argc, char **argv, const char *verb)
-{
-	bool all = ctl_option(c, "all") != NULL;
-	struct ctl_tally tally = {0};
-	json_t *body;
-	enum ctl_exit result;
-
-	if (all == (argc > 0)) {
-		ctl_fail(c, "name the claims by number or serial%s",
-			strcmp(verb, "approve") == 0 ? ", or say --all" : "");
-		return CTL_USAGE;
-	}
-	body = decision_body(c, all);
-	for (int i = 0; i < argc; i++)
-		ctl_tally_add(&tally, decide_one(c, argv[i], verb, body));
-	result = all ? decide_all(c, body) : ctl_tally_exit(&tally);
-	json_decref(body);
-	return result;
-}
-
-static enum ctl_exit claims_approve(struct ctl *c, int argc, char **argv)
-{
-	return decide(c, argc, argv, "approve");
-}
-
-static enum ctl_exit claims_reject(struct ctl *c, int argc, char **argv)
-{
-	return decide(c, argc, argv, "reject");
-}
-
-static const struct ctl_option list_options[] = {
-	{"state", "pending|approved|preapproved|expired|rejected"}, {NULL, NULL}};
-static const struct ctl_option approve_options[] = {
-	{"all", NULL}, {"reason", "TEXT"}, {NULL, NULL}};
-static const struct ctl_option reject_options[] = {{"reason", "TEXT"}, {NULL, NULL}};
-
 static const struct ctl_command commands[] = {
 	{"setup", "", "", "Make a site: its CA, the registrar's certificate, the configuration.", 0,
 		0, setup_options, setup_registrar},
@@ -128,11 +27,19 @@ static const struct ctl_command commands[] = {
 	{"manufacturers", "remove", "NAME", "Refuse devices of a manufacturer from now on.", 1, 1,
 		manufacturers_remove_options, manufacturers_remove},
 	{"claims", "list", "", "Devices that an administrator decides or decided about.", 0, 0,
-		list_options, claims_list},
-	{"claims", "approve", "ID… | --all", "Let devices join; ID is the number or the serial.", 0,
-		-1, approve_options, claims_approve},
-	{"claims", "reject", "ID…", "Do not let devices join, and refuse those that did.", 0, -1,
-		reject_options, claims_reject},
+		claims_list_options, claims_list},
+	{"claims", "show", "ID", "One claim, with what is needed to decide.", 1, 1, NULL,
+		claims_show},
+	{"claims", "watch", "ID", "A line for each change, until the device has joined.", 1, 1,
+		claims_watch_options, claims_watch},
+	{"claims", "approve", "ID… | --file FILE | --match KEY=VALUE,… | --all",
+		"Let devices join; ID is the number or the serial.", 0, -1, claims_approve_options,
+		claims_approve},
+	{"claims", "reject", "ID… | --file FILE | --match KEY=VALUE,…",
+		"Do not let devices join, and refuse those that did.", 0, -1, claims_reject_options,
+		claims_reject},
+	{"claims", "export", "", "All claims as CSV, which import reads again.", 0, 0,
+		claims_list_options, claims_export},
 	{"claims", "import", "FILE.csv|FILE.ndjson",
 		"Approve devices before they ask: all rows of the list, or none.", 1, 1,
 		claims_import_options, claims_import},

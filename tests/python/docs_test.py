@@ -208,7 +208,7 @@ def test_readme__by_hand__every_command_works_in_order(by_hand):
     _, _, output = by_hand
     readme, _, pages = output.partition("the pages:")
     assert pages, output
-    assert re.search(r"^1 +ACME-1 +acme +pending", readme, re.M), output
+    assert re.search(r"^1 +ACME-1 +acme +- +pending", readme, re.M), output
     assert re.search(r"^joined: .*ACME-1", readme, re.M), output
     assert re.search(r"^connect: coaps://.* shows CN=Registrar", readme, re.M), output
     assert re.search(r"^joined: .*ACME-2", readme, re.M), output
@@ -295,7 +295,7 @@ def complete(tmp_path, *words):
     ("registrarctl st|", {"status"}),
     ("registrarctl setup --st|", {"--state"}),
     ("registrarctl cl|", {"claims"}),
-    ("registrarctl claims |", {"list", "approve", "reject", "import"}),
+    ("registrarctl claims |", {"list", "show", "watch", "approve", "reject", "import", "export"}),
     ("registrarctl claims import de|", {"devices.csv"}),
     ("registrarctl -s x.sock claims a|", {"approve"}),
     ("registrarctl claims list --state p|", {"pending", "preapproved"}),

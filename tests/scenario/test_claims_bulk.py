@@ -2,11 +2,15 @@
 """Claims searched and decided about, one or thousands at a time: what a preview has shown is what is
 decided, or nothing; who decides against somebody else is told; a site may ask for two approvers."""
 import contextlib
+import csv
 import http.client
+import io
 import json
+import os
+import pty
 import socket
 import sqlite3
-import time
+import subprocess
 
 import pytest
 
@@ -41,7 +45,7 @@ def request(here, method, path, body=None, headers=None):
                                 **(headers or {})))
         reply = connection.getresponse()
         text = reply.read().decode()
-        return reply.status, reply.headers, json.loads(text) if "json" in reply.headers.get("Content-Type", "") else text
+        return reply.status, reply.headers, json.loads(text) if reply.headers.get_content_subtype().endswith("json") and "nd" not in reply.headers.get_content_subtype() else text
 
 
 def listed(here, query):
@@ -245,3 +249,100 @@ def test_a_revision_that_is_old_is_412(here):
         assert (status, problem["code"]) == (412, "stale")
     assert request(here, "POST", f"claims/{device.serial}/approve", {}, {"If-Match": "x"})[0] == 412
     assert claim_of(here, device.serial)[0]["claim"] == "pending"
+
+
+# -- registrarctl
+
+def ctl(here, *arguments, stdin=None, terminal=None):
+    """Exit code, output and what was said. terminal: what a person types there."""
+    argv = [harness.program("registrarctl"), "-s", str(here.registrar.socket), "claims", *map(str, arguments)]
+    if terminal is None:
+        done = subprocess.run(argv, input=stdin or "", capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+    master, slave = pty.openpty()
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, master)
+        child = subprocess.Popen(argv, stdin=slave, stdout=subprocess.PIPE, stderr=slave, text=True)
+        os.close(slave)
+        os.write(master, terminal.encode())
+        output = child.communicate(timeout=60)[0]
+        said = os.read(master, 65536).decode()
+        return child.returncode, output, said
+
+
+def test_ctl_list_knows_match_and_shorthands(here):
+    code, out, _ = ctl(here, "list", "--match", "serial=LOT-000*", "-o", "csv")
+    assert code == 0 and len(out.splitlines()) == 101
+    assert ctl(here, "list", "--serial", "LOT-000*", "--manufacturer", "Acme", "-o", "csv")[1] == out
+    code, _, said = ctl(here, "list", "--match", "nothing")
+    assert code == 1 and 'a condition is KEY=VALUE: "nothing"' in said
+
+
+def test_ctl_asks_before_it_touches_several(here):
+    which = ("reject", "--match", "serial=LOT-0280*,state=approved", "--note", "late")
+    which = tuple(w.replace("approved", state_of(here, "LOT-02800")) for w in which)
+    code, _, said = ctl(here, *which)
+    assert code == 2 and "reject 10 claims: no terminal to ask on; say --yes" in said
+    code, out, said = ctl(here, *which, "--dry-run", "-o", "ids")
+    assert code == 0 and len(out.split()) == 10 and "nothing was changed" in said
+    code, out, said = ctl(here, *which, terminal="n\n")
+    assert code == 1 and "LOT-02805" in out and "reject 10 claims? [y/N]" in said
+    assert listed(here, "claims?match=serial=LOT-0280*,state=rejected") == []
+    assert ctl(here, *which, terminal="y\n")[0] == 0
+    claims = listed(here, "claims?match=serial=LOT-0280*,state=rejected")
+    assert len(claims) == 10 and {c["reason"] for c in claims} == {"late"}
+
+
+def state_of(here, serial):
+    return claim_of(here, serial)[0]["claim"]
+
+
+def test_ctl_takes_what_it_lists(here):
+    before = state_of(here, "LOT-02810")
+    _, ids, _ = ctl(here, "list", "--serial", "LOT-0281*", "-o", "ids")
+    code, out, said = ctl(here, "reject", "-f", "-", "--yes", "-o", "json", stdin=ids)
+    assert code == 0 and before != "rejected", said
+    assert [(i["serial"], i["result"]) for i in json.loads(out)] == [(f"LOT-0281{n}", "rejected") for n in range(10)]
+    code, out, said = ctl(here, "reject", "LOT-02810", "NOBODY", "--yes")
+    assert code == 4 and "0 of 2 changed, 1 failed" in said
+    assert ctl(here, "approve", "NOBODY", "NEITHER", "--yes")[0] == 3
+    assert ctl(here, "approve", "NOBODY")[0] == 3
+    assert ctl(here, "approve", "--match", "serial=NOBODY*", "--yes")[0] == 3
+    assert ctl(here, "approve", "-f", "-", stdin="\n")[0] == 3
+    assert ctl(here, "approve", "X", "--match", "serial=X")[0] == 2
+
+
+def test_ctl_follows_a_job_to_its_end(here):
+    state = state_of(here, "LOT-00001")
+    match = f"serial=LOT-*,state={state}"
+    count = len(listed(here, f"claims?match={match}&limit=1000"))
+    assert count > 1000
+    verb = "approve" if state == "rejected" else "reject"
+    code, _, said = ctl(here, verb, "--match", match, "--yes")
+    assert code == 0 and f"finished: {count} of {count} done, 0 failed" in said
+
+
+def test_an_export_is_a_list_again(here, cell):
+    code, out, _ = ctl(here, "export", "--serial", "LOT-0001*")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0 and [r["serial"] for r in rows] == [f"LOT-0001{n}" for n in range(10)]
+    path = cell / "export.csv"
+    path.write_text(out)
+    done = subprocess.run([harness.program("registrarctl"), "-s", str(here.registrar.socket), "claims", "import",
+                           path, "--dry-run", "-o", "json"], capture_output=True, text=True, timeout=60)
+    assert len(json.loads(done.stdout)) == 10, done.stderr
+    status, headers, text = request(here, "GET", "claims/export?match=serial=LOT-0001*&format=ndjson&limit=4")
+    assert status == 200 and len(text.splitlines()) == 4 and headers["X-Next"]
+    status, headers, text = request(here, "GET", "claims/export?match=serial=LOT-0001*&limit=100")
+    assert text.replace("\r", "") == out.replace("\r", "") and headers["X-Next"] is None
+
+
+def test_show_and_watch(here):
+    device, = pending(here, 1)
+    assert json.loads(ctl(here, "show", device.serial, "-o", "json")[1])["claim"] == "pending"
+    code, out, said = ctl(here, "watch", device.serial, "--seconds", "0")
+    assert code == 1 and "claim pending" in out
+    ctl(here, "reject", device.serial)
+    assert ctl(here, "watch", device.serial, "--seconds", "20")[0] == 0
+    assert ctl(here, "show", "NOBODY")[0] == 3
+
