@@ -247,7 +247,7 @@ def test_all_pending_claims_are_approved_at_once(holding):
     pledges = [holding.pledge(d).start() for d in devices]
     for device in devices:
         pending_claim(holding, device)
-    holding.registrar.ctl("claims", "approve", "--all")
+    holding.registrar.ctl("claims", "approve", "--all", "--yes")
     assert [p.wait(30) for p in pledges] == [JOINED] * 3
 
 
