@@ -282,10 +282,8 @@ static const struct ctl_command commands[] = {
 	{"owners", "list", "", "List all owners.", 0, 0, NULL, owners_list},
 	{"audit", "show", "SERIAL", "Show every voucher issued for a device.", 1, 1, NULL,
 		audit_show},
-	{"backup", "", "FILE",
-		"Copy the store into a new file while the MASA runs; brski-masa --restore puts it "
-		"back.",
-		1, 1, NULL, backup},
+	{"backup", "", "FILE", "Copy the store into a new file while the MASA runs.", 1, 1, NULL,
+		backup},
 	{"doctor", "", "", "What may be wrong, and what to do next.", 0, 0, NULL, doctor},
 	{"status", "", "", "How the MASA is, at one glance.", 0, 0, status_options, status},
 	{.noun = NULL},
