@@ -137,13 +137,10 @@ static void show_counts(const json_t *o, const char *member)
 
 static void show_expiring(const json_t *o)
 {
-	json_int_t count = number(o, "expiring");
-
 	if (!json_object_get(o, "expiring"))
 		return;
 	label("expiring");
-	printf("%lld%s\n", (long long)count,
-		count > 0 && count >= number(o, "expiring_counted_to") ? " or more" : "");
+	printf("%lld\n", (long long)number(o, "expiring"));
 }
 
 static void show_masas(const json_t *o)

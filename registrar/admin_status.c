@@ -13,7 +13,6 @@
 #include "registrar/revoked.h"
 #include "registrar/standing.h"
 
-#define ENDING_MAX   10000 /* counted at most: 10 ms */
 #define CLAIM_WAIT_S 3600
 
 struct figures {
@@ -38,8 +37,7 @@ static bool count_all(struct figures *f, struct err *e)
 	for (int i = STANDING_NONE + 1; i < STANDING_STORED_COUNT; i++)
 		if (!records_count_devices(s, (enum standing)i, &f->devices[i], e))
 			return false;
-	return records_count_ending(
-		       s, f->now, f->now + rule.expiring_s, ENDING_MAX, &f->expiring, e) &&
+	return records_count_ending(s, f->now, f->now + rule.expiring_s, &f->expiring, e) &&
 	       records_oldest_pending(s, &f->oldest, e) && store_space(s, &f->space, e);
 }
 
@@ -212,12 +210,11 @@ static json_t *itself_object(const struct figures *f)
 
 static json_t *figures_object(const struct figures *f)
 {
-	return json_pack("{so so so sI so so sI sI so}", "claims",
+	return json_pack("{so so so sI so sI sI so}", "claims",
 		counts_object(f->claims, CLAIM_NONE + 1, CLAIM_STATE_COUNT, claim_name),
 		"oldest_pending", admin_moment(f->oldest), "devices",
 		counts_object(f->devices, STANDING_NONE + 1, STANDING_STORED_COUNT, device_name),
-		"expiring", (json_int_t)f->expiring, "expiring_counted_to",
-		json_integer(ENDING_MAX), "masas", masas_array(f), "store_bytes",
+		"expiring", (json_int_t)f->expiring, "masas", masas_array(f), "store_bytes",
 		(json_int_t)f->space.bytes, "store_free_bytes", (json_int_t)f->space.free_bytes,
 		"backup", admin_moment(f->backup));
 }

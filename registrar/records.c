@@ -218,11 +218,10 @@ bool records_count_devices(struct store *s, enum standing standing, int64_t *out
 	return READ(s, READ_TALLY, count_row, out, e, store_text("device"), STORE_I(standing));
 }
 
-bool records_count_ending(
-	struct store *s, int64_t from, int64_t to, int64_t limit, int64_t *out, struct err *e)
+bool records_count_ending(struct store *s, int64_t from, int64_t to, int64_t *out, struct err *e)
 {
 	*out = 0;
-	return READ(s, COUNT_ENDING, count_row, out, e, STORE_I(from), STORE_I(to), STORE_I(limit));
+	return READ(s, COUNT_ENDING, count_row, out, e, STORE_I(from / DAY_S), STORE_I(to / DAY_S));
 }
 
 bool records_oldest_pending(struct store *s, int64_t *first_seen, struct err *e)

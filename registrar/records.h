@@ -169,9 +169,9 @@ bool records_count_claims(
 	struct store *s, enum claim_state state, int64_t *out, struct err *e) MUST_CHECK;
 bool records_count_devices(
 	struct store *s, enum standing standing, int64_t *out, struct err *e) MUST_CHECK;
-/* Devices with a certificate that ends in [from, to); no more than limit are counted. */
-bool records_count_ending(struct store *s, int64_t from, int64_t to, int64_t limit, int64_t *out,
-	struct err *e) MUST_CHECK;
+/* Devices whose certificate ends from the day of one moment to that of the other. */
+bool records_count_ending(
+	struct store *s, int64_t from, int64_t to, int64_t *out, struct err *e) MUST_CHECK;
 /* When the device was first seen whose claim is open and which came first; 0: none is open. */
 bool records_oldest_pending(struct store *s, int64_t *first_seen, struct err *e) MUST_CHECK;
 

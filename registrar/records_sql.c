@@ -642,8 +642,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"CASE d.claim WHEN 4 THEN 'preapproved' ELSE 'approved' END, d.claim_reason "
 		"FROM json_each($4) AS j CROSS JOIN device AS d "
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
-	[COUNT_ENDING] = "SELECT count(*) FROM (SELECT 1 FROM device WHERE not_after >= $1 "
-			 "AND not_after < $2 AND standing = 1 LIMIT $3)",
+	[COUNT_ENDING] = "SELECT coalesce(sum(count), 0) FROM ending WHERE day BETWEEN $1 AND $2",
 	[LIST_SITES] = "SELECT " SITE_COLUMNS " FROM site WHERE path > $1 ORDER BY path LIMIT $2",
 	[READ_SITE] = "SELECT " SITE_COLUMNS " FROM site WHERE path = $1",
 	/* $1: the path and those of all sites it is in, a JSON array */
