@@ -135,6 +135,17 @@ export const vouchers = (members) => get(`/vouchers${query(members)}`);
 
 export const claims = (members) => get(`/claims${query(members)}`);
 export const claim = (id) => one(`/claims${path(id)}`);
+/* Exactly how many match; the registrar counts some thousand rows at a time. */
+export async function count(match) {
+	let total = 0;
+	let after;
+	do {
+		const page = await claims({ match, after, count: true });
+		total += page.count;
+		after = page.next;
+	} while (after);
+	return total;
+}
 export const decideOne = (id, verb, body, o) => post(`/claims${path(id, verb)}`, body, o);
 export const decideMany = async (verb, body, key) => {
 	const { body: answer, status: code } = await call('POST', `/claims/${verb}`, { body, key });
@@ -150,8 +161,8 @@ export const device = (id) => one(`/devices${path(id)}`);
 export const timeline = (id, members) => get(`/devices${path(id, 'history')}${query(members)}`);
 export const actOn = (id, verb, body, o) => post(`/devices${path(id, verb)}`, body, o);
 
-export const sites = () => get('/sites');
-export const changeSite = (verb, body, key) => post(`/sites/${verb}`, body, { key });
+export const sites = (members) => get(`/sites${query(members)}`);
+export const changeSite = (verb, body, o) => post(`/sites/${verb}`, body, o);
 
 export const rules = () => get('/rules');
 export const addRule = (body, key) => post('/rules', body, { key });
@@ -160,7 +171,7 @@ export const testRules = (members) => get(`/rules/test${query(members)}`);
 
 export const hooks = () => get('/hooks');
 export const addHook = (body, key) => post('/hooks', body, { key });
-export const changeHook = (id, verb, key) => post(`/hooks${path(id, verb)}`, {}, { key });
+export const changeHook = (id, verb, body, key) => post(`/hooks${path(id)}/${verb}`, body, { key });
 export const deadLetters = (id) => get(`/hooks${path(id, 'dead')}`);
 
 export const users = () => get('/users');
@@ -168,4 +179,4 @@ export const addUser = (body, key) => post('/users', body, { key });
 export const changeUser = (name, verb, body, key) => post(`/users${path(name, verb)}`, body, { key });
 export const tokens = () => get('/tokens');
 export const addToken = (body, key) => post('/tokens', body, { key });
-export const removeToken = (id, key) => call('DELETE', `/tokens${path(id)}`, { key });
+export const removeToken = (id, key) => post(`/tokens${path(id, 'remove')}`, {}, { key });

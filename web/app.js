@@ -80,7 +80,7 @@ function frame() {
 	title = h('h1', { tabindex: '-1' });
 	main = h('div.page');
 	banner = h('div.banners');
-	linkState = h('span.link', { role: 'status' });
+	linkState = h('span.link-state', { role: 'status' });
 	const who = session.get();
 	userMenu = h('button.quiet', { type: 'button', onclick: aboutMe }, who.user);
 	const menu = h('button.quiet.menu', { type: 'button', 'aria-expanded': 'false', 'aria-controls': 'nav',
@@ -96,7 +96,7 @@ function frame() {
 function showLink(s) {
 	if (!linkState?.isConnected) return;
 	const text = { starting: '', live: 'Live', lost: 'No connection' }[s.link];
-	linkState.className = `link ${s.link}`;
+	linkState.className = `link-state ${s.link}`;
 	if (linkState.textContent !== text) linkState.textContent = text;
 	const claims = links.get('claims');
 	if (claims && s.pending !== null) {

@@ -7,15 +7,17 @@ import { field, values } from './form.js';
 import { problemBox } from './problem.js';
 
 /* {title, body, fields, verb, tone, run(values, key, tools), wide, narrow} → what run returned, or undefined.
- * tools.show(…nodes) puts something below the fields: what changed meanwhile. */
+ * tools.show(…nodes) puts something below the fields, what changed meanwhile; run
+ * returns false when it wants to be asked again. */
 export function ask(o) {
 	const title = newId('t');
 	const wrong = h('div');
 	const extra = h('div');
 	const confirm = h(`button.${o.tone ?? 'primary'}`, { type: 'submit' }, o.verb ?? 'OK');
 	const cancel = h('button', { type: 'button', onclick: () => box.close() }, o.cancel ?? 'Cancel');
+	const heading = h('h2', { id: title }, o.title);
 	const form = h('form', { method: 'dialog' },
-		h('h2', { id: title }, o.title), o.body, h('div.fields', (o.fields ?? []).map(field)), extra, wrong,
+		heading, o.body, h(`div.fields${o.wide ? '.wide-fields' : ''}`, (o.fields ?? []).map(field)), extra, wrong,
 		h('div.buttons', o.run && confirm, cancel));
 	const box = h(`dialog${o.wide ? '.wide' : ''}`, { 'aria-labelledby': title }, form);
 	const before = document.activeElement;
@@ -30,8 +32,12 @@ export function ask(o) {
 		replace(wrong);
 		try {
 			const tools = {
-				show: (...nodes) => replace(extra, ...nodes),
+				show: (...nodes) => {
+					replace(extra, ...nodes);
+					extra.scrollIntoView({ block: 'nearest' });
+				},
 				verb: (text) => replace(confirm, text),
+				title: (text) => replace(heading, text),
 				freshKey: () => { key = newKey(); },
 			};
 			result = await o.run(values(form), key, tools);
@@ -39,6 +45,7 @@ export function ask(o) {
 		} catch (error) {
 			if (error.status >= 400 && error.status < 500) key = newKey(); /* it was answered, and not done */
 			replace(wrong, problemBox(error));
+			wrong.scrollIntoView({ block: 'nearest' });
 		} finally {
 			confirm.disabled = false;
 			form.removeAttribute('aria-busy');

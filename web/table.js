@@ -6,6 +6,7 @@ import { num } from './format.js';
 import { problemBox } from './problem.js';
 
 const PAGE = 100;
+const LOOKS_MAX = 50; /* a rare match: the registrar looks at a bounded number of rows an answer */
 const KEPT_MAX = 1000; /* rows that a quiet refresh asks for at once */
 
 /* {label, columns: [{label, cell(item), class}], read(members) → {items, next}, key(item), href(item), name(item),
@@ -60,7 +61,9 @@ export class Table {
 		const turn = ++this.turn;
 		this.moreButton.disabled = true;
 		try {
-			const page = await this.o.read({ after, limit });
+			let page = await this.o.read({ after, limit });
+			for (let looks = 1; !page.items.length && page.next && looks < LOOKS_MAX && turn === this.turn; looks++)
+				page = await this.o.read({ after: page.next, limit });
 			if (turn !== this.turn) return;
 			this.failed = false;
 			if (again && this.items.length > KEPT_MAX) {
@@ -96,7 +99,7 @@ export class Table {
 		this.items = items;
 		this.body.replaceChildren(...[...rows.values()].map((r) => r.row));
 		this.moreButton.hidden = !this.next;
-		replace(this.note, items.length === 0 && !this.next && h('div.empty', this.o.empty ?? h('p', 'Nothing here.')));
+		replace(this.note, items.length === 0 && h('div.empty', this.next ? h('p', 'Nothing so far; there is more to search.') : this.o.empty ?? h('p', 'Nothing here.')));
 		if (items.length && !rows.has(this.current)) this.#settle(this.row(Math.min(Math.max(place, 0), items.length - 1)));
 		else this.#settle(rows.get(this.current)?.row);
 		if (held !== null) this.focus();

@@ -38,18 +38,21 @@ export function verdict(item) {
 }
 
 const MARKS = {
-	'two-places': 'the same device from two places',
-	'second-key': 'a second key for this serial number',
-	'foreign-owner': 'another owner in the MASA\'s log after it joined here',
-	'early-rejoin': 'joins again while its old certificate still renews',
-	looping: 'comes back again and again',
+	'clone-suspected': 'The same device asked from two places at once: its key may have been copied.',
+	'second-key': 'A second key for this serial number: somebody else may claim to be it.',
+	'foreign-domain': 'The MASA gave it to another owner after it joined here.',
+	'rejoin-while-renewing': 'It joins anew while its old certificate is still being renewed: there may be two of it.',
+	looping: 'It comes back again and again; see its timeline for what fails.',
 };
 
 export function marks(list) {
 	if (!Array.isArray(list) || !list.length) return null;
 	return list.map((m) => h('span.chip.bad', { title: MARKS[m] ?? m },
-		h('span.sign', { 'aria-hidden': 'true' }, '⚑'), MARKS[m] ? m.replaceAll('-', ' ') : m));
+		h('span.sign', { 'aria-hidden': 'true' }, '⚑'), m.replaceAll('-', ' ')));
 }
+
+/* The same in sentences, on the page of one device. */
+export const warnings = (list) => (list ?? []).map((m) => h('p.note.bad', h('strong', m.replaceAll('-', ' ')), ' – ', MARKS[m] ?? ''));
 
 /* Why a claim waits. */
 export function whyHeld(item) {

@@ -6,7 +6,7 @@ import { since, time } from '../format.js';
 import { go, href } from '../router.js';
 import { may, whyNot } from '../session.js';
 import { facts } from '../table.js';
-import { chip, labels, marks, mono, verdict, whyHeld } from '../words.js';
+import { chip, labels, marks, mono, verdict, warnings, whyHeld } from '../words.js';
 import { decideOne } from './decide.js';
 import { timelineOf } from './timeline.js';
 
@@ -36,11 +36,12 @@ export async function show(view, place, tools) {
 	function draw() {
 		replace(top, h('p', h('a', { href: href('claims') }, '← Claims')),
 			h('section.card',
-				h('div.bar-row', chip(claim.claim), marks(claim.marks), h('span.space'),
+				h('div.bar-row', chip(claim.claim), marks(claim.signals), h('span.space'),
 					claim.claim !== 'approved' && button('Approve…', 'approve', 'primary'),
 					claim.claim !== 'rejected' && button('Reject…', 'reject', 'danger'),
 					h('a.button', { href: href('device', claim.id) }, 'The device')),
 				h('p.dim', NEXT[claim.claim] ?? ''),
+				warnings(claim.signals),
 				facts([
 					['Manufacturer', claim.manufacturer], ['Serial number', mono(claim.serial)], ['Model', claim.model],
 					['Subject of the factory certificate', claim.subject && h('span.mono.small', claim.subject)],

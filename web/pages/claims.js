@@ -27,8 +27,8 @@ export async function show(view, place) {
 
 	const table = new Table({
 		label: 'Claims', select: true, key: (c) => c.id, href: (c) => href('claim', c.id),
-		read: (page) => api.claims({ ...page, state, match }),
-		rowClass: (c) => (c.marks?.length ? 'marked' : ''),
+		read: (page) => api.claims({ ...page, match: question() }),
+		rowClass: (c) => (c.signals?.length ? 'marked' : ''),
 		onSelect: () => { everything = null; toolbar(); },
 		empty: null,
 		columns: [
@@ -40,7 +40,7 @@ export async function show(view, place) {
 			{ label: 'Site', cell: (c) => c.site, class: 'p2' },
 			{ label: 'From', cell: (c) => c.address && h('span.mono', c.address), class: 'p2' },
 			{ label: 'Why', cell: (c) => whyHeld(c), class: 'why p2' },
-			{ label: 'MASA log', cell: (c) => [verdict(c), marks(c.marks)] },
+			{ label: 'MASA log', cell: (c) => [verdict(c), marks(c.signals)] },
 		],
 	});
 

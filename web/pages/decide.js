@@ -9,7 +9,8 @@ import { parseLabels } from '../form.js';
 import { chip, mono, verdict } from '../words.js';
 import { plainTable } from '../table.js';
 
-const SHOWN = 8;
+const SHOWN = 6;
+const DONE = ['approved', 'rejected', 'unchanged', 'approved-once'];
 const JOB_EVERY_MS = 400;
 
 const APPROVE_NEXT = 'They join when they ask next, within about a minute for those that are waiting now. '
@@ -42,7 +43,7 @@ function counts(items, of) {
 	return [...n].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([name, k]) => `${name} (${num(k)})`).join(', ');
 }
 
-const doubtful = (item) => ['warned', 'refused'].includes(item.history) || item.marks?.length > 0;
+const doubtful = (item) => ['warned', 'refused'].includes(item.history) || item.signals?.length > 0;
 
 /* What is about to be decided, before it is. */
 function preview(items, total) {
@@ -70,16 +71,16 @@ async function follow(id, tools) {
 		bar.max = job.total || 1;
 		bar.value = job.done;
 		replace(text, `${num(job.done)} of ${num(job.total)}`);
-		if (job.state === 'failed') throw new api.Problem(500, { title: 'It stopped half way', detail: job.reason ?? '', code: 'job' }, '');
-		if (job.finished || !['running', 'queued', 'waiting'].includes(job.state)) return job;
+		if (['failed', 'interrupted'].includes(job.state))
+			throw new api.Problem(500, { title: 'It stopped half way', detail: `${num(job.done)} of ${num(job.total)} were decided. ${job.reason ?? ''}`, code: 'job' }, '');
+		if (job.state === 'finished') return { changed: job.done - job.failed, items: job.failures ?? [] };
 		await new Promise((done) => setTimeout(done, JOB_EVERY_MS));
 	}
 }
 
 function outcome(verb, answer) {
-	const results = answer.items ?? answer.results ?? [];
-	const done = answer.changed ?? results.filter((r) => ['approved', 'rejected', 'changed'].includes(r.result)).length;
-	const left = results.filter((r) => !['approved', 'rejected', 'changed'].includes(r.result));
+	const done = answer.changed;
+	const left = answer.items.filter((r) => !DONE.includes(r.result));
 	const past = verb === 'approve' ? 'Approved' : 'Rejected';
 	return { done, left, text: `${past} ${plural(done, 'claim')}${left.length ? `; ${num(left.length)} not` : ''}.` };
 }
@@ -90,15 +91,17 @@ export async function decide(verb, { items, match, total }) {
 	const many = match !== undefined;
 	const past = verb === 'approve' ? 'Approve' : 'Reject';
 	let expected = many ? total : items.length;
+	let anyway = false;
 	const body = h('div.stack', preview(items, expected));
 	const name = (n) => `${past} ${num(n)}`;
+	const question = () => `${past} ${plural(expected, 'claim')}${match ? ' that match' : ''}?`;
 	return ask({
-		title: `${past} ${plural(expected, 'claim')}${match ? ' that match' : ''}?`, wide: true,
+		title: question(), wide: true,
 		body: [match && h('p', 'Match: ', mono(match)), body,
 			h('p.note', verb === 'approve' ? APPROVE_NEXT : REJECT_NEXT)],
 		fields: fieldsOf(verb), verb: name(expected), tone: verb === 'approve' ? 'primary' : 'danger',
 		run: async (form, key, tools) => {
-			const more = bodyOf(form);
+			const more = { ...bodyOf(form), ...(anyway && { change: true }) };
 			const what = many ? { match, expected } : { ids: items.map((c) => c.id) };
 			let answer;
 			try {
@@ -108,19 +111,23 @@ export async function decide(verb, { items, match, total }) {
 				const now = await countOf(match);
 				expected = now.total;
 				replace(body, ...preview(now.items, now.total).flat().filter(Boolean));
+				tools.title(question());
 				tools.verb(name(expected));
-				tools.show(h('p.note.warn', { role: 'alert' }, `It was ${num(total)} in your preview and is ${num(now.total)} now. `
-					+ 'The preview above is new; what you typed is kept.'));
-				throw error;
+				tools.freshKey();
+				tools.show(h('p.note.warn', { role: 'alert' }, h('strong', `It was ${num(total)} in your preview and is ${num(now.total)} now.`),
+					' Nothing was decided. The preview above is new, and what you typed is kept.'));
+				return false;
 			}
-			if (answer.queued || answer.job) answer = await follow(answer.job ?? answer.id, tools);
+			if (answer.queued) answer = await follow(answer.id, tools);
 			const end = outcome(verb, answer);
 			say(end.text, end.left.length ? 'warn' : 'ok');
 			if (end.left.length) {
 				tools.show(h('p.note.warn', end.text), plainTable('Not decided', ['Claim', 'Result', 'Why'],
-					end.left.slice(0, 100).map((r) => [mono(r.serial ?? String(r.id)), chip(r.result), r.reason])));
-				tools.verb('Try those again');
+					end.left.slice(0, 100).map((r) => [mono(r.serial ?? String(r.id)), chip(r.result), r.detail])));
+				anyway = true;
 				items = items.filter((c) => end.left.some((r) => r.id === c.id));
+				if (many || !items.length) return true;
+				tools.verb(`${past} those ${num(items.length)} all the same`);
 				tools.freshKey();
 				return false;
 			}
@@ -129,15 +136,21 @@ export async function decide(verb, { items, match, total }) {
 	});
 }
 
-const COUNT_MAX = 20000;
-
 /* How many match, and the first of them. */
 export async function countOf(match) {
-	const members = { match, limit: 1000 };
-	const first = await api.claims({ ...members, count: 1 });
-	if (typeof first.count === 'number') return { items: first.items, total: first.count };
-	const items = first.next ? await api.all(api.claims, members, COUNT_MAX) : first.items;
-	return { items, total: items.length };
+	const [first, total] = await Promise.all([firstOf(match), api.count(match)]);
+	return { items: first, total };
+}
+
+async function firstOf(match) {
+	const items = [];
+	let after;
+	do {
+		const page = await api.claims({ match, after, limit: 1000 });
+		items.push(...page.items);
+		after = page.next;
+	} while (after && items.length < 1000);
+	return items;
 }
 
 /* One claim, with what changed meanwhile when somebody was faster. */
@@ -153,10 +166,11 @@ export function decideOne(verb, claim, etag, again) {
 				.replace(', within about a minute for those that are waiting now', ', within about a minute if it is waiting now'))],
 		fields: fieldsOf(verb), verb: past, tone: verb === 'approve' ? 'primary' : 'danger',
 		run: async (form, key, tools) => {
+			let answer;
 			try {
-				await api.decideOne(claim.id, verb, bodyOf(form), { etag: tag, key });
+				answer = await api.decideOne(claim.id, verb, bodyOf(form), { etag: tag, key });
 			} catch (error) {
-				if (error.status !== 412) throw error;
+				if (error.status !== 412 && error.code !== 'already-decided') throw error;
 				const now = await api.claim(claim.id);
 				tools.show(h('p.note.warn', { role: 'alert' }, 'It is different now:'), changes(seen, now.item));
 				tag = now.etag;
@@ -164,7 +178,8 @@ export function decideOne(verb, claim, etag, again) {
 				again?.();
 				throw error;
 			}
-			say(`${past === 'Approve' ? 'Approved' : 'Rejected'} ${claim.serial}.`);
+			say(answer.result === 'approved-once' ? `${claim.serial}: approved once; a second person has to approve it.`
+				: answer.result === 'unchanged' ? `${claim.serial}: ${answer.detail ?? 'it was so already.'}` : `${past === 'Approve' ? 'Approved' : 'Rejected'} ${claim.serial}.`);
 			return true;
 		},
 	});

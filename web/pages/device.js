@@ -8,7 +8,7 @@ import { time } from '../format.js';
 import { go, href } from '../router.js';
 import { may, whyNot } from '../session.js';
 import { facts, plainTable } from '../table.js';
-import { chip, labels, marks, mono, verdict } from '../words.js';
+import { chip, labels, marks, mono, verdict, warnings } from '../words.js';
 import { concerns } from './claim.js';
 import { changes } from './decide.js';
 import { timelineOf } from './timeline.js';
@@ -42,7 +42,7 @@ const ACTIONS = {
 		on: ['active', 'expiring', 'expired', 'quarantined', 'revoked', 'joining'] },
 	replace: { text: 'Replace…', verb: 'Replace', tone: 'danger',
 		fields: () => [{ name: 'with', label: 'Serial number of the new device', required: true, autofocus: true, spellcheck: 'false', autocapitalize: 'none' },
-			{ name: 'manufacturer', label: 'Its manufacturer', help: 'If it is another one.' }, reason],
+			{ name: 'with_manufacturer', label: 'Its manufacturer', help: 'If it is another one.' }, reason],
 		next: 'The new device is approved beforehand and takes over site and labels. The old one is revoked. Both histories lead to each other.',
 		on: ['active', 'expiring', 'expired', 'quarantined', 'revoked', 'decommissioned', 'joining'] },
 	move: { text: 'Move…', verb: 'Move', tone: 'primary',
@@ -57,7 +57,7 @@ function bodyOf(verb, form, item) {
 	if (verb === 'label') {
 		const wanted = parseLabels(form.labels);
 		const gone = Object.keys(item.labels ?? {}).filter((k) => !(k in wanted));
-		return { labels: { ...Object.fromEntries(gone.map((k) => [k, null])), ...wanted } };
+		return { ...(Object.keys(wanted).length && { set: wanted }), ...(gone.length && { remove: gone }) };
 	}
 	return Object.fromEntries(Object.entries(form).filter(([, v]) => v !== ''));
 }
@@ -74,12 +74,17 @@ export async function show(view, place, tools) {
 		const a = ACTIONS[verb];
 		let tag = etag;
 		let seen = item;
+		let force = false;
 		const done = await ask({
 			title: `${a.verb} ${item.serial}?`, body: h(`p.note${a.tone === 'danger' ? '.warn' : ''}`, a.next), fields: a.fields(item), verb: a.verb, tone: a.tone,
 			run: async (form, key, box) => {
 				try {
-					return (await api.actOn(id, verb, bodyOf(verb, form, seen), { etag: tag, key })) ?? true;
+					return (await api.actOn(id, verb, { ...bodyOf(verb, form, seen), ...(force && { force }) }, { etag: tag, key })) ?? true;
 				} catch (error) {
+					if (error.code === 'in-use') {
+						force = true;
+						box.verb('Replace all the same');
+					}
 					if (error.status !== 412) throw error;
 					const now = await api.device(id);
 					box.show(h('p.note.warn', { role: 'alert' }, 'It is different now:'), changes(strip(seen), strip(now.item)));
@@ -100,8 +105,9 @@ export async function show(view, place, tools) {
 	function draw() {
 		const joined = !['new', undefined, null].includes(item.state);
 		replace(top, h('section.card',
-			h('div.bar-row', chip(item.state), marks(item.marks), verdict(item)),
+			h('div.bar-row', chip(item.state), marks(item.signals), verdict(item)),
 			h('p.dim', STATES[item.state] ?? ''),
+			warnings(item.signals),
 			item.quarantine_reason && h('p.note.warn', item.quarantine_reason),
 			facts([
 				['Manufacturer', item.manufacturer], ['Serial number', mono(item.serial)], ['Model', item.model],

@@ -25,7 +25,7 @@ export async function show(view, place) {
 			{ label: 'Serial', cell: (d) => d.serial },
 			{ label: 'Manufacturer', cell: (d) => d.manufacturer },
 			{ label: 'Model', cell: (d) => d.model, class: 'p3' },
-			{ label: 'State', cell: (d) => [chip(d.state), marks(d.marks)] },
+			{ label: 'State', cell: (d) => [chip(d.state), marks(d.signals)] },
 			{ label: 'Site', cell: (d) => d.site, class: 'p2' },
 			{ label: 'Labels', cell: (d) => labels(d.labels), class: 'p3' },
 			{ label: 'Certificate ends', cell: (d) => time(d.not_after), class: 'p2 nowrap' },

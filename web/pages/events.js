@@ -47,22 +47,32 @@ export async function show(view) {
 		try {
 			const found = await api.hooks();
 			replace(hooks, h('header', h('h2', 'Hooks'), h('button', { type: 'button', disabled: !may('admin'), title: whyNot('admin'), onclick: add }, 'Add a hook…')),
-				found.items.length ? plainTable('Hooks', ['Address', 'Events', 'State', 'Delivered', 'Waiting', 'Given up', ''], found.items.map(row))
+				found.items.length ? plainTable('Hooks', ['Address', 'Events', 'State', 'Delivered last', 'Given up', ''], found.items.map(row))
 					: h('p.dim', 'None. A hook sends events to an address of yours, signed, and tries again when it does not answer.'));
 		} catch (error) {
 			replace(hooks, h('h2', 'Hooks'), error.status === 403 ? h('p.dim', whyNot('admin') ?? error.detail) : problemBox(error, loadHooks));
 		}
 	}
-	const row = (k) => [mono(k.url), k.types || 'all', chip(k.enabled === false ? 'disabled' : k.state ?? 'ok'), k.delivered === undefined ? '–' : num(k.delivered),
-		k.backlog === undefined ? '–' : num(k.backlog),
-		k.dead ? h('button.link', { type: 'button', onclick: () => dead(k) }, num(k.dead)) : num(0),
-		may('admin') && h('span.buttons', h('button', { type: 'button', 'aria-label': `Test ${k.url}`, onclick: () => act(k, 'test', 'A test event is on its way.') }, 'Test'),
-			k.enabled === false && h('button', { type: 'button', 'aria-label': `Enable ${k.url}`, onclick: () => act(k, 'enable', 'It is told events again.') }, 'Enable'),
+	const row = (k) => [[mono(k.url), k.failure && k.failing_since && h('div.dim.small', 'fails since ', time(k.failing_since), ': ', k.failure)], k.types ?? 'all',
+		chip(!k.enabled ? 'disabled' : k.failing_since ? 'failing' : 'ok'), time(k.delivered, 'nothing yet'),
+		k.dead ? h('button.link', { type: 'button', 'aria-label': `${num(k.dead)} given up by ${k.url}`, onclick: () => dead(k) }, num(k.dead)) : num(0),
+		may('admin') && h('span.buttons', h('button', { type: 'button', 'aria-label': `Test ${k.url}`, onclick: () => test(k) }, 'Test'),
+			h('button', { type: 'button', 'aria-label': `${k.enabled ? 'Disable' : 'Enable'} ${k.url}`, onclick: () => act(k, k.enabled ? 'disable' : 'enable',
+				k.enabled ? 'It is told nothing until it is enabled.' : 'It is told events again, those it missed first.') }, k.enabled ? 'Disable' : 'Enable'),
 			h('button', { type: 'button', 'aria-label': `Remove ${k.url}`, onclick: () => remove(k) }, 'Remove…'))];
 
+	async function test(hook) {
+		try {
+			const t = await api.changeHook(hook.id, 'test', {});
+			if (t.taken) say(`It took the test in ${num(t.took_ms)} ms.`);
+			else await tell('The hook did not take the test', h('p.note.bad', t.reason ?? ''), h('p.dim', 'See whether its address is right and reachable from the registrar, and whether it answers 2xx.'));
+		} catch (error) {
+			await tell('That did not work', problemBox(error));
+		}
+	}
 	async function act(hook, verb, text) {
 		try {
-			await api.changeHook(hook.id, verb);
+			await api.changeHook(hook.id, verb, {});
 			say(text);
 		} catch (error) {
 			await tell('That did not work', problemBox(error));
@@ -79,15 +89,15 @@ export async function show(view) {
 	}
 	async function remove(hook) {
 		const done = await ask({ title: 'Remove the hook?', tone: 'danger', verb: 'Remove', body: [h('p', mono(hook.url)), h('p.note.warn', 'It is told nothing more, and what waits for it is dropped.')],
-			run: (f, key) => api.changeHook(hook.id, 'remove', key) });
+			run: (f, key) => api.changeHook(hook.id, 'remove', {}, key) });
 		if (done) await loadHooks();
 	}
 	async function dead(hook) {
 		try {
 			const letters = await api.deadLetters(hook.id);
 			await ask({ title: 'Events that could not be delivered', wide: true, cancel: 'Close', verb: 'Send them again',
-				body: plainTable('Given up', ['When', 'Event', 'Tries', 'Last answer'], letters.items.map((l) => [time(l.time ?? l.failed), l.type ?? l.sequence, l.attempts, l.reason])),
-				run: async (f, key) => (await api.changeHook(hook.id, 'retry', key)) ?? true });
+				body: plainTable('Given up', ['When', 'Event', 'Tries', 'Last answer'], letters.items.map((l) => [time(l.time), num(l.sequence), num(l.tries), l.retrying ? 'is tried again' : l.reason])),
+				run: async (f, key) => (await api.changeHook(hook.id, 'dead/retry', { all: true }, key)) ?? true });
 			await loadHooks();
 		} catch (error) {
 			await tell('That did not work', problemBox(error));

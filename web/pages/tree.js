@@ -7,22 +7,13 @@ import { problemBox } from '../problem.js';
 
 const parentOf = (path) => path.slice(0, path.lastIndexOf('/')) || '/';
 
-/* Every path with those above it, in order. */
-export function withParents(items) {
-	const known = new Map(items.map((s) => [s.path ?? s.site, s]));
-	for (const path of [...known.keys()])
-		for (let p = parentOf(path); p !== '/' && !known.has(p); p = parentOf(p)) known.set(p, { path: p });
-	known.delete('/');
-	return [...known].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, site]) => ({ ...site, path }));
-}
-
 export function siteTree({ pick, current }) {
 	const node = h('div');
 	let items = [];
 
 	function branch(parent) {
 		const below = items.filter((s) => parentOf(s.path) === parent);
-		return below.length > 0 && h('ul', below.map((s) => h('li', button(s.path, s.path.slice(s.path.lastIndexOf('/') + 1), s.devices), branch(s.path))));
+		return below.length > 0 && h('ul', below.map((s) => h('li', button(s.path, s.path.slice(s.path.lastIndexOf('/') + 1), s.devices + s.below), branch(s.path))));
 	}
 	const button = (path, text, n) => h('button', { type: 'button', 'aria-current': path === current() ? 'true' : null, title: path || 'every site',
 		onclick: () => pick(path) }, h('span', text), n !== undefined && n !== null && h('span.dim', num(n)));
@@ -33,7 +24,7 @@ export function siteTree({ pick, current }) {
 	}
 	async function load() {
 		try {
-			items = withParents((await api.sites()).items);
+			items = (await api.all(api.sites)).filter((s) => s.path !== '/');
 			draw();
 		} catch (error) {
 			replace(node, problemBox(error, load));

@@ -56,14 +56,14 @@ export async function show(view) {
 	async function addUser() {
 		const done = await ask({ title: 'Add a user', verb: 'Add', fields: [{ name: 'name', label: 'Name', required: true, autofocus: true, pattern: '[a-z0-9._\\-]+', autocapitalize: 'none', help: 'Small letters, digits, . _ -' }, ...grantFields],
 			body: h('p.note', 'They log in with a one-time code, which is shown once after this, and choose a password.'),
-			run: async (form, key) => (await api.addUser({ name: form.name, grants: [grantOf(form)] }, key)) ?? true });
+			run: (form, key) => api.addUser({ name: form.name, ...grantOf(form) }, key) });
 		if (!done) return;
-		if (done.code) await once(`One-time code for ${done.name}`, 'Give it to them on another way than the address of this page. It is not shown again.', done.code);
+		if (done.code) await once(`One-time code for ${done.user}`, 'Give it to them on another way than the address of this page. It is not shown again.', done.code);
 		await load();
 	}
 
 	const row = (u) => [h('strong', u.name), (u.grants ?? []).map((g) => h('div', grantText(g), ' ', h('button.link', { type: 'button', 'aria-label': `Take the role ${g.role} from ${u.name}`, onclick: () => ungrant(u.name, g) }, 'take away'))),
-		chip(u.disabled ? 'disabled' : u.locked_until ? 'locked' : 'enabled'), time(u.last_login ?? u.last_seen, 'never'),
+		[chip(u.disabled ? 'disabled' : 'enabled'), !u.password && h('div.dim.small', u.code_until && Date.parse(u.code_until) > Date.now() ? ['has a code that ends ', time(u.code_until)] : 'has no password: make a code')], time(u.login, 'never'),
 		h('span.buttons', h('button', { type: 'button', 'aria-label': `Give ${u.name} a role`, onclick: () => grant(u.name) }, 'Give a role…'),
 			h('button', { type: 'button', 'aria-label': `New code for ${u.name}`, onclick: () => code(u.name) }, 'New code…'),
 			h('button', { type: 'button', 'aria-label': `${u.disabled ? 'Enable' : 'Disable'} ${u.name}`, onclick: () => turn(u) }, u.disabled ? 'Enable…' : 'Disable…'),
@@ -91,33 +91,36 @@ export async function show(view) {
 			{ name: 'again', label: 'The same again', type: 'password', required: true, autocomplete: 'new-password' }],
 		run: async (form, key) => {
 			if (form.password !== form.again) throw new api.Problem(400, { title: 'The two are different', detail: 'Type the same new password twice.' }, '');
-			return (await api.changeUser(who.user, 'password', { old: form.old, password: form.password }, key)) ?? true;
+			return (await api.changeUser(who.user, 'password', { password: form.old, new_password: form.password }, key)) ?? true;
 		} });
 		if (done) say('Your password is changed.');
 	}
 	async function addToken() {
 		const done = await ask({ title: 'Make a token', verb: 'Make it', body: h('p.note', 'For scripts and registrarctl --url: it may what you may, or less.'),
-			fields: [{ name: 'name', label: 'What for', required: true, maxlength: 60, autofocus: true }, { name: 'role', label: 'Role', type: 'select', options: [['', 'as yours'], ...ROLES], value: '' },
-				{ name: 'site', label: 'Only at site', placeholder: '/eu/de' }, { name: 'until', label: 'Until', type: 'datetime-local' }],
-			run: async (form, key) => (await api.addToken({ name: form.name, ...(form.role ? grantOf(form) : {}), ...(form.until && { until: `${new Date(form.until).toISOString().slice(0, 19)}Z` }) }, key)) ?? true });
+			fields: [{ name: 'name', label: 'What for', required: true, maxlength: 63, autofocus: true, pattern: '[a-z0-9][a-z0-9._\\-]*', autocapitalize: 'none', help: 'Small letters, digits, . _ -' },
+				{ name: 'days', label: 'For so many days', type: 'number', min: 1, max: 3650, value: 90, required: true },
+				{ name: 'role', label: 'Role', type: 'select', options: [['', 'as yours'], ...ROLES], value: '' },
+				{ name: 'site', label: 'Only at site', placeholder: '/eu/de' }, { name: 'manufacturer', label: 'Only for manufacturer' }],
+			run: (form, key) => api.addToken({ name: form.name, days: Number(form.days),
+				...Object.fromEntries(['role', 'site', 'manufacturer'].filter((k) => form[k]).map((k) => [k, form[k]])) }, key) });
 		if (!done) return;
-		await once('Your token', 'Put it where only your script can read it. It is not shown again.', done.token ?? done.secret);
+		await once(`Token ${done.name}`, 'Put it where only your script can read it. It is not shown again.', done.token);
 		await load();
 	}
 	async function removeToken(t) {
 		const done = await ask({ title: `Remove the token ${t.name ?? t.id}?`, tone: 'danger', verb: 'Remove', body: h('p.note.warn', 'What uses it is refused from now on.'),
-			run: async (form, key) => (await api.removeToken(t.id, key)) && true });
+			run: async (form, key) => api.removeToken(t.id, key) });
 		if (done) await load();
 	}
 	async function loadOwn() {
 		const who = session.get();
 		try {
 			const { items } = await api.tokens();
-			replace(own, h('header', h('h2', 'Yours'), h('span.buttons', who.by === 'session' && h('button', { type: 'button', onclick: password }, 'Change your password…'), h('button', { type: 'button', onclick: addToken }, 'Make a token…'))),
-				items.length ? plainTable('Your tokens', ['What for', 'May', 'Used last', 'Until', ''], items.map((t) => [h('strong', t.name ?? mono(String(t.id))), t.role ? grantText(t) : 'as you', time(t.last_used, 'never'), time(t.until, 'no end'),
+			replace(own, h('header', h('h2', 'You and your tokens'), h('span.buttons', who.by === 'session' && h('button', { type: 'button', onclick: password }, 'Change your password…'), h('button', { type: 'button', onclick: addToken }, 'Make a token…'))),
+				items.length ? plainTable('Your tokens', ['What for', 'May', 'Used last', 'Until', ''], items.map((t) => [h('strong', t.name ?? mono(String(t.id))), t.role ? grantText(t) : 'as you', time(t.used, 'never'), time(t.until, 'no end'),
 					h('button', { type: 'button', 'aria-label': `Remove the token ${t.name ?? t.id}`, onclick: () => removeToken(t) }, 'Remove…')])) : h('p.dim', 'You have no tokens.'));
 		} catch (error) {
-			replace(own, h('h2', 'Yours'), problemBox(error, loadOwn));
+			replace(own, h('h2', 'You and your tokens'), problemBox(error, loadOwn));
 		}
 	}
 	const load = () => Promise.all([loadPeople(), loadOwn()]);
