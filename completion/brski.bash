@@ -159,7 +159,7 @@ _registrarctl() {
 	tokens) words="list add remove" ;;
 	"tokens add"*) words="--name --user --days --role --site --manufacturer" ;;
 	claims) words="list show watch approve reject import export" ;;
-	devices) words="list show revoke" ;;
+	devices) words="list show revoke clear-marks" ;;
 	sites) words="list add set remove" ;;
 	"sites add"* | "sites set"*) words="--name --note --approvers --unknown" ;;
 	audit) words="list export verify" ;;
@@ -186,7 +186,7 @@ _registrarctl() {
 		words="--all --match --file --site --label --note --reason --change --dry-run --yes"
 		;;
 	"claims reject"*) words="--match --file --note --reason --change --dry-run --yes" ;;
-	"devices revoke"*) words="--manufacturer --reason" ;;
+	"devices revoke"* | "devices clear-marks"*) words="--manufacturer --reason" ;;
 	esac
 	[[ $cur == -* ]] && words+=" $_brski_ctl_options --url --token-file --cacert"
 	_brski_words "$words" "$cur"

@@ -209,6 +209,11 @@ enum ctl_exit devices_release(struct ctl *c, int argc, char **argv)
 	return act_plainly(c, argc, argv, "release");
 }
 
+enum ctl_exit devices_clear_marks(struct ctl *c, int argc, char **argv)
+{
+	return act_plainly(c, argc, argv, "clear");
+}
+
 enum ctl_exit devices_revoke(struct ctl *c, int argc, char **argv)
 {
 	return act_plainly(c, argc, argv, "revoke");

@@ -20,6 +20,7 @@ enum ctl_exit devices_revoke(struct ctl *c, int argc, char **argv);
 enum ctl_exit devices_decommission(struct ctl *c, int argc, char **argv);
 enum ctl_exit devices_replace(struct ctl *c, int argc, char **argv);
 enum ctl_exit devices_move(struct ctl *c, int argc, char **argv);
+enum ctl_exit devices_clear_marks(struct ctl *c, int argc, char **argv);
 enum ctl_exit devices_label(struct ctl *c, int argc, char **argv);
 
 #endif

@@ -86,6 +86,7 @@ static bool take_facts(struct device_facts *d, const struct claim_row *row, stru
 	d->state = row->state;
 	d->standing = row->standing;
 	d->replaced_by = row->replaced_by;
+	d->marks = row->marks;
 	d->seen = row->first_seen != 0;
 	snprintf(d->site, sizeof(d->site), "%s", row->site);
 	d->manufacturer = str_dup(row->manufacturer, e);
@@ -171,6 +172,22 @@ static bool write_release(
 	struct act *a, const struct records_writer *w, struct journal_entry *j, struct err *e)
 {
 	return records_release(w, a->device.revision, j, e);
+}
+
+static bool check_clear(struct act *a, struct err *e)
+{
+	if (a->device.marks == 0)
+		return in_the_way(e, "not-marked", "This device bears no marks.");
+	if (!a->reason)
+		return bad(e, "Say as the reason why the marks may go.");
+	put_reason(a, "");
+	return true;
+}
+
+static bool write_clear(
+	struct act *a, const struct records_writer *w, struct journal_entry *j, struct err *e)
+{
+	return records_clear_marks(w, a->device.revision, j, e);
 }
 
 static bool check_retire(struct act *a, struct err *e)
@@ -364,6 +381,7 @@ static const struct verb verbs[] = {
 	{"quarantine", "quarantined", "device-quarantined", STANDING_NONE, check_quarantine,
 		write_quarantine},
 	{"release", "released", "device-released", STANDING_NONE, check_release, write_release},
+	{"clear", "cleared", "device-cleared", STANDING_NONE, check_clear, write_clear},
 	{"revoke", "revoked", "device-revoked", STANDING_REVOKED, check_retire, write_retire},
 	{"decommission", "decommissioned", "device-decommissioned", STANDING_DECOMMISSIONED,
 		check_retire, write_retire},

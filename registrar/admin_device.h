@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device by its name, and what administrators do to it:
- *   POST /api/v1/devices/NAME/{quarantine,release,revoke,decommission,replace,move,label}
+ *   POST /api/v1/devices/NAME/{quarantine,release,revoke,decommission,replace,move,label,clear}
  * NAME is the number, or the serial-number where no other device goes by it; "manufacturer" in the
  * body says whose serial-number it is. All take "reason", "dry_run" and If-Match, and answer with
  * the device as it is then. move: "site"; label: "set" {name: value}, "remove" [name]; replace:
- * "with" (a serial-number, of "with_manufacturer" or the same), "force" when it is in use. */
+ * "with" (a serial-number, of "with_manufacturer" or the same), "force" when it is in use;
+ * clear, of its marks: "reason" is not left out. */
 #ifndef REGISTRAR_ADMIN_DEVICE_H
 #define REGISTRAR_ADMIN_DEVICE_H
 
@@ -22,7 +23,7 @@ struct device_facts {
 	enum claim_state claim;
 	enum device_state state;
 	enum standing standing;
-	int64_t replaced_by;
+	int64_t replaced_by, marks;
 	bool seen;
 };
 void device_facts_clear(struct device_facts *d);

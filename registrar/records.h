@@ -314,10 +314,6 @@ bool records_list_certificates(struct store *s, struct device_key key, int64_t l
 /* What was found about a device that gets no further: marks and quarantine, and its line. */
 bool records_fraud(const struct records_writer *w, const struct fraud *f,
 	const struct journal_entry *j, struct err *e) MUST_CHECK;
-/* All marks of a device are gone, and what it had today counts no longer. ERR_CONFLICT: it has
- * none, or is not there. */
-bool records_clear_marks(const struct records_writer *w, int64_t id, const struct journal_entry *j,
-	struct err *e) MUST_CHECK;
 
 /* ---- Revocation. ---- */
 struct revoked_row { /* borrowed */

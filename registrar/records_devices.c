@@ -49,6 +49,12 @@ bool records_release(const struct records_writer *w, int64_t revision,
 	return change(w, (struct store_op){.statement = RELEASE_DEVICE}, revision, j, e);
 }
 
+bool records_clear_marks(const struct records_writer *w, int64_t revision,
+	const struct journal_entry *j, struct err *e)
+{
+	return change(w, (struct store_op){.statement = CLEAR_MARKS}, revision, j, e);
+}
+
 bool records_move(const struct records_writer *w, int64_t revision, const char *site,
 	const struct journal_entry *j, struct err *e)
 {

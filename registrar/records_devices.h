@@ -13,6 +13,11 @@ bool records_quarantine(const struct records_writer *w, int64_t revision, const 
 bool records_release(const struct records_writer *w, int64_t revision,
 	const struct journal_entry *j, struct err *e) MUST_CHECK;
 
+/* Its marks are gone (registrar/fraud.h), and what it had today counts no longer. ERR_CONFLICT as
+ * well when it has none. */
+bool records_clear_marks(const struct records_writer *w, int64_t revision,
+	const struct journal_entry *j, struct err *e) MUST_CHECK;
+
 /* All that was issued to the device and not revoked yet is revoked at j->at, and the device is
  * DEVICE_REVOKED with no approval, standing as `as`: revoked, decommissioned or replaced.
  * changed[1] certificates. ERR_CONFLICT as well: it never had a voucher, or was retired as that or

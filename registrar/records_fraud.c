@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signals of fraud as rows: operations that others put into their transactions, and the two writes
- * that are about nothing else. A line comes before the mark, because it is written only when the
+/* Signals of fraud as rows: operations that others put into their transactions, and the one write
+ * that is about nothing else. A line comes before the mark, because it is written only when the
  * mark is not there. */
 #include "registrar/fraud.h"
 #include "registrar/records_sql.h"
@@ -74,19 +74,4 @@ bool records_fraud(const struct records_writer *w, const struct fraud *f,
 	size_t n = fraud_ops(f, j, ops);
 
 	return store_write(w->store, ops, n, w->loop, w->done, w->arg, e);
-}
-
-bool records_clear_marks(
-	const struct records_writer *w, int64_t id, const struct journal_entry *j, struct err *e)
-{
-	const struct store_op ops[] = {
-		{.statement = NOTE_CLEARED,
-			.params = {STORE_I(j->at), store_text(j->exchange), store_text(j->actor),
-				store_text(j->reason), STORE_I(id)},
-			.param_count = 5,
-			.must_change = true},
-		{.statement = CLEAR_MARKS, .params = {STORE_I(id)}, .param_count = 1},
-	};
-
-	return store_write(w->store, ops, 2, w->loop, w->done, w->arg, e);
 }

@@ -733,13 +733,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"quarantined_at = CASE WHEN $2 <> 0 AND state <> 4 THEN "
 		"coalesce(quarantined_at, $3) ELSE quarantined_at END "
 		"WHERE manufacturer = $5 AND serial = $6",
-	[NOTE_CLEARED] = "INSERT INTO journal "
-			 "(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
-			 "SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), $1, $2, "
-			 "manufacturer, serial, $3, 'device', 'cleared', $4 FROM device "
-			 "WHERE id = $5 AND marks <> 0",
 	[CLEAR_MARKS] = "UPDATE device SET revision = revision + 1, marks = 0, day = NULL, "
-			"address_before = NULL, moved_at = NULL WHERE id = $1 AND marks <> 0",
+			"address_before = NULL, moved_at = NULL WHERE marks <> 0 AND " THIS(
+				"$1", "$2", "$3"),
 	[DROP_OLD_CERTIFICATES] = "DELETE FROM certificate WHERE manufacturer = $1 AND serial = $2 "
 				  "AND +not_after < $3 AND revoked_at IS NULL AND issued_at < "
 				  "(SELECT issued_at FROM certificate "

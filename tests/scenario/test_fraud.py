@@ -175,6 +175,10 @@ def renew(site, cell, certificate, key, status=200):
     return reply
 
 
+def clear_marks(site, device, *options, check=0):
+    return site.registrar.ctl("devices", "clear-marks", device.serial, *options, check=check)
+
+
 def test_two_networks_in_turns__are_taken_for_a_clone(site):
     device = site.device()
     ask_from(site, device, "127.0.0.1")
@@ -213,6 +217,34 @@ def test_a_second_key_over_coaps__marks_the_device(site, cell):
         with site.constrained_peer(identity) as pledge:
             assert pledge.request_voucher().code == WAIT
     assert marked(site, device, "second-key")
+
+
+def test_marks__are_cleared_for_a_reason_and_may_come_again(site, cell):
+    device = site.device()
+    ask_from(site, device, "127.0.0.1")
+    assert "no marks" in clear_marks(site, device, "--reason", "none", check=1).stderr
+    other = another_key(site, cell, device)
+    for identity in (other, device):
+        with site.peer(identity) as pledge:
+            assert pledge.request_voucher().status == 202
+    assert "why" in clear_marks(site, device, check=1).stderr
+    clear_marks(site, device, "--reason", "its board was changed")
+    shown = show(site, device)
+    assert (shown["signals"], shown["marks"]) == ([], 0)
+    cleared = [line for line in shown["journal"] if line["outcome"] == "cleared"]
+    assert [(line["step"], line["reason"]) for line in cleared] == [
+        ("device", "its board was changed")] and cleared[0]["by"]
+    with site.peer(other) as pledge:
+        assert pledge.request_voucher().status == 202
+    assert signals(site, device) == ["second-key"]
+
+
+def test_a_device_that_looped__goes_on_when_its_marks_are_cleared(lively):
+    device = lively.device()
+    with lively.peer(device) as pledge:
+        assert [pledge.request_voucher().status for _ in range(3)] == [200, 200, 503]
+        clear_marks(lively, device, "--reason", "it was us")
+        assert pledge.request_voucher().status == 200
 
 
 def test_a_device_that_joins_again_while_it_renews__is_marked(lively, cell):
