@@ -67,11 +67,14 @@ struct setup_pair {
 bool setup_pair(const struct setup *s, const struct setup_pair *pair, struct identity *out,
 	struct err *e) MUST_CHECK;
 
-/* Let the program itself look at what was made. */
+/* Let the program itself look at what was made; what it does not take has no configuration. */
 bool setup_check(const struct setup *s, struct err *e) MUST_CHECK;
 /* Start the unit where there is one and wait for its socket; else say how to start it.
  * *runs: the daemon answers. */
 bool setup_start(const struct setup *s, bool *runs, struct err *e) MUST_CHECK;
+/* Where what was installed beside this tool keeps `name` of its data: PREFIX/share/brski/NAME, or
+ * NAME in the source tree. NULL: nowhere; the caller's. */
+char *setup_data(const char *name, struct err *e);
 /* "  WHAT   VALUE" in the summary. */
 void setup_tell(const char *what, const char *fmt, ...) PRINTF(2, 3);
 /* The same with a certificate's SHA-256, as browsers show it. */

@@ -5,9 +5,15 @@
 
 #include <stdio.h>
 
+#include "common/wire/json.h"
+#include "ctl/internal.h"
 #include "ctl/setup_ca.h"
 
 #define PORT	   "8443"
+#define ADMIN_PORT "8444"
+#define FIRST_USER "admin"
+#define USERS_PATH "/api/v1/users"
+#define PAGES	   "/usr/share/brski/web" /* where they are when they are nowhere else */
 #define CONFIG_MAX 16384
 
 static const struct setup_service service = {
@@ -49,6 +55,11 @@ static const char config_form[] =
 	"# for registrarctl: root, the service's own user, and whom `group` names\n"
 	"socket = %s\n"
 	"# group = brski-admin\n"
+	"# for browsers and registrarctl from elsewhere, with users (registrarctl users): "
+	"loopback, or an\n"
+	"# address in the network of the administrators, not of the devices\n"
+	"listen = 127.0.0.1:" ADMIN_PORT "\n"
+	"%sweb = %s\n"
 	"\n"
 	"# for Prometheus: plain HTTP, anybody who reaches it may ask\n"
 	"# [metrics]\n"
@@ -58,9 +69,10 @@ static bool write_config(const struct setup *s, struct err *e)
 {
 	const char *at = s->state;
 	BUF_AUTO struct buf text = BUF_INIT(CONFIG_MAX);
+	FREE_AUTO char *pages = setup_data("web", e);
 
-	return buf_printf(
-		       &text, e, config_form, s->config_path, at, at, at, at, at, at, s->socket) &&
+	return buf_printf(&text, e, config_form, s->config_path, at, at, at, at, at, at, s->socket,
+		       pages ? "" : "# ", pages ? pages : PAGES) &&
 	       setup_text(s, s->config_path, buf_str(&text), e);
 }
 
@@ -72,6 +84,36 @@ static bool make(struct setup_ca *a, struct err *e)
 
 	return drop_ins && setup_ca_make(a, e) && setup_folder(&a->s, drop_ins, false, e) &&
 	       setup_ca_member(a, &registrar, e) && write_config(&a->s, e) && setup_check(&a->s, e);
+}
+
+/* ---- The first user ---- */
+
+/* There is no password before somebody has chosen one: who has the socket gets a code for that. */
+static enum ctl_exit make_user(const struct setup *s)
+{
+	JSON_AUTO json_t *body = json_pack("{ss ss}", "name", FIRST_USER, "role", "admin");
+	JSON_AUTO json_t *reply = NULL;
+	const char *code;
+	enum ctl_exit result;
+
+	s->c->socket = s->socket;
+	result = ctl_request_json(s->c, FIRST_USER, "POST", USERS_PATH, body, &reply);
+	code = json_string_value(json_object_get(reply, "code"));
+	if (result == CTL_DONE && code)
+		setup_tell(
+			"log-in code", "%s, for the user " FIRST_USER " within 15 minutes", code);
+	return result;
+}
+
+static void tell_user_command(const struct setup *s, const char *what)
+{
+	const char *options =
+		s->complete ? "users code " FIRST_USER : "users add " FIRST_USER " --role admin";
+
+	if (s->standard)
+		setup_tell(what, "registrarctl %s", options);
+	else
+		setup_tell(what, "registrarctl -s %s %s", s->socket, options);
 }
 
 static void tell_next(const struct setup *s)
@@ -86,17 +128,23 @@ static void tell_next(const struct setup *s)
 
 static bool finish(struct setup_ca *a, struct err *e)
 {
+	const struct setup *s = &a->s;
 	bool runs;
 
-	if (a->s.complete)
-		printf("%s is there: nothing was changed.\n", a->s.config_path);
+	if (s->complete)
+		printf("%s is there: nothing was changed.\n", s->config_path);
 	if (!setup_ca_tell(a, "only a new issuing CA needs it; take it elsewhere", e))
 		return false;
-	if (!a->s.complete)
+	if (!s->complete) {
 		setup_tell("for devices", "https://%s:" PORT, a->host);
-	if (!setup_start(&a->s, &runs, e))
+		setup_tell("for browsers",
+			"https://localhost:" ADMIN_PORT "/ ([admin] listen opens it to others)");
+	}
+	if (!setup_start(s, &runs, e))
 		return false;
-	tell_next(&a->s);
+	if (!runs || s->complete || make_user(s) != CTL_DONE)
+		tell_user_command(s, "log-in code");
+	tell_next(s);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -47,18 +48,40 @@ static bool run(const char *const argv[], struct err *e)
 	       err_set(e, ERR_IO, "%s failed", argv[0]);
 }
 
+/* The folder of this tool; NULL: it cannot be seen. */
+static const char *own_folder(char own[PATH_MAX])
+{
+	ssize_t len = readlink("/proc/self/exe", own, PATH_MAX - 1);
+
+	if (len <= 0)
+		return NULL;
+	own[len] = '\0';
+	return dirname(own);
+}
+
+char *setup_data(const char *name, struct err *e)
+{
+	static const char *const places[] = {"../share/brski", ".."};
+	char own[PATH_MAX], *found = NULL, *path;
+	const char *folder = own_folder(own);
+
+	for (size_t i = 0; folder && !found && i < sizeof(places) / sizeof(*places); i++) {
+		path = str_printf(e, "%s/%s/%s", folder, places[i], name);
+		found = path ? realpath(path, NULL) : NULL;
+		free(path);
+	}
+	return found;
+}
+
 /* The daemon beside this tool, as it is built and installed; else wherever PATH has it. */
 static bool find_program(const char *name, char out[PATH_MAX], struct err *e)
 {
 	char own[PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	const char *folder = own_folder(own);
 
-	if (len > 0) {
-		own[len] = '\0';
-		if (snprintf(out, PATH_MAX, "%s/%s", dirname(own), name) < PATH_MAX &&
-			access(out, X_OK) == 0)
-			return true;
-	}
+	if (folder && snprintf(out, PATH_MAX, "%s/%s", folder, name) < PATH_MAX &&
+		access(out, X_OK) == 0)
+		return true;
 	return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX ||
 	       err_set(e, ERR_BUG, "%s: name too long", name);
 }
@@ -69,7 +92,10 @@ bool setup_check(const struct setup *s, struct err *e)
 	const char *const argv[] = {program, "-c", s->config_path, "--check", NULL};
 
 	fflush(stdout);
-	return find_program(s->service->program, program, e) && run(argv, e);
+	if (find_program(s->service->program, program, e) && run(argv, e))
+		return true;
+	unlink(s->config_path); /* it would stand for a setup that is complete */
+	return false;
 }
 
 static bool answers(const char *socket_path)

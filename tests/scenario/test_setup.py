@@ -2,8 +2,11 @@
 """registrarctl setup: from nothing to a device that joins; what was made is not made again."""
 import json
 import os
+import re
+import ssl
 import stat
 import subprocess
+import urllib.request
 
 import pytest
 from cryptography import x509
@@ -22,6 +25,7 @@ class Fresh(harness.Daemon):
         self.etc, self.state = cell / "etc", cell / "var"
         self.socket = self.state / "admin.sock"
         super().__init__("registrar", self.etc, free_port())
+        self.admin_port = free_port()
 
     def setup(self, *args, check=0):
         return harness.run(harness.program("registrarctl"), "setup", "--directory", self.etc,
@@ -37,6 +41,7 @@ class Fresh(harness.Daemon):
         harness.write_conf(self.etc / "registrar.conf.d" / "test.conf", {
             "server": {"listen": f"127.0.0.1:{self.port}", "workers": 1},
             "policy": {"retry_after": "1s"}, "log": {"level": "debug"},
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
             "masa": {"addresses": "loopback"}})
 
     def files(self):
@@ -168,6 +173,22 @@ def test_setup__what_cannot_be_used__leaves_no_configuration(fresh, domain, args
 def test_setup__nobody_to_ask__wants_yes(fresh):
     assert "--yes" in fresh.setup(check=1).stderr
     assert not fresh.etc.exists() and not fresh.state.exists()
+
+
+def test_setup_of_a_registrar_that_runs__prints_a_code_once(fresh):
+    """As when the unit was started meanwhile."""
+    assert "users add admin" in fresh.setup("--yes").stdout
+    fresh.move()
+    with harness.running(fresh):
+        fresh.config.unlink()
+        said = fresh.setup("--yes").stdout
+        assert re.search(r"log-in code +\S+, for the user admin", said), said
+        assert "admin" in fresh.ctl("users", "list", "-o", "ids").stdout
+        again = fresh.setup("--yes").stdout
+        assert "nothing was changed" in again and "users code admin" in again
+        root = ssl.create_default_context(cafile=fresh.state / "ca" / "root.crt")
+        page = urllib.request.urlopen(f"https://localhost:{fresh.admin_port}/", context=root)
+        assert page.status == 200 and b"<html" in page.read()
 
 
 def test_setup__asks_three_things_at_a_terminal(fresh):
