@@ -115,14 +115,14 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --retry --drop --labels --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
 		[ "${plain[0]:-}" = setup ] && { _brski_paths -d "$cur"; return; }
 		_brski_words "pending approved preapproved expired rejected" "$cur" && return
 		;;
-	--manufacturer | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
+	--manufacturer | --site | --labels | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
 	--match | --label | --model | --older-than | --seconds) return ;;
 	-f | --file) _brski_paths -f "$cur" && return ;;
 	--reason | --last | --after | --expect | --type | --retry | --drop) return ;;
@@ -143,12 +143,12 @@ _registrarctl() {
 	manufacturers) words="add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
 	"manufacturers remove"*) words="--directory" ;;
-	rules) words="list add remove move test" ;;
+	rules) words="list add remove move enable disable test" ;;
 	"rules add"*)
-		words="--manufacturer --serial --network --not-before --not-after --remaining --reason --position"
-		[[ ${#plain[@]} = 2 ]] && words+=" approve hold reject"
+		words="--manufacturer --model --site --labels --serial --network --not-before --not-after --remaining --reason --position"
+		[[ ${#plain[@]} = 2 ]] && words+=" approve hold reject ask"
 		;;
-	"rules test"*) words="--manufacturer --from" ;;
+	"rules test"*) words="--manufacturer --model --from" ;;
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	users) words="list show add code grant ungrant disable enable remove certificate" ;;
 	"users add"* | "users grant"* | "users ungrant"*) words="--role --site --manufacturer --until" ;;

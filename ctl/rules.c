@@ -7,26 +7,32 @@
 #include <string.h>
 
 #include "common/wire/percent.h"
+#include "ctl/internal.h"
 
 #define RULES_PATH   "/api/v1/rules"
 #define PATH_LEN_MAX 4096
 
 const struct ctl_option rules_add_options[] = {{"manufacturer", "NAME"}, {"serial", "LIST"},
+	{"model", "LIST"}, {"site", "SITE"}, {"labels", "NAME=VALUE,…"},
 	{"network", "ADDRESS/BITS"}, {"not-before", "TIME"}, {"not-after", "TIME"},
 	{"remaining", "NUMBER"}, {"reason", "TEXT"}, {"position", "NUMBER"}, {NULL, NULL}};
 const struct ctl_option rules_test_options[] = {
-	{"manufacturer", "NAME"}, {"from", "ADDRESS"}, {NULL, NULL}};
+	{"manufacturer", "NAME"}, {"model", "MODEL"}, {"from", "ADDRESS"}, {NULL, NULL}};
 
 static const struct ctl_column columns[] = {
 	{"POSITION", "position"},
 	{"ID", "id"},
 	{"ACTION", "action"},
+	{"ENABLED", "enabled"},
 	{"MANUFACTURER", "manufacturer"},
+	{"MODEL", "model"},
 	{"SERIAL", "serial"},
 	{"NETWORK", "network"},
 	{"NOT-BEFORE", "not_before"},
 	{"NOT-AFTER", "not_after"},
 	{"REMAINING", "remaining"},
+	{"SITE", "site"},
+	{"LABELS", "labels"},
 	{"REASON", "reason"},
 	{NULL, NULL},
 };
@@ -38,6 +44,8 @@ static const struct {
 } members[] = {
 	{"manufacturer", "manufacturer", false},
 	{"serial", "serial", false},
+	{"model", "model", false},
+	{"site", "site", false},
 	{"network", "network", false},
 	{"not-before", "not_before", false},
 	{"not-after", "not_after", false},
@@ -46,9 +54,44 @@ static const struct {
 	{"position", "position", true},
 };
 
+/* In a table what no rule matches stands at the end; for programs the list is of rules only. */
 enum ctl_exit rules_list(struct ctl *c, int argc, char **argv)
 {
-	return ctl_list(c, RULES_PATH, columns);
+	JSON_AUTO json_t *reply = NULL;
+	json_t *items;
+	enum ctl_exit code;
+
+	code = ctl_request(c, NULL, "GET", RULES_PATH, NULL, (struct bytes){NULL, 0}, &reply);
+	if (code != CTL_DONE)
+		return code;
+	items = json_object_get(reply, "items");
+	if (c->output == CTL_TABLE &&
+		json_array_extend(items, json_object_get(reply, "default")) != 0)
+		return ctl_fail(c, "no memory");
+	return ctl_print_list(c, items, columns);
+}
+
+/* "rack=4,row=b" */
+static bool add_labels(struct ctl *c, json_t *body, const char *text)
+{
+	json_t *labels = text ? json_object() : NULL;
+
+	if (!text)
+		return true;
+	while (*text) {
+		size_t len = strcspn(text, ","), name = strcspn(text, "=,");
+
+		if (name >= len || json_object_setn_new(labels, text, name,
+					   json_stringn(text + name + 1, len - name - 1)) != 0)
+			break;
+		text += len + (text[len] == ',');
+	}
+	if (*text == '\0' && json_object_set_new(body, "labels", labels) == 0)
+		return true;
+	if (*text)
+		json_decref(labels);
+	ctl_fail(c, "labels: like rack=4,row=b");
+	return false;
 }
 
 static json_t *number_of(const char *text)
@@ -71,7 +114,7 @@ static bool add_member(struct ctl *c, json_t *body, const char *name, const char
 	return false;
 }
 
-static enum ctl_exit send(struct ctl *c, const char *path, const json_t *body)
+static enum ctl_exit post(struct ctl *c, const char *path, const json_t *body)
 {
 	JSON_AUTO json_t *reply = NULL;
 	enum ctl_exit code = ctl_request_json(c, NULL, "POST", path, body, &reply);
@@ -91,7 +134,9 @@ enum ctl_exit rules_add(struct ctl *c, int argc, char **argv)
 		if (value && !add_member(c, body, members[i].member, value, members[i].number))
 			return CTL_USAGE;
 	}
-	return send(c, RULES_PATH, body);
+	if (!add_labels(c, body, ctl_option(c, "labels")))
+		return CTL_USAGE;
+	return post(c, RULES_PATH, body);
 }
 
 static enum ctl_exit change(struct ctl *c, const char *id, const char *verb, const json_t *body)
@@ -102,7 +147,7 @@ static enum ctl_exit change(struct ctl *c, const char *id, const char *verb, con
 	if (!buf_append_str(&path, RULES_PATH, &e) || !ctl_path_add(&path, id, &e) ||
 		!ctl_path_add(&path, verb, &e))
 		return ctl_fail(c, "%s", e.text);
-	return send(c, buf_str(&path), body);
+	return post(c, buf_str(&path), body);
 }
 
 enum ctl_exit rules_remove(struct ctl *c, int argc, char **argv)
@@ -110,6 +155,20 @@ enum ctl_exit rules_remove(struct ctl *c, int argc, char **argv)
 	JSON_AUTO json_t *body = json_object();
 
 	return change(c, argv[0], "remove", body);
+}
+
+enum ctl_exit rules_enable(struct ctl *c, int argc, char **argv)
+{
+	JSON_AUTO json_t *body = json_object();
+
+	return change(c, argv[0], "enable", body);
+}
+
+enum ctl_exit rules_disable(struct ctl *c, int argc, char **argv)
+{
+	JSON_AUTO json_t *body = json_object();
+
+	return change(c, argv[0], "disable", body);
 }
 
 enum ctl_exit rules_move(struct ctl *c, int argc, char **argv)
@@ -137,6 +196,7 @@ enum ctl_exit rules_test(struct ctl *c, int argc, char **argv)
 	if (!buf_append_str(&path, RULES_PATH "/test?serial=", &e) ||
 		!percent_encode(bytes_of_str(argv[0]), &path, &e) ||
 		!add_query(&path, "manufacturer", ctl_option(c, "manufacturer"), &e) ||
+		!add_query(&path, "model", ctl_option(c, "model"), &e) ||
 		!add_query(&path, "address", ctl_option(c, "from"), &e))
 		return ctl_fail(c, "%s", e.text);
 	code = ctl_request(

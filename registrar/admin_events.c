@@ -64,7 +64,7 @@ struct page {
 
 /* Of a device: who may see it. Of anything else: who sees everything, and of the administration
  * itself: who audits it. */
-static bool may_hear(const struct page *p, const struct journal_entry *j)
+static bool may_hear(const struct page *p, const struct journal_entry *j, const char *site)
 {
 	const struct event_row *row = event_row_of(j->step, j->outcome);
 	enum permission need = row && row->inner ? MAY_AUDIT : MAY_VIEW;
@@ -72,7 +72,8 @@ static bool may_hear(const struct page *p, const struct journal_entry *j)
 	if (principal_may_everywhere(p->who, need, p->now))
 		return true;
 	return j->device.serial &&
-	       principal_may(p->who, MAY_VIEW, j->device.manufacturer, "/", p->now);
+	       principal_may(p->who, MAY_VIEW, j->device.manufacturer ? j->device.manufacturer : "",
+		       site ? site : "/", p->now);
 }
 
 static bool add_event(void *arg, const struct journal_line *line, struct err *e)
@@ -83,7 +84,7 @@ static bool add_event(void *arg, const struct journal_line *line, struct err *e)
 	p->scanned++;
 	p->q->after = line->sequence;
 	event_type(line->entry.step, line->entry.outcome, type);
-	if (!event_types_have(p->q->types, type) || !may_hear(p, &line->entry))
+	if (!event_types_have(p->q->types, type) || !may_hear(p, &line->entry, line->site))
 		return true;
 	if (!admin_append(p->items, event_json(line, p->events->source), e))
 		return false;
@@ -100,12 +101,15 @@ static json_t *read_page(
 		.now = registrar_now(x->r),
 		.q = q,
 		.items = json_array()};
+	bool all = principal_may_everywhere(p.who, MAY_VIEW, p.now);
+	bool (*list)(struct store *, int64_t, int64_t, records_journal_fn *, void *, struct err *) =
+		all ? records_list_journal : records_list_events;
 
 	if (!p.items) {
 		err_set(e, ERR_NO_MEMORY, "no memory for events");
 		return NULL;
 	}
-	if (!records_list_journal(x->r->store, q->after, SCAN_MAX, add_event, &p, e)) {
+	if (!list(x->r->store, q->after, SCAN_MAX, add_event, &p, e)) {
 		json_decref(p.items);
 		return NULL;
 	}

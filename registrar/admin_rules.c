@@ -12,8 +12,11 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/admin_guard.h"
+#include "registrar/admin_scope.h"
 #include "registrar/claim.h"
+#include "registrar/records_hooks.h"
 #include "registrar/records_rules.h"
+#include "registrar/records_sites.h"
 
 #define QUERY_TEXT_MAX 1024
 #define DAY_S	       86400
@@ -21,17 +24,64 @@
 
 /* ---- Showing ---- */
 
+json_t *rule_labels(const struct rule_text *t)
+{
+	struct err ignored = ERR_INIT;
+	json_t *labels = t->labels ? json_parse_object(bytes_of_str(t->labels), &ignored) : NULL;
+
+	return labels ? labels : json_null();
+}
+
 static json_t *rule_object(const struct rule *r, size_t position)
 {
 	const struct rule_text *t = &r->text;
 
-	return json_pack("{sI sI ss so so so so so so so}", "position", (json_int_t)position, "id",
-		(json_int_t)r->id, "action", rule_action_name(t->action), "manufacturer",
-		admin_text(t->manufacturer), "serial", admin_text(t->serials), "network",
-		admin_text(t->network), "not_before", admin_moment(t->not_before), "not_after",
-		admin_moment(t->not_after), "remaining",
+	return json_pack("{sI sI ss sb so so so so so so so so so so}", "position",
+		(json_int_t)position, "id", (json_int_t)r->id, "action",
+		rule_action_name(t->action), "enabled", !t->disabled, "manufacturer",
+		admin_text(t->manufacturer), "model", admin_text(t->model), "serial",
+		admin_text(t->serials), "network", admin_text(t->network), "not_before",
+		admin_moment(t->not_before), "not_after", admin_moment(t->not_after), "remaining",
 		t->limited ? json_integer(atomic_load(&r->remaining)) : json_null(), "reason",
-		admin_text(t->reason));
+		admin_text(t->reason), "site", admin_text(t->site), "labels", rule_labels(t));
+}
+
+/* Of a rule for every manufacturer: who sees all of them. */
+static bool is_in_sight(const struct call *c, const struct rule *r)
+{
+	return admin_sees_all(c) ||
+	       (r->text.manufacturer && admin_sees(c, r->text.manufacturer, r->text.site));
+}
+
+/* What becomes of a device that no rule matches. */
+static json_t *default_object(const struct manufacturer_config *m)
+{
+	static const struct {
+		const char *action, *reason;
+	} rows[] = {
+		[ADMIT_HOLD] = {"hold",
+			"no rule matches: admit = hold, but for its list of serials"},
+		[ADMIT_LISTED] = {"reject", "no rule matches: admit = listed, and not on its list"},
+		[ADMIT_ALL] = {"approve", "no rule matches: admit = all"},
+	};
+
+	return json_pack("{ss ss ss}", "manufacturer", m->name, "action", rows[m->admit].action,
+		"reason", rows[m->admit].reason);
+}
+
+static bool add_defaults(struct registrar *r, const struct call *c, json_t *defaults, struct err *e)
+{
+	struct registrar_setup *s = registrar_setup_take(r);
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < s->manufacturer_count; i++) {
+		const struct manufacturer_config *m = s->manufacturers[i].config;
+
+		if (admin_sees_all(c) || admin_sees(c, m->name, NULL))
+			ok = admin_append(defaults, default_object(m), e);
+	}
+	registrar_setup_free(s);
+	return ok;
 }
 
 void rules_list(struct call *c, void *app)
@@ -39,14 +89,17 @@ void rules_list(struct call *c, void *app)
 	struct registrar *r = app;
 	struct rule_set *s = registrar_rules_take(r);
 	JSON_AUTO json_t *items = json_array();
+	JSON_AUTO json_t *defaults = json_array();
 	JSON_AUTO json_t *answer = NULL;
 	struct err e = ERR_INIT;
-	bool ok = items != NULL;
+	bool ok = items && defaults;
 
 	for (size_t i = 0; ok && s && i < s->count; i++)
-		ok = admin_append(items, rule_object(&s->rules[i], i + 1), &e);
+		if (is_in_sight(c, &s->rules[i]))
+			ok = admin_append(items, rule_object(&s->rules[i], i + 1), &e);
 	rule_set_free(s);
-	answer = ok ? json_pack("{sO sn}", "items", items, "next") : NULL;
+	if (ok && add_defaults(r, c, defaults, &e))
+		answer = json_pack("{sO sn sO}", "items", items, "next", "default", defaults);
 	admin_reply(c, r, answer);
 }
 
@@ -153,14 +206,18 @@ static bool read_texts(const json_t *body, struct rule_text *t, struct err *e)
 
 	if (!json_get_string(body, "action", &action, e) ||
 		!json_get_string(body, "manufacturer", &t->manufacturer, e) ||
+		!json_get_string(body, "model", &t->model, e) ||
+		!json_get_string(body, "site", &t->site, e) ||
 		!json_get_string(body, "serial", &t->serials, e) ||
 		!json_get_string(body, "network", &t->network, e) ||
 		!json_get_string(body, "reason", &t->reason, e))
 		return false;
 	if (!action || !rule_action_parse(action, &t->action))
-		return bad(e, "A rule's action is approve, hold or reject.");
+		return bad(e, "A rule's action is approve, hold, reject or ask.");
 	if (t->serials && strlen(t->serials) > RULE_SERIALS_MAX)
 		return bad(e, "The list of serials is too long for a rule.");
+	if (t->model && strlen(t->model) > RULE_MODELS_MAX)
+		return bad(e, "The list of models is too long for a rule.");
 	if (t->reason && strlen(t->reason) > REASON_LEN_MAX)
 		return bad(e, "The reason is too long.");
 	return true;
@@ -175,6 +232,30 @@ static bool is_configured(struct registrar *r, const char *name)
 		found |= strcmp(s->manufacturers[i].config->name, name) == 0;
 	registrar_setup_free(s);
 	return found;
+}
+
+static bool check_site(struct registrar *r, const char *site, struct err *e)
+{
+	bool exists;
+
+	if (!site)
+		return true;
+	if (!site_check(site, e) || !records_site_exists(r->store, site, &exists, e))
+		return false;
+	return exists || bad(e, "There is no site of this name.");
+}
+
+/* text: what t->labels is borrowed from. */
+static bool read_labels(const json_t *body, struct rule_text *t, struct buf *text, struct err *e)
+{
+	const json_t *labels = json_object_get(body, "labels");
+
+	if (!labels || json_is_null(labels))
+		return true;
+	if (!labels_check(labels, e) || !json_format(labels, text, e))
+		return false;
+	t->labels = buf_str(text);
+	return true;
 }
 
 /* What is wrong with a pattern or network is said by who would match them. */
@@ -199,7 +280,9 @@ static bool read_rule(struct registrar *r, const json_t *body, struct rule_text 
 		return bad(e, "The rule ends before it begins.");
 	if (t->manufacturer && !is_configured(r, t->manufacturer))
 		return bad(e, "No manufacturer of this name is configured.");
-	return try_rule(t, e);
+	if (t->action == RULE_REJECT && (t->site || t->labels))
+		return bad(e, "A device that is rejected gets no site and no labels.");
+	return check_site(r, t->site, e) && try_rule(t, e);
 }
 
 /* A number nobody has, the place it goes to, and whether there is room. */
@@ -209,11 +292,10 @@ static bool find_place(struct change *g, const json_t *body, struct err *e)
 	size_t count = s->count;
 	bool given;
 
-	g->id = 1;
-	for (size_t i = 0; i < count; i++)
-		if (s->rules[i].id >= g->id)
-			g->id = s->rules[i].id + 1;
 	rule_set_free(s);
+	if (!records_last_number(g->r->store, "rule", &g->id, e))
+		return false;
+	g->id++;
 	if (count >= RULES_MAX)
 		return bad(e, "There are too many rules.");
 	g->position = (int64_t)count + 1;
@@ -224,16 +306,19 @@ static bool start_add(struct change *g, struct err *e)
 {
 	const struct records_writer w = {g->r->store, call_loop(g->call), on_changed, g};
 	JSON_AUTO json_t *body = json_parse_object(call_body(g->call), e);
+	BUF_AUTO struct buf labels = BUF_INIT(LABELS_TEXT_MAX);
 	struct rule_text t = {.action = RULE_HOLD};
 	struct journal_entry j;
 	char what[JOURNAL_REASON_MAX + 1];
 
-	if (!body || !read_rule(g->r, body, &t, e) || !find_place(g, body, e))
+	if (!body || !read_labels(body, &t, &labels, e) || !read_rule(g->r, body, &t, e) ||
+		!find_place(g, body, e))
 		return false;
-	snprintf(what, sizeof(what), "rule %lld: %s %s from %s at place %lld%s%s", (long long)g->id,
-		rule_action_name(t.action), t.serials ? t.serials : "*",
-		t.network ? t.network : "anywhere", (long long)g->position, t.reason ? ": " : "",
-		t.reason ? t.reason : "");
+	snprintf(what, sizeof(what), "rule %lld: %s %s%s%s from %s at place %lld%s%s%s%s",
+		(long long)g->id, rule_action_name(t.action), t.serials ? t.serials : "*",
+		t.model ? " of model " : "", t.model ? t.model : "",
+		t.network ? t.network : "anywhere", (long long)g->position, t.site ? " to " : "",
+		t.site ? t.site : "", t.reason ? ": " : "", t.reason ? t.reason : "");
 	text_make_utf8(what, '?');
 	j = change_line(g, "added", what);
 	j.device.manufacturer = t.manufacturer;
@@ -245,23 +330,27 @@ void rules_add(struct call *c, void *app)
 	struct err e = ERR_INIT;
 	struct change *g = change_new(app, c, &e);
 
-	if (!g || !start_add(g, &e))
+	if (!g || !admin_may_everywhere(c, MAY_ADMIN, &e) || !start_add(g, &e))
 		change_failed(g, c, app, &e);
 }
 
 /* ---- Removing, moving ---- */
 
+enum rule_verb { RULE_MOVE, RULE_REMOVE, RULE_ENABLE, RULE_DISABLE, RULE_VERB_COUNT };
+static const char *const verbs[RULE_VERB_COUNT] = {"/move", "/remove", "/enable", "/disable"};
+
 /* …/ID/VERB */
-static bool read_path(struct change *g, bool *move, struct err *e)
+static bool read_path(struct change *g, enum rule_verb *verb, struct err *e)
 {
 	const char *rest = call_path(g->call) + strlen(RULES_PATH "/");
-	size_t len = strcspn(rest, "/");
+	size_t len = strcspn(rest, "/"), v = 0;
 	char number[24];
 
 	snprintf(number, sizeof(number), "%.*s", (int)(len < 20 ? len : 20), rest);
-	*move = strcmp(rest + len, "/move") == 0;
-	return ((*move || strcmp(rest + len, "/remove") == 0) &&
-		       admin_parse_number(number, &g->id)) ||
+	while (v < RULE_VERB_COUNT && strcmp(rest + len, verbs[v]) != 0)
+		v++;
+	*verb = (enum rule_verb)v;
+	return (v < RULE_VERB_COUNT && admin_parse_number(number, &g->id)) ||
 	       err_set(e, ERR_NOT_FOUND, "no such rule or action");
 }
 
@@ -297,28 +386,46 @@ static bool start_move(
 	return records_move_rule(w, g->id, from, g->position, &j, e);
 }
 
+static bool start_enable(
+	struct change *g, const struct records_writer *w, bool enabled, struct err *e)
+{
+	struct journal_entry j;
+	char what[64];
+
+	snprintf(what, sizeof(what), "rule %lld at place %lld", (long long)g->id,
+		(long long)g->position);
+	j = change_line(g, enabled ? "enabled" : "disabled", what);
+	return records_enable_rule(w, g->id, g->position, enabled, &j, e);
+}
+
+static bool start_remove(struct change *g, const struct records_writer *w, struct err *e)
+{
+	struct journal_entry j;
+	char what[64];
+
+	snprintf(what, sizeof(what), "rule %lld at place %lld", (long long)g->id,
+		(long long)g->position);
+	j = change_line(g, "removed", what);
+	return records_remove_rule(w, g->id, g->position, &j, e);
+}
+
 static bool start_change(struct change *g, struct err *e)
 {
 	const struct records_writer w = {g->r->store, call_loop(g->call), on_changed, g};
-	struct journal_entry j;
+	enum rule_verb verb;
 	size_t count;
-	char what[64];
-	int64_t from;
-	bool move;
 
-	if (!read_path(g, &move, e))
+	if (!read_path(g, &verb, e))
 		return false;
-	from = place_of(g, &count);
-	if (!from) {
+	g->position = place_of(g, &count);
+	if (!g->position) {
 		err_set(e, ERR_NOT_FOUND, "no rule %lld", (long long)g->id);
 		return err_tell(e, "There is no rule with this number.");
 	}
-	if (move)
-		return start_move(g, &w, from, count, e);
-	g->position = from;
-	snprintf(what, sizeof(what), "rule %lld at place %lld", (long long)g->id, (long long)from);
-	j = change_line(g, "removed", what);
-	return records_remove_rule(&w, g->id, from, &j, e);
+	if (verb == RULE_MOVE)
+		return start_move(g, &w, g->position, count, e);
+	return verb == RULE_REMOVE ? start_remove(g, &w, e)
+				   : start_enable(g, &w, verb == RULE_ENABLE, e);
 }
 
 void rules_change(struct call *c, void *app)
@@ -326,89 +433,6 @@ void rules_change(struct call *c, void *app)
 	struct err e = ERR_INIT;
 	struct change *g = change_new(app, c, &e);
 
-	if (!g || !start_change(g, &e))
+	if (!g || !admin_may_everywhere(c, MAY_ADMIN, &e) || !start_change(g, &e))
 		change_failed(g, c, app, &e);
-}
-
-/* ---- Trying ---- */
-
-static const struct manufacturer *find_manufacturer(
-	const struct registrar_setup *s, const char *name, struct err *e)
-{
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		if (!*name || strcmp(s->manufacturers[i].config->name, name) == 0) {
-			if (*name || s->manufacturer_count == 1)
-				return &s->manufacturers[i];
-			bad(e, "Several manufacturers are configured: name one.");
-			return NULL;
-		}
-	bad(e, "No manufacturer of this name is configured.");
-	return NULL;
-}
-
-static json_t *judge(struct registrar *r, const struct claim_case *c)
-{
-	static const char *const answers[] = {[CLAIM_ADMIT] = "joins",
-		[CLAIM_HOLD] = "held",
-		[CLAIM_REFUSE] = "rejected",
-		[CLAIM_UNWANTED] = "not listed"};
-	struct rule_set *s = registrar_rules_take(r);
-	struct rule *rule;
-	enum claim_answer answer = claim_judge(c, s, &rule);
-	json_t *object = json_pack("{ss ss ss ss so so}", "serial", c->serial, "manufacturer",
-		c->manufacturer->config->name, "claim",
-		claim_state_name(device_record_claim(c->known, c->now)), "answer", answers[answer],
-		"rule", rule ? json_integer(rule->id) : json_null(), "reason",
-		admin_text(rule ? rule->text.reason : NULL));
-
-	rule_set_free(s);
-	return object;
-}
-
-static bool query_text(const struct call *c, const char *name, struct buf *out, struct err *e)
-{
-	bool found;
-
-	return percent_query(call_query(c), name, out, &found, e) || err_prefix(e, "%s", name);
-}
-
-static json_t *try_device(
-	struct registrar *r, const struct registrar_setup *s, const struct call *c, struct err *e)
-{
-	BUF_AUTO struct buf serial = BUF_INIT(QUERY_TEXT_MAX), name = BUF_INIT(QUERY_TEXT_MAX),
-			    address = BUF_INIT(QUERY_TEXT_MAX);
-	struct device_record known;
-	struct claim_case q = {.known = &known,
-		.now = registrar_now(r),
-		.rejoin_s = s->config.rejoin_days * DAY_S};
-
-	if (!query_text(c, "serial", &serial, e) || !query_text(c, "manufacturer", &name, e) ||
-		!query_text(c, "address", &address, e))
-		return NULL;
-	if (serial.len == 0) {
-		bad(e, "A serial is missing.");
-		return NULL;
-	}
-	q.manufacturer = find_manufacturer(s, buf_str(&name), e);
-	q.serial = buf_str(&serial);
-	q.address = buf_str(&address);
-	if (!q.manufacturer ||
-		!records_device(r->store,
-			(struct device_key){q.manufacturer->config->name, q.serial}, &known, e))
-		return NULL;
-	return judge(r, &q);
-}
-
-void rules_test(struct call *c, void *app)
-{
-	struct registrar *r = app;
-	struct registrar_setup *s = registrar_setup_take(r);
-	struct err e = ERR_INIT;
-	JSON_AUTO json_t *answer = try_device(r, s, c, &e);
-
-	registrar_setup_free(s);
-	if (!answer && e.kind != ERR_NONE)
-		call_reply_err(c, &r->log, "admin-failed", &e);
-	else
-		admin_reply(c, r, answer);
 }

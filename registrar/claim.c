@@ -59,6 +59,7 @@ static enum step_result hold(struct onboard *o, struct err *e)
 {
 	struct request_record record = onboard_record(o);
 	const struct records_writer w = {o->r->store, call_loop(o->call), on_held, o};
+	struct rule_use use;
 	char reason[REASON_LEN_MAX + 32];
 	const struct journal_entry entry =
 		onboard_journal_entry(o, "pending", hold_reason(o, reason, sizeof(reason)));
@@ -72,6 +73,10 @@ static enum step_result hold(struct onboard *o, struct err *e)
 	if (o->known.claim != CLAIM_PENDING)
 		log_event(&o->r->log, LOG_LEVEL_INFO, "claim-pending", entry.exchange,
 			"manufacturer", record.device.manufacturer, "serial", o->serial, NULL);
+	if (o->rule) {
+		use = (struct rule_use){.site = o->rule->text.site, .labels = o->rule->text.labels};
+		record.rule = &use;
+	}
 	record.spent = !o->known.quarantined_at && claim_has_ended(&o->known, o->now);
 	o->held = true;
 	o->journaled = true;
@@ -114,13 +119,14 @@ enum claim_answer claim_judge(
 		[RULE_APPROVE] = CLAIM_ADMIT,
 		[RULE_HOLD] = CLAIM_HOLD,
 		[RULE_REJECT] = CLAIM_REFUSE,
+		[RULE_ASK] = CLAIM_HOLD,
 	};
 	const enum claim_state said = device_record_claim(c->known, c->now);
 	/* who was revoked comes back by a person's word, whatever rules and configuration say */
 	bool revoked = c->known->state == DEVICE_REVOKED;
 	bool shut_out = c->known->quarantined_at != 0 && said != CLAIM_REJECTED;
 	const struct rule_question q = {
-		c->manufacturer->config->name, c->serial, c->address, c->now};
+		c->manufacturer->config->name, c->serial, c->address, c->model, c->now};
 
 	*rule = !revoked && !shut_out && open_to_rules(said) ? rule_set_match(rules, &q) : NULL;
 	if (shut_out)
@@ -143,6 +149,7 @@ enum claim_answer claim_answer_of(struct onboard *o)
 		.manufacturer = o->manufacturer,
 		.serial = o->serial,
 		.address = call_peer(o->call)->address,
+		.model = o->model,
 		.known = &o->known,
 		.now = o->now,
 		.rejoin_s = o->setup->config.rejoin_days * DAY_S,

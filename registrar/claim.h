@@ -26,6 +26,7 @@ struct claim_case {
 	const struct manufacturer *manufacturer;
 	const char *serial;
 	const char *address; /* where it comes from */
+	const char *model;   /* "": not known */
 	const struct device_record *known;
 	int64_t now;
 	int64_t rejoin_s; /* so long after its certificate's end a device comes back by itself */

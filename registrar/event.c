@@ -63,6 +63,8 @@ const struct event_row event_rows[] = {
 	{"rule", "added", "brski.rule.added", false},
 	{"rule", "moved", "brski.rule.moved", false},
 	{"rule", "removed", "brski.rule.removed", false},
+	{"rule", "enabled", "brski.rule.enabled", false},
+	{"rule", "disabled", "brski.rule.disabled", false},
 	{"hook", "added", "brski.hook.added", true},
 	{"hook", "removed", "brski.hook.removed", true},
 	{"hook", "enabled", "brski.hook.enabled", true},

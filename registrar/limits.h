@@ -42,6 +42,7 @@
 #define IMPORT_ROWS_MAX	       100000	  /* one transaction: others wait seconds for the store */
 #define ADMIN_SCAN_MAX	       5000	  /* rows looked at for one page */
 #define RULES_MAX	       1000	  /* each is tried for each device that asks */
+#define RULE_MODELS_MAX	       1024	  /* the same of models */
 #define RULE_SERIALS_MAX       8192	  /* octets of its list; longer ones are imports */
 #define ADMIN_LIST_MAX	       1000	  /* rows of one page */
 #define JOURNAL_REASON_MAX     600	  /* octets of why; an err has no more */

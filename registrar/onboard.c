@@ -395,8 +395,8 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 
 	if (o->rule) {
 		snprintf(name, sizeof(name), "rule %lld", (long long)o->rule->id);
-		use = (struct rule_use){
-			o->rule->id, o->rule->text.limited, name, o->rule->text.reason};
+		use = (struct rule_use){o->rule->id, o->rule->text.limited, name,
+			o->rule->text.reason, o->rule->text.site, o->rule->text.labels};
 		record.rule = &use;
 	}
 	record.rejoined = claim_has_ended(&o->known, o->now);

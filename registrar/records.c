@@ -319,6 +319,10 @@ bool records_hold(const struct records_writer *w, const struct request_record *r
 		store_text(r->device.manufacturer), store_text(r->device.serial),
 		store_text(r->address), store_text(r->model), STORE_I(r->spent), key_value(r),
 		store_text(r->address_before), moment(r->moved_at));
+	if (r->rule && (r->rule->site || r->rule->labels))
+		ADD(&t, PLACE_BY_RULE, false, store_text(r->rule->site),
+			store_text(r->rule->labels), store_text(r->device.manufacturer),
+			store_text(r->device.serial));
 	if (!r->waits)
 		add_journal(&t, j);
 	return write_transaction(w, &t, e);
@@ -340,7 +344,8 @@ static void approve_by_rule(
 	const struct rule_use *u = r->rule;
 
 	ADD(t, APPROVE_BY_RULE, true, store_text(u->reason), store_text(u->name), STORE_I(r->at),
-		store_text(r->device.manufacturer), store_text(r->device.serial));
+		store_text(r->device.manufacturer), store_text(r->device.serial),
+		store_text(u->site), store_text(u->labels));
 	if (u->limited)
 		ADD(t, USE_RULE, true, STORE_I(u->id));
 	ADD(t, ADD_JOURNAL, false, STORE_I(j->at), store_text(j->exchange),

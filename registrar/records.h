@@ -112,6 +112,7 @@ struct journal_line {
 	struct journal_entry entry;
 	int64_t sequence;
 	const uint8_t *hash; /* SHA256_LEN octets; NULL: older than the chain */
+	const char *site;    /* where its device is now; only of records_list_events() */
 };
 
 /* What a voucher-request told about its device. */
@@ -122,7 +123,7 @@ struct request_record {
 	const uint8_t *request_sha256;
 	const uint8_t *registrar_sha256;
 	int64_t at;
-	const struct rule_use *rule; /* that lets it in; NULL: none */
+	const struct rule_use *rule; /* that lets it in, or places it while it is held */
 	const uint8_t *key_sha256;   /* or NULL */
 	const char *address_before;  /* see struct fraud_place */
 	int64_t moved_at;
@@ -135,9 +136,10 @@ struct request_record {
 /* What a rule has approved, noted with the voucher. */
 struct rule_use {
 	int64_t id;
-	bool limited;	    /* one of those that remained is taken */
-	const char *name;   /* "rule 3": stands where an administrator would */
-	const char *reason; /* or NULL */
+	bool limited;		   /* one of those that remained is taken */
+	const char *name;	   /* "rule 3": stands where an administrator would */
+	const char *reason;	   /* or NULL */
+	const char *site, *labels; /* that the device gets; NULL: as it is */
 };
 
 /* ---- Reading: here and now, indexed. ---- */
@@ -285,6 +287,9 @@ bool records_read_journal(struct store *s, const char *serial, int64_t limit,
 	records_journal_fn *fn, void *arg, struct err *e) MUST_CHECK;
 /* Lines with sequence > after in their order; the last one. */
 bool records_list_journal(struct store *s, int64_t after, int64_t limit, records_journal_fn *fn,
+	void *arg, struct err *e) MUST_CHECK;
+/* The same with the sites of their devices; dearer. */
+bool records_list_events(struct store *s, int64_t after, int64_t limit, records_journal_fn *fn,
 	void *arg, struct err *e) MUST_CHECK;
 bool records_last_journal(
 	struct store *s, records_journal_fn *fn, void *arg, struct err *e) MUST_CHECK;

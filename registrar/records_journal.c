@@ -9,6 +9,7 @@
 struct journal_reader {
 	records_journal_fn *fn;
 	void *arg;
+	bool sites;
 };
 
 static bool journal_row(void *arg, const struct store_row *r, struct err *e)
@@ -25,6 +26,7 @@ static bool journal_row(void *arg, const struct store_row *r, struct err *e)
 			.reason = store_row_text(r, 8)},
 		.sequence = store_row_int(r, 0),
 		.hash = hash.len == SHA256_LEN ? hash.data : NULL,
+		.site = reader->sites ? store_row_text(r, 10) : NULL,
 	};
 
 	return reader->fn(reader->arg, &line, e);
@@ -33,7 +35,7 @@ static bool journal_row(void *arg, const struct store_row *r, struct err *e)
 bool records_read_journal(struct store *s, const char *serial, int64_t limit,
 	records_journal_fn *fn, void *arg, struct err *e)
 {
-	struct journal_reader reader = {fn, arg};
+	struct journal_reader reader = {fn, arg, .sites = false};
 
 	return READ(s, READ_JOURNAL, journal_row, &reader, e, store_text(serial), STORE_I(limit));
 }
@@ -41,14 +43,22 @@ bool records_read_journal(struct store *s, const char *serial, int64_t limit,
 bool records_list_journal(struct store *s, int64_t after, int64_t limit, records_journal_fn *fn,
 	void *arg, struct err *e)
 {
-	struct journal_reader reader = {fn, arg};
+	struct journal_reader reader = {fn, arg, .sites = false};
 
 	return READ(s, LIST_JOURNAL, journal_row, &reader, e, STORE_I(after), STORE_I(limit));
 }
 
+bool records_list_events(struct store *s, int64_t after, int64_t limit, records_journal_fn *fn,
+	void *arg, struct err *e)
+{
+	struct journal_reader reader = {fn, arg, .sites = true};
+
+	return READ(s, LIST_EVENTS, journal_row, &reader, e, STORE_I(after), STORE_I(limit));
+}
+
 bool records_last_journal(struct store *s, records_journal_fn *fn, void *arg, struct err *e)
 {
-	struct journal_reader reader = {fn, arg};
+	struct journal_reader reader = {fn, arg, .sites = false};
 
 	return store_read(s, LAST_JOURNAL, NULL, 0, journal_row, &reader, NULL, e);
 }

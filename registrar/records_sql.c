@@ -350,6 +350,11 @@ static const char *const migrations[] = {
 	"ALTER TABLE device ADD COLUMN day INTEGER;"
 	"ALTER TABLE device ADD COLUMN joins INTEGER;"
 	"ALTER TABLE device ADD COLUMN certificates INTEGER;",
+	/* Rules name models, place what they let in, and can be put aside. */
+	"ALTER TABLE rule ADD COLUMN model TEXT;"
+	"ALTER TABLE rule ADD COLUMN site TEXT;"
+	"ALTER TABLE rule ADD COLUMN labels TEXT;"
+	"ALTER TABLE rule ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1;",
 	NULL,
 };
 
@@ -463,6 +468,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			 " FROM journal WHERE serial = $1 ORDER BY id DESC LIMIT $2",
 	[LIST_JOURNAL] =
 		"SELECT " JOURNAL_COLUMNS " FROM journal WHERE id > $1 ORDER BY id LIMIT $2",
+	[LIST_EVENTS] = "SELECT " JOURNAL_COLUMNS ", (SELECT site FROM device AS d WHERE "
+			"d.manufacturer = journal.manufacturer AND d.serial = journal.serial) "
+			"FROM journal WHERE id > $1 ORDER BY id LIMIT $2",
 	[LAST_JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM journal ORDER BY id DESC LIMIT 1",
 	[LIST_HEADS] = "SELECT sequence, at, hash, signature, certificates FROM head "
 		       "WHERE sequence > $1 ORDER BY sequence LIMIT $2",
@@ -657,10 +665,17 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			"AND value = path AND count > 0) AND NOT EXISTS "
 			"(SELECT 1 FROM site AS s WHERE s.path > $1 || '/' AND s.path < $1 || '0')",
 	[LIST_RULES] = "SELECT id, action, manufacturer, serials, network, not_before, not_after, "
-		       "remaining, reason FROM rule ORDER BY place",
+		       "remaining, reason, model, site, labels, enabled FROM rule ORDER BY place",
 	[ADD_RULE] = "INSERT INTO rule (id, place, action, manufacturer, serials, network, "
-		     "not_before, not_after, remaining, reason) "
-		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+		     "not_before, not_after, remaining, reason, model, site, labels, enabled) "
+		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1)",
+	[ENABLE_RULE] = "UPDATE rule SET enabled = $3 WHERE id = $1 AND place = $2",
+	/* what a person said of its place and labels stays */
+	[PLACE_BY_RULE] =
+		"UPDATE device SET site = CASE site WHEN '/' THEN coalesce($1, site) ELSE site "
+		"END, labels = CASE WHEN $2 IS NULL THEN labels ELSE json_patch($2, "
+		"coalesce(labels, '{}')) END "
+		"WHERE manufacturer = $3 AND serial = $4 AND claim = 1",
 	[REMOVE_RULE] = "DELETE FROM rule WHERE id = $1 AND place = $2",
 	[PLACE_RULE] = "UPDATE rule SET place = $1 WHERE id = $2 AND place = $3",
 	[SHIFT_RULES] = "UPDATE rule SET place = place + 1 WHERE place >= $1",
@@ -668,6 +683,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[USE_RULE] = "UPDATE rule SET remaining = remaining - 1 WHERE id = $1 AND remaining > 0",
 	[APPROVE_BY_RULE] = "UPDATE device SET revision = revision + 1, claim = 2, claim_reason = "
 			    "$1, claim_by = $2, claim_at = $3, "
+			    "site = CASE site WHEN '/' THEN coalesce($6, site) ELSE site END, "
+			    "labels = CASE WHEN $7 IS NULL THEN labels ELSE json_patch($7, "
+			    "coalesce(labels, '{}')) END, "
 			    "claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
 			    "AND claim IN (0, 1, 5) AND state <> 4",
 	[LAST_NUMBER] = "SELECT last FROM number WHERE kind = $1",

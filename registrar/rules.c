@@ -11,7 +11,7 @@
 #define ADDRESS_MAX 64 /* an address with its port and brackets */
 #define V4_OFFSET   12 /* of an IPv4 address inside of a mapped one */
 
-static const char *const actions[RULE_ACTION_COUNT] = {"approve", "hold", "reject"};
+static const char *const actions[RULE_ACTION_COUNT] = {"approve", "hold", "reject", "ask"};
 
 const char *rule_action_name(enum rule_action a)
 {
@@ -228,6 +228,9 @@ static void rule_clear(struct rule *r)
 	free((char *)(uintptr_t)r->text.serials);
 	free((char *)(uintptr_t)r->text.network);
 	free((char *)(uintptr_t)r->text.reason);
+	free((char *)(uintptr_t)r->text.model);
+	free((char *)(uintptr_t)r->text.site);
+	free((char *)(uintptr_t)r->text.labels);
 }
 
 void rule_set_free(struct rule_set *s)
@@ -250,9 +253,13 @@ static bool fill(struct rule *r, const struct rule_text *t, struct err *e)
 {
 	r->text = *t;
 	r->text.manufacturer = r->text.serials = r->text.network = r->text.reason = NULL;
+	r->text.model = r->text.site = r->text.labels = NULL;
 	atomic_store(&r->remaining, t->remaining);
 	return (!t->network || network_parse(t->network, &r->network, e)) &&
 	       (!t->serials || serials_check(t->serials, e)) &&
+	       (!t->model || serials_check(t->model, e)) &&
+	       copy_text(t->model, &r->text.model, e) && copy_text(t->site, &r->text.site, e) &&
+	       copy_text(t->labels, &r->text.labels, e) &&
 	       copy_text(t->manufacturer, &r->text.manufacturer, e) &&
 	       copy_text(t->serials, &r->text.serials, e) &&
 	       copy_text(t->network, &r->text.network, e) &&
@@ -283,27 +290,31 @@ bool rule_set_add(struct rule_set *s, int64_t id, const struct rule_text *text, 
 	return false;
 }
 
-static bool matches(const struct rule *r, const struct rule_question *q)
+const char *rule_differs(const struct rule *r, const struct rule_question *q)
 {
 	const struct rule_text *t = &r->text;
 
+	if (t->disabled)
+		return "disabled";
 	if (t->manufacturer && strcmp(t->manufacturer, q->manufacturer) != 0)
-		return false;
+		return "manufacturer";
 	if (t->not_before && q->now < t->not_before)
-		return false;
+		return "not_before";
 	if (t->not_after && q->now >= t->not_after)
-		return false;
+		return "not_after";
 	if (t->limited && atomic_load(&r->remaining) <= 0)
-		return false;
+		return "remaining";
 	if (t->network && !network_has(&r->network, q->address))
-		return false;
-	return !t->serials || serials_have(t->serials, q->serial);
+		return "network";
+	if (t->model && !serials_have(t->model, q->model))
+		return "model";
+	return t->serials && !serials_have(t->serials, q->serial) ? "serial" : NULL;
 }
 
 struct rule *rule_set_match(const struct rule_set *s, const struct rule_question *q)
 {
 	for (size_t i = 0; s && i < s->count; i++)
-		if (matches(&s->rules[i], q))
+		if (!rule_differs(&s->rules[i], q))
 			return &s->rules[i];
 	return NULL;
 }

@@ -10,19 +10,28 @@
 
 #include "common/base/buf.h"
 
-enum rule_action { RULE_APPROVE, RULE_HOLD, RULE_REJECT, RULE_ACTION_COUNT };
+enum rule_action {
+	RULE_APPROVE,
+	RULE_HOLD,
+	RULE_REJECT,
+	RULE_ASK, /* a program of the site is asked (decision.h); until it answers: hold */
+	RULE_ACTION_COUNT
+};
 const char *rule_action_name(enum rule_action a);
 bool rule_action_parse(const char *name, enum rule_action *out);
 
 struct rule_text { /* as it is written, stored and shown; NULL or 0: anything matches */
 	const char *manufacturer;
+	const char *model;	       /* "gw-*,sensor-3": any of them */
 	const char *serials;	       /* "A-1,B-*,C-100..C-199": any of them */
 	const char *network;	       /* "192.0.2.0/24", "2001:db8::/32" */
 	int64_t not_before, not_after; /* from the first moment, up to the second and without it */
 	bool limited;
 	int64_t remaining; /* devices it still approves, when limited */
+	bool disabled;
 	enum rule_action action;
 	const char *reason;
+	const char *site, *labels; /* what the device gets with it: a path, a JSON object */
 };
 
 #define NETWORK_OCTETS 16
@@ -55,6 +64,7 @@ struct rule_set {
 
 struct rule_question {
 	const char *manufacturer, *serial, *address;
+	const char *model; /* "": not known */
 	int64_t now;
 };
 
@@ -64,6 +74,8 @@ bool rule_set_add(
 	struct rule_set *s, int64_t id, const struct rule_text *text, struct err *e) MUST_CHECK;
 struct rule_set *rule_set_ref(struct rule_set *s);
 void rule_set_free(struct rule_set *s);
+/* Why the rule does not match: the name of what differs ("serial", "network", …); NULL: it does. */
+const char *rule_differs(const struct rule *r, const struct rule_question *q);
 /* NULL: none matches. An approving rule with nothing remaining matches nothing. */
 struct rule *rule_set_match(const struct rule_set *s, const struct rule_question *q);
 

@@ -22,7 +22,7 @@ EXPRESSIONS = {
 }
 # An outcome that comes as a parameter: by the step.
 PARAMETERS = {
-    "rule": ["added", "moved", "removed"],
+    "rule": ["added", "moved", "removed", "enabled", "disabled"],
     "enroll": ["certificate", ANY], "renew": ["certificate", ANY], "keygen": ["certificate", ANY],
     "claim": ["pending", ANY],
     "site": ["added", "changed", "removed"],

@@ -177,3 +177,66 @@ def test_a_rule_nobody_has_is_not_found(here):
     assert ctl(here, "remove", "one", check=3)
     add(here, "hold")
     assert ctl(here, "move", str(rules(here)[0]["id"]), "2", check=1)
+
+
+def test_a_rule_places_what_it_lets_in_and_what_it_holds(here):
+    here.registrar.ctl("sites", "add", "/eu/dock")
+    approved, held = here.device(), here.device()
+    add(here, "approve", "--serial", approved.serial, "--site", "/eu/dock", "--labels", "rack=4,row=b")
+    add(here, "hold", "--serial", held.serial, "--site", "/eu/dock", "--labels", "rack=5")
+    assert (ask(here, approved), ask(here, held)) == (200, 202)
+    found = claim(here, approved.serial)
+    assert (found["site"], found["labels"]) == ("/eu/dock", {"rack": "4", "row": "b"})
+    found = claim(here, held.serial)
+    assert (found["claim"], found["site"], found["labels"]) == ("pending", "/eu/dock", {"rack": "5"})
+
+
+def test_a_rule_knows_models_by_what_the_device_says(here):
+    device = here.device()
+    model = json.loads(ctl(here, "test", device.serial).stdout)
+    assert model["considered"] == [] and model["decides"] == "the configuration: no rule matches"
+    nobody = add(here, "approve", "--model", "no-such-model-*")
+    assert ask(here, device) == 202
+    said = json.loads(ctl(here, "test", device.serial, "--model", "no-such-model-7").stdout)
+    assert (said["answer"], said["rule"]) == ("joins", int(nobody))
+    said = json.loads(ctl(here, "test", device.serial).stdout)
+    assert said["considered"] == [{"position": 1, "id": int(nobody), "action": "approve", "matches": False,
+                                   "differs": "model"}]
+
+
+def test_a_disabled_rule_keeps_its_place_and_says_nothing(here):
+    first = add(here, "approve")
+    second = add(here, "hold", "--reason", "later")
+    ctl(here, "disable", first)
+    assert [(r["id"], r["enabled"]) for r in rules(here)] == [(int(first), False), (int(second), True)]
+    device = here.device()
+    assert ask(here, device) == 202
+    said = json.loads(ctl(here, "test", device.serial).stdout)
+    assert [(c["id"], c["differs"]) for c in said["considered"]] == [(int(first), "disabled"),
+                                                                     (int(second), None)]
+    ctl(here, "enable", first)
+    assert ask(here, device) == 200
+    outcomes = [j["outcome"] for j in json.loads(here.registrar.ctl("audit", "list", "-o", "json").stdout)
+                if j["step"] == "rule" and j["reason"].startswith(f"rule {first} ")]
+    assert outcomes == ["disabled", "enabled"]
+
+
+def test_numbers_are_not_used_again(here):
+    first = int(add(here, "hold"))
+    ctl(here, "remove", str(first))
+    assert int(add(here, "hold")) == first + 1
+
+
+def test_what_no_rule_matches_is_shown_last(here):
+    add(here, "approve", "--serial", "A-1")
+    table = here.registrar.ctl("rules", "list").stdout.splitlines()
+    assert "no rule matches: admit = hold" in table[-1] and " hold " in table[-1] and "Acme" in table[-1]
+    assert len(rules(here)) == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    ("approve", "--site", "/nowhere"), ("approve", "--site", "eu"), ("reject", "--site", "/"),
+    ("reject", "--labels", "a=b"), ("approve", "--labels", "A=b"), ("approve", "--model", ",")])
+def test_a_place_that_is_none_is_refused(here, arguments):
+    assert ctl(here, "add", *arguments, check=1).stderr
+    assert rules(here) == []

@@ -1143,7 +1143,8 @@ static void records_keep_crl__a_number_that_was_used__is_a_conflict(void **state
 static enum err_kind keep_voucher_by_rule(struct fixture *f, int64_t at, bool limited)
 {
 	const struct records_writer w = writer(f);
-	const struct rule_use use = {7, limited, "rule 7", "pilot"};
+	const struct rule_use use = {
+		.id = 1, .limited = limited, .name = "rule 1", .reason = "pilot"};
 	struct request_record r = a_request(at);
 	const struct journal_entry j = a_line("voucher");
 	struct err e = ERR_INIT;
@@ -1207,7 +1208,7 @@ static void records_keep_voucher__by_a_rule_with_nothing_left__is_a_conflict(voi
 	struct err e = ERR_INIT;
 
 	assert_int_equal(keep_voucher_by_rule(f, NOW, true), ERR_CONFLICT); /* it is gone */
-	assert_int_equal(wait(f, records_add_rule(&w, 7, 1, &text, &j, &e), &e), ERR_NONE);
+	assert_int_equal(wait(f, records_add_rule(&w, 1, 1, &text, &j, &e), &e), ERR_NONE);
 	assert_int_equal(keep_voucher_by_rule(f, NOW, true), ERR_CONFLICT);
 	assert_false(read_device(f).found);
 }

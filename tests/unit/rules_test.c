@@ -103,7 +103,7 @@ static void serials_check__no_list__is_refused(void **state)
 
 static struct rule *match(const struct rule_set *s, const char *serial, int64_t now)
 {
-	const struct rule_question q = {"acme", serial, "192.0.2.1:1", now};
+	const struct rule_question q = {"acme", serial, "192.0.2.1:1", "", now};
 
 	return rule_set_match(s, &q);
 }
@@ -148,6 +148,48 @@ static void rule_set_add__what_cannot_match__is_refused(void **state)
 	rule_set_free(s);
 }
 
+static const char *differs(const struct rule_text *text)
+{
+	const struct rule_question q = {"acme", "A-1", "192.0.2.1:1", "gw-4", 1000};
+	struct rule_set *s;
+	struct err e = ERR_INIT;
+	const char *what;
+
+	s = rule_set_new(&e);
+	assert_non_null(s);
+	assert_true(rule_set_add(s, 1, text, &e));
+	what = rule_differs(&s->rules[0], &q);
+	assert_true((what == NULL) == (rule_set_match(s, &q) == &s->rules[0]));
+	rule_set_free(s);
+	return what;
+}
+
+static void rule_differs__each_field__is_named(void **state)
+{
+	assert_null(differs(&(struct rule_text){.manufacturer = "acme", .model = "x,gw-*"}));
+	assert_string_equal(differs(&(struct rule_text){.model = "gw-5"}), "model");
+	assert_string_equal(differs(&(struct rule_text){.manufacturer = "b"}), "manufacturer");
+	assert_string_equal(differs(&(struct rule_text){.serials = "A-2"}), "serial");
+	assert_string_equal(differs(&(struct rule_text){.network = "10.0.0.0/8"}), "network");
+	assert_string_equal(differs(&(struct rule_text){.not_before = 1001}), "not_before");
+	assert_string_equal(differs(&(struct rule_text){.not_after = 1000}), "not_after");
+	assert_string_equal(differs(&(struct rule_text){.limited = true}), "remaining");
+	assert_string_equal(differs(&(struct rule_text){.disabled = true}), "disabled");
+}
+
+static void rule_differs__a_model_nobody_knows__matches_only_a_rule_of_any(void **state)
+{
+	const struct rule_question q = {"acme", "A-1", "192.0.2.1:1", "", 1000};
+	const struct rule_text named = {.model = "gw-*"}, any = {.model = "*"};
+	struct err e = ERR_INIT;
+	struct rule_set *s = rule_set_new(&e);
+
+	assert_non_null(s);
+	assert_true(rule_set_add(s, 1, &named, &e) && rule_set_add(s, 2, &any, &e));
+	assert_ptr_equal(rule_set_match(s, &q), &s->rules[1]);
+	rule_set_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +199,8 @@ int main(void)
 		cmocka_unit_test(serials_check__no_list__is_refused),
 		cmocka_unit_test(rule_set_match__several__the_first_decides),
 		cmocka_unit_test(rule_set_add__what_cannot_match__is_refused),
+		cmocka_unit_test(rule_differs__each_field__is_named),
+		cmocka_unit_test(rule_differs__a_model_nobody_knows__matches_only_a_rule_of_any),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
