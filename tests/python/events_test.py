@@ -26,10 +26,18 @@ PARAMETERS = {
     "enroll": ["certificate", ANY], "renew": ["certificate", ANY], "keygen": ["certificate", ANY],
     "claim": ["pending", ANY],
     "site": ["added", "changed", "removed"],
+    "device": ["quarantined", "released", "revoked", "decommissioned", "replaced", "moved", "labelled"],
     "user": ["added", "removed", "enabled", "disabled", "granted", "ungranted", "password-changed",
              "code-made", "certificate-added", "certificate-removed"],
     "token": ["added", "removed"],
     "hook": ["added", "removed", "enabled", "disabled", "retried", "dropped", "failing", "recovered"],
+}
+
+
+# The same of a statement that takes its outcome as a parameter.
+SQL = {
+    "claim": ["approved", "rejected"],
+    "fraud": re.findall(r'\[FRAUD_\w+\] = "([a-z-]+)"', (REPOSITORY / "registrar" / "fraud.c").read_text()),
 }
 
 
@@ -75,8 +83,9 @@ def written():
         words = re.findall(r"'([a-z-]+)'", text)
         if "INSERT INTO journal" not in text or not words:
             continue
-        for outcome in words[1:] or ["approved", "rejected"]:
-            yield words[0], outcome, "records_sql.c"
+        step, *outcomes = [w for w in words if w != "policy"]  # who did it
+        for outcome in outcomes or SQL[step]:
+            yield step, outcome, "records_sql.c"
 
 
 def test_every_line_of_the_journal_has_a_row_in_the_table():
