@@ -91,6 +91,9 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) -c -o $@ $<
 
+# it has this file in it
+$(BUILD)/obj/registrar/openapi.o: docs/openapi/registrar.json
+
 $(BUILD)/libcommon.a: $(call obj,$(COMMON_SRC))
 	$(call say,AR,$@)
 	@rm -f $@

@@ -33,6 +33,7 @@
 #include "registrar/explain.h"
 #include "registrar/jobs.h"
 #include "registrar/meters.h"
+#include "registrar/openapi.h"
 #include "registrar/records.h"
 
 #define ADMIN_HISTORY_MAX 200 /* lines of a device's journal that are shown */
@@ -178,6 +179,7 @@ const struct http_route admin_routes[] = {
 	{"GET", CERTIFICATES_PATH, certificates_list, 0, NULL, MAY_VIEW},
 	{"GET", VOUCHERS_PATH, vouchers_list, 0, NULL, MAY_VIEW},
 	{"GET", STATISTICS_PATH, statistics_show, 0, NULL, MAY_VIEW},
+	{"GET", OPENAPI_PATH, openapi_show, 0, NULL, MAY_ENTER},
 	{"GET", BACKUPS_PATH, backup_show, 0, NULL, MAY_ADMIN, true},
 	{"POST", BACKUPS_PATH, backup_begin, ADMIN_BODY_MAX, NULL, MAY_ADMIN, true},
 	{"GET", SESSION_PATH, session_show, 0, NULL, MAY_SELF},
