@@ -7,6 +7,7 @@ import base64
 import datetime
 import hashlib
 import json
+import pathlib
 import shutil
 import sqlite3
 
@@ -54,6 +55,9 @@ def lived_in(place, acme, domain):
     return site
 
 
+FIRST_STORE = pathlib.Path(__file__).with_name("first_store.sql")
+
+
 class Copy:
     """The lived-in site's registrar over a copy of its store."""
 
@@ -75,6 +79,21 @@ class Copy:
         rows = db.execute("SELECT id FROM journal ORDER BY id").fetchall()
         db.close()
         return [row[0] for row in rows]
+
+    def as_of_the_first_release(self):
+        """What it had then: the same rows in a store of its making."""
+        now = self.store.rename(self.store.with_suffix(".now"))
+        old = sqlite3.connect(self.store, isolation_level=None)
+        old.executescript(FIRST_STORE.read_text())
+        tables = [name for (name,) in old.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        old.execute("ATTACH ? AS now", (str(now),))
+        kind, = old.execute("PRAGMA now.application_id").fetchone()
+        for table in tables:
+            columns = ", ".join(column[1] for column in old.execute(f"PRAGMA main.table_info({table})"))
+            old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
+        old.execute(f"PRAGMA main.application_id = {kind}")
+        old.execute("PRAGMA main.user_version = 1")
+        old.close()
 
     def chain_again(self, first=1):
         """All hashes from a line on as the chain wants them."""
@@ -353,11 +372,7 @@ def test_usage_is_said(lived_in, cell):
 def test_store_of_before_the_chain_is_taken_over(lived_in, cell):
     """As a release before this one left it: lines without hashes, no heads."""
     copy = Copy(lived_in, cell)
-    copy.sql("DROP TABLE head", "ALTER TABLE journal DROP COLUMN hash",
-             "ALTER TABLE journal DROP COLUMN actor", "CREATE INDEX journal_at ON journal (at)",
-             "DROP INDEX certificate_revoked", "DROP TABLE crl",
-             "DROP INDEX device_until", "ALTER TABLE device DROP COLUMN claim_until", "DROP TABLE rule",
-             "PRAGMA user_version = 1")
+    copy.as_of_the_first_release()
     with harness.running(copy.registrar):
         copy.registrar.ctl("claims", "approve", lived_in.rejected.serial)
         done = copy.registrar.ctl("audit", "verify")
