@@ -115,14 +115,16 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --retry --drop --labels --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --retry --drop --labels --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
 		[ "${plain[0]:-}" = setup ] && { _brski_paths -d "$cur"; return; }
+		[ "${plain[0]:-}" = devices ] && { _brski_words "joining active expiring expired quarantined revoked decommissioned replaced refused" "$cur"; return; }
 		_brski_words "pending approved preapproved expired rejected" "$cur" && return
 		;;
 	--manufacturer | --site | --labels | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
+	--set | --remove | --with-manufacturer) return ;;
 	--match | --label | --model | --older-than | --seconds) return ;;
 	-f | --file) _brski_paths -f "$cur" && return ;;
 	--reason | --last | --after | --expect | --type | --retry | --drop) return ;;
@@ -159,7 +161,7 @@ _registrarctl() {
 	tokens) words="list add remove" ;;
 	"tokens add"*) words="--name --user --days --role --site --manufacturer" ;;
 	claims) words="list show watch approve reject import export" ;;
-	devices) words="list show revoke clear-marks" ;;
+	devices) words="list find show history export quarantine release revoke decommission replace move label clear-marks" ;;
 	sites) words="list add set remove" ;;
 	"sites add"* | "sites set"*) words="--name --note --approvers --unknown" ;;
 	audit) words="list export verify" ;;
@@ -186,7 +188,16 @@ _registrarctl() {
 		words="--all --match --file --site --label --note --reason --change --dry-run --yes"
 		;;
 	"claims reject"*) words="--match --file --note --reason --change --dry-run --yes" ;;
-	"devices revoke"* | "devices clear-marks"*) words="--manufacturer --reason" ;;
+	"devices list" | "devices export") words="--state --site --match" ;;
+	"devices find"*) words="--anywhere" ;;
+	"devices history"*) words="--after" ;;
+	"devices replace"*) words="--with-manufacturer --force --reason --manufacturer --dry-run" ;;
+	"devices move"*) words="--site --reason --manufacturer --dry-run" ;;
+	"devices label"*) words="--set --remove --reason --manufacturer --dry-run" ;;
+	"devices clear-marks"*) words="--manufacturer --reason" ;;
+	"devices quarantine"* | "devices release"* | "devices revoke"* | "devices decommission"*)
+		words="--reason --manufacturer --dry-run"
+		;;
 	esac
 	[[ $cur == -* ]] && words+=" $_brski_ctl_options --url --token-file --cacert"
 	_brski_words "$words" "$cur"

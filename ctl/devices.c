@@ -15,6 +15,7 @@ const struct ctl_option devices_list_options[] = {
 	{"state", "joining|active|expiring|expired|quarantined|revoked|"
 		  "decommissioned|replaced|refused"},
 	{"site", "PATH"}, {"match", "TEXT"}, {NULL, NULL}};
+const struct ctl_option devices_find_options[] = {{"anywhere", NULL}, {NULL, NULL}};
 const struct ctl_option devices_history_options[] = {{"after", "SEQUENCE"}, {NULL, NULL}};
 const struct ctl_option devices_verb_options[] = {
 	{"reason", "TEXT"}, {"manufacturer", "NAME"}, {"dry-run", NULL}, {NULL, NULL}};
@@ -77,35 +78,55 @@ static bool add_query(struct buf *path, const char *name, const char *value, str
 		       percent_encode(bytes_of_str(value), path, e));
 }
 
-static enum ctl_exit list(struct ctl *c, const char *find, const struct ctl_column *as)
+/* --match, --site and --state are one match. */
+static bool put_match(struct ctl *c, struct buf *match, struct err *e)
 {
-	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
+	static const char *const keys[] = {"site", "state"};
+	const char *text = ctl_option(c, "match");
+
+	if (text && !buf_append_str(match, text, e))
+		return false;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (ctl_option(c, keys[i]) &&
+			!buf_printf(match, e, "%s%s=%s", match->len ? "," : "", keys[i],
+				ctl_option(c, keys[i])))
+			return false;
+	return true;
+}
+
+static enum ctl_exit list(struct ctl *c, const struct ctl_column *as)
+{
+	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX), match = BUF_INIT(PATH_LEN_MAX);
 	struct err e = ERR_INIT;
 
-	if (!buf_append_str(&path, find ? DEVICES_PATH "/find" : DEVICES_PATH, &e) ||
-		!add_query(&path, "text", find, &e) ||
-		!add_query(&path, "state", ctl_option(c, "state"), &e) ||
-		!add_query(&path, "site", ctl_option(c, "site"), &e) ||
-		!add_query(&path, "match", ctl_option(c, "match"), &e))
+	if (!put_match(c, &match, &e) || !buf_append_str(&path, DEVICES_PATH, &e) ||
+		!add_query(&path, "match", match.len ? buf_str(&match) : NULL, &e))
 		return ctl_fail(c, "%s", e.text);
 	return ctl_list(c, buf_str(&path), as);
 }
 
 enum ctl_exit devices_list(struct ctl *c, int argc, char **argv)
 {
-	return list(c, NULL, columns);
+	return list(c, columns);
 }
 
 enum ctl_exit devices_find(struct ctl *c, int argc, char **argv)
 {
-	return list(c, argv[0], columns);
+	BUF_AUTO struct buf path = BUF_INIT(PATH_LEN_MAX);
+	struct err e = ERR_INIT;
+
+	if (!buf_append_str(&path, DEVICES_PATH "/find", &e) ||
+		!add_query(&path, "text", argv[0], &e) ||
+		!add_query(&path, "anywhere", ctl_option(c, "anywhere") ? "true" : NULL, &e))
+		return ctl_fail(c, "%s", e.text);
+	return ctl_list(c, buf_str(&path), columns);
 }
 
 enum ctl_exit devices_export(struct ctl *c, int argc, char **argv)
 {
 	if (c->output == CTL_TABLE)
 		c->output = CTL_CSV;
-	return list(c, NULL, export_columns);
+	return list(c, export_columns);
 }
 
 static bool device_path(struct buf *path, const char *name, const char *what, struct err *e)

@@ -5,9 +5,9 @@
 
 #include "ctl/ctl.h"
 
-extern const struct ctl_option devices_list_options[], devices_history_options[],
-	devices_verb_options[], devices_move_options[], devices_label_options[],
-	devices_replace_options[];
+extern const struct ctl_option devices_list_options[], devices_find_options[],
+	devices_history_options[], devices_verb_options[], devices_move_options[],
+	devices_label_options[], devices_replace_options[];
 
 enum ctl_exit devices_list(struct ctl *c, int argc, char **argv);
 enum ctl_exit devices_show(struct ctl *c, int argc, char **argv);

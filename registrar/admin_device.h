@@ -9,6 +9,7 @@
 #ifndef REGISTRAR_ADMIN_DEVICE_H
 #define REGISTRAR_ADMIN_DEVICE_H
 
+#include "common/net/call.h"
 #include "registrar/records.h"
 #include "registrar/registrar.h"
 
@@ -32,6 +33,12 @@ void device_facts_clear(struct device_facts *d);
 bool device_find(struct registrar *r, const struct call *c, const char *name,
 	const char *manufacturer, struct device_facts *out, struct err *e) MUST_CHECK;
 
+void devices_list(struct call *c, void *registrar);
+/* GET /api/v1/devices/NAME and …/NAME/history?after=SEQUENCE */
+void devices_show(struct call *c, void *registrar);
+/* GET /api/v1/devices/find?text=…: claims and devices whose serial-number begins so; with
+ * anywhere=true those that have it in them, a bounded number of rows looked at for an answer. */
+void devices_find(struct call *c, void *registrar);
 void devices_change(struct call *c, void *registrar);
 
 #endif

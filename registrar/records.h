@@ -285,6 +285,9 @@ typedef bool records_journal_fn(void *arg, const struct journal_line *line, stru
 /* The newest entries of a serial-number, newest first. */
 bool records_read_journal(struct store *s, const char *serial, int64_t limit,
 	records_journal_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* The lines of one device with sequence > after, in their order. */
+bool records_history(struct store *s, struct device_key key, int64_t after, int64_t limit,
+	records_journal_fn *fn, void *arg, struct err *e) MUST_CHECK;
 /* Lines with sequence > after in their order; the last one. */
 bool records_list_journal(struct store *s, int64_t after, int64_t limit, records_journal_fn *fn,
 	void *arg, struct err *e) MUST_CHECK;

@@ -2,7 +2,10 @@
 /* The operations of each transaction; the SQL is in records_sql.c. */
 #include "registrar/records_devices.h"
 
+#include "registrar/records_claims.h"
 #include "registrar/records_sql.h"
+
+#define RANGE_END "\xff\xff\xff\xff" /* behind all UTF-8 */
 
 static struct store_op journal_op(const struct journal_entry *j)
 {
@@ -131,4 +134,66 @@ bool records_replace(const struct records_writer *w, const struct replacement *p
 	};
 
 	return store_write(w->store, ops, sizeof(ops) / sizeof(*ops), w->loop, w->done, w->arg, e);
+}
+
+/* ---- Finding ---- */
+
+struct finder {
+	records_claim_fn *fn;
+	void *arg;
+	int64_t rows, last;
+};
+
+static bool on_found(void *arg, const struct claim_row *row, struct err *e)
+{
+	struct finder *f = arg;
+
+	f->rows++;
+	f->last = row->id;
+	return f->fn(f->arg, row, e);
+}
+
+static bool last_row(void *arg, const struct store_row *r, struct err *e)
+{
+	*(int64_t *)arg = store_row_int(r, 0);
+	return true;
+}
+
+static bool find_anywhere(struct store *s, const char *text, int64_t after, int64_t limit,
+	struct finder *f, int64_t *next, struct err *e)
+{
+	struct claim_reader reader = {on_found, f};
+	int64_t last = 0, to = after + SEARCH_ROWS_MAX;
+
+	if (!store_read(s, LAST_DEVICE, NULL, 0, last_row, &last, NULL, e) ||
+		!READ(s, FIND_ANYWHERE, records_claim_row, &reader, e, STORE_I(after), STORE_I(to),
+			store_text(text), STORE_I(limit)))
+		return false;
+	if (f->rows == limit)
+		*next = f->last;
+	else
+		*next = to < last ? to : 0;
+	return true;
+}
+
+static bool find_by_prefix(struct store *s, const char *text, int64_t after, int64_t limit,
+	struct finder *f, int64_t *next, struct err *e)
+{
+	struct claim_reader reader = {on_found, f};
+	FREE_AUTO char *end = str_printf(e, "%s%s", text, RANGE_END);
+
+	if (!end || !READ(s, FIND_BY_PREFIX, records_claim_row, &reader, e, store_text(text),
+			    store_text(end), STORE_I(after), STORE_I(limit)))
+		return false;
+	*next = f->rows == limit ? f->last : 0;
+	return true;
+}
+
+bool records_find_devices(struct store *s, const char *text, bool anywhere, int64_t after,
+	int64_t limit, records_claim_fn *fn, void *arg, int64_t *next, struct err *e)
+{
+	struct finder f = {.fn = fn, .arg = arg};
+
+	return anywhere ? find_anywhere(s, text, after, limit, &f, next, e)
+			: find_by_prefix(s, text, after, limit, &f, next, e);
 }

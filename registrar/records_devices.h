@@ -44,4 +44,12 @@ bool records_move(const struct records_writer *w, int64_t revision, const char *
 bool records_label(const struct records_writer *w, int64_t revision, const char *labels,
 	const struct journal_entry *j, struct err *e) MUST_CHECK;
 
+/* ---- Reading ---- */
+
+/* Claims and devices whose serial-number begins with the text, by it; or has it anywhere, by their
+ * numbers. At most limit rows behind number `after`; anywhere looks at SEARCH_ROWS_MAX numbers.
+ * *next: go on behind this number; 0: that was all. */
+bool records_find_devices(struct store *s, const char *text, bool anywhere, int64_t after,
+	int64_t limit, records_claim_fn *fn, void *arg, int64_t *next, struct err *e) MUST_CHECK;
+
 #endif

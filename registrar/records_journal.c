@@ -40,6 +40,15 @@ bool records_read_journal(struct store *s, const char *serial, int64_t limit,
 	return READ(s, READ_JOURNAL, journal_row, &reader, e, store_text(serial), STORE_I(limit));
 }
 
+bool records_history(struct store *s, struct device_key key, int64_t after, int64_t limit,
+	records_journal_fn *fn, void *arg, struct err *e)
+{
+	struct journal_reader reader = {fn, arg};
+
+	return READ(s, READ_HISTORY, journal_row, &reader, e, store_text(key.serial),
+		store_text(key.manufacturer), STORE_I(after), STORE_I(limit));
+}
+
 bool records_list_journal(struct store *s, int64_t after, int64_t limit, records_journal_fn *fn,
 	void *arg, struct err *e)
 {

@@ -458,6 +458,16 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[FIND_BY_SERIAL] =
 		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
 	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
+	/* the cursor is a device, and its place in this order its serial-number */
+	[FIND_BY_PREFIX] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial >= $1 AND serial < $2 "
+		"AND (serial, id) > (coalesce((SELECT serial FROM device WHERE id = $3), ''), $3) "
+		"ORDER BY serial, id LIMIT $4",
+	[FIND_ANYWHERE] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id > $1 AND id <= $2 "
+			  "AND instr(serial, $3) > 0 ORDER BY id LIMIT $4",
+	[LAST_DEVICE] = "SELECT max(id) FROM device",
+	[READ_HISTORY] = "SELECT " JOURNAL_COLUMNS " FROM journal WHERE serial = $1 "
+			 "AND +manufacturer = $2 AND id > $3 ORDER BY id LIMIT $4",
 	[READ_LISTED] =
 		"SELECT j.value ->> 3, "
 		"CASE WHEN d.claim IN (2, 4) AND d.claim_until <= $2 THEN 5 ELSE d.claim END, "

@@ -367,3 +367,78 @@ def test_a_site_that_takes_no_unknown_devices__says_no(here):
     finally:
         here.registrar.ctl("sites", "set", "/", "--unknown", "hold")
     assert ask(here, stranger) == 202
+
+
+# -- looking
+
+def serials(done):
+    return [d["serial"] for d in json.loads(done.stdout)]
+
+
+def test_lists__by_state_site_and_match__show_who_is_meant(here, cell):
+    here.registrar.ctl("sites", "add", "/list/a")
+    active, shut_out = here.device(), here.device()
+    joined(here, cell, active)
+    assert ask(here, shut_out) == 202
+    ctl(here, "quarantine", shut_out.serial)
+    ctl(here, "move", active.serial, shut_out.serial, "--site", "/list/a")
+    listed = ctl(here, "list", "--site", "/list", "-o", "json")
+    assert sorted(serials(listed)) == sorted([active.serial, shut_out.serial])
+    only = ctl(here, "list", "--site", "/list", "--state", "quarantined", "-o", "json")
+    assert serials(only) == [shut_out.serial]
+    match = f"serial={active.serial},state=active"
+    assert serials(ctl(here, "list", "--match", match, "-o", "json")) == [active.serial]
+    assert ctl(here, "list", "--state", "lost", check=1).stderr
+    line = [row for row in ctl(here, "export").stdout.splitlines() if active.serial in row]
+    assert len(line) == 1 and line[0].startswith(f"{active.serial},Acme,,active,/list/a,")
+
+
+def test_find__by_beginning_and_by_part__in_pages(here, api):
+    for n in range(5):
+        old = here.device()
+        assert ask(here, old) == 202
+        ctl(here, "replace", old.serial, f"FIND-{n}-X{n % 2}")
+    assert serials(ctl(here, "find", "FIND-", "-o", "json")) == [f"FIND-{n}-X{n % 2}" for n in range(5)]
+    assert serials(ctl(here, "find", "X1", "-o", "json")) == []
+    assert sorted(serials(ctl(here, "find", "X1", "--anywhere", "-o", "json"))) == [
+        "FIND-1-X1", "FIND-3-X1"]
+    for more in ("", "&anywhere=true"):
+        seen, after = [], "0"
+        while after is not None:
+            status, page, _ = api("GET", f"/api/v1/devices/find?text=FIND-&limit=2&after={after}{more}")
+            assert status == 200 and len(page["items"]) <= 2
+            seen += [d["serial"] for d in page["items"]]
+            after = page["next"]
+        assert seen == [f"FIND-{n}-X{n % 2}" for n in range(5)]
+    assert api("GET", "/api/v1/devices/find")[0] == 400
+    assert api("GET", "/api/v1/devices/find?text=x&anywhere=maybe")[0] == 400
+
+
+def test_history__is_one_timeline_in_its_order__and_goes_on_where_it_was_left(here, cell, api):
+    device = here.device()
+    joined(here, cell, device)
+    ctl(here, "quarantine", device.serial)
+    number = show(here, device)["id"]
+    whole = json.loads(ctl(here, "history", device.serial, "-o", "json").stdout)
+    steps = [(line["step"], line["outcome"]) for line in whole]
+    assert steps[0] == ("claim", "pending") and steps[-1] == ("device", "quarantined")
+    assert ("claim", "approved") in steps and ("voucher", "delivered") in steps
+    assert whole == sorted(whole, key=lambda line: line["sequence"])
+    status, page, _ = api("GET", f"/api/v1/devices/{number}/history?limit=2")
+    assert status == 200 and page["items"] == whole[:2]
+    _, page, _ = api("GET", f"/api/v1/devices/{number}/history?after={page['next']}")
+    assert page["items"] == whole[2:] and page["next"] is None
+    assert ctl(here, "history", "NOBODY-5", check=3).stderr
+    assert json.loads(ctl(here, "history", device.serial, "--after", str(whole[-2]["sequence"]),
+                          "-o", "json").stdout) == whole[-1:]
+
+
+def test_a_device__is_shown_by_its_number_too__with_its_etag(here, api):
+    device = here.device()
+    assert ask(here, device) == 202
+    told = show(here, device)
+    status, by_number, headers = api("GET", f"/api/v1/devices/{told['id']}")
+    assert status == 200 and by_number["serial"] == device.serial
+    assert headers["ETag"] == f'"{told["revision"]}"'
+    assert by_number["journal"] == told["journal"]
+    assert (told["address"], told["site"], told["labels"]) == ("127.0.0.1", "/", {})
