@@ -10,6 +10,7 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/admin_scope.h"
+#include "registrar/fraud.h"
 #include "registrar/records.h"
 #include "registrar/standing.h"
 
@@ -129,6 +130,18 @@ static bool explain_history(struct explanation *x, const struct claim_row *row, 
 		row->history_reason ? row->history_reason : "");
 }
 
+static bool explain_marks(struct explanation *x, const struct claim_row *row, struct err *e)
+{
+	char marks[FRAUD_MARKS_TEXT_MAX];
+
+	fraud_marks_text(row->marks, marks);
+	return !row->marks ||
+	       note(x, "marks", "warn",
+		       "see why: registrarctl devices history; then devices quarantine, or "
+		       "devices clear-marks",
+		       e, "%s", marks);
+}
+
 static bool explain_row(void *arg, const struct claim_row *row, struct err *e)
 {
 	struct explanation *x = arg;
@@ -142,7 +155,7 @@ static bool explain_row(void *arg, const struct claim_row *row, struct err *e)
 		       row->model ? row->model : "", row->site, moment(row->last_seen, seen),
 		       row->address ? " from " : "", row->address ? row->address : "") &&
 	       explain_claim(x, row, e) && explain_standing(x, row, e) &&
-	       explain_history(x, row, e);
+	       explain_marks(x, row, e) && explain_history(x, row, e);
 }
 
 /* ---- The step that was taken last ---- */

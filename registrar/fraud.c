@@ -35,6 +35,17 @@ json_t *fraud_marks_json(int64_t marks)
 	return names;
 }
 
+void fraud_marks_text(int64_t marks, char out[FRAUD_MARKS_TEXT_MAX])
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < FRAUD_SIGNAL_COUNT && len < FRAUD_MARKS_TEXT_MAX; i++)
+		if (marks & FRAUD_BIT(i))
+			len += (size_t)snprintf(out + len, FRAUD_MARKS_TEXT_MAX - len, "%s%s",
+				len ? ", " : "", fraud_signal_names[i]);
+}
+
 void fraud_add(struct fraud *f, const struct device_record *known, enum fraud_signal signal,
 	const char *fmt, ...)
 {

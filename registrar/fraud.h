@@ -25,6 +25,9 @@ enum fraud_signal {
 extern const char *const fraud_signal_names[FRAUD_SIGNAL_COUNT + 1];
 /* The names of marks, as an array. */
 json_t *fraud_marks_json(int64_t marks);
+#define FRAUD_MARKS_TEXT_MAX 128
+/* The same as "second-key, looping". */
+void fraud_marks_text(int64_t marks, char out[FRAUD_MARKS_TEXT_MAX]);
 
 #define FRAUD_REASON_MAX 127
 

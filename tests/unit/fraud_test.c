@@ -143,11 +143,19 @@ static void fraud_add__what_is_marked_already__is_not_said_again(void **state)
 	assert_false(fraud_quarantines(&f));
 }
 
-static void fraud_marks_json__bits__are_names(void **state)
+static void fraud_marks_text__and_json__are_names_of_bits(void **state)
 {
 	JSON_AUTO json_t *names =
 		fraud_marks_json(FRAUD_BIT(FRAUD_SECOND_KEY) | FRAUD_BIT(FRAUD_LOOPING));
 
+	char text[FRAUD_MARKS_TEXT_MAX];
+
+	fraud_marks_text(FRAUD_BIT(FRAUD_SECOND_KEY) | FRAUD_BIT(FRAUD_LOOPING), text);
+	assert_string_equal(text, "second-key, looping");
+	fraud_marks_text(0, text);
+	assert_string_equal(text, "");
+	fraud_marks_text((1 << FRAUD_SIGNAL_COUNT) - 1, text);
+	assert_string_equal(text + strlen(text) - 9, ", looping");
 	assert_int_equal(json_array_size(names), 2);
 	assert_string_equal(json_string_value(json_array_get(names, 0)), "second-key");
 	assert_string_equal(json_string_value(json_array_get(names, 1)), "looping");
@@ -177,7 +185,7 @@ int main(void)
 		cmocka_unit_test(fraud_judge_renewal__of_before_it_joined_again__is_a_signal),
 		cmocka_unit_test(fraud_judge_joins__more_than_a_day_has__is_looping),
 		cmocka_unit_test(fraud_add__what_is_marked_already__is_not_said_again),
-		cmocka_unit_test(fraud_marks_json__bits__are_names),
+		cmocka_unit_test(fraud_marks_text__and_json__are_names_of_bits),
 		cmocka_unit_test(fraud_ops__all_signals__fit),
 	};
 
