@@ -16,14 +16,16 @@
 #define DAYS	   400 /* of ends: a year's certificates and the backlog of a month */
 #define REASON_MAX 64  /* kinds of failures there are, and more */
 
+struct failure {
+	int64_t count;
+	char step[24], reason[24];
+};
+
 struct sums {
 	const struct call *call;
 	int64_t first_hour, failures_from, joined, expiring, expiring_before_day;
 	int64_t joins[HOURS + 1], renewals[HOURS + 1];
-	struct {
-		char step[24], reason[24];
-		int64_t count;
-	} failures[REASON_MAX];
+	struct failure failures[REASON_MAX];
 	size_t failure_count;
 	json_t *days;
 	int64_t day, day_count; /* the one that is summed up */
@@ -88,31 +90,22 @@ static json_t *hour_list(const struct sums *s, const int64_t *counts)
 
 static int more_first(const void *a, const void *b)
 {
-	const int64_t *l = a, *r = b;
+	const struct failure *l = a, *r = b;
 
-	return (*l < *r) - (*l > *r);
+	return (l->count < r->count) - (l->count > r->count);
 }
 
-static json_t *failure_list(const struct sums *s)
+static json_t *failure_list(struct sums *s)
 {
 	json_t *list = json_array();
 	struct err e = ERR_INIT;
 	bool ok = list != NULL;
-	struct {
-		int64_t count;
-		size_t place;
-	} order[REASON_MAX];
 
-	for (size_t i = 0; i < s->failure_count; i++) {
-		order[i].count = s->failures[i].count;
-		order[i].place = i;
-	}
-	qsort(order, s->failure_count, sizeof(*order), more_first);
+	qsort(s->failures, s->failure_count, sizeof(*s->failures), more_first);
 	for (size_t i = 0; ok && i < s->failure_count; i++)
 		ok = admin_append(list,
-			json_pack("{ss ss sI}", "step", s->failures[order[i].place].step, "reason",
-				s->failures[order[i].place].reason, "count",
-				(json_int_t)order[i].count),
+			json_pack("{ss ss sI}", "step", s->failures[i].step, "reason",
+				s->failures[i].reason, "count", (json_int_t)s->failures[i].count),
 			&e);
 	if (ok)
 		return list;
