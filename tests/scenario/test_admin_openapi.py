@@ -101,6 +101,8 @@ def test_claims_and_devices(api, here, cell):
     assert (many.status, many.code) == (409, "count-changed")
     assert here.pledge(first).join().returncode == 0
     for path in ("devices", "devices?limit=1", f"devices/{first.serial}", f"doctor/{first.serial}",
+                 f"devices/{first.serial}/history", "devices/find?text=TEST&anywhere=true",
+                 "devices?match=manufacturer=Acme&count=true",
                  "certificates", "certificates?expiring=400d", "vouchers", "statistics", "status",
                  "manufacturers", "events?type=brski.device.*", "audit?limit=3"):
         assert api.get(API + path).status == 200, path
@@ -128,7 +130,8 @@ def test_rules_and_sites(api):
     api.post(API + "rules", {"action": "hold", "reason": "look first"})
     assert api.get(API + "rules").json["items"]
     assert api.get(API + "rules/test?serial=A-1").json["answer"] == "joins"
-    assert api.post(f"{API}rules/{rule['id']}/move", {"position": 2}).status == 200
+    for verb, body in (("move", {"position": 2}), ("disable", {}), ("enable", {})):
+        assert api.post(f"{API}rules/{rule['id']}/{verb}", body).status == 200
     assert api.post(f"{API}rules/{rule['id']}/remove").status == 200
     assert api.post(API + "rules", {"action": "perhaps"}).code == "input"
     site = api.post(API + "sites/add", {"path": "/eu/paris", "name": "Paris"})

@@ -24,7 +24,7 @@ NEEDS = {
     "view": """
         GET status, GET doctor, GET doctor/{serial},
         GET claims, GET claims/export, GET claims/{id},
-        GET devices, GET devices/{id},
+        GET devices, GET devices/find, GET devices/{id}, GET devices/{id}/history,
         GET rules, GET rules/test, GET sites, GET events,
         GET manufacturers, GET certificates, GET vouchers, GET statistics""",
     "announce": "POST claims/import",
@@ -38,8 +38,8 @@ NEEDS = {
     "audit": "GET audit, GET audit/heads, GET audit/anchors, POST audit/seal",
     "admin": """
         GET backups, POST backups, POST reload,
-        POST rules, POST rules/{id}/move, POST rules/{id}/remove,
-        POST sites/add, POST sites/set, POST sites/remove,
+        POST rules, POST rules/{id}/move, POST rules/{id}/remove, POST rules/{id}/enable,
+        POST rules/{id}/disable, POST sites/add, POST sites/set, POST sites/remove,
         GET users, POST users, GET users/{name},
         POST users/{name}/code, POST users/{name}/grant, POST users/{name}/ungrant,
         POST users/{name}/disable, POST users/{name}/enable, POST users/{name}/remove,
@@ -57,7 +57,7 @@ NEEDS = {
 # about the whole registrar: a role with bounds has no say
 EVERYWHERE = """
     GET doctor, GET rules, GET rules/test, POST rules, POST rules/{id}/move, POST rules/{id}/remove,
-    GET audit, GET audit/heads, GET audit/anchors, POST audit/seal, GET backups, POST backups,
+    POST rules/{id}/enable, POST rules/{id}/disable, GET audit, GET audit/heads, GET audit/anchors, POST audit/seal, GET backups, POST backups,
     POST reload, GET users, POST users, GET users/{name},
     GET hooks, POST hooks, POST hooks/{id}/test, POST hooks/{id}/remove, POST hooks/{id}/enable,
     POST hooks/{id}/disable, GET hooks/{id}/dead, POST hooks/{id}/dead/retry,
@@ -201,7 +201,8 @@ def test_lists_show_what_is_in_bounds(bounded, local):
         assert {inside.serial, elsewhere.serial} <= serials(local, path, member)
     assert inside.serial in api.get(API + "claims/export").body.decode()
     assert elsewhere.serial not in api.get(API + "claims/export").body.decode()
-    assert elsewhere.serial not in api.get(API + "events").body.decode()
+    assert elsewhere.serial not in api.get(API + "events?limit=1000").body.decode()
+    assert serials(api, "devices/find?text=TEST-", "serial") == {inside.serial}
 
 
 def test_what_is_out_of_bounds_is_not_there(bounded):
@@ -209,6 +210,7 @@ def test_what_is_out_of_bounds_is_not_there(bounded):
     assert api.get(f"{API}claims/{ids[inside.serial]}").status == 200
     for device in (elsewhere, other):
         for path in (f"claims/{ids[device.serial]}", f"claims/{device.serial}",
+                     f"devices/{device.serial}", f"devices/{device.serial}/history",
                      f"doctor/{device.serial}"):
             assert api.get(API + path).status == 404, path
         for path in (f"claims/{ids[device.serial]}/approve", f"claims/{ids[device.serial]}/reject",
