@@ -121,7 +121,7 @@ _registrarctl() {
 	--state)
 		[ "${plain[0]:-}" = setup ] && { _brski_paths -d "$cur"; return; }
 		[ "${plain[0]:-}" = devices ] && { _brski_words "joining active expiring expired quarantined revoked decommissioned replaced refused" "$cur"; return; }
-		_brski_words "pending approved preapproved expired rejected" "$cur" && return
+		_brski_words "pending approved preapproved announced expired rejected" "$cur" && return
 		;;
 	--manufacturer | --site | --labels | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
 	--set | --remove | --with-manufacturer) return ;;

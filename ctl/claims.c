@@ -30,9 +30,9 @@
 	}
 
 const struct ctl_option claims_list_options[] = {
-	{"state", "pending|approved|preapproved|expired|rejected"}, {"match", "KEY=VALUE,…"},
-	{"site", "PATH"}, {"manufacturer", "NAME"}, {"model", "NAME"}, {"serial", "SERIAL"},
-	{"from", "ADDRESS/BITS"}, {"older-than", "TIME"}, {NULL, NULL}};
+	{"state", "pending|approved|preapproved|announced|expired|rejected"},
+	{"match", "KEY=VALUE,…"}, {"site", "PATH"}, {"manufacturer", "NAME"}, {"model", "NAME"},
+	{"serial", "SERIAL"}, {"from", "ADDRESS/BITS"}, {"older-than", "TIME"}, {NULL, NULL}};
 const struct ctl_option claims_watch_options[] = {{"seconds", "NUMBER"}, {NULL, NULL}};
 const struct ctl_option claims_approve_options[] = {
 	{"all", NULL}, WHICH_OPTIONS, {"site", "PATH"}, {"label", "NAME=VALUE"}, {NULL, NULL}};

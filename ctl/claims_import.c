@@ -52,10 +52,11 @@ static void say(struct ctl *c, const char *path, const json_t *summary)
 	}
 	ctl_fail(c,
 		"%s: %lld rows: %lld preapproved, %lld approved, %lld unchanged, %lld rejected, "
-		"%lld revoked%s",
+		"%lld revoked, %lld announced%s",
 		path, count_of(summary, "rows"), count_of(summary, "preapproved"),
 		count_of(summary, "approved"), count_of(summary, "unchanged"),
 		count_of(summary, "rejected"), count_of(summary, "revoked"),
+		count_of(summary, "announced"),
 		ctl_option(c, "dry-run") ? "; nothing was changed" : "");
 }
 

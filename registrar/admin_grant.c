@@ -7,6 +7,7 @@
 
 #include "common/wire/datetime.h"
 #include "registrar/admin_answer.h"
+#include "registrar/site.h"
 
 #define MANUFACTURER_LEN_MAX 63
 
@@ -20,26 +21,6 @@ json_t *admin_grant_object(const struct grant *g)
 {
 	return json_pack("{ss so so so}", "role", role_names[g->role], "site", admin_text(g->site),
 		"manufacturer", admin_text(g->manufacturer), "until", admin_moment(g->until));
-}
-
-static size_t segment_len(const char *s)
-{
-	return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-}
-
-static bool is_site(const char *s)
-{
-	size_t depth = 0;
-
-	if (strcmp(s, "/") == 0)
-		return true;
-	if (strlen(s) > SITE_LEN_MAX)
-		return false;
-	while (*s == '/' && segment_len(s + 1) > 0) {
-		s += 1 + segment_len(s + 1);
-		depth++;
-	}
-	return *s == '\0' && depth >= 1 && depth <= SITE_DEPTH_MAX;
 }
 
 /* One that is there but no text, or empty, is a mistake. */
@@ -83,8 +64,8 @@ bool admin_grant_read(
 	*has_role = role != NULL;
 	if (role && !role_parse(role, &out->role))
 		return bad(e, "A role is viewer, approver, operator, auditor, admin or supplier.");
-	if (out->site && !is_site(out->site))
-		return bad(e, "A site is written like /eu/de/berlin-3.");
+	if (out->site && !site_check(out->site, e))
+		return false;
 	if (out->manufacturer && strlen(out->manufacturer) > MANUFACTURER_LEN_MAX)
 		return bad(e, "The manufacturer's name is too long.");
 	if (out->site && strcmp(out->site, "/") == 0)

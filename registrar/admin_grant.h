@@ -8,9 +8,6 @@
 #include "registrar/principal.h"
 #include "registrar/registrar.h"
 
-#define SITE_LEN_MAX   255
-#define SITE_DEPTH_MAX 8
-
 json_t *admin_grant_object(const struct grant *g);
 /* The members of body, borrowed from it. ERR_INPUT with a sentence. role is not looked at when it
  * is not there: *has_role. until has to be later than now. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The door of the administrator's side: who asks, and may they? Asked before a body is read. A
  * route says in `need` which enum permission it takes, and in `everywhere` whether without bounds;
- * one that says nothing is refused to everybody. Refusals are audited: step session, outcome denied. */
+ * one that says nothing is refused to everybody. Refusals are audited: step session, outcome
+ * denied. */
 #ifndef REGISTRAR_ADMIN_GUARD_H
 #define REGISTRAR_ADMIN_GUARD_H
 

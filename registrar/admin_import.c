@@ -13,6 +13,7 @@
 #include "common/wire/percent.h"
 #include "registrar/admin_answer.h"
 #include "registrar/admin_guard.h"
+#include "registrar/admin_scope.h"
 #include "registrar/import.h"
 #include "registrar/meters.h"
 #include "registrar/records.h"
@@ -115,62 +116,111 @@ static bool add_place(struct buf *out, const struct import *list, size_t place, 
 
 	return (out->len == 1 || buf_append_str(out, ",", e)) &&
 	       add_json(out,
-		       json_pack("[sss?I]", row->manufacturer, row->serial, row->note,
-			       (json_int_t)place),
+		       json_pack("[sss?Is?]", row->manufacturer, row->serial, row->note,
+			       (json_int_t)place, row->site),
 		       e);
 }
 
-/* The rows that would change something, as records.h has them. */
-static bool format_list(const struct import *list, struct buf *out, struct err *e)
+#define BIT(result) (1u << (result))
+#define APPROVED    (BIT(IMPORT_PREAPPROVED) | BIT(IMPORT_APPROVED))
+#define CHANGED	    (APPROVED | BIT(IMPORT_ANNOUNCED))
+
+/* The rows with one of these results, as records.h has them. */
+static bool format_list(const struct import *list, unsigned results, struct buf *out, struct err *e)
 {
 	if (!buf_append_str(out, "[", e))
 		return false;
-	for (size_t i = 0; i < list->count; i++) {
-		enum import_result result = list->rows[i].result;
-
-		if ((result == IMPORT_PREAPPROVED || result == IMPORT_APPROVED) &&
-			!add_place(out, list, i, e))
+	for (size_t i = 0; i < list->count; i++)
+		if ((BIT(list->rows[i].result) & results) && !add_place(out, list, i, e))
 			return false;
-	}
 	return buf_append_str(out, "]", e);
 }
 
-static bool note_known(void *arg, int64_t place, const struct known_claim *claim, struct err *e)
+static bool spoil(struct import *list, struct import_row *row, const char *why, struct err *e)
 {
-	struct import *list = arg;
-	struct import_row *row = &list->rows[place];
+	row->result = IMPORT_BAD;
+	row->why = str_dup(why, e);
+	list->bad++;
+	return row->why != NULL;
+}
 
+/* Who may not decide about a device may at most announce it. */
+static bool judge_scope(struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->list.count; i++) {
+		struct import_row *row = &j->list.rows[i];
+
+		if (row->result != IMPORT_PREAPPROVED ||
+			admin_may(j->call, MAY_DECIDE, row->manufacturer, row->site))
+			continue;
+		row->result = IMPORT_ANNOUNCED;
+		if (!admin_may(j->call, MAY_ANNOUNCE, row->manufacturer, row->site) &&
+			!spoil(&j->list, row, "you may not announce such devices there", e))
+			return false;
+	}
+	return true;
+}
+
+static enum import_result result_of(const struct known_claim *claim, bool announced)
+{
 	switch (claim->said) {
 	case CLAIM_NONE:
 	case CLAIM_PENDING:
 	case CLAIM_EXPIRED:
-		row->result = claim->seen ? IMPORT_APPROVED : IMPORT_PREAPPROVED;
+	case CLAIM_ANNOUNCED:
+		if (announced)
+			return IMPORT_UNCHANGED;
 		if (claim->state == DEVICE_REVOKED)
-			row->result = IMPORT_REVOKED;
-		break;
+			return IMPORT_REVOKED;
+		return claim->seen ? IMPORT_APPROVED : IMPORT_PREAPPROVED;
 	case CLAIM_APPROVED:
 	case CLAIM_PREAPPROVED:
-		row->result = IMPORT_UNCHANGED;
-		break;
+		return IMPORT_UNCHANGED;
 	case CLAIM_REJECTED:
-		row->result = IMPORT_REJECTED;
-		break;
+		return IMPORT_REJECTED;
 	case CLAIM_STATE_COUNT:
-		return err_set(e, ERR_BUG, "a claim without a state");
+		break;
 	}
-	return true;
+	return IMPORT_RESULT_COUNT;
+}
+
+static bool note_known(void *arg, int64_t place, const struct known_claim *claim, struct err *e)
+{
+	struct job *j = arg;
+	struct import_row *row = &j->list.rows[place];
+	bool announced = row->result == IMPORT_ANNOUNCED;
+
+	if (!announced && !admin_may(j->call, MAY_DECIDE, row->manufacturer, claim->site))
+		return spoil(&j->list, row, "it is at a site where you may not decide", e);
+	row->result = result_of(claim, announced);
+	return row->result != IMPORT_RESULT_COUNT || err_set(e, ERR_BUG, "a claim without a state");
 }
 
 static bool look_up(struct job *j, struct err *e)
 {
 	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX);
 
-	if (!format_list(&j->list, &rows, e) ||
-		!records_look_up(j->r->store, buf_bytes(&rows), j->now, note_known, &j->list, e))
+	if (!judge_scope(j, e) || !format_list(&j->list, CHANGED, &rows, e) ||
+		!records_look_up(j->r->store, buf_bytes(&rows), j->now, note_known, j, e))
 		return false;
 	for (size_t i = 0; i < j->list.count; i++)
 		j->counts[j->list.rows[i].result]++;
 	return true;
+}
+
+/* Announcing is for those who are trusted with little: there is an end to it. */
+static bool has_room(const struct job *j, struct err *e)
+{
+	int64_t announced;
+
+	if (j->counts[IMPORT_ANNOUNCED] == 0)
+		return true;
+	if (!records_count_claims(j->r->store, CLAIM_ANNOUNCED, &announced, e))
+		return false;
+	if (announced + (int64_t)j->counts[IMPORT_ANNOUNCED] <= ANNOUNCED_MAX)
+		return true;
+	err_set(e, ERR_TOO_LARGE, "%lld devices are announced", (long long)announced);
+	return err_tell(e, "Too many devices are announced that nobody has decided about.");
 }
 
 /* ---- Writing ---- */
@@ -181,7 +231,8 @@ static void log_import(const struct job *j)
 
 	snprintf(rows, sizeof(rows), "%zu", j->list.count);
 	snprintf(changed, sizeof(changed), "%zu",
-		j->counts[IMPORT_PREAPPROVED] + j->counts[IMPORT_APPROVED]);
+		j->counts[IMPORT_PREAPPROVED] + j->counts[IMPORT_APPROVED] +
+			j->counts[IMPORT_ANNOUNCED]);
 	meter_decision(j->r, CLAIM_PREAPPROVED, (int64_t)j->counts[IMPORT_PREAPPROVED]);
 	meter_decision(j->r, CLAIM_APPROVED, (int64_t)j->counts[IMPORT_APPROVED]);
 	log_event(&j->r->log, LOG_LEVEL_INFO, "claims-imported", call_exchange(j->call), "rows",
@@ -215,23 +266,34 @@ static bool describe(const struct job *j, char out[REASON_LEN_MAX + 1], struct e
 	if (!digest_sha256(call_body(j->call), sha256, e))
 		return false;
 	hex_encode(bytes_of(sha256, SHA256_LEN), hex);
-	snprintf(out, REASON_LEN_MAX + 1, "%zu preapproved, %zu approved, of %zu rows; SHA-256 %s",
-		j->counts[IMPORT_PREAPPROVED], j->counts[IMPORT_APPROVED], j->list.count, hex);
+	snprintf(out, REASON_LEN_MAX + 1,
+		"%zu preapproved, %zu approved, %zu announced, of %zu rows; SHA-256 %s",
+		j->counts[IMPORT_PREAPPROVED], j->counts[IMPORT_APPROVED],
+		j->counts[IMPORT_ANNOUNCED], j->list.count, hex);
 	return true;
 }
 
 static bool write_claims(struct job *j, size_t changes, struct err *e)
 {
 	const struct records_writer w = {j->r->store, call_loop(j->call), on_imported, j};
-	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX);
+	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX), approved = BUF_INIT(LIST_MAX),
+			    announced = BUF_INIT(LIST_MAX);
+	const size_t to_announce = j->counts[IMPORT_ANNOUNCED];
 	char text[REASON_LEN_MAX + 1];
 
 	snprintf(j->by, sizeof(j->by), "%s", admin_by(j->call));
-	return describe(j, text, e) && format_list(&j->list, &rows, e) &&
+	return has_room(j, e) && describe(j, text, e) && format_list(&j->list, CHANGED, &rows, e) &&
+	       (!to_announce ||
+		       (format_list(&j->list, APPROVED, &approved, e) &&
+			       format_list(&j->list, BIT(IMPORT_ANNOUNCED), &announced, e))) &&
 	       records_import(&w,
 		       &(struct import_record){
 			       .list = buf_bytes(&rows),
 			       .count = (int64_t)changes,
+			       .approved = buf_bytes(to_announce ? &approved : &rows),
+			       .approved_count = (int64_t)(changes - to_announce),
+			       .announced = buf_bytes(&announced),
+			       .announced_count = (int64_t)to_announce,
 			       .at = j->now,
 			       .until = registrar_approval_end(j->r, j->now),
 			       .exchange = call_exchange(j->call),
@@ -284,7 +346,8 @@ void claims_import(struct call *c, void *app)
 	j->call = c;
 	j->now = registrar_now(j->r);
 	if (read_request(j, &e)) {
-		changes = j->counts[IMPORT_PREAPPROVED] + j->counts[IMPORT_APPROVED];
+		changes = j->counts[IMPORT_PREAPPROVED] + j->counts[IMPORT_APPROVED] +
+			  j->counts[IMPORT_ANNOUNCED];
 		if (j->list.bad || j->dry_run || changes == 0) {
 			answer(j);
 			return;

@@ -91,7 +91,8 @@ int64_t claim_wait_s(int64_t cap, int64_t pending)
 
 static bool open_to_rules(enum claim_state said)
 {
-	return said == CLAIM_NONE || said == CLAIM_PENDING || said == CLAIM_EXPIRED;
+	return said == CLAIM_NONE || said == CLAIM_PENDING || said == CLAIM_EXPIRED ||
+	       said == CLAIM_ANNOUNCED;
 }
 
 bool claim_has_ended(const struct device_record *known, int64_t now)

@@ -15,6 +15,7 @@
 const struct event_row event_rows[] = {
 	{"claim", "pending", "brski.claim.pending", false},
 	{"claim", "preapproved", "brski.claim.preapproved", false},
+	{"claim", "announced", "brski.claim.announced", false},
 	{"claim", "approved", "brski.claim.approved", false},
 	{"claim", "rejected", "brski.claim.rejected", false},
 	{"claim", "expired", "brski.claim.expired", false},

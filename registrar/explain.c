@@ -64,6 +64,7 @@ static const struct advice of_claim[CLAIM_STATE_COUNT] = {
 				    "device may have to be told "
 				    "to join again"},
 	[CLAIM_PREAPPROVED] = {"ok", NULL},
+	[CLAIM_ANNOUNCED] = {"warn", "decide: registrarctl claims approve, or reject"},
 	[CLAIM_EXPIRED] = {"warn", "nobody used the approval in time: registrarctl claims approve"},
 };
 

@@ -12,14 +12,15 @@
 #include "common/pki/cert.h"
 #include "common/wire/json.h"
 #include "common/wire/media_type.h"
+#include "registrar/site.h"
 
 #define SHOWN_MAX 128 /* octets of a bad row's manufacturer and serial that are said again */
 
-enum column { MANUFACTURER, SERIAL, NOTE, COLUMN_COUNT };
-static const char *const columns[COLUMN_COUNT] = {"manufacturer", "serial", "note"};
+enum column { MANUFACTURER, SERIAL, NOTE, SITE, COLUMN_COUNT }; /* from NOTE on optional */
+static const char *const columns[COLUMN_COUNT] = {"manufacturer", "serial", "note", "site"};
 
 static const char *const results[IMPORT_RESULT_COUNT] = {
-	"preapproved", "approved", "unchanged", "rejected", "revoked", "bad"};
+	"preapproved", "approved", "unchanged", "rejected", "revoked", "announced", "bad"};
 
 const char *import_result_name(enum import_result r)
 {
@@ -66,6 +67,7 @@ static bool has_outer_blank(const char *s)
 static const char *fault(const struct reader *r, const char *const fields[COLUMN_COUNT])
 {
 	const char *serial = fields[SERIAL], *note = fields[NOTE];
+	struct err ignored = ERR_INIT;
 
 	if (!fields[MANUFACTURER] || !*fields[MANUFACTURER])
 		return "no manufacturer";
@@ -83,6 +85,8 @@ static const char *fault(const struct reader *r, const char *const fields[COLUMN
 		return "the note is too long";
 	if (note && !is_text(note))
 		return "the note is not plain text";
+	if (fields[SITE] && *fields[SITE] && !site_check(fields[SITE], &ignored))
+		return "the site is not written like /eu/de/berlin-3";
 	return NULL;
 }
 
@@ -114,7 +118,8 @@ static struct import_row *new_row(struct import *in, size_t line, struct err *e)
 static bool keep_fields(
 	struct import_row *row, const char *const fields[COLUMN_COUNT], size_t max, struct err *e)
 {
-	const char **kept[COLUMN_COUNT] = {&row->manufacturer, &row->serial, &row->note};
+	const char **kept[COLUMN_COUNT] = {
+		&row->manufacturer, &row->serial, &row->note, &row->site};
 	struct bytes cut[COLUMN_COUNT];
 	size_t sum = 0;
 	char *to;
@@ -129,7 +134,7 @@ static bool keep_fields(
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
 		if (cut[i].len)
 			memcpy(to, cut[i].data, cut[i].len);
-		*kept[i] = i == NOTE && cut[i].len == 0 ? NULL : to;
+		*kept[i] = i >= NOTE && cut[i].len == 0 ? NULL : to;
 		to += cut[i].len + 1;
 	}
 	return true;

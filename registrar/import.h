@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list of devices that are approved before they ask, as a supplier sends it: CSV with a header
- * row, or a JSON object a line. Columns: manufacturer and serial, which every row has, and note.
- * Every row is read and judged here; nothing is stored. */
+ * row, or a JSON object a line. Columns: manufacturer and serial, which every row has, note and
+ * site. Every row is read and judged here; nothing is stored. */
 #ifndef REGISTRAR_IMPORT_H
 #define REGISTRAR_IMPORT_H
 
@@ -17,15 +17,16 @@ enum import_result {
 	IMPORT_UNCHANGED,   /* approved before, by this file or another */
 	IMPORT_REJECTED,    /* an administrator has rejected it: a list does not undo that */
 	IMPORT_REVOKED,	    /* its certificates are: it comes back by name */
+	IMPORT_ANNOUNCED,   /* somebody else has to decide about it */
 	IMPORT_BAD,	    /* no row, or about no device that could come */
 	IMPORT_RESULT_COUNT
 };
 const char *import_result_name(enum import_result r);
 
 struct import_row {
-	size_t line;				  /* where it begins, from 1 */
-	char *text;				  /* owned: what the next three are in */
-	const char *manufacturer, *serial, *note; /* note NULL: none */
+	size_t line;					 /* where it begins, from 1 */
+	char *text;					 /* owned: what the next four are in */
+	const char *manufacturer, *serial, *note, *site; /* the last two or NULL */
 	enum import_result result;
 	char *why; /* owned; of a bad row */
 };

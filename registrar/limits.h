@@ -39,6 +39,7 @@
 #define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
 #define LOGIN_BODY_MAX	       8192  /* from anybody: a name, two passwords, all escaped */
 #define IMPORT_BODY_MAX	       (16 << 20) /* IMPORT_ROWS_MAX rows of 160 octets */
+#define ANNOUNCED_MAX	       200000	  /* devices that wait for somebody to decide: two lists */
 #define IMPORT_ROWS_MAX	       100000	  /* one transaction: others wait seconds for the store */
 #define ADMIN_SCAN_MAX	       5000	  /* rows looked at for one page */
 #define RULES_MAX	       1000	  /* each is tried for each device that asks */

@@ -102,7 +102,7 @@ static bool read_site(struct match *m, enum match_of of, char *value, struct err
 static bool read_state(struct match *m, enum match_of of, char *value, struct err *e)
 {
 	static const char *const claims[] = {
-		"pending", "approved", "rejected", "preapproved", "expired", NULL};
+		"pending", "approved", "rejected", "preapproved", "expired", "announced", NULL};
 	static const char *const devices[] = {"joining", "active", "expiring", "expired",
 		"quarantined", "revoked", "decommissioned", "replaced", "refused", NULL};
 	const char *const *names = of == MATCH_CLAIMS ? claims : devices;
@@ -113,7 +113,8 @@ static bool read_state(struct match *m, enum match_of of, char *value, struct er
 		names++;
 	if (!*names && of == MATCH_CLAIMS)
 		return wrong(e,
-			"a claim's state is pending, approved, rejected, preapproved or expired",
+			"a claim's state is pending, approved, rejected, preapproved, announced or "
+			"expired",
 			value);
 	if (!*names)
 		return wrong(e,

@@ -16,7 +16,7 @@ static const char *const requests[] = {"voucher", "enroll", "status", NULL};
 static const char *const resources[] = {"requestvoucher", "requestauditlog", NULL};
 static const char *const answers[] = {"answered", "refused", "failed", "unreachable", NULL};
 static const char *const claims[] = {
-	"pending", "approved", "rejected", "preapproved", "expired", NULL};
+	"pending", "approved", "rejected", "preapproved", "expired", "announced", NULL};
 static const char *const decisions[] = {"approved", "rejected", "preapproved", NULL};
 static const char *const enrollments[] = {"enroll", "renew", "keygen", NULL};
 static const char *const verdicts[] = {"good", "warned", "refused", "failed", NULL};
@@ -28,7 +28,7 @@ static const char *const limits[] = {
 
 static const char *const deliveries[] = {"delivered", "failed", "dead", NULL};
 
-_Static_assert(CLAIM_STATE_COUNT == 6, "every state of a claim has its value in claims[]");
+_Static_assert(CLAIM_STATE_COUNT == 7, "every state of a claim has its value in claims[]");
 _Static_assert(HISTORY_STATE_COUNT == 4, "every verdict has its value in verdicts[]");
 
 /* clang-format off */

@@ -14,7 +14,7 @@
 #define DAY_S 86400
 
 static const char *const claim_names[CLAIM_STATE_COUNT] = {
-	"none", "pending", "approved", "rejected", "preapproved", "expired"};
+	"none", "pending", "approved", "rejected", "preapproved", "expired", "announced"};
 static const char *const device_names[DEVICE_STATE_COUNT] = {
 	"new", "vouched", "enrolled", "refused", "revoked"};
 static const char *const history_names[HISTORY_STATE_COUNT] = {

@@ -22,6 +22,7 @@ enum claim_state {
 	CLAIM_REJECTED,
 	CLAIM_PREAPPROVED, /* approved before the device asked; when it does: approved */
 	CLAIM_EXPIRED,	   /* nobody used the approval in time: the device is held again */
+	CLAIM_ANNOUNCED,   /* who may not decide said that it will come: it is held when it does */
 	CLAIM_STATE_COUNT
 };
 enum device_state {
@@ -256,12 +257,13 @@ bool records_find_by_serial(struct store *s, const char *serial, records_claim_f
 	struct err *e) MUST_CHECK;
 bool records_find_by_id(
 	struct store *s, int64_t id, records_claim_fn *fn, void *arg, struct err *e) MUST_CHECK;
-/* Approval before a device asks. A list is JSON, [[manufacturer, serial, note or null, place], …],
- * no device in it twice. */
+/* Approval before a device asks. A list is JSON, [[manufacturer, serial, note or null, place, site
+ * or null], …], no device in it twice. */
 struct known_claim {
 	enum claim_state said;
 	enum device_state state;
-	bool seen; /* it has asked */
+	bool seen;	  /* it has asked */
+	const char *site; /* borrowed */
 };
 typedef bool records_known_fn(
 	void *arg, int64_t place, const struct known_claim *claim, struct err *e);
@@ -270,14 +272,18 @@ bool records_look_up(struct store *s, struct bytes list, int64_t now, records_kn
 	void *arg, struct err *e) MUST_CHECK;
 struct import_record {
 	struct bytes list;
-	int64_t count; /* of devices in it */
+	int64_t count;	       /* of devices in it */
+	struct bytes approved; /* of those the ones that may join */
+	int64_t approved_count;
+	struct bytes announced; /* ... and those that somebody else decides about */
+	int64_t announced_count;
 	int64_t at, until;
 	const char *exchange, *by;
 	const char *summary; /* for the journal: what came, and from where */
 };
-/* All of them or none: each is preapproved, or approved where it has asked, and gets its line in
- * the journal behind one of the import. ERR_CONFLICT: somebody decided about one of them already,
- * or it is revoked. */
+/* All of them or none: each is preapproved, or approved where it has asked, or announced, and gets
+ * its line in the journal behind one of the import. ERR_CONFLICT: somebody decided about one of
+ * them already, or it is revoked; or one that is to be announced is known. */
 bool records_import(
 	const struct records_writer *w, const struct import_record *i, struct err *e) MUST_CHECK;
 

@@ -355,6 +355,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE rule ADD COLUMN site TEXT;"
 	"ALTER TABLE rule ADD COLUMN labels TEXT;"
 	"ALTER TABLE rule ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1;",
+	/* claims of devices that somebody announced */
+	"INSERT INTO tally VALUES ('claim', 6, 0);",
 	NULL,
 };
 
@@ -446,11 +448,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* at a site that lets all in, most devices have no claim: rows are not tried one by one */
 	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS
 			" FROM device WHERE id IN (" CLAIMS_FROM("1") " UNION ALL " CLAIMS_FROM("2") " UNION ALL " CLAIMS_FROM(
-				"3") " UNION ALL " CLAIMS_FROM("4") " UNION "
-								    "ALL"
-								    " " CLAIMS_FROM(
-									    "5") ") ORDER BY id "
-										 "LIMIT $2",
+				"3") " UNION ALL " CLAIMS_FROM("4") " UNION ALL " CLAIMS_FROM("5") " UNION ALL " CLAIMS_FROM("6") ") ORDER BY id LIMIT $2",
 	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
 			   "WHERE claim = $1 AND id > $2 ORDER BY id LIMIT $3",
 	[LIST_DEVICES] = "SELECT " CLAIM_COLUMNS " FROM device "
@@ -471,7 +469,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_LISTED] =
 		"SELECT j.value ->> 3, "
 		"CASE WHEN d.claim IN (2, 4) AND d.claim_until <= $2 THEN 5 ELSE d.claim END, "
-		"d.state, d.first_seen FROM json_each($1) AS j "
+		"d.state, d.first_seen, d.site FROM json_each($1) AS j "
 		"CROSS JOIN device AS d "
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[READ_JOURNAL] = "SELECT " JOURNAL_COLUMNS
@@ -528,7 +526,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"key_sha256 = coalesce($10, key_sha256), address_before = $11, moved_at = $12, "
 		"registrar_request = NULL "
 		"WHERE manufacturer = $5 AND serial = $6 "
-		"AND (claim IN (0, 1, 5) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 OR "
+		"AND (claim IN (0, 1, 5, 6) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 OR "
 		"quarantined_at IS NOT NULL)))",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
 	/* an approval that was used has no end; one that was over was not used */
@@ -536,7 +534,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"UPDATE device SET claim = CASE WHEN claim IN (2, 4) AND claim_until > $3 THEN 2 "
 		"ELSE 0 END, claim_until = NULL, revision = revision + 1 "
 		"WHERE manufacturer = $1 AND serial = $2 "
-		"AND (claim IN (1, 5) OR claim_until IS NOT NULL)",
+		"AND (claim IN (1, 5, 6) OR claim_until IS NOT NULL)",
 	[KEEP_VOUCHER] =
 		"UPDATE device SET revision = revision + (state <> 1), state = 1, retired_at = "
 		"NULL, "
@@ -640,24 +638,36 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[IMPORT_CLAIMS] =
 		"INSERT INTO device "
 		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
-		"claim_reason, claim_by, claim_at, claim_until) "
+		"claim_reason, claim_by, claim_at, claim_until, site) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY "
 		"j.key), "
-		"j.value ->> 0, j.value ->> 1, 4, 0, 0, 0, 0, j.value ->> 2, $1, $2, $3 "
+		"j.value ->> 0, j.value ->> 1, 4, 0, 0, 0, 0, j.value ->> 2, $1, $2, $3, "
+		"coalesce(j.value ->> 4, '/') "
 		"FROM json_each($4) AS j WHERE true ON CONFLICT (manufacturer, serial) "
 		"DO UPDATE SET revision = revision + 1, claim = CASE WHEN first_seen = 0 THEN 4 "
-		"ELSE 2 END, "
+		"ELSE 2 END, site = CASE excluded.site WHEN '/' THEN site ELSE excluded.site END, "
 		"claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
 		"claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
-		"excluded.claim_until END WHERE device.state <> 4 AND (device.claim IN (0, 1, 5) "
+		"excluded.claim_until END WHERE device.state <> 4 AND (device.claim IN (0, 1, 5, "
+		"6) "
 		"OR device.claim_until <= excluded.claim_at)",
+	[ANNOUNCE_CLAIMS] =
+		"INSERT INTO device "
+		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
+		"claim_reason, claim_by, claim_at, claim_until, site) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY "
+		"j.key), "
+		"j.value ->> 0, j.value ->> 1, 6, 0, 0, 0, 0, j.value ->> 2, $1, $2, $3, "
+		"coalesce(j.value ->> 4, '/') "
+		"FROM json_each($4) AS j WHERE true ON CONFLICT (manufacturer, serial) DO NOTHING",
 	[NOTE_IMPORTED] =
 		"INSERT INTO journal "
 		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
 		"j.key), "
 		"$1, $2, d.manufacturer, d.serial, $3, 'claim', "
-		"CASE d.claim WHEN 4 THEN 'preapproved' ELSE 'approved' END, d.claim_reason "
+		"CASE d.claim WHEN 4 THEN 'preapproved' WHEN 6 THEN 'announced' ELSE 'approved' "
+		"END, d.claim_reason "
 		"FROM json_each($4) AS j CROSS JOIN device AS d "
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[COUNT_ENDING] = "SELECT coalesce(sum(count), 0) FROM ending WHERE day BETWEEN $1 AND $2",
@@ -697,7 +707,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			    "labels = CASE WHEN $7 IS NULL THEN labels ELSE json_patch($7, "
 			    "coalesce(labels, '{}')) END, "
 			    "claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
-			    "AND claim IN (0, 1, 5) AND state <> 4",
+			    "AND claim IN (0, 1, 5, 6) AND state <> 4",
 	[LAST_NUMBER] = "SELECT last FROM number WHERE kind = $1",
 	[TAKE_NUMBER] = "UPDATE number SET last = $1 WHERE kind = $2 AND last = $1 - 1",
 	[LIST_HOOKS] = "SELECT id, url, secret, types, anchors, enabled, by, added_at, "
@@ -819,6 +829,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"SELECT id FROM (SELECT id FROM device WHERE state = 0 AND claim IN (0, 1) "
 		"AND last_seen < $1 LIMIT 1000) UNION ALL "
 		"SELECT id FROM (SELECT id FROM device WHERE claim = 5 AND claim_until < $1 "
+		"AND state = 0 LIMIT 1000) UNION ALL "
+		"SELECT id FROM (SELECT id FROM device WHERE claim = 6 AND claim_until < $1 "
 		"AND state = 0 LIMIT 1000))",
 	[SWEEP_JOURNAL_AGE] = SWEEP_JOURNAL_TO("at < $1"),
 	[SWEEP_JOURNAL_ROWS] = SWEEP_JOURNAL_TO("sequence <= (SELECT max(id) FROM journal) - $1"),

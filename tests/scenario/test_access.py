@@ -492,3 +492,91 @@ def test_the_last_admin_goes_only_at_the_socket(registrar, local):
     assert session.get("/api/v1/users").code == "not-allowed"
     assert second.get("/api/v1/users").status == 200
     assert local.post(f"/api/v1/users/{second.who['user']}/remove").status == 200
+
+
+# -- suppliers, and bounds in general
+
+def send_list(api, *rows):
+    text = "manufacturer,serial,site\n" + "".join(f"{','.join(r)}\n" for r in rows)
+    return api.request("POST", "/api/v1/claims/import", text, {"Content-Type": "text/csv"})
+
+
+def results(reply):
+    return [(r["serial"], r["result"]) for r in reply.json["results"]]
+
+
+def test_what_a_supplier_announces_waits_for_somebody_else(token_of, local, acme, registrar):
+    supplier = token_of(role="supplier", manufacturer=acme.name)
+    rows = [(acme.name, "SUP-1", "/eu"), (acme.name, "SUP-2", "")]
+    assert results(send_list(supplier, *rows)) == [("SUP-1", "announced"), ("SUP-2", "announced")]
+    assert results(send_list(supplier, *rows)) == [("SUP-1", "unchanged"), ("SUP-2", "unchanged")]
+    shown = supplier.get("/api/v1/claims/SUP-1").json
+    assert (shown["claim"], shown["site"]) == ("announced", "/eu")
+    assert supplier.post("/api/v1/claims/SUP-1/approve").code == "not-allowed"
+    assert supplier.post("/api/v1/devices/SUP-1/revoke").code == "not-allowed"
+    listed = local.get("/api/v1/claims?state=announced").json["items"]
+    assert {"SUP-1", "SUP-2"} <= {c["serial"] for c in listed}
+    # who may decide, does: by name or with a list of their own
+    assert local.post("/api/v1/claims/SUP-1/approve").status == 200
+    assert local.get("/api/v1/claims/SUP-1").json["claim"] == "preapproved"
+    assert results(send_list(local, rows[1])) == [("SUP-2", "preapproved")]
+    assert local.post("/api/v1/claims/SUP-2/reject", {"change": True}).status == 200
+    assert results(send_list(supplier, rows[1])) == [("SUP-2", "rejected")]
+
+
+def test_a_supplier_of_another_manufacturer_is_told_nothing(token_of, local, acme, registrar):
+    assert send_list(local, (acme.name, "SECRET-1", "")).status == 200
+    user, _ = add_user(local)
+    assert local.post(f"/api/v1/users/{user}/grant", {
+        "role": "supplier", "manufacturer": "Unknown"}).code == "input"
+    assert local.post(f"/api/v1/users/{user}/grant", {"role": "supplier"}).code == "input"
+    elsewhere = token_of(role="supplier", manufacturer=acme.name, site="/us")
+    bad = send_list(elsewhere, (acme.name, "OUT-1", "/eu"), (acme.name, "OUT-2", "/us/dock"))
+    assert bad.status == 400 and not bad.json["summary"]["imported"]
+    assert [r["reason"] for r in bad.json["results"]] == ["you may not announce such devices there"]
+    assert local.get("/api/v1/claims/OUT-2").code == "not-found"
+    assert elsewhere.get("/api/v1/claims/SECRET-1").code == "not-found"
+    assert "SECRET-1" not in json.dumps(elsewhere.get("/api/v1/claims?limit=1000").json)
+
+
+def test_a_supplier_decides_where_a_site_delegates_it(registrar, local, acme):
+    session, name = new_session(registrar, role="supplier", manufacturer=acme.name)
+    delegated = {"role": "approver", "manufacturer": acme.name, "site": "/eu/dock",
+                 "until": "2099-01-01T00:00:00Z"}
+    assert local.post(f"/api/v1/users/{name}/grant", delegated).status == 200
+    done = send_list(session, (acme.name, "DEL-1", "/eu/dock/3"), (acme.name, "DEL-2", "/eu"))
+    assert results(done) == [("DEL-1", "preapproved"), ("DEL-2", "announced")]
+    assert local.get("/api/v1/claims/DEL-1").json["by"] == name
+    assert session.post("/api/v1/claims/DEL-2/approve").code in ("not-allowed", "not-found")
+    assert local.post(f"/api/v1/users/{name}/ungrant", delegated).status == 200
+    assert results(send_list(session, (acme.name, "DEL-3", "/eu/dock/3"))) == [
+        ("DEL-3", "announced")]
+
+
+def test_what_is_out_of_bounds_is_not_there(token_of, local, acme):
+    assert send_list(local, (acme.name, "EU-1", "/eu/x"), (acme.name, "US-1", "/us/x")).status == 200
+    bounded = token_of(role="operator", site="/eu")
+    claims = bounded.get("/api/v1/claims?limit=1000").json["items"]
+    assert "EU-1" in {c["serial"] for c in claims}
+    assert {c["site"].split("/")[1] for c in claims} == {"eu"}
+    for path in ("claims/US-1", "claims/US-1/approve", "claims/US-1/reject",
+                 "devices/US-1/revoke", "devices/US-1/quarantine"):
+        method = "GET" if path.count("/") == 1 else "POST"
+        assert bounded.request(method, "/api/v1/" + path, {"reason": "x"} if method == "POST" else None
+                               ).code in ("not-found", "unknown-device"), path
+    # nor is a place to send things to
+    assert bounded.post("/api/v1/claims/EU-1/approve", {"site": "/us", "change": True}).status in (403, 404)
+    assert results(send_list(bounded, (acme.name, "EU-2", "/eu/x"))) == [("EU-2", "preapproved")]
+    assert send_list(bounded, (acme.name, "EU-3", "/us/x")).status == 400
+    assert send_list(bounded, (acme.name, "US-1", "/eu/x")).status == 400
+    assert local.get("/api/v1/claims/US-1").json["site"] == "/us/x"
+
+
+def test_a_grant_ends_by_itself(registrar, local):
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
+    user, _ = add_user(local, role="viewer", until=soon.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    token = local.post("/api/v1/tokens", {"name": "robot", "user": user}).json["token"]
+    api = Api(registrar, registrar.admin_port, {"Authorization": f"Bearer {token}"})
+    assert api.get("/api/v1/claims").status == 200
+    harness.wait_until(lambda: api.get("/api/v1/claims").status == 403, "the end of the grant")
+    assert api.get("/api/v1/session").json["may"] == []

@@ -141,8 +141,8 @@ def test_json_lines_are_a_list_too(here, load):
 
 
 def test_unknown_columns_are_a_warning(here, load):
-    done = load("Serial,MANUFACTURER,site,model\nWARN-1,Acme,berlin,x\n", check=0)
-    assert "column 'site' is ignored" in done.stderr and "column 'model' is ignored" in done.stderr
+    done = load("Serial,MANUFACTURER,shelf,model\nWARN-1,Acme,berlin,x\n", check=0)
+    assert "column 'shelf' is ignored" in done.stderr and "column 'model' is ignored" in done.stderr
     assert state(here.registrar, "WARN-1") == "preapproved"
 
 
@@ -159,7 +159,7 @@ def test_the_journal_tells_which_octets_were_imported(here, load):
     lines = json.loads(here.registrar.ctl("audit", "list", "-o", "json").stdout)[-3:]
     assert [(j["step"], j["serial"]) for j in lines] == \
         [("import", None), ("claim", "DIGEST-1"), ("claim", "DIGEST-2")]
-    assert "2 preapproved, 0 approved, of 2 rows; SHA-256 " in lines[0]["reason"]
+    assert "2 preapproved, 0 approved, 0 announced, of 2 rows; SHA-256 " in lines[0]["reason"]
     assert len({j["exchange"] for j in lines}) == 1
     assert here.registrar.ctl("audit", "verify").returncode == 0
 

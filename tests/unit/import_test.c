@@ -27,7 +27,7 @@ static void import_read__csv__has_its_rows(void **state)
 	struct err e;
 
 	assert_true(take(&in, "text/csv; charset=utf-8",
-		"Note,SERIAL,Manufacturer,site\nn,S-1,acme,x\n\n,S-2,acme\n", &e));
+		"Note,SERIAL,Manufacturer,colour,Site\nn,S-1,acme,x,/eu\n\n,S-2,acme\n", &e));
 	assert_int_equal(in.count, 2);
 	assert_int_equal(in.bad, 0);
 	assert_string_equal(in.rows[0].manufacturer, "acme");
@@ -37,7 +37,9 @@ static void import_read__csv__has_its_rows(void **state)
 	assert_int_equal(in.rows[1].line, 4);
 	assert_int_equal(in.rows[1].result, IMPORT_PREAPPROVED);
 	assert_int_equal(in.ignored_count, 1);
-	assert_string_equal(in.ignored[0], "site");
+	assert_string_equal(in.ignored[0], "colour");
+	assert_string_equal(in.rows[0].site, "/eu");
+	assert_null(in.rows[1].site);
 }
 
 static void import_read__json_lines__have_their_rows(void **state)
@@ -75,11 +77,14 @@ static const char *const bad_rows[] = {
 	"Acme,S",
 	"acme, S",
 	"acme,S ",
-	"acme,S,n,more",
+	"acme,S,n,/eu,more",
 	"acme,\"S\"x",
 	"acme,S\x1b[m",
 	"acme,S\xff",
 	"acme,S,n\x07",
+	"acme,S,n,eu",
+	"acme,S,n,/eu/",
+	"acme,S,n,/EU",
 };
 
 static void import_read__a_bad_row__says_why_and_the_others_are_read(void **state)
@@ -89,8 +94,8 @@ static void import_read__a_bad_row__says_why_and_the_others_are_read(void **stat
 		char text[200];
 		struct err e;
 
-		snprintf(text, sizeof(text), "manufacturer,serial,note\nacme,A,\n%s\nacme,B,\n",
-			bad_rows[i]);
+		snprintf(text, sizeof(text),
+			"manufacturer,serial,note,site\nacme,A,\n%s\nacme,B,\n", bad_rows[i]);
 		assert_true(take(&in, IMPORT_CSV, text, &e));
 		if (in.count != 3 || in.bad != 1 || in.rows[1].result != IMPORT_BAD)
 			fail_msg("row %zu", i);

@@ -774,14 +774,67 @@ static void records_status__telemetry__is_kept_with_the_device(void **state)
 static enum err_kind import(struct fixture *f, const char *list, int64_t count)
 {
 	const struct records_writer w = writer(f);
-	const struct import_record i = {
-		bytes_of_str(list), count, NOW, UNTIL, "x-1", "unix:uid=0", "all"};
+	const struct import_record i = {.list = bytes_of_str(list),
+		.count = count,
+		.approved = bytes_of_str(list),
+		.approved_count = count,
+		.at = NOW,
+		.until = UNTIL,
+		.exchange = "x-1",
+		.by = "unix:uid=0",
+		.summary = "all"};
+	struct err e = ERR_INIT;
+
+	return wait(f, records_import(&w, &i, &e), &e);
+}
+
+static enum err_kind announce(struct fixture *f, const char *list, int64_t count)
+{
+	const struct records_writer w = writer(f);
+	const struct import_record i = {.list = bytes_of_str(list),
+		.count = count,
+		.announced = bytes_of_str(list),
+		.announced_count = count,
+		.at = NOW,
+		.until = UNTIL,
+		.exchange = "x-1",
+		.by = "supplier",
+		.summary = "all"};
 	struct err e = ERR_INIT;
 
 	return wait(f, records_import(&w, &i, &e), &e);
 }
 
 static const char ours[] = "[[\"acme\",\"SN-1\",\"order 7\",0]]";
+
+static void records_import__announced__is_held_when_it_asks(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int64_t count = -1;
+
+	assert_int_equal(announce(f, "[[\"acme\",\"SN-1\",null,0,\"/eu\"]]", 1), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_ANNOUNCED);
+	assert_string_equal(read_device(f).site, "/eu");
+	assert_true(records_count_claims(f->store, CLAIM_ANNOUNCED, &count, &e));
+	assert_int_equal(count, 1);
+	assert_int_equal(announce(f, "[[\"acme\",\"SN-1\",null,0]]", 1), ERR_CONFLICT);
+	hold(f, NOW + 1);
+	assert_int_equal(read_device(f).claim, CLAIM_PENDING);
+	assert_string_equal(read_device(f).site, "/eu");
+}
+
+static void records_import__of_what_was_announced__is_preapproved(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(announce(f, "[[\"acme\",\"SN-1\",null,0,\"/eu\"]]", 1), ERR_NONE);
+	assert_int_equal(import(f, "[[\"acme\",\"SN-1\",null,0]]", 1), ERR_NONE);
+	assert_int_equal(read_device(f).claim, CLAIM_PREAPPROVED);
+	assert_string_equal(read_device(f).site, "/eu");
+	assert_int_equal(announce(f, "[[\"acme\",\"SN-1\",null,0]]", 1), ERR_CONFLICT);
+	assert_int_equal(read_device(f).claim, CLAIM_PREAPPROVED);
+}
 
 static void records_import__of_an_unknown_device__is_preapproved_until_it_joins(void **state)
 {
@@ -1393,6 +1446,8 @@ int main(void)
 		T(device_revision__asking_again__leaves_it_and_changes_raise_it),
 		T(records_list_revoked__what_ended_long_ago__is_left_out),
 		T(records_keep_crl__a_number_that_was_used__is_a_conflict),
+		T(records_import__announced__is_held_when_it_asks),
+		T(records_import__of_what_was_announced__is_preapproved),
 		T(records_import__of_an_unknown_device__is_preapproved_until_it_joins),
 		T(records_import__of_a_device_that_waits__approves_it),
 		T(records_import__with_one_decided_about__changes_nothing),
