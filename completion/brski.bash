@@ -115,7 +115,7 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --retry --drop --labels --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --retry --drop --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
@@ -123,7 +123,7 @@ _registrarctl() {
 		[ "${plain[0]:-}" = devices ] && { _brski_words "joining active expiring expired quarantined revoked decommissioned replaced refused" "$cur"; return; }
 		_brski_words "pending approved preapproved announced expired rejected" "$cur" && return
 		;;
-	--manufacturer | --site | --labels | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
+	--manufacturer | --site | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
 	--set | --remove | --with-manufacturer) return ;;
 	--match | --label | --model | --older-than | --seconds) return ;;
 	-f | --file) _brski_paths -f "$cur" && return ;;
@@ -147,7 +147,7 @@ _registrarctl() {
 	"manufacturers remove"*) words="--directory" ;;
 	rules) words="list add remove move enable disable test" ;;
 	"rules add"*)
-		words="--manufacturer --model --site --labels --serial --network --not-before --not-after --remaining --reason --position"
+		words="--manufacturer --model --site --label --serial --network --not-before --not-after --remaining --reason --position"
 		[[ ${#plain[@]} = 2 ]] && words+=" approve hold reject ask"
 		;;
 	"rules test"*) words="--manufacturer --model --from" ;;

@@ -13,9 +13,9 @@
 #define PATH_LEN_MAX 4096
 
 const struct ctl_option rules_add_options[] = {{"manufacturer", "NAME"}, {"serial", "LIST"},
-	{"model", "LIST"}, {"site", "SITE"}, {"labels", "NAME=VALUE,…"},
-	{"network", "ADDRESS/BITS"}, {"not-before", "TIME"}, {"not-after", "TIME"},
-	{"remaining", "NUMBER"}, {"reason", "TEXT"}, {"position", "NUMBER"}, {NULL, NULL}};
+	{"model", "LIST"}, {"site", "SITE"}, {"label", "NAME=VALUE"}, {"network", "ADDRESS/BITS"},
+	{"not-before", "TIME"}, {"not-after", "TIME"}, {"remaining", "NUMBER"}, {"reason", "TEXT"},
+	{"position", "NUMBER"}, {NULL, NULL}};
 const struct ctl_option rules_test_options[] = {
 	{"manufacturer", "NAME"}, {"model", "MODEL"}, {"from", "ADDRESS"}, {NULL, NULL}};
 
@@ -71,27 +71,22 @@ enum ctl_exit rules_list(struct ctl *c, int argc, char **argv)
 	return ctl_print_list(c, items, columns);
 }
 
-/* "rack=4,row=b" */
-static bool add_labels(struct ctl *c, json_t *body, const char *text)
+static bool add_labels(struct ctl *c, json_t *body)
 {
-	json_t *labels = text ? json_object() : NULL;
+	JSON_AUTO json_t *labels = json_object();
+	const char *label;
+	size_t at = 0;
 
-	if (!text)
-		return true;
-	while (*text) {
-		size_t len = strcspn(text, ","), name = strcspn(text, "=,");
+	while ((label = ctl_option_next(c, "label", &at))) {
+		const char *equals = strchr(label, '=');
+		FREE_AUTO char *name = equals ? strndup(label, (size_t)(equals - label)) : NULL;
 
-		if (name >= len || json_object_setn_new(labels, text, name,
-					   json_stringn(text + name + 1, len - name - 1)) != 0)
-			break;
-		text += len + (text[len] == ',');
+		if (!name || json_object_set_new(labels, name, json_string(equals + 1)) != 0) {
+			ctl_fail(c, "a label is NAME=VALUE: %s", label);
+			return false;
+		}
 	}
-	if (*text == '\0' && json_object_set_new(body, "labels", labels) == 0)
-		return true;
-	if (*text)
-		json_decref(labels);
-	ctl_fail(c, "labels: like rack=4,row=b");
-	return false;
+	return json_object_size(labels) == 0 || json_object_set(body, "labels", labels) == 0;
 }
 
 static json_t *number_of(const char *text)
@@ -134,7 +129,7 @@ enum ctl_exit rules_add(struct ctl *c, int argc, char **argv)
 		if (value && !add_member(c, body, members[i].member, value, members[i].number))
 			return CTL_USAGE;
 	}
-	if (!add_labels(c, body, ctl_option(c, "labels")))
+	if (!add_labels(c, body))
 		return CTL_USAGE;
 	return post(c, RULES_PATH, body);
 }

@@ -182,8 +182,8 @@ def test_a_rule_nobody_has_is_not_found(here):
 def test_a_rule_places_what_it_lets_in_and_what_it_holds(here):
     here.registrar.ctl("sites", "add", "/eu/dock")
     approved, held = here.device(), here.device()
-    add(here, "approve", "--serial", approved.serial, "--site", "/eu/dock", "--labels", "rack=4,row=b")
-    add(here, "hold", "--serial", held.serial, "--site", "/eu/dock", "--labels", "rack=5")
+    add(here, "approve", "--serial", approved.serial, "--site", "/eu/dock", "--label", "rack=4", "--label", "row=b")
+    add(here, "hold", "--serial", held.serial, "--site", "/eu/dock", "--label", "rack=5")
     assert (ask(here, approved), ask(here, held)) == (200, 202)
     found = claim(here, approved.serial)
     assert (found["site"], found["labels"]) == ("/eu/dock", {"rack": "4", "row": "b"})
@@ -236,7 +236,7 @@ def test_what_no_rule_matches_is_shown_last(here):
 
 @pytest.mark.parametrize("arguments", [
     ("approve", "--site", "/nowhere"), ("approve", "--site", "eu"), ("reject", "--site", "/"),
-    ("reject", "--labels", "a=b"), ("approve", "--labels", "A=b"), ("approve", "--model", ",")])
+    ("reject", "--label", "a=b"), ("approve", "--label", "A=b"), ("approve", "--model", ",")])
 def test_a_place_that_is_none_is_refused(here, arguments):
     assert ctl(here, "add", *arguments, check=1).stderr
     assert rules(here) == []
