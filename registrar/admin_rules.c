@@ -234,6 +234,15 @@ static bool is_configured(struct registrar *r, const char *name)
 	return found;
 }
 
+static bool somebody_decides(struct registrar *r)
+{
+	struct registrar_setup *s = registrar_setup_take(r);
+	bool is = s->has_decision;
+
+	registrar_setup_free(s);
+	return is;
+}
+
 static bool check_site(struct registrar *r, const char *site, struct err *e)
 {
 	bool exists;
@@ -282,6 +291,8 @@ static bool read_rule(struct registrar *r, const json_t *body, struct rule_text 
 		return bad(e, "No manufacturer of this name is configured.");
 	if (t->action == RULE_REJECT && (t->site || t->labels))
 		return bad(e, "A device that is rejected gets no site and no labels.");
+	if (t->action == RULE_ASK && !somebody_decides(r))
+		return bad(e, "[policy] of the configuration names nobody to ask: decision_url.");
 	return check_site(r, t->site, e) && try_rule(t, e);
 }
 

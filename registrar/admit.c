@@ -105,6 +105,7 @@ enum step_result admit_recall(struct onboard *o, struct err *e)
 		claim_answer_of(o) == CLAIM_HOLD) {
 		touch_claim(o);
 		meter_poll(o->r);
+		claim_ask(o);
 		return onboard_undecided(o);
 	}
 	if (!o->known.voucher_type[0] ||

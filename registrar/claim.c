@@ -3,6 +3,8 @@
  * win over what the configuration says about its manufacturer. */
 #include "registrar/claim.h"
 
+#include "registrar/ask.h"
+
 #include <stdio.h>
 
 #include "common/base/rng.h"
@@ -29,9 +31,18 @@ enum claim_answer claim_decide(enum admit_policy admit, bool listed, enum claim_
 	return CLAIM_UNWANTED;
 }
 
+void claim_ask(struct onboard *o)
+{
+	if (o->rule && o->rule->text.action == RULE_ASK)
+		ask_about(o);
+}
+
 static void on_held(void *arg, const int64_t *changed, const struct err *e)
 {
 	struct onboard *o = arg;
+
+	if (!e)
+		claim_ask(o);
 
 	if (changed && changed[0] == 1)
 		atomic_fetch_add(&o->r->pending_claims, 1);

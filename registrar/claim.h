@@ -43,6 +43,8 @@ enum claim_answer claim_judge(
 int64_t claim_wait_s(int64_t cap, int64_t pending);
 
 struct onboard;
+/* Its claim is open: ask about it where the rule that matches says so. */
+void claim_ask(struct onboard *o);
 /* The same of a device that asks; o->rule is the rule that decides, or NULL. */
 enum claim_answer claim_answer_of(struct onboard *o);
 

@@ -120,6 +120,14 @@ static const struct config_option options[] = {
 		"Time for a whole request."},
 	{"masa", "addresses", CONFIG_FLAGS, OFF(masa_addresses), "global private", 0, 0, http_address_class_names,
 		"Classes of addresses the name of a MASA may stand for."},
+	{"policy", "decision_url", CONFIG_STRING, OFF(decision_url), "", 0, 0, NULL,
+		"Program that rules with the action ask ask about a device, https, or http on this machine; unset: none."},
+	{"policy", "decision_secret", CONFIG_PATH, OFF(decision_secret), "", 0, 0, NULL,
+		"File with the secret that its questions and answers are signed with."},
+	{"policy", "decision_timeout", CONFIG_DURATION, OFF(decision_timeout), "5s", 1, 50, NULL,
+		"Time for it to answer; the device is held meanwhile and afterwards."},
+	{"policy", "decision_again", CONFIG_DURATION, OFF(decision_again), "60s", 1, 86400, NULL,
+		"Time before it is asked about the same device again."},
 	{"hooks", "anchors", CONFIG_PATH, OFF(hook_anchors), "/etc/ssl/certs/ca-certificates.crt", 0, 0, NULL,
 		"Trust anchors of the receivers of events, PEM; a hook may bring its own."},
 	{"hooks", "timeout", CONFIG_DURATION, OFF(hook_timeout), "10s", 1, 50, NULL,
@@ -240,6 +248,9 @@ bool registrar_config_load(struct registrar_config *c, const char *path, struct 
 	if (c->discovery && !c->coaps_listen)
 		return err_set(
 			e, ERR_INPUT, "%s: [coaps] discovery needs `listen` beside it", path);
+	if (!c->decision_url != !c->decision_secret)
+		return err_set(e, ERR_INPUT,
+			"%s: [policy] decision_url and decision_secret go together", path);
 	return true;
 }
 

@@ -53,8 +53,10 @@ struct registrar_config {
 	int64_t joins_per_day, renewals_per_day, certificates_kept;
 	unsigned quarantine_on; /* bits of enum fraud_signal */
 	int64_t masa_connect, masa_timeout;
-	unsigned masa_addresses; /* bits of enum http_address_class */
-	char *hook_anchors;	 /* PEM */
+	unsigned masa_addresses;	      /* bits of enum http_address_class */
+	char *decision_url, *decision_secret; /* or NULL; the secret's is a path */
+	int64_t decision_timeout, decision_again;
+	char *hook_anchors; /* PEM */
 	int64_t hook_timeout, hook_tries;
 	unsigned hook_addresses; /* as masa_addresses */
 	int audit_check, audit_foreign, audit_nonceless;

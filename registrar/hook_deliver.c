@@ -100,23 +100,27 @@ static void note_failing(struct hook *h, int64_t at, const char *why)
 
 /* ---- One event ---- */
 
-static struct bytes anchors_of(struct hook *h)
+bool hooks_anchors(struct hooks *x, const struct uri *uri, struct bytes *out, struct err *e)
 {
-	return buf_bytes(h->anchors.len ? &h->anchors : &h->all->roots);
+	struct registrar_setup *s;
+	bool ok = true;
+
+	if (uri->scheme == URI_HTTPS && !x->roots.len) {
+		s = registrar_setup_take(x->r);
+		ok = file_read(s->config.hook_anchors, &x->roots, e) ||
+		     err_prefix(e, "[hooks] anchors");
+		registrar_setup_free(s);
+	}
+	*out = buf_bytes(&x->roots);
+	return ok;
 }
 
-static bool have_anchors(struct hook *h, struct err *e)
+static bool anchors_of(struct hook *h, struct bytes *out, struct err *e)
 {
-	struct hooks *x = h->all;
-	struct registrar_setup *s;
-	bool ok;
-
-	if (h->uri.scheme == URI_HTTP || h->anchors.len || x->roots.len)
-		return true;
-	s = registrar_setup_take(x->r);
-	ok = file_read(s->config.hook_anchors, &x->roots, e) || err_prefix(e, "[hooks] anchors");
-	registrar_setup_free(s);
-	return ok;
+	if (!h->anchors.len)
+		return hooks_anchors(h->all, &h->uri, out, e);
+	*out = buf_bytes(&h->anchors);
+	return true;
 }
 
 bool hook_send_event(struct hook *h, struct bytes body, http_done *done, void *arg, struct err *e)
@@ -137,10 +141,7 @@ bool hook_send_event(struct hook *h, struct bytes body, http_done *done, void *a
 	};
 
 	registrar_setup_free(s);
-	if (!have_anchors(h, e))
-		return false;
-	t.ca_pem = anchors_of(h);
-	return hook_send(h->all->client, &t, &m, done, arg, e);
+	return anchors_of(h, &t.ca_pem, e) && hook_send(h->all->client, &t, &m, done, arg, e);
 }
 
 static void bury(struct hook *h, const char *why)

@@ -59,6 +59,10 @@ void hooks_save(void *hooks);
 bool hook_send_event(
 	struct hook *h, struct bytes body, http_done *done, void *arg, struct err *e) MUST_CHECK;
 
+/* The configured anchors for this address, which has to be https; until the hooks end. */
+bool hooks_anchors(
+	struct hooks *x, const struct uri *uri, struct bytes *out, struct err *e) MUST_CHECK;
+
 /* As the store has it. */
 struct hook *hook_new(struct hooks *x, const struct hook_row *row, struct err *e) MUST_CHECK;
 void hook_free(struct hook *h);

@@ -26,6 +26,7 @@ static const char *const shakes[] = {"ok", "failed", NULL};
 static const char *const limits[] = {
 	"connections", "claims", "voucher-requests", "joins", "certificates", "space", NULL};
 
+static const char *const asked[] = {"approve", "hold", "reject", "failed", NULL};
 static const char *const deliveries[] = {"delivered", "failed", "dead", NULL};
 
 _Static_assert(CLAIM_STATE_COUNT == 7, "every state of a claim has its value in claims[]");
@@ -108,6 +109,9 @@ static const struct metric table[METER_COUNT] = {
 	[METER_BACKUP] = {"backup_last_success_timestamp_seconds", METRIC_GAUGE,
 		"When the last backup since the start was finished that succeeded, seconds since 1970.",
 		{{NULL, NULL}}, NULL},
+	[METER_DECISIONS_ASKED] = {"decisions_asked_total", METRIC_COUNTER,
+		"Questions about devices to the program that rules ask; failed: no answer that counts, the device stays held.",
+		{{"result", asked}}, NULL},
 	[METER_HOOK_DELIVERIES] = {"hook_deliveries_total", METRIC_COUNTER,
 		"Events sent to hooks; failed: one try in vain; dead: given up, kept as a dead letter.",
 		{{"result", deliveries}}, NULL},
@@ -205,4 +209,9 @@ void meter_limit(struct registrar *r, enum meter_limit which)
 void meter_hook(struct registrar *r, enum meter_hook_result result)
 {
 	metrics_count(r->metrics, METER_HOOK_DELIVERIES, result, 0);
+}
+
+void meter_ask(struct registrar *r, enum meter_ask result)
+{
+	metrics_count(r->metrics, METER_DECISIONS_ASKED, result, 0);
 }

@@ -23,6 +23,7 @@ enum meter_limit {
 	METER_LIMIT_SPACE
 };
 
+enum meter_ask { METER_ASK_APPROVED, METER_ASK_HELD, METER_ASK_REJECTED, METER_ASK_FAILED };
 enum meter_hook_result { METER_HOOK_DELIVERED, METER_HOOK_FAILED, METER_HOOK_DEAD };
 
 struct metrics *meters_new(struct err *e) MUST_CHECK;
@@ -44,6 +45,8 @@ void meter_history(struct registrar *r, const struct history_verdict *v);
 void meter_decision(struct registrar *r, enum claim_state to, int64_t claims);
 /* A device that waits asked again in the same octets. */
 void meter_poll(struct registrar *r);
+/* A program was asked about a device and said this, or nothing that counts. */
+void meter_ask(struct registrar *r, enum meter_ask result);
 /* An event was taken by a hook's receiver, was not, or became a dead letter. */
 void meter_hook(struct registrar *r, enum meter_hook_result result);
 void meter_fraud(struct registrar *r, enum fraud_signal signal);

@@ -708,6 +708,14 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			    "coalesce(labels, '{}')) END, "
 			    "claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
 			    "AND claim IN (0, 1, 5, 6) AND state <> 4",
+	[DECIDE_ASKED] =
+		"UPDATE device SET revision = revision + 1, claim = $1, claim_reason = $2, "
+		"claim_by = $3, claim_at = $4, claim_until = CASE WHEN voucher IS NULL THEN $5 "
+		"END, "
+		"site = CASE site WHEN '/' THEN coalesce($8, site) ELSE site END, "
+		"labels = CASE WHEN $9 IS NULL THEN labels ELSE json_patch($9, "
+		"coalesce(labels, '{}')) END WHERE manufacturer = $6 AND serial = $7 "
+		"AND claim = 1 AND state <> 4 AND quarantined_at IS NULL",
 	[LAST_NUMBER] = "SELECT last FROM number WHERE kind = $1",
 	[TAKE_NUMBER] = "UPDATE number SET last = $1 WHERE kind = $2 AND last = $1 - 1",
 	[LIST_HOOKS] = "SELECT id, url, secret, types, anchors, enabled, by, added_at, "

@@ -18,6 +18,7 @@
 #include "registrar/admin_guard.h"
 #include "registrar/admin_events.h"
 #include "registrar/admin_web.h"
+#include "registrar/ask.h"
 #include "registrar/backup.h"
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
@@ -292,9 +293,9 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		return false;
 	atomic_store(&r->pending_claims, pending);
 	if (!jobs_start(r, e) || !make_workers(r, loops, loop_count, e) || !events_start(r, e) ||
-		!access_start(r, e) || !hooks_start(r, e) || !serve_admin(r, loops, e) ||
-		!serve_admin_https(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
-		!coap_start(r, loops, loop_count, e) ||
+		!access_start(r, e) || !ask_start(r, e) || !hooks_start(r, e) ||
+		!serve_admin(r, loops, e) || !serve_admin_https(r, loops, e) ||
+		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
 		!revoked_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
 		return false;
@@ -441,6 +442,7 @@ void registrar_close(struct registrar *r)
 	access_end(r);
 	events_end(r);
 	hooks_end(r);
+	ask_end(r);
 	revoked_end(r);
 	for (size_t i = 0; i < r->worker_count; i++)
 		http_client_free(r->workers[i].masa);

@@ -30,6 +30,7 @@ struct idempotency;
 struct jobs;
 struct events;
 struct hooks;
+struct asker;
 
 struct worker {
 	struct loop *loop;
@@ -68,13 +69,14 @@ struct registrar {
 	struct revoked *revoked; /* the list of revoked certificates */
 	struct backup *backup;
 	struct jobs *jobs;
-	struct events *events;	       /* who waits for some */
-	struct hooks *hooks;	       /* whom they are sent to */
-	struct hash_chain_head sealed; /* the last that was signed in this process; first loop */
-	_Atomic int64_t sweep_from_ms; /* of clock_mono_ms(): nothing is aged out before */
+	struct events *events;		 /* who waits for some */
+	struct asker *asker;		 /* who asks about devices where a rule says so */
+	struct hooks *hooks;		 /* whom they are sent to */
+	struct hash_chain_head sealed;	 /* the last that was signed in this process; first loop */
+	_Atomic int64_t sweep_from_ms;	 /* of clock_mono_ms(): nothing is aged out before */
 	_Atomic int64_t space_looked_ms; /* see space.h */
 	_Atomic bool space_lacks;
-	_Atomic int running;	       /* works, and when draining servers that are not yet empty */
+	_Atomic int running; /* works, and when draining servers that are not yet empty */
 	_Atomic bool draining, drain_reported;
 	void (*drained)(void *arg);
 	void *drained_arg;

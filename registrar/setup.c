@@ -5,9 +5,12 @@
 
 #include <grp.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/base/file.h"
 #include "common/net/dtls.h"
 #include "common/run/config_changes.h"
+#include "registrar/hook_send.h"
 
 #define CHAIN_PEM_MAX (2 * CERT_LIST_PEM_MAX) /* our lines may be shorter than the file's */
 
@@ -129,6 +132,23 @@ static bool check_group(const char *name, struct err *e)
 	       err_set(e, ERR_INPUT, "[admin] group \"%s\" does not exist", name);
 }
 
+/* Whom rules may ask, and the secret shared with them. */
+static bool load_decision(struct registrar_setup *s, struct err *e)
+{
+	struct buf *secret = &s->decision_secret;
+
+	if (!s->config.decision_url)
+		return true;
+	if (!hook_url_parse(s->config.decision_url, &s->decision_uri, e))
+		return err_prefix(e, "[policy] decision_url");
+	if (!file_read(s->config.decision_secret, secret, e))
+		return err_prefix(e, "[policy] decision_secret");
+	while (secret->len > 0 && strchr("\r\n", secret->data[secret->len - 1]))
+		secret->data[--secret->len] = '\0';
+	s->has_decision = true;
+	return secret->len > 0 || err_set(e, ERR_INPUT, "[policy] decision_secret: nothing in it");
+}
+
 static bool make_list(struct registrar_setup *s, struct err *e)
 {
 	const struct config_schema *schema = &registrar_config_schema;
@@ -150,8 +170,8 @@ static bool load(struct registrar_setup *s, const char *config_path, int64_t now
 	       take_identity(s->face, &s->config, now, e) &&
 	       (s->ca = ca_open(&s->config, now, e)) != NULL &&
 	       domain_init(&s->face->domain, &s->face->identity, ca_certs(s->ca), e) &&
-	       load_manufacturers(s, e) && check_group(s->config.admin_group, e) &&
-	       make_tls(s, e) && make_dtls(s, e) &&
+	       load_manufacturers(s, e) && load_decision(s, e) &&
+	       check_group(s->config.admin_group, e) && make_tls(s, e) && make_dtls(s, e) &&
 	       admin_setup_load(&s->admin, &s->config, &s->face->identity, now, e);
 }
 
@@ -163,6 +183,7 @@ struct registrar_setup *registrar_setup_load(const char *config_path, int64_t no
 		return NULL;
 	atomic_init(&s->refs, 1);
 	buf_init(&s->list, CONFIG_LIST_MAX);
+	buf_init(&s->decision_secret, HOOK_SECRET_MAX);
 	s->face = face_new(e);
 	if (s->face && load(s, config_path, now, e))
 		return s;
@@ -185,6 +206,7 @@ void registrar_setup_free(struct registrar_setup *s)
 	admin_setup_clear(&s->admin);
 	for (size_t i = 0; i < s->manufacturer_count; i++)
 		manufacturer_clear(&s->manufacturers[i]);
+	buf_wipe(&s->decision_secret);
 	ca_free(s->ca);
 	registrar_face_free(s->face);
 	registrar_config_clear(&s->config);

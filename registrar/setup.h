@@ -36,6 +36,9 @@ struct registrar_setup {
 	struct ca *ca;
 	struct manufacturer manufacturers[MANUFACTURERS_MAX];
 	size_t manufacturer_count;
+	bool has_decision; /* a program is asked where a rule says so: */
+	struct uri decision_uri;
+	struct buf decision_secret;
 	struct buf list; /* of all options, to tell what a reload changed */
 };
 

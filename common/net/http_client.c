@@ -49,7 +49,7 @@ struct fetch {
 	struct uri uri;
 	unsigned address_classes;
 	bool too_large, address_refused, address_used;
-	char *content_type, *location, *retry_after, *date;
+	char *content_type, *location, *retry_after, *date, *brski_timestamp, *brski_signature;
 	http_done *done;
 	void *arg;
 	char reason[CURL_ERROR_SIZE];
@@ -182,6 +182,8 @@ static void fetch_free(struct fetch *f)
 	free_ptr(&f->location);
 	free_ptr(&f->retry_after);
 	free_ptr(&f->date);
+	free_ptr(&f->brski_timestamp);
+	free_ptr(&f->brski_signature);
 	free(f);
 }
 
@@ -222,6 +224,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 		{"location:", &f->location},
 		{"retry-after:", &f->retry_after},
 		{"date:", &f->date},
+		{"x-brski-timestamp:", &f->brski_timestamp},
+		{"x-brski-signature:", &f->brski_signature},
 	};
 	size_t len = size * count;
 
@@ -500,6 +504,8 @@ static void finish(struct fetch *f, CURLcode rc)
 		.location = f->location,
 		.retry_after = f->retry_after,
 		.date = f->date,
+		.brski_timestamp = f->brski_timestamp,
+		.brski_signature = f->brski_signature,
 		.body = buf_bytes(&f->answer)};
 	struct err e = ERR_INIT;
 	long status = 0;

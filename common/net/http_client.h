@@ -60,10 +60,11 @@ struct http_fetch {
 struct http_reply {
 	int status;
 	struct bytes body;
-	const char *content_type; /* "" when absent */
-	const char *location;	  /* or NULL */
-	const char *retry_after;  /* or NULL */
-	const char *date;	  /* or NULL */
+	const char *content_type;		       /* "" when absent */
+	const char *location;			       /* or NULL */
+	const char *retry_after;		       /* or NULL */
+	const char *date;			       /* or NULL */
+	const char *brski_timestamp, *brski_signature; /* X-Brski-…; or NULL */
 };
 
 /* Exactly one of reply and e is NULL; both borrowed for the call.

@@ -831,6 +831,15 @@ def make_csv():
         "{\"manufacturer\":\"acme\",\"serial\":\"A-1\",\"note\":\"n\",\"site\":1}\n\n[]\n{\"manufacturer\":\"acme\",\"serial\":7}\n{\"manufacturer\":\"acme\",\"serial\":\"A-1\"}"])
 
 
+def make_ask_answer():
+    seeds("ask_answer", [
+        "{\"id\":\"q1\",\"decision\":\"approve\",\"reason\":\"order 7\",\"site\":\"/eu/dock\",\"labels\":{\"rack\":\"4\"}}",
+        "{\"id\":\"q1\",\"decision\":\"hold\"}", "{\"id\":\"q1\",\"decision\":\"reject\",\"reason\":\"\\u001b\"}", "{\"id\":\"q2\",\"decision\":\"hold\"}",
+        "{\"id\":\"q1\",\"decision\":\"admit\"}", "{\"id\":\"q1\",\"decision\":7}", "{\"id\":\"q1\",\"decision\":\"hold\",\"site\":\"dock\"}",
+        "{\"id\":\"q1\",\"decision\":\"hold\",\"labels\":[]}", "{\"id\":\"q1\",\"decision\":\"hold\",\"labels\":{\"A\":1}}",
+        "{\"id\":\"q1\",\"decision\":\"hold\",\"reason\":\"" + "r" * 300 + "\"}", "[]", "", "x" * 17000])
+
+
 def make_core_link():
     seeds("core_link", [
         "<>;brski-jp=57101", "<>;brski-jp=57101,<>;p=v;brski-jp=\"57102\"", "<jpy://[2001:db8::1]:7634>;rt=brski.rjp", "<coaps://[fe80::1]/b>;rt=brski",
@@ -976,7 +985,7 @@ def make_texts():
 
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
-                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_core_link, make_jpy, make_pledge_state,
+                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_core_link, make_jpy, make_pledge_state,
                  make_coap_message, make_coap_block, make_coap_client,
                  make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_est_reply, make_status_report_cbor,
                  make_texts):
