@@ -208,7 +208,7 @@ demo-up: deps
 demo-down:
 	@scripts/demo down
 
-FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash)
+FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash tests/web)
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) check-built

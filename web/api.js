@@ -92,9 +92,8 @@ const one = async (where) => {
 };
 
 /* Every page of a list, up to max items: what a chart or a tree needs. */
-export async function all(list, members = {}, max = 5000) {
+export async function all(list, members = {}, max = 5000, after = undefined) {
 	const items = [];
-	let after;
 	do {
 		const page = await list({ ...members, after, limit: 1000 });
 		items.push(...page.items);

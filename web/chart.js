@@ -5,20 +5,19 @@ import { h, newId, svg } from './dom.js';
 import { num } from './format.js';
 import { plainTable } from './table.js';
 
-function figure(title, drawing, heads, rows, summary, note) {
-	return h('figure.chart', h('figcaption', h('h3', title), note && h('p.dim', note)),
-		rows.length ? drawing : null, summary && h('p.hidden', summary),
-		h('details', h('summary', 'As a table'), plainTable(title, heads, rows)));
+function figure(title, drawing, heads, rows, none) {
+	if (!rows.length) return h('figure.chart', h('figcaption', h('h3', title)), h('p.dim', none));
+	return h('figure.chart', h('figcaption', h('h3', title)), drawing, h('details', h('summary', 'As a table'), plainTable(title, heads, rows)));
 }
 
-/* A step that is easy to read: 1, 2 or 5 times a power of ten. */
+/* The top of the scale: easy to read, and so is its half. */
 function niceMax(value) {
 	const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-	return [1, 2, 5, 10].map((f) => f * power).find((n) => n >= value) ?? 10 * power;
+	return [2, 4, 6, 8, 10].map((f) => f * power).find((n) => n >= value);
 }
 
 /* Upright bars. data: [{label, long, value, tone, href}]; every nth label is written. */
-export function bars({ title, unit, data, every = 1, heads, note }) {
+export function bars({ title, unit, data, every = 1, none }) {
 	const W = 640, H = 170, left = 34, bottom = 22, top = 10;
 	const max = niceMax(Math.max(...data.map((d) => d.value), 4));
 	const step = (W - left - 4) / Math.max(data.length, 1);
@@ -38,12 +37,11 @@ export function bars({ title, unit, data, every = 1, heads, note }) {
 				'text-anchor': 'middle' }, d.label);
 			return [bar, text || null];
 		}));
-	return figure(title, drawing, heads ?? ['When', unit], data.filter((d) => d.value).map((d) => [d.long ?? d.label, num(d.value)]),
-		null, note);
+	return figure(title, drawing, ['When', unit], data.filter((d) => d.value).map((d) => [d.long ?? d.label, num(d.value)]), none);
 }
 
 /* Lying bars with words: few rows with long names. */
-export function ranks({ title, unit, data, heads, note }) {
+export function ranks({ title, unit, data, none }) {
 	const W = 640, row = 26, text = 230;
 	const max = Math.max(...data.map((d) => d.value), 1);
 	const name = newId('s');
@@ -54,7 +52,7 @@ export function ranks({ title, unit, data, heads, note }) {
 			svg('rect', { class: `bar ${d.tone ?? ''}`, x: text, y: i * row + 6, height: row - 12, rx: 2,
 				width: Math.max((W - text - 56) * d.value / max, 2) }, svg('title', `${d.label}: ${num(d.value)} ${unit}`)),
 			svg('text', { class: 'axis', x: text + Math.max((W - text - 56) * d.value / max, 2) + 6, y: i * row + 17 }, num(d.value))]));
-	return figure(title, drawing, heads ?? ['What', unit], data.map((d) => [d.label, num(d.value)]), null, note);
+	return figure(title, drawing, ['What', unit], data.map((d) => [d.label, num(d.value)]), none);
 }
 
 const shorten = (text, max) => (text.length > max ? `${text.slice(0, max - 1)}…` : text);

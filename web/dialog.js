@@ -20,7 +20,6 @@ export function ask(o) {
 		heading, o.body, h(`div.fields${o.wide ? '.wide-fields' : ''}`, (o.fields ?? []).map(field)), extra, wrong,
 		h('div.buttons', o.run && confirm, cancel));
 	const box = h(`dialog${o.wide ? '.wide' : ''}`, { 'aria-labelledby': title }, form);
-	const before = document.activeElement;
 	let key = newKey();
 	let result;
 
@@ -58,7 +57,6 @@ export function ask(o) {
 	return new Promise((resolve) => {
 		box.addEventListener('close', () => {
 			box.remove();
-			if (before?.isConnected) before.focus();
 			resolve(result);
 		});
 	});

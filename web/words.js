@@ -6,7 +6,7 @@ const TONES = {
 	good: ['approved', 'preapproved', 'active', 'good', 'ok', 'up', 'enabled', 'joins', 'done', 'delivered', 'enrolled', 'issued', 'true', 'released',
 		'renewed', 'imported'],
 	wait: ['pending', 'joining', 'hold', 'held', 'unknown', 'running', 'queued', 'unchanged', 'vouched', 'new'],
-	warn: ['expiring', 'expired', 'warned', 'warn', 'quarantined', 'disabled', 'dead', 'failing', 'looping'],
+	warn: ['expiring', 'expired', 'warned', 'warn', 'quarantined', 'decommissioned', 'replaced', 'disabled', 'dead', 'failing', 'looping'],
 	bad: ['rejected', 'reject', 'revoked', 'refused', 'bad', 'fail', 'failed', 'down', 'denied', 'false', 'not listed', 'clone-suspected'],
 };
 const tones = new Map(Object.entries(TONES).flatMap(([tone, names]) => names.map((n) => [n, tone])));

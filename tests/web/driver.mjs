@@ -23,6 +23,7 @@ class Story {
 	constructor(name) {
 		this.name = name;
 		this.said = [];
+		this.refused = [];
 		this.expected = [];
 		this.url = url;
 	}
@@ -35,6 +36,9 @@ class Story {
 		this.page = await this.context.newPage();
 		this.page.on('console', (m) => {
 			if (['error', 'warning'].includes(m.type())) this.said.push(`${m.text()} ${m.location().url}`);
+		});
+		this.page.on('response', async (r) => {
+			if (r.status() >= 400) this.refused.push(`${r.status()} ${r.url()} ${r.request().postData() ?? ''} ${await r.text().catch(() => '')}`);
 		});
 		this.page.on('pageerror', (error) => this.said.push(String(error.stack)));
 		return this.page;
@@ -84,7 +88,7 @@ for (;;) {
 	} catch (error) {
 		await t.page?.screenshot({ path: join(pictures, `${story}-FAILED.png`) }).catch(() => {});
 		const text = await t.page?.locator('body').innerText().catch(() => '');
-		write({ failed: `${error.stack}\nconsole: ${t.said.join('\n')}\npage: ${(text ?? '').slice(0, 1500)}` });
+		write({ failed: `${error.stack}\nconsole: ${t.said.join('\n')}\nrefused: ${t.refused.join('\n')}\npage: ${(text ?? '').slice(0, 1500)}` });
 	} finally {
 		await t.context?.close();
 	}

@@ -40,7 +40,7 @@ export async function show(view, place, tools) {
 					claim.claim !== 'approved' && button('Approve…', 'approve', 'primary'),
 					claim.claim !== 'rejected' && button('Reject…', 'reject', 'danger'),
 					h('a.button', { href: href('device', claim.id) }, 'The device')),
-				h('p.dim', NEXT[claim.claim] ?? ''),
+				h('p.dim', claim.claim === 'approved' && !['new', 'joining', null, undefined].includes(claim.state) ? 'It came, and was let in: the device\'s page tells more.' : NEXT[claim.claim] ?? ''),
 				warnings(claim.signals),
 				facts([
 					['Manufacturer', claim.manufacturer], ['Serial number', mono(claim.serial)], ['Model', claim.model],

@@ -45,6 +45,8 @@ const ACTIONS = {
 			{ name: 'with_manufacturer', label: 'Its manufacturer', help: 'If it is another one.' }, reason],
 		next: 'The new device is approved beforehand and takes over site and labels. The old one is revoked. Both histories lead to each other.',
 		on: ['active', 'expiring', 'expired', 'quarantined', 'revoked', 'decommissioned', 'joining'] },
+	clear: { text: 'Clear the marks…', verb: 'Clear', tone: 'primary', fields: () => [{ ...reason, required: true }],
+		next: 'You have looked into it: the marks go, and its counts of today begin anew. A quarantine stays until it is released.' },
 	move: { text: 'Move…', verb: 'Move', tone: 'primary',
 		fields: (d) => [{ name: 'site', label: 'Site', value: d.site, required: true, autofocus: true, help: 'Like /eu/de/berlin-3' }, reason],
 		next: 'It is shown and counted there, and who may decide there may decide about it. Nothing changes for the device itself.' },
@@ -102,10 +104,18 @@ export async function show(view, place, tools) {
 	const button = (verb) => h(`button.${ACTIONS[verb].tone === 'danger' ? 'danger' : 'plain'}`, { type: 'button', disabled: !may('operate'), title: whyNot('operate'),
 		onclick: () => act(verb) }, ACTIONS[verb].text);
 
+	/* A serial number may be that of several manufacturers. */
+	function several({ serial, devices }) {
+		replace(top, h('section.card', h('h2', `Several devices are called ${serial}`),
+			h('ul', devices.map((d) => h('li', h('a', { href: href('device', d.id) }, `${d.manufacturer} ${d.serial}`), ' ', chip(d.state))))));
+		tools.title(serial);
+	}
+
 	function draw() {
+		const out = ['quarantine', 'replace', 'revoke', 'decommission'].filter((v) => ACTIONS[v].on.includes(item.state));
 		const joined = !['new', undefined, null].includes(item.state);
 		replace(top, h('section.card',
-			h('div.bar-row', chip(item.state), marks(item.signals), verdict(item)),
+			h('div.bar-row', chip(item.state), marks(item.signals)),
 			h('p.dim', STATES[item.state] ?? ''),
 			warnings(item.signals),
 			item.quarantine_reason && h('p.note.warn', item.quarantine_reason),
@@ -113,7 +123,7 @@ export async function show(view, place, tools) {
 				['Manufacturer', item.manufacturer], ['Serial number', mono(item.serial)], ['Model', item.model],
 				['Site', item.site], ['Labels', labels(item.labels)], ['Certificate ends', time(item.not_after, 'it has none')],
 				['First seen', time(item.first_seen, 'never')], ['Last seen', time(item.last_seen, 'never')], ['Joined', time(item.enrolled, 'not yet')],
-				['Asked from', mono(item.address)],
+				['Asked from', mono(item.address)], ['MASA\'s audit log', verdict(item)],
 				item.rejoined && ['Joined again after its certificate had ended', time(item.rejoined)],
 				item.replaces && ['In place of', h('a', { href: href('device', item.replaces) }, `device ${item.replaces}`)],
 				item.replaced_by && ['Replaced by', h('a', { href: href('device', item.replaced_by) }, `device ${item.replaced_by}`)],
@@ -126,20 +136,22 @@ export async function show(view, place, tools) {
 					: chip(Date.parse(c.not_after) < Date.now() ? 'expired' : 'good')]))
 			: h('p.dim', 'None was issued to it here.')));
 		replace(side, h('section.card', h('h2', 'Look after it'), h('div.buttons', button('move'), button('label'),
-			item.state === 'quarantined' && button('release'))),
+			item.state === 'quarantined' && button('release'), item.signals?.length > 0 && button('clear'))),
 		joined && h('section.card', h('h2', 'Take it out'),
-			h('div.buttons', ['quarantine', 'replace', 'revoke', 'decommission'].filter((v) => ACTIONS[v].on.includes(item.state)).map(button)),
-			!['quarantine', 'replace', 'revoke', 'decommission'].some((v) => ACTIONS[v].on.includes(item.state)) && h('p.dim', 'It is out already.'),
-			h('p.dim.small', 'Each says what happens next, and asks, before it is done.')));
+			out.length > 0 && h('div.buttons', out.map(button)),
+			h('p.dim.small', out.length ? 'Each says what happens next, and asks, before it is done.' : 'It is out already.')));
 	}
 
 	async function load() {
-		({ item, etag } = await api.device(id));
+		const found = await api.device(id);
+		if (found.item.devices) return several(found.item);
+		({ item, etag } = found);
 		tools.title(item.serial);
 		draw();
 	}
 	const refresh = () => Promise.all([load(), line.load()]);
 	await load();
+	if (!item) return {};
 	line.load();
 	return {
 		keys: { b: ['back to the devices', () => go('devices')], m: ['move', () => may('operate') && act('move')], l: ['labels', () => may('operate') && act('label')] },

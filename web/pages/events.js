@@ -27,10 +27,21 @@ export async function show(view) {
 	});
 	replace(view, hooks, h('h2', 'Events'), form, list);
 
+	/* What one request did to many devices is one line. */
+	function groups() {
+		const out = [];
+		for (const e of items) {
+			const last = out.at(-1);
+			if (last && e.data?.exchange && last.first.data?.exchange === e.data.exchange && last.first.type === e.type) last.count++;
+			else out.push({ first: e, count: 1 });
+		}
+		return out;
+	}
+
 	function draw() {
-		replace(list, items.length ? h('section.card', plainTable('Events, the newest first', ['When', 'What', 'Device', 'Who', 'Reason'], items.slice(0, KEPT).map((e) => [
-			time(e.time), [chip(e.data?.outcome, e.type.replace(/^brski\./, ''))],
-			e.data?.serial && h('a', { href: `#/device/${encodeURIComponent(e.data.serial)}` }, mono(e.data.serial)), e.data?.by, e.data?.reason])))
+		replace(list, items.length ? h('section.card', plainTable('Events, the newest first', ['When', 'What', 'Device', 'Who', 'Reason'], groups().map(({ first: e, count }) => [
+			time(e.time), chip(e.data?.outcome, e.type.replace(/^brski\./, '')),
+			count > 1 ? `${num(count)} devices` : e.data?.serial && h('a', { href: `#/device/${encodeURIComponent(e.data.serial)}` }, mono(e.data.serial)), e.data?.by, e.data?.reason])))
 			: h('div.empty', h('p', 'Nothing happened yet.'), h('p', 'Events appear here by themselves.')));
 	}
 	async function load() {

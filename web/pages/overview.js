@@ -45,7 +45,7 @@ function joins(st) {
 	const now = Math.floor(Date.now() / 3600000) * 3600000;
 	const data = Array.from({ length: HOURS }, (_, i) => now - (HOURS - 1 - i) * 3600000)
 		.map((at) => ({ label: hour.format(at), long: long.format(at), value: known.get(at) ?? 0 }));
-	return bars({ title: 'Joins per hour', unit: 'devices', data, every: 4 });
+	return bars({ title: 'Joins per hour', unit: 'devices', data, every: 4, none: 'None in 24 hours.' });
 }
 
 function expiry(st) {
@@ -53,13 +53,12 @@ function expiry(st) {
 	const known = new Map((st.expiry_by_day ?? []).map((d) => [d.day, d.count]));
 	const data = Array.from({ length: DAYS }, (_, i) => new Date(Date.now() + i * 86400000).toISOString().slice(0, 10))
 		.map((d) => ({ label: short.format(new Date(d)), long: d, value: known.get(d) ?? 0, tone: 'warn' }));
-	return bars({ title: 'Certificates that end, by day', unit: 'certificates', data, every: 7 });
+	return bars({ title: 'Certificates that end, by day', unit: 'certificates', data, every: 7, none: 'None in the next 30 days.' });
 }
 
 function failures(st) {
-	const data = (st.failures ?? []).slice(0, 8).map((f) => ({ label: f.reason ?? f.step ?? '–', value: f.count, tone: 'bad' }));
-	if (!data.length) return h('div', h('h3', 'Failures by reason'), h('p.dim', 'None in 24 hours.'));
-	return ranks({ title: 'Failures by reason', unit: 'times', data });
+	const data = (st.failures ?? []).slice(0, 8).map((f) => ({ label: f.reason ? `${f.step}: ${f.reason}` : f.step, value: f.count, tone: 'bad' }));
+	return ranks({ title: 'Failures by reason', unit: 'times', data, none: 'None in 24 hours.' });
 }
 
 function masas(list) {

@@ -46,7 +46,7 @@ function conditions(r) {
 }
 
 export async function show(view) {
-	const list = h('div'), answer = h('div', { role: 'status' });
+	const list = h('div.stack'), answer = h('div', { role: 'status' });
 	const test = h('form', h('div.inline-form',
 		field({ name: 'serial', label: 'Serial number', required: true, spellcheck: 'false', autocapitalize: 'none', 'data-search': '' }),
 		field({ name: 'manufacturer', label: 'Manufacturer', help: 'Not needed where there is one.' }),
@@ -101,11 +101,12 @@ export async function show(view) {
 
 	async function load() {
 		try {
-			const { items } = await api.rules();
-			replace(list, items.length ? h('section.card', plainTable('Rules', ['Place', 'Does', 'For', 'Gives', 'Reason', ''], items.map((r) => [
-				num(r.position), [chip(r.enabled === false ? 'disabled' : r.action, r.enabled === false ? `${r.action} (disabled)` : r.action)], conditions(r),
-				[r.site && r.site !== '/' && h('span.mono', r.site, ' '), Object.keys(r.labels ?? {}).length > 0 && labels(r.labels)], r.reason, actions(r, items.length)])))
-				: h('div.empty', h('p', 'There is no rule.'), h('p', 'So the configuration decides; as it is shipped, every device is held until a person approves it.')));
+			const { items, default: rest = [] } = await api.rules();
+			const rows = items.map((r) => [num(r.position), chip(r.enabled === false ? 'disabled' : r.action, r.enabled === false ? `${r.action} (disabled)` : r.action), conditions(r),
+				[r.site && r.site !== '/' && h('span.mono', r.site, ' '), Object.keys(r.labels ?? {}).length > 0 && labels(r.labels)], r.reason, actions(r, items.length)]);
+			const last = rest.map((d) => [h('span.dim', 'else'), chip(d.action), ['every other device of ', mono(d.manufacturer)], null, [d.reason ?? '', h('span.dim', ' (configuration)')], null]);
+			replace(list, !items.length && h('p.note', 'There is no rule yet, so the configuration decides.'),
+				h('section.card', plainTable('Rules', ['Place', 'Does', 'For', 'Gives', 'Reason', ''], [...rows, ...last])));
 		} catch (error) {
 			replace(list, problemBox(error, load));
 		}

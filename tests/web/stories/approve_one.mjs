@@ -22,7 +22,7 @@ export default async function (t) {
 	await page.getByRole('heading', { name: serial, level: 1 }).waitFor();
 	assert.equal(await t.ask('join', serial), 0);
 	await page.locator('.chip', { hasText: 'active' }).first().waitFor();
-	await page.locator('.timeline').getByText('Certificate', { exact: true }).first().waitFor();
+	await page.locator('.timeline').getByText('Got its certificate').first().waitFor();
 	await page.getByText('on the delivery note').first().waitFor();
 	await t.shot('joined', { fullPage: true });
 }

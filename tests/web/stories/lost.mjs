@@ -15,14 +15,15 @@ export default async function (t) {
 	await dialog(page).getByRole('button', { name: 'Reject 1' }).click();
 	await dialog(page).getByText('See whether the registrar runs').waitFor();
 	await t.shot('nobody-answers');
+	await t.context.clearCookies(); /* the session ends as well */
 	await t.ask('start');
-	await t.context.clearCookies(); /* the session ended meanwhile */
-	await dialog(page).getByRole('button', { name: 'Reject 1' }).click();
 	const again = page.getByRole('dialog', { name: 'Log in again' });
 	await again.getByLabel('Name').fill('otto');
 	await again.getByLabel('Password', { exact: true }).fill(PASSWORD);
 	await t.shot('log-in-again');
 	await again.getByRole('button', { name: 'Log in' }).click();
+	await again.waitFor({ state: 'detached' });
+	await dialog(page).getByRole('button', { name: 'Reject 1' }).click();
 	await toast(page).getByText('Rejected 1 claim').waitFor();
 	await page.getByText('Live', { exact: true }).waitFor();
 }
