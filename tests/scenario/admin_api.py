@@ -37,6 +37,7 @@ class Api:
     def __init__(self, registrar, port=None, headers=None, identity=None):
         self.registrar, self.port, self.headers = registrar, port, dict(headers or {})
         self.identity = identity  # certificate, key
+        self.context = None
 
     def _connection(self):
         if self.port is None:
@@ -45,11 +46,13 @@ class Api:
             connection.sock.settimeout(30)
             connection.sock.connect(str(self.registrar.socket))
             return connection
-        context = ssl.create_default_context(cafile=str(self.registrar.domain.file("root.crt")))
-        context.check_hostname = False
-        if self.identity:
-            context.load_cert_chain(*self.identity)
-        return http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=30)
+        if self.context is None:
+            root = str(self.registrar.domain.file("root.crt"))
+            self.context = ssl.create_default_context(cafile=root)
+            self.context.check_hostname = False
+            if self.identity:
+                self.context.load_cert_chain(*self.identity)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=30)
 
     def request(self, method, path, body=None, headers=None):
         sent = {**self.headers, **(headers or {})}
