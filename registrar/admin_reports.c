@@ -14,6 +14,7 @@
 #include "registrar/admin_scope.h"
 #include "registrar/masa_watch.h"
 #include "registrar/records_reports.h"
+#include "registrar/strangers.h"
 
 #define DAY_S	  86400
 #define PLACE_MAX 96 /* "1790000000-" and a digest */
@@ -95,6 +96,29 @@ static bool add_manufacturer(struct registrar *r, const struct call *c,
 	       (!admin_sees(c, name, NULL) || add_counts(r, name, object, e));
 }
 
+/* Who asks with a certificate of their own making is here, too: for people to look at. */
+static json_t *unknown_list(struct registrar *r)
+{
+	struct stranger rows[STRANGERS_MAX];
+	size_t count = strangers_list(r->strangers, rows);
+	json_t *list = json_array();
+	struct err e = ERR_INIT;
+	bool ok = list != NULL;
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = admin_append(list,
+			json_pack("{ss ss ss so so sI}", "issuer", rows[i].issuer, "subject",
+				rows[i].subject, "address", rows[i].address, "first_seen",
+				admin_moment(rows[i].first_seen), "last_seen",
+				admin_moment(rows[i].last_seen), "count",
+				(json_int_t)rows[i].count),
+			&e);
+	if (ok)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 void manufacturers_list(struct call *c, void *registrar)
 {
 	struct registrar *r = registrar;
@@ -106,10 +130,14 @@ void manufacturers_list(struct call *c, void *registrar)
 	for (size_t i = 0; ok && i < s->manufacturer_count; i++)
 		ok = add_manufacturer(r, c, &s->manufacturers[i], items, &e);
 	registrar_setup_free(s);
-	if (ok)
-		admin_reply_list(c, r, items, "");
-	else
+	if (ok) {
+		JSON_AUTO json_t *answer = json_pack("{sO sn so}", "items", items, "next",
+			"unknown", admin_sees_all(c) ? unknown_list(r) : json_array());
+
+		admin_reply(c, r, answer);
+	} else {
 		failed(c, r, &e);
+	}
 }
 
 /* ---- Lists that stop after a number of rows looked at ---- */

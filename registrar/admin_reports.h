@@ -11,7 +11,7 @@
 #define VOUCHERS_PATH	   "/api/v1/vouchers"
 #define STATISTICS_PATH	   "/api/v1/statistics"
 
-/* Those of the configuration, with their anchors. */
+/* Those of the configuration, with their anchors; and who else has asked. */
 void manufacturers_list(struct call *c, void *registrar);
 /* In the order of their end; ?expiring=30d: those in service that end so soon. */
 void certificates_list(struct call *c, void *registrar);

@@ -7,6 +7,7 @@
 #include "registrar/identify.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
+#include "registrar/strangers.h"
 
 /* RFC 8995 §5.3, §5.6: the type of the request decides the container, Accept that of the answer. */
 enum step_result admit_media(struct onboard *o, struct err *e)
@@ -31,8 +32,11 @@ enum step_result admit_media(struct onboard *o, struct err *e)
 enum step_result admit_device(struct onboard *o, struct err *e)
 {
 	o->manufacturer = identify_idevid(o->setup, call_peer(o->call), o->now, &o->serial, e);
-	if (!o->manufacturer)
+	if (!o->manufacturer) {
+		if (e->kind == ERR_REFUSED)
+			strangers_note(o->r->strangers, call_peer(o->call), o->now);
 		return STEP_FAILED;
+	}
 	describe_model(cert_subject_der(call_peer(o->call)->cert), o->model);
 	describe_host(call_peer(o->call)->address, o->host);
 	return STEP_NEXT;

@@ -32,6 +32,7 @@
 #include "registrar/records_rules.h"
 #include "registrar/revoked.h"
 #include "registrar/seal.h"
+#include "registrar/strangers.h"
 #include "registrar/telemetry.h"
 
 #define DAY_S	    86400
@@ -93,7 +94,8 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	r->masa_watch = r->outstanding ? masa_watch_new(e) : NULL;
 	r->metrics = r->masa_watch ? meters_new(e) : NULL;
 	r->idempotency = r->metrics ? idempotency_new(e) : NULL;
-	return r->idempotency &&
+	r->strangers = r->idempotency ? strangers_new(e) : NULL;
+	return r->strangers &&
 	       buf_append(&r->started_list, r->setup->list.data, r->setup->list.len, e);
 }
 
@@ -452,6 +454,7 @@ void registrar_close(struct registrar *r)
 	http_server_free(r->admin);
 	http_server_free(r->admin_https);
 	idempotency_free(r->idempotency);
+	strangers_free(r->strangers);
 	coap_stop(r);
 	meters_stop(r);
 	outstanding_free(r->outstanding);

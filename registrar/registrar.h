@@ -27,6 +27,7 @@ struct revoked;
 struct masa_watch;
 struct backup;
 struct idempotency;
+struct strangers;
 struct jobs;
 struct events;
 struct hooks;
@@ -59,6 +60,7 @@ struct registrar {
 	size_t worker_count;
 	struct http_server *server;
 	struct idempotency *idempotency;
+	struct strangers *strangers;
 	struct access *access;			 /* passwords, failed log-ins, denials */
 	struct http_server *admin, *admin_https; /* by Unix socket and by TCP; or NULL */
 	struct coap_server *coap;		 /* NULL: no constrained devices are served */

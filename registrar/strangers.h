@@ -7,11 +7,11 @@
 
 #include "common/net/call.h"
 
-#define STRANGERS_MAX	 32 /* the one that asked least recently makes room */
+#define STRANGERS_MAX	  32 /* the one that asked least recently makes room */
 #define STRANGER_NAME_MAX 200
 
 struct stranger {
-	char issuer[STRANGER_NAME_MAX + 1]; /* of the IDevID */
+	char issuer[STRANGER_NAME_MAX + 1];  /* of the IDevID */
 	char subject[STRANGER_NAME_MAX + 1]; /* of the device that asked last */
 	char address[CALL_PEER_MAX];
 	int64_t first_seen, last_seen, count;

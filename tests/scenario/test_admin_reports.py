@@ -66,6 +66,18 @@ def test_manufacturers_are_those_of_the_configuration(api, here, joined, acme, s
     assert other["masa_url"] == "https://127.0.0.1:1/" and other["devices"] == 0
 
 
+def test_a_manufacturer_nobody_has_configured_is_told(api, here, place):
+    third = harness.Manufacturer(place / "third", "Third")
+    device = here.device(manufacturer=third, known=False)
+    for _ in range(2):
+        with here.peer(device) as peer:
+            assert peer.request_voucher().status == 403
+    unknown = api.get(API + "manufacturers").json["unknown"]
+    assert len(unknown) == 1 and unknown[0]["count"] == 2
+    assert third.name in unknown[0]["issuer"] and device.serial in unknown[0]["subject"]
+    assert unknown[0]["address"].startswith("127.0.0.1:")
+
+
 def test_claims_that_wait_are_counted_by_manufacturer(api, here, stranger):
     device = here.device(manufacturer=stranger, known=False)
     with here.peer(device) as peer:
