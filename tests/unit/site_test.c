@@ -81,7 +81,7 @@ static bool fine(json_t *labels)
 static json_t *many(size_t count)
 {
 	json_t *labels = json_object();
-	char name[16];
+	char name[32];
 
 	for (size_t i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "l%zu", i);
