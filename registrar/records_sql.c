@@ -458,8 +458,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
 	/* the cursor is a device, and its place in this order its serial-number */
 	[FIND_BY_PREFIX] =
-		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial >= $1 AND serial < $2 "
-		"AND (serial, id) > (coalesce((SELECT serial FROM device WHERE id = $3), ''), $3) "
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial >= max($1, "
+		"coalesce((SELECT serial FROM device WHERE id = $3), '')) AND serial < $2 AND "
+		"(+serial, id) > (coalesce((SELECT serial FROM device WHERE id = $3), ''), $3) "
 		"ORDER BY serial, id LIMIT $4",
 	[FIND_ANYWHERE] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id > $1 AND id <= $2 "
 			  "AND instr(serial, $3) > 0 ORDER BY id LIMIT $4",
