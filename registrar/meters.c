@@ -15,6 +15,9 @@ static const char *const ends_at_once[] = {"delivered", "refused", "failed", NUL
 static const char *const requests[] = {"voucher", "enroll", "status", NULL};
 static const char *const resources[] = {"requestvoucher", "requestauditlog", NULL};
 static const char *const answers[] = {"answered", "refused", "failed", "unreachable", NULL};
+static const char *const standings[] = {"active", "joining", "quarantined", "revoked",
+	"decommissioned", "replaced", "refused", NULL};
+_Static_assert(STANDING_STORED_COUNT == 8, "every stored standing has its value in standings[]");
 static const char *const claims[] = {
 	"pending", "approved", "rejected", "preapproved", "expired", "announced", NULL};
 static const char *const decisions[] = {"approved", "rejected", "preapproved", NULL};
@@ -61,6 +64,9 @@ static const struct metric table[METER_COUNT] = {
 	[METER_CLAIMS] = {"claims", METRIC_GAUGE,
 		"Claims by state.",
 		{{"state", claims}}, NULL},
+	[METER_DEVICES] = {"devices", METRIC_GAUGE,
+		"Devices by state; active are those whose certificate ends soon or has ended as well.",
+		{{"state", standings}}, NULL},
 	[METER_CLAIM_OLDEST] = {"claim_oldest_pending_seconds", METRIC_GAUGE,
 		"How long ago the device of the oldest open claim was first seen; 0 when none is open.",
 		{{NULL, NULL}}, NULL},

@@ -39,6 +39,21 @@ static void look_at_claims(struct registrar *r)
 	}
 }
 
+static void look_at_devices(struct registrar *r)
+{
+	struct err e = ERR_INIT;
+	int64_t count;
+
+	for (int standing = STANDING_ACTIVE; standing < STANDING_STORED_COUNT; standing++) {
+		size_t row = (size_t)standing - STANDING_ACTIVE;
+
+		if (records_count_devices(r->store, (enum standing)standing, &count, &e))
+			set(r, METER_DEVICES, row, count);
+		else
+			metrics_unset(r->metrics, METER_DEVICES, row, 0);
+	}
+}
+
 static void look_at_oldest_claim(struct registrar *r)
 {
 	int64_t first_seen, now = clock_unix_s(&r->clock);
@@ -145,6 +160,7 @@ static void refresh(void *registrar)
 	set(r, METER_BUILD_INFO, 0, 1);
 	set(r, METER_READY, 0, is_ready(r));
 	look_at_claims(r);
+	look_at_devices(r);
 	look_at_oldest_claim(r);
 	look_at_servers(r);
 	set(r, METER_MASAS_UNREACHABLE, 0, (int64_t)masa_watch_gone(r->masa_watch));

@@ -208,6 +208,7 @@ ONE_JOIN = {
     ("masa_requests_total", "requestauditlog", "answered"): 1,
     ("masa_request_duration_seconds_count", "requestvoucher"): 1,
     ("masa_request_duration_seconds_count", "requestauditlog"): 1,
+    ("devices", "active"): 1,
     ("auditlog_checks_total", "good"): 1,
     ("status_reports_total", "voucher", "true"): 1,
     ("status_reports_total", "enroll", "true"): 1,
