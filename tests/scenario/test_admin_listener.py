@@ -148,6 +148,16 @@ def test_no_client_certificate_is_asked_for(registrar):
     assert "Requested Signature Algorithms" in asked.stdout
 
 
+def test_client_certificates_are_asked_for_by_name_of_their_ca(cell, acme, domain, other_domain):
+    port = harness.free_port()
+    r = harness.Registrar(cell / "r", domain, [acme], changes={
+        "admin": {"listen": f"127.0.0.1:{port}", "client_anchors": other_domain.file("root.crt")}})
+    with harness.running(r):
+        shown = harness.run("openssl", "s_client", "-connect", f"127.0.0.1:{port}").stdout
+    names = shown.partition("Acceptable client certificate CA names")[2].splitlines()
+    assert "Other Site" in names[1] and "Example Site" not in names[1]
+
+
 # -- what goes wrong before a handler is asked
 
 @pytest.mark.parametrize("method, path, headers, status, code", [
