@@ -46,7 +46,8 @@
 #define RULE_MODELS_MAX	       1024	  /* the same of models */
 #define RULE_SERIALS_MAX       8192	  /* octets of its list; longer ones are imports */
 #define ADMIN_LIST_MAX	       1000	  /* rows of one page */
-#define JOURNAL_REASON_MAX     600	  /* octets of why; an err has no more */
-#define REASON_LEN_MAX	       200	  /* of a text a person gave */
+#define DEVICE_LINES_MAX       200 /* of one serial-number in a day; more failures say nothing new */
+#define JOURNAL_REASON_MAX     600 /* octets of why; an err has no more */
+#define REASON_LEN_MAX	       200 /* of a text a person gave */
 
 #endif

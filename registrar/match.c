@@ -8,6 +8,7 @@
 
 #include "common/base/text.h"
 #include "common/wire/json.h"
+#include "registrar/fraud.h"
 #include "registrar/principal.h"
 
 #define AGE_MAX_S  (100 * 365 * (int64_t)86400) /* longer is a slip */
@@ -144,6 +145,19 @@ static bool read_older_than(struct match *m, enum match_of of, char *value, stru
 	return true;
 }
 
+static bool read_signal(struct match *m, enum match_of of, char *value, struct err *e)
+{
+	if (m->marks)
+		return wrong(e, "this key is there twice", "signal");
+	for (int i = 0; i < FRAUD_SIGNAL_COUNT; i++)
+		if (strcmp(value, "any") == 0 || strcmp(value, fraud_signal_names[i]) == 0)
+			m->marks |= FRAUD_BIT(i);
+	return m->marks || wrong(e,
+				   "a signal is clone-suspected, second-key, foreign-domain, "
+				   "rejoin-while-renewing, looping or any",
+				   value);
+}
+
 static const struct {
 	const char *key;
 	bool (*read)(struct match *m, enum match_of of, char *value, struct err *e);
@@ -155,6 +169,7 @@ static const struct {
 	{"site", read_site},
 	{"state", read_state},
 	{"older-than", read_older_than},
+	{"signal", read_signal},
 };
 
 static bool read_label(struct match *m, const char *name, char *value, struct err *e)
@@ -191,7 +206,8 @@ static bool read_item(struct match *m, enum match_of of, char *item, struct err 
 	if (strncmp(item, LABEL_KEY, strlen(LABEL_KEY)) == 0)
 		return read_label(m, item + strlen(LABEL_KEY), value, e);
 	return wrong(e,
-		"a key is manufacturer, model, serial, from, site, state, older-than or label.NAME",
+		"a key is manufacturer, model, serial, from, site, state, older-than, signal or "
+		"label.NAME",
 		item);
 }
 
@@ -263,7 +279,7 @@ bool match_has(const struct match *m, const struct claim_row *row, const char *s
 	       text_has(&m->manufacturer, row->manufacturer) && text_has(&m->serial, row->serial) &&
 	       text_has(&m->model, row->model) &&
 	       (!m->site || site_within(row->site ? row->site : "/", m->site)) &&
-	       is_old(m, row, now) &&
+	       is_old(m, row, now) && (!m->marks || (row->marks & m->marks)) &&
 	       (!m->has_from || (row->address && network_has(&m->from, row->address))) &&
 	       labels_have(m, row->labels);
 }

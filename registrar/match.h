@@ -2,10 +2,11 @@
 /* Which claims or devices are meant, as a person writes it:
  *
  *   manufacturer=acme,model=gw-*,serial=A-1*,from=10.8.0.0/16,site=/eu,state=pending,
- *   older-than=1h,label.rack=4
+ *   older-than=1h,signal=second-key,label.rack=4
  *
  * A comma is "and"; a '*' at the end of a value is any rest; site means everything below it as
- * well; older-than is the time since a device was first seen, or approved before it was. One
+ * well; older-than is the time since a device was first seen, or approved before it was;
+ * signal is a signal of fraud, or any. One
  * language for lists, bulk decisions and the command line. */
 #ifndef REGISTRAR_MATCH_H
 #define REGISTRAR_MATCH_H
@@ -35,6 +36,7 @@ struct match {
 	const char *site;  /* NULL: anywhere */
 	const char *state; /* a name of its kind; NULL: any */
 	int64_t older_than_s;
+	int64_t marks; /* any of these bits; 0: whatever it bears */
 	struct match_label labels[MATCH_LABELS_MAX];
 	size_t label_count;
 };

@@ -462,7 +462,7 @@ static void journal_failure(struct onboard *o, const struct err *e)
 		onboard_journal_entry(o, err_kind_name(e->kind), e->text);
 	struct err failure = ERR_INIT;
 
-	if (o->serial && !o->journaled && !records_journal(&w, &entry, &failure))
+	if (o->serial && !o->journaled && !records_failure(&w, &entry, &failure))
 		log_err(&o->r->log, "journal-failed", entry.exchange, &failure);
 }
 

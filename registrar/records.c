@@ -289,6 +289,14 @@ static void add_journal(struct transaction *t, const struct journal_entry *j)
 		store_text(clean_reason(t, j->reason)));
 }
 
+static void add_failure(struct transaction *t, const struct journal_entry *j)
+{
+	add_journal(t, j);
+	t->ops[t->count - 1].statement = ADD_FAILURE;
+	t->ops[t->count - 1].params[t->ops[t->count - 1].param_count++] =
+		STORE_I(DEVICE_LINES_MAX - 1);
+}
+
 static void add_device(struct transaction *t, const struct request_record *r)
 {
 	ADD(t, ADD_DEVICE, false, store_text(r->device.manufacturer), store_text(r->device.serial),
@@ -442,6 +450,14 @@ bool records_journal(const struct records_writer *w, const struct journal_entry 
 	struct transaction t = {.count = 0};
 
 	add_journal(&t, j);
+	return write_transaction(w, &t, e);
+}
+
+bool records_failure(const struct records_writer *w, const struct journal_entry *j, struct err *e)
+{
+	struct transaction t = {.count = 0};
+
+	add_failure(&t, j);
 	return write_transaction(w, &t, e);
 }
 

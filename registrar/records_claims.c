@@ -125,6 +125,8 @@ static bool in_order(
 	enum claim_state state;
 	enum standing standing;
 
+	if (q->match && q->match->marks)
+		return READ(s, LIST_MARKED, records_claim_row, &reader, e, after, limit);
 	if (q->of == MATCH_DEVICES && named && standing_parse(named, &standing) &&
 		standing > STANDING_JOINING && standing < STANDING_STORED_COUNT)
 		return READ(s, LIST_DEVICES_IN, records_claim_row, &reader, e, STORE_I(standing),

@@ -598,6 +598,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			"WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id",
 	[LIST_DEVICES_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
 			    "WHERE standing = $1 AND standing > 1 AND id > $2 ORDER BY id LIMIT $3",
+	[LIST_MARKED] = "SELECT " CLAIM_COLUMNS " FROM device "
+			"WHERE marks <> 0 AND id > $1 ORDER BY id LIMIT $2",
 	[LIST_CAREFUL_SITES] = "SELECT path, approvers FROM site WHERE approvers > 1",
 	[NOTE_VERDICTS] =
 		"INSERT INTO journal "
@@ -756,6 +758,12 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "
 			"$1, $2, $3, $4, $5, $6, $7, $8)",
+	/* as many lines as $9 + 1 of one serial-number in a day, and no more */
+	[ADD_FAILURE] = "INSERT INTO journal "
+			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+			"SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), "
+			"$1, $2, $3, $4, $5, $6, $7, $8 WHERE coalesce((SELECT at FROM journal "
+			"WHERE serial = $4 ORDER BY id DESC LIMIT 1 OFFSET $9), 0) <= $1 - 86400",
 	/* only what the journal has come to is a head of it */
 	[ADD_HEAD] = "INSERT INTO head (sequence, at, hash, signature, certificates) "
 		     "SELECT $1, $2, $3, $4, $5 WHERE EXISTS "

@@ -227,6 +227,11 @@ def test_marks__are_cleared_for_a_reason_and_may_come_again(site, cell):
     for identity in (other, device):
         with site.peer(identity) as pledge:
             assert pledge.request_voucher().status == 202
+    for listed in ("claims", "devices"):
+        said = json.loads(site.registrar.ctl(listed, "list", "--match", "signal=second-key", "-o",
+                                             "json").stdout)
+        assert (device.serial in {row["serial"] for row in said}) == (listed == "claims")
+        assert all("second-key" in row["signals"] for row in said)
     assert "second-key" in site.registrar.ctl("doctor", device.serial, check=None).stdout
     assert "why" in clear_marks(site, device, check=1).stderr
     clear_marks(site, device, "--reason", "its board was changed")

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "registrar/fraud.h"
 #include "registrar/match.h"
 
 #define NOW 1000000
@@ -21,6 +22,7 @@ static const struct claim_row row = {
 	.site = "/eu/de",
 	.labels = "{\"rack\":\"4\",\"row\":\"north\"}",
 	.first_seen = NOW - 7200,
+	.marks = FRAUD_BIT(FRAUD_SECOND_KEY),
 };
 
 static bool has(const char *text, const struct claim_row *r, const char *state)
@@ -61,6 +63,9 @@ static void match_has__a_row__is_meant_or_not(void **state)
 		{"site=/eu/de/x", false},
 		{"state=pending", true},
 		{"state=approved", false},
+		{"signal=second-key", true},
+		{"signal=any", true},
+		{"signal=looping", false},
 		{"older-than=2h", true},
 		{"older-than=7201s", false},
 		{"older-than=119m", true},
@@ -92,6 +97,7 @@ static void match_has__what_a_row_does_not_know__matches_nothing_said_about_it(v
 	assert_false(has("site=/eu", &bare, "preapproved"));
 	assert_true(has("site=/", &bare, "preapproved"));
 	assert_true(has("older-than=1h", &bare, "preapproved"));
+	assert_false(has("signal=any", &bare, "preapproved"));
 	assert_false(has("older-than=2h", &bare, "preapproved"));
 }
 
@@ -122,6 +128,8 @@ static void match_parse__no_match__is_refused_with_what_is_wrong(void **state)
 		{"site=/eu//de", "site is a path"},
 		{"site=/e*", "site is a path"},
 		{"state=active", "a claim's state is pending,"},
+		{"signal=none", "a signal is clone-suspected, second-key"},
+		{"signal=any,signal=any", "this key is there twice: \"signal\""},
 		{"older-than=1", "older-than is a number with s, m, h, d or w"},
 		{"older-than=h", "older-than is a number"},
 		{"older-than=0h", "older-than is a number"},

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "registrar/fraud.h"
+#include "registrar/limits.h"
 #include "registrar/records_claims.h"
 #include "registrar/records_devices.h"
 #include "registrar/records_rules.h"
@@ -29,6 +30,7 @@ struct fixture {
 	/* the last write */
 	int64_t changed[STORE_OPS_MAX];
 	enum err_kind kind;
+	size_t lines;
 	int64_t keep; /* certificates of the device; 0: ten */
 };
 
@@ -1367,6 +1369,36 @@ static void records_clear_marks__of_a_marked_device__begins_anew(void **state)
 	assert_int_equal(read_device(f).marks, FRAUD_BIT(FRAUD_SECOND_KEY));
 }
 
+static size_t lines_after_failures(struct fixture *f, int times, int64_t at)
+{
+	const struct records_writer w = writer(f);
+	struct journal_entry j = a_line("admit");
+	struct err e = ERR_INIT;
+	size_t before = f->lines;
+
+	j.at = at;
+	for (int i = 0; i < times; i++) {
+		assert_int_equal(wait(f, records_failure(&w, &j, &e), &e), ERR_NONE);
+		f->lines += (size_t)f->changed[0];
+	}
+	return f->lines - before;
+}
+
+static void records_failure__again_and_again__leaves_so_many_lines_a_day(void **state)
+{
+	struct fixture *f = *state;
+	const struct records_writer w = writer(f);
+	struct journal_entry other = a_line("admit");
+	struct err e = ERR_INIT;
+
+	assert_int_equal(lines_after_failures(f, DEVICE_LINES_MAX + 3, NOW), DEVICE_LINES_MAX);
+	other.device.serial = "SN-2";
+	assert_int_equal(wait(f, records_failure(&w, &other, &e), &e), ERR_NONE);
+	assert_int_equal(f->changed[0], 1);
+	assert_int_equal(lines_after_failures(f, 1, NOW + 86399), 0);
+	assert_int_equal(lines_after_failures(f, 1, NOW + 86400), 1);
+}
+
 static void records_keep_voucher__day_by_day__is_counted(void **state)
 {
 	struct fixture *f = *state;
@@ -1410,6 +1442,7 @@ int main(void)
 		T(records_hold__with_a_signal__marks_once_and_says_so_once),
 		T(records_fraud__by_policy__quarantines_and_says_who),
 		T(records_clear_marks__of_a_marked_device__begins_anew),
+		T(records_failure__again_and_again__leaves_so_many_lines_a_day),
 		T(records_keep_voucher__day_by_day__is_counted),
 		T(records_issue__more_than_are_kept__drops_the_oldest_that_have_ended),
 		T(records_device__never_seen__is_not_found),
