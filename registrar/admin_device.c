@@ -347,13 +347,27 @@ static bool may_take_over(const struct act *a, struct err *e)
 	return true;
 }
 
+/* The approval that comes with it is one administrator's. */
+static bool one_is_enough(const struct act *a, struct err *e)
+{
+	struct site_policy policy;
+
+	if (!records_site_policy(a->r->store, a->device.site, &policy, e))
+		return false;
+	return policy.approvers < 2 || a->by.claim == CLAIM_APPROVED ||
+	       a->by.claim == CLAIM_PREAPPROVED ||
+	       in_the_way(e, "needs-approval",
+		       "Two administrators approve devices of this site: have the new one approved "
+		       "first.");
+}
+
 static bool check_replace(struct act *a, struct err *e)
 {
 	char what[JOURNAL_REASON_MAX + 1];
 
 	if (a->device.standing == STANDING_REPLACED && a->device.replaced_by)
 		return in_the_way(e, "retired", "This device was replaced already.");
-	if (!find_other(a, e) || !may_take_over(a, e))
+	if (!find_other(a, e) || !may_take_over(a, e) || !one_is_enough(a, e))
 		return false;
 	snprintf(what, sizeof(what), "by %s %s", a->by.manufacturer, a->by.serial);
 	put_reason(a, what);

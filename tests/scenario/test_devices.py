@@ -26,9 +26,11 @@ def clock(place):
 def here(place, acme, domain, clock):
     """A site where an administrator decides about each device."""
     masa = harness.Masa(place / "masa", acme)
+    port = harness.free_port()
     registrar = harness.Registrar(place / "registrar", domain, [acme], coaps=True, changes={
-        f"manufacturer {acme.name}": {"admit": "hold"}, "ca": {"ldevid_days": 60},
+        "admin": {"listen": f"127.0.0.1:{port}"}, f"manufacturer {acme.name}": {"admit": "hold"}, "ca": {"ldevid_days": 60},
         "policy": {"rejoin_days": 90, "approval_days": 365}})
+    registrar.admin_port = port
     for daemon in (masa, registrar):
         daemon.env.update(clock.env())
     with harness.running(masa, registrar):
@@ -258,6 +260,19 @@ def test_replace__of_one_that_never_joined__is_done(here):
     assert show(here, old)["state"] == "replaced"
 
 
+def test_replace__where_two_have_to_agree__takes_one_that_is_approved_only(here, cell):
+    here.registrar.ctl("sites", "add", "/careful", "--approvers", "2")
+    old, new = here.device(), here.device()
+    joined(here, cell, old)
+    ctl(here, "move", old.serial, "--site", "/careful")
+    assert ask(here, new) == 202
+    assert "Two administrators" in ctl(here, "replace", old.serial, new.serial, check=1).stderr
+    assert ask(here, new) == 202 and show(here, old)["state"] == "active"
+    approve(here, new)
+    ctl(here, "replace", old.serial, new.serial)
+    assert ask(here, new) == 200 and show(here, new)["site"] == "/careful"
+
+
 # -- where it is, and what it is called
 
 def test_move_and_label__say_from_where_to_where(here, cell):
@@ -314,6 +329,51 @@ def test_two_administrators_at_once__one_wins(here, api):
     assert api("POST", f"{path}/label", {"set": {"a": "2"}}, If_Match=seen)[0] == 412
     assert api("POST", f"{path}/quarantine", {}, If_Match=seen)[0] == 412
     assert show(here, device)["labels"] == {"a": "1"} and show(here, device)["state"] == "new"
+
+
+# -- who may
+
+@pytest.fixture(name="operator_of")
+def _operator_of(here, api):
+    """A program that may operate within a site."""
+    def make(site):
+        user = f"operator-{site.strip('/')}"
+        assert api("POST", "/api/v1/users", {"name": user, "role": "operator", "site": site})[0] == 200
+        made = api("POST", "/api/v1/tokens", {"name": "robot", "user": user})
+        assert made[0] == 200, made
+        return Api(here.registrar, here.registrar.admin_port,
+                   {"Authorization": f"Bearer {made[1]['token']}"})
+    return make
+
+
+def test_an_operator_of_a_site__sees_and_does_nothing_outside_it(here, api, operator_of):
+    for site in ("/mine", "/other"):
+        here.registrar.ctl("sites", "add", site)
+    inside, outside = here.device(), here.device()
+    for device, site in ((inside, "/mine"), (outside, "/other")):
+        assert ask(here, device) == 202
+        ctl(here, "move", device.serial, "--site", site)
+    ctl(here, "quarantine", inside.serial)
+    ctl(here, "quarantine", outside.serial)
+    mine = operator_of("/mine")
+    before = show(here, outside)
+    for name in (outside.serial, before["id"]):
+        assert mine("GET", f"/api/v1/devices/{name}")[0] == 404
+        assert mine("GET", f"/api/v1/devices/{name}/history")[0] == 404
+        for verb, body in (("release", {}), ("label", {"set": {"a": "1"}}), ("revoke", {}),
+                           ("move", {"site": "/mine"}), ("replace", {"with": "X-1"})):
+            assert mine("POST", f"/api/v1/devices/{name}/{verb}", body)[0] == 404, verb
+    path = f"/api/v1/devices/{inside.serial}"
+    assert mine("POST", f"{path}/move", {"site": "/other"})[0] == 400, "there is no such site"
+    assert mine("POST", f"{path}/replace", {"with": outside.serial})[0] == 404
+    assert show(here, outside) == before
+    for query in ("devices?", "devices/find?text=TEST-&", "devices/find?text=T&anywhere=true&"):
+        _, page, _ = mine("GET", f"/api/v1/{query}limit=1000")
+        assert [d["serial"] for d in page["items"]] == [inside.serial], query
+    assert [s["path"] for s in mine("GET", "/api/v1/sites")[1]["items"]] == ["/mine"]
+    assert mine("POST", f"{path}/release", {})[0] == 200
+    assert lines(here, inside)[-1][:3] == ("device", "released", "operator-mine")
+    assert mine("POST", "/api/v1/sites/set", {"path": "/mine", "approvers": 1})[0] == 403
 
 
 # -- back after the certificate ended

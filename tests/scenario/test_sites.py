@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree of sites: what is in it is counted, what is used stays, and nobody overwrites what
 somebody else has changed meanwhile."""
-import http.client
 import json
-import socket
 
 import pytest
 
+import admin_api
 import harness
 from places import Site
 
@@ -20,27 +19,13 @@ def here(place, acme, domain):
         yield Site(place, acme, domain, masa, registrar)
 
 
-class Api:
-    """The administrator's resources, by the socket."""
-
-    def __init__(self, registrar):
-        self.socket = str(registrar.socket)
+class Api(admin_api.Api):
+    """Answers as (status, value, headers)."""
 
     def __call__(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(10)
-        connection.sock.connect(self.socket)
-        text = None if body is None else json.dumps(body)
-        if text is not None:
-            headers["Content-Type"] = "application/json"
-        connection.request(method, path, text,
-                           {name.replace("_", "-"): value for name, value in headers.items()})
-        reply = connection.getresponse()
-        content = reply.read()
-        connection.close()
-        return reply.status, (json.loads(content) if content[:1] in b"{[" and content else content), \
-            dict(reply.getheaders())
+        reply = self.request(method, path, body,
+                             {name.replace("_", "-"): value for name, value in headers.items()})
+        return reply.status, reply.json, reply.headers
 
 
 @pytest.fixture
