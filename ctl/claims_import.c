@@ -41,9 +41,9 @@ static void say(struct ctl *c, const char *path, const json_t *summary)
 	long long bad = count_of(summary, "bad");
 	size_t i;
 
-	json_array_foreach(json_object_get(summary, "ignored_columns"), i, name)
+	json_array_foreach(json_object_get(summary, "label_columns"), i, name)
 	{
-		ctl_fail(c, "%s: column '%s' is ignored", path, json_string_value(name));
+		ctl_fail(c, "%s: column '%s' is kept as a label", path, json_string_value(name));
 	}
 	if (bad) {
 		ctl_fail(c, "%s: %lld of %lld rows are bad; nothing was imported", path, bad,

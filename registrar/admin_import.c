@@ -16,7 +16,7 @@
 #include "registrar/admin_scope.h"
 #include "registrar/import.h"
 #include "registrar/meters.h"
-#include "registrar/records.h"
+#include "registrar/records_claims.h"
 
 #define LIST_MAX  (2 * IMPORT_BODY_MAX) /* the rows as JSON: quotes, escapes, places */
 #define REPLY_MAX (3 * IMPORT_BODY_MAX) /* the same with the names of the members */
@@ -26,6 +26,7 @@ struct job {
 	struct call *call;
 	bool dry_run;
 	struct import list;
+	struct careful_sites careful;
 	size_t counts[IMPORT_RESULT_COUNT];
 	char by[CALL_PEER_MAX];
 	int64_t now;
@@ -34,6 +35,7 @@ struct job {
 static void job_free(struct job *j)
 {
 	import_clear(&j->list);
+	careful_sites_clear(&j->careful);
 	free(j);
 }
 
@@ -77,14 +79,14 @@ static json_t *summary(const struct job *j)
 {
 	json_t *s = json_pack("{sb sI}", "imported", !j->dry_run && !j->list.bad, "rows",
 		(json_int_t)j->list.count);
-	json_t *ignored = json_array();
+	json_t *unknown = json_array();
 
 	for (size_t i = 0; i < IMPORT_RESULT_COUNT; i++)
 		json_object_set_new(s, import_result_name((enum import_result)i),
 			json_integer((json_int_t)j->counts[i]));
-	for (size_t i = 0; i < j->list.ignored_count; i++)
-		json_array_append_new(ignored, json_string(j->list.ignored[i]));
-	json_object_set_new(s, "ignored_columns", ignored);
+	for (size_t i = 0; i < j->list.unknown_count; i++)
+		json_array_append_new(unknown, json_string(j->list.unknown[i]));
+	json_object_set_new(s, "label_columns", unknown);
 	return s;
 }
 
@@ -116,8 +118,9 @@ static bool add_place(struct buf *out, const struct import *list, size_t place, 
 
 	return (out->len == 1 || buf_append_str(out, ",", e)) &&
 	       add_json(out,
-		       json_pack("[sss?Is?]", row->manufacturer, row->serial, row->note,
-			       (json_int_t)place, row->site),
+		       json_pack("[sss?Is?s?s?s?o]", row->manufacturer, row->serial, row->note,
+			       (json_int_t)place, row->site, row->model, row->labels, row->idevid,
+			       row->until ? json_integer(row->until) : json_null()),
 		       e);
 }
 
@@ -136,28 +139,24 @@ static bool format_list(const struct import *list, unsigned results, struct buf 
 	return buf_append_str(out, "]", e);
 }
 
-static bool spoil(struct import *list, struct import_row *row, const char *why, struct err *e)
+/* Who may not decide about a device may at most announce it. */
+static bool judge_place(struct job *j, struct import_row *row, struct err *e)
 {
-	row->result = IMPORT_BAD;
-	row->why = str_dup(why, e);
-	list->bad++;
-	return row->why != NULL;
+	if (admin_may(j->call, MAY_DECIDE, row->manufacturer, row->site))
+		return careful_sites_approvers(&j->careful, row->site) < 2 ||
+		       import_spoil(&j->list, row,
+			       "its site asks for several approvers: a list is one", e);
+	row->result = IMPORT_ANNOUNCED;
+	return admin_may(j->call, MAY_ANNOUNCE, row->manufacturer, row->site) ||
+	       import_spoil(&j->list, row, "you may not announce such devices there", e);
 }
 
-/* Who may not decide about a device may at most announce it. */
 static bool judge_scope(struct job *j, struct err *e)
 {
-	for (size_t i = 0; i < j->list.count; i++) {
-		struct import_row *row = &j->list.rows[i];
-
-		if (row->result != IMPORT_PREAPPROVED ||
-			admin_may(j->call, MAY_DECIDE, row->manufacturer, row->site))
-			continue;
-		row->result = IMPORT_ANNOUNCED;
-		if (!admin_may(j->call, MAY_ANNOUNCE, row->manufacturer, row->site) &&
-			!spoil(&j->list, row, "you may not announce such devices there", e))
+	for (size_t i = 0; i < j->list.count; i++)
+		if (j->list.rows[i].result == IMPORT_PREAPPROVED &&
+			!judge_place(j, &j->list.rows[i], e))
 			return false;
-	}
 	return true;
 }
 
@@ -184,23 +183,43 @@ static enum import_result result_of(const struct known_claim *claim, bool announ
 	return IMPORT_RESULT_COUNT;
 }
 
+/* What a list may not say of a device that is known and would be approved; NULL: nothing. */
+static const char *known_fault(
+	const struct job *j, const struct import_row *row, const struct known_claim *claim)
+{
+	if (!admin_may(j->call, MAY_DECIDE, row->manufacturer, claim->site))
+		return "it is at a site where you may not decide";
+	if (row->idevid && claim->idevid && *claim->idevid &&
+		strcmp(row->idevid, claim->idevid) != 0)
+		return "it has asked with another IDevID than this one";
+	return careful_sites_approvers(&j->careful, claim->site) > 1
+		       ? "its site asks for several approvers: a list is one"
+		       : NULL;
+}
+
 static bool note_known(void *arg, int64_t place, const struct known_claim *claim, struct err *e)
 {
 	struct job *j = arg;
 	struct import_row *row = &j->list.rows[place];
 	bool announced = row->result == IMPORT_ANNOUNCED;
+	const char *why = announced ? NULL : known_fault(j, row, claim);
+	enum import_result result = result_of(claim, announced);
 
-	if (!announced && !admin_may(j->call, MAY_DECIDE, row->manufacturer, claim->site))
-		return spoil(&j->list, row, "it is at a site where you may not decide", e);
-	row->result = result_of(claim, announced);
-	return row->result != IMPORT_RESULT_COUNT || err_set(e, ERR_BUG, "a claim without a state");
+	if (result == IMPORT_RESULT_COUNT)
+		return err_set(e, ERR_BUG, "a claim without a state");
+	if (why && (result == IMPORT_PREAPPROVED || result == IMPORT_APPROVED ||
+			   !admin_may(j->call, MAY_DECIDE, row->manufacturer, claim->site)))
+		return import_spoil(&j->list, row, why, e);
+	row->result = result;
+	return true;
 }
 
 static bool look_up(struct job *j, struct err *e)
 {
 	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX);
 
-	if (!judge_scope(j, e) || !format_list(&j->list, CHANGED, &rows, e) ||
+	if (!records_careful_sites(j->r->store, &j->careful, e) || !judge_scope(j, e) ||
+		!format_list(&j->list, CHANGED, &rows, e) ||
 		!records_look_up(j->r->store, buf_bytes(&rows), j->now, note_known, j, e))
 		return false;
 	for (size_t i = 0; i < j->list.count; i++)
@@ -326,7 +345,7 @@ static bool read_request(struct job *j, struct err *e)
 	if (j->dry_run && strcmp(buf_str(&dry_run), "1") != 0)
 		return err_set(e, ERR_INPUT, "dry_run is 1 or not there");
 	s = registrar_setup_take(j->r);
-	ok = import_read(&j->list, call_header(j->call, "Content-Type"), call_body(j->call),
+	ok = import_read(&j->list, call_header(j->call, "Content-Type"), call_body(j->call), j->now,
 		is_manufacturer, s, e);
 	registrar_setup_free(s);
 	return ok && look_up(j, e);

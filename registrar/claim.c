@@ -6,8 +6,10 @@
 #include "registrar/ask.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/rng.h"
+#include "common/wire/hex.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
 #include "registrar/records_sites.h"
@@ -220,8 +222,25 @@ enum step_result claim_hold_back(struct onboard *o, struct err *e)
 	return hold(o, e);
 }
 
+/* A list that named the serial-number may have said which IDevID it comes with. */
+static bool is_announced(const struct onboard *o)
+{
+	char hex[2 * SHA256_LEN + 1];
+
+	if ((o->known.claim != CLAIM_PREAPPROVED && o->known.claim != CLAIM_ANNOUNCED) ||
+		!o->known.announced[0])
+		return true;
+	hex_encode(bytes_of(o->idevid_sha256, SHA256_LEN), hex);
+	return strcmp(hex, o->known.announced) == 0;
+}
+
 enum step_result claim_judge_device(struct onboard *o, struct err *e)
 {
+	if (!is_announced(o)) {
+		err_set(e, ERR_REFUSED, "announced with another IDevID than this one");
+		err_tell(e, "This serial-number was announced with another certificate.");
+		return STEP_FAILED;
+	}
 	switch (claim_answer_of(o)) {
 	case CLAIM_ADMIT:
 		return STEP_NEXT;

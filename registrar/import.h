@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list of devices that are approved before they ask, as a supplier sends it: CSV with a header
- * row, or a JSON object a line. Columns: manufacturer and serial, which every row has, note and
- * site. Every row is read and judged here; nothing is stored. */
+ * row, or a JSON object a line. Columns: manufacturer and serial, which every row has; note, model,
+ * site, labels ("rack=4;row=2", or a JSON object), idevid_sha256, not_before, not_after, supplier
+ * and order. What nobody knows becomes a label, as supplier and order do. Every row is read and
+ * judged here; nothing is stored. */
 #ifndef REGISTRAR_IMPORT_H
 #define REGISTRAR_IMPORT_H
 
@@ -24,9 +26,12 @@ enum import_result {
 const char *import_result_name(enum import_result r);
 
 struct import_row {
-	size_t line;					 /* where it begins, from 1 */
-	char *text;					 /* owned: what the next four are in */
-	const char *manufacturer, *serial, *note, *site; /* the last two or NULL */
+	size_t line; /* where it begins, from 1 */
+	char *text;  /* owned: what the next seven are in */
+	const char *manufacturer, *serial;
+	const char *note, *model, *site, *idevid; /* NULL: none; idevid is lower-case hex */
+	char *labels;				  /* owned: a JSON object; NULL: none */
+	int64_t until; /* the approval ends before, if not used; 0: as usual */
 	enum import_result result;
 	char *why; /* owned; of a bad row */
 };
@@ -35,8 +40,8 @@ struct import {
 	struct import_row *rows;
 	size_t count, room;
 	size_t bad;
-	char *ignored[CSV_FIELDS_MAX]; /* columns nobody knows */
-	size_t ignored_count;
+	char *unknown[CSV_FIELDS_MAX]; /* columns nobody knows: they became labels */
+	size_t unknown_count;
 };
 #define IMPORT_AUTO __attribute__((cleanup(import_clear)))
 void import_clear(struct import *in);
@@ -48,7 +53,10 @@ typedef bool import_manufacturer_fn(const void *arg, const char *name);
  * twice is IMPORT_UNCHANGED the second time, all others IMPORT_PREAPPROVED.
  * False: it is no list at all (ERR_INPUT, ERR_UNSUPPORTED_TYPE), longer than IMPORT_ROWS_MAX
  * (ERR_TOO_LARGE), or ERR_NO_MEMORY. */
-bool import_read(struct import *in, const char *media_type, struct bytes text,
+bool import_read(struct import *in, const char *media_type, struct bytes text, int64_t now,
 	import_manufacturer_fn *is_manufacturer, const void *arg, struct err *e) MUST_CHECK;
+/* A row that is found to be no good later. */
+bool import_spoil(
+	struct import *in, struct import_row *row, const char *why, struct err *e) MUST_CHECK;
 
 #endif

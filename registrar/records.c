@@ -75,7 +75,8 @@ static void fraud_columns(struct device_record *d, const struct store_row *r, in
 static bool device_row(void *arg, const struct store_row *r, struct err *e)
 {
 	struct device_record *d = arg;
-	const char *type = store_row_text(r, 7), *site = store_row_text(r, 15);
+	const char *type = store_row_text(r, 7), *site = store_row_text(r, 15),
+		   *announced = store_row_text(r, 26);
 
 	d->found = true;
 	d->id = store_row_int(r, 0);
@@ -97,6 +98,8 @@ static bool device_row(void *arg, const struct store_row *r, struct err *e)
 	if (site)
 		snprintf(d->site, sizeof(d->site), "%s", site);
 	fraud_columns(d, r, 16);
+	if (announced)
+		snprintf(d->announced, sizeof(d->announced), "%s", announced);
 	return true;
 }
 

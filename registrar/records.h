@@ -95,7 +95,8 @@ struct device_record {
 	uint8_t key_sha256[SHA256_LEN];
 	char address[ADDRESS_KEPT + 1], address_before[ADDRESS_KEPT + 1];
 	int64_t moved_at, vouched_at, renewed_at;
-	int64_t day, joins, certificates; /* that day (since 1970) it had so many */
+	int64_t day, joins, certificates;   /* that day (since 1970) it had so many */
+	char announced[2 * SHA256_LEN + 1]; /* its IDevID as a list had it, in hex; "": any */
 };
 /* What was said about it that still counts at the moment `now`: an approval is over at its end,
  * whether or not it was noted as expired. */
@@ -262,13 +263,15 @@ bool records_find_by_serial(struct store *s, const char *serial, records_claim_f
 	struct err *e) MUST_CHECK;
 bool records_find_by_id(
 	struct store *s, int64_t id, records_claim_fn *fn, void *arg, struct err *e) MUST_CHECK;
-/* Approval before a device asks. A list is JSON, [[manufacturer, serial, note or null, place, site
- * or null], …], no device in it twice. */
-struct known_claim {
+/* Approval before a device asks. A list is JSON, [[manufacturer, serial, note, place, site, model,
+ * labels, IDevID, until], …], null where there is none, no device in it twice. labels is an object
+ * as text, IDevID the SHA-256 of the certificate in lower-case hex. */
+struct known_claim { /* borrowed strings */
 	enum claim_state said;
 	enum device_state state;
-	bool seen;	  /* it has asked */
-	const char *site; /* borrowed */
+	bool seen;	    /* it has asked */
+	const char *site;   /* where it is */
+	const char *idevid; /* with what it asked, in hex; "" when it has not */
 };
 typedef bool records_known_fn(
 	void *arg, int64_t place, const struct known_claim *claim, struct err *e);

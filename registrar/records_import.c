@@ -17,6 +17,7 @@ static bool known_row(void *arg, const struct store_row *r, struct err *e)
 		.state = (enum device_state)store_row_int(r, 2),
 		.seen = store_row_int(r, 3) != 0,
 		.site = store_row_text(r, 4),
+		.idevid = store_row_text(r, 5),
 	};
 
 	return reader->fn(reader->arg, store_row_int(r, 0), &claim, e);

@@ -357,6 +357,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE rule ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1;",
 	/* claims of devices that somebody announced */
 	"INSERT INTO tally VALUES ('claim', 6, 0);",
+	/* Which IDevID a supplier's list announced. */
+	"ALTER TABLE device ADD COLUMN announced_idevid TEXT;",
 	NULL,
 };
 
@@ -400,6 +402,16 @@ static const char *const migrations[] = {
 	"SELECT id FROM (SELECT id FROM device WHERE claim = " state                               \
 	" AND id > $1 ORDER BY id LIMIT $2)"
 
+/* A row of a list, as records.h has it. */
+#define IMPORTED_COLUMNS                                                                           \
+	"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, claim_reason, "  \
+	"claim_by, claim_at, claim_until, site, model, labels, announced_idevid) "
+#define IMPORTED_VALUES(claim)                                                                     \
+	"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY j.key), "  \
+	"j.value ->> 0, j.value ->> 1, " claim ", 0, 0, 0, 0, j.value ->> 2, $1, $2, "             \
+	"coalesce(j.value ->> 8, $3), coalesce(j.value ->> 4, '/'), j.value ->> 5, "               \
+	"j.value ->> 6, j.value ->> 7 FROM json_each($4) AS j WHERE true "
+
 #define JOB_COLUMNS                                                                                \
 	"id, state, kind, actor, exchange, what, total, done, failed, begun, ended, reason, "      \
 	"failures"
@@ -429,7 +441,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
 			"not_after, standing, revision, claim_at, site, marks, key_sha256, "
 			"address, address_before, moved_at, vouched_at, renewed_at, day, joins, "
-			"certificates "
+			"certificates, announced_idevid "
 			"FROM device WHERE manufacturer = $1 AND serial = $2",
 	[READ_VOUCHER] = "SELECT voucher FROM device "
 			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
@@ -470,7 +482,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_LISTED] =
 		"SELECT j.value ->> 3, "
 		"CASE WHEN d.claim IN (2, 4) AND d.claim_until <= $2 THEN 5 ELSE d.claim END, "
-		"d.state, d.first_seen, d.site FROM json_each($1) AS j "
+		"d.state, d.first_seen, d.site, lower(hex(d.idevid_sha256)) FROM json_each($1) AS "
+		"j "
 		"CROSS JOIN device AS d "
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[READ_JOURNAL] = "SELECT " JOURNAL_COLUMNS
@@ -610,6 +623,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"FROM json_each($5) AS j CROSS JOIN device AS d ON d.id = j.value ->> 0",
 	[DECIDE_ROWS] =
 		"UPDATE device SET revision = revision + 1, approvals = j.value ->> 4, "
+		"announced_idevid = CASE WHEN j.value ->> 3 IS NULL THEN announced_idevid END, "
 		"claim = coalesce(j.value ->> 3, claim), "
 		"claim_reason = CASE WHEN j.value ->> 3 IS NULL THEN claim_reason ELSE $1 END, "
 		"claim_by = CASE WHEN j.value ->> 3 IS NULL THEN claim_by ELSE $2 END, "
@@ -638,31 +652,22 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[INTERRUPT_JOBS] = "UPDATE job SET state = 4, ended = $1, "
 			   "reason = 'the registrar was restarted' WHERE state IN (0, 1)",
 	[SWEEP_JOBS] = "DELETE FROM job WHERE id <= (SELECT max(id) FROM job) - 100",
-	[IMPORT_CLAIMS] =
-		"INSERT INTO device "
-		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
-		"claim_reason, claim_by, claim_at, claim_until, site) "
-		"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY "
-		"j.key), "
-		"j.value ->> 0, j.value ->> 1, 4, 0, 0, 0, 0, j.value ->> 2, $1, $2, $3, "
-		"coalesce(j.value ->> 4, '/') "
-		"FROM json_each($4) AS j WHERE true ON CONFLICT (manufacturer, serial) "
-		"DO UPDATE SET revision = revision + 1, claim = CASE WHEN first_seen = 0 THEN 4 "
-		"ELSE 2 END, site = CASE excluded.site WHEN '/' THEN site ELSE excluded.site END, "
-		"claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
-		"claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
-		"excluded.claim_until END WHERE device.state <> 4 AND (device.claim IN (0, 1, 5, "
-		"6) "
-		"OR device.claim_until <= excluded.claim_at)",
-	[ANNOUNCE_CLAIMS] =
-		"INSERT INTO device "
-		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
-		"claim_reason, claim_by, claim_at, claim_until, site) "
-		"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY "
-		"j.key), "
-		"j.value ->> 0, j.value ->> 1, 6, 0, 0, 0, 0, j.value ->> 2, $1, $2, $3, "
-		"coalesce(j.value ->> 4, '/') "
-		"FROM json_each($4) AS j WHERE true ON CONFLICT (manufacturer, serial) DO NOTHING",
+	[IMPORT_CLAIMS] = "INSERT INTO device " IMPORTED_COLUMNS IMPORTED_VALUES(
+		"4") "ON CONFLICT (manufacturer, serial) "
+		     "DO UPDATE SET revision = revision + 1, claim = CASE WHEN first_seen = 0 THEN "
+		     "4 "
+		     "ELSE 2 END, site = CASE excluded.site WHEN '/' THEN site ELSE excluded.site "
+		     "END, "
+		     "claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
+		     "claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
+		     "excluded.claim_until END, model = coalesce(model, excluded.model), "
+		     "labels = CASE WHEN excluded.labels IS NULL THEN labels "
+		     "ELSE json_patch(coalesce(labels, '{}'), excluded.labels) END, "
+		     "announced_idevid = coalesce(excluded.announced_idevid, announced_idevid) "
+		     "WHERE device.state <> 4 AND (device.claim IN (0, 1, 5, 6) "
+		     "OR device.claim_until <= excluded.claim_at)",
+	[ANNOUNCE_CLAIMS] = "INSERT INTO device " IMPORTED_COLUMNS IMPORTED_VALUES(
+		"6") "ON CONFLICT (manufacturer, serial) DO NOTHING",
 	[NOTE_IMPORTED] =
 		"INSERT INTO journal "
 		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "

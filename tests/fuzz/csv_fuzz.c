@@ -53,7 +53,7 @@ static void check_import(const char *type, struct bytes text)
 {
 	IMPORT_AUTO struct import in;
 	struct err e = ERR_INIT;
-	bool ok = import_read(&in, type, text, is_acme, NULL, &e);
+	bool ok = import_read(&in, type, text, FUZZ_NOW, is_acme, NULL, &e);
 
 	fuzz_check_promises(ok, &e);
 	for (size_t i = 0; ok && i < in.count; i++)

@@ -2,10 +2,12 @@
 """Approval before devices ask: a supplier's list is taken as a whole or not at all, twice is once, and
 a device of it joins without waiting."""
 import csv
+import hashlib
 import http.client
 import io
 import json
 import socket
+import subprocess
 import time
 
 import pytest
@@ -137,13 +139,33 @@ def test_json_lines_are_a_list_too(here, load):
     text = '{"manufacturer":"Acme","serial":"LINE-1","note":"\\u00fc"}\n\n{"serial":"LINE-2","manufacturer":"Acme","colour":"red"}'
     done = load(text, "-o", "json", name="list.ndjson", check=0)
     assert results(done) == [(1, "LINE-1", "preapproved"), (3, "LINE-2", "preapproved")]
-    assert "column 'colour' is ignored" in done.stderr
+    assert "column 'colour' is kept as a label" in done.stderr
 
 
-def test_unknown_columns_are_a_warning(here, load):
-    done = load("Serial,MANUFACTURER,shelf,model\nWARN-1,Acme,berlin,x\n", check=0)
-    assert "column 'shelf' is ignored" in done.stderr and "column 'model' is ignored" in done.stderr
-    assert state(here.registrar, "WARN-1") == "preapproved"
+def test_unknown_columns_become_labels_with_a_warning(here, load):
+    done = load("Serial,MANUFACTURER,site,model,Rack No,order\nWARN-1,Acme,/berlin,x,r7,4711\n", check=0)
+    assert "column 'Rack No' is kept as a label" in done.stderr and "'site'" not in done.stderr
+    claim = json.loads(here.registrar.ctl("claims", "show", "WARN-1", "-o", "json").stdout)
+    assert (claim["claim"], claim["site"], claim["model"]) == ("preapproved", "/berlin", "x")
+    assert claim["labels"] == {"rack-no": "r7", "order": "4711"}
+
+
+def test_an_announced_idevid_is_the_only_one_that_joins(here, load):
+    device, other = here.device(), here.device()
+    der = subprocess.run(["openssl", "x509", "-in", device.certificate, "-outform", "DER"],
+                         capture_output=True, check=True).stdout
+    row = "manufacturer,serial,idevid_sha256,not_after\nAcme,{},{},2099-01-01\n"
+    load(row.format(device.serial, hashlib.sha256(der).hexdigest().upper()), check=0)
+    load(row.format(other.serial, hashlib.sha256(der).hexdigest()), check=0)
+    with here.peer(other) as peer:
+        reply = peer.request_voucher()
+        assert reply.status == 403 and "another certificate" in reply.text
+    with here.peer(device) as peer:
+        assert peer.request_voucher().status == 200
+    assert [c["until"] for c in here.registrar.claims("preapproved") if c["serial"] == other.serial] == ["2099-01-01T00:00:00Z"]
+    here.registrar.ctl("claims", "approve", other.serial, "--change")
+    with here.peer(other) as peer:
+        assert peer.request_voucher().status == 200
 
 
 def test_results_are_a_table_or_csv(load):

@@ -10,6 +10,8 @@
 
 #include "registrar/import.h"
 
+#define NOW 1790000000
+
 static bool is_acme(const void *arg, const char *name)
 {
 	return strcmp(name, "acme") == 0;
@@ -18,7 +20,7 @@ static bool is_acme(const void *arg, const char *name)
 static bool take(struct import *in, const char *type, const char *text, struct err *e)
 {
 	*e = (struct err)ERR_INIT;
-	return import_read(in, type, bytes_of_str(text), is_acme, NULL, e);
+	return import_read(in, type, bytes_of_str(text), NOW, is_acme, NULL, e);
 }
 
 static void import_read__csv__has_its_rows(void **state)
@@ -27,7 +29,7 @@ static void import_read__csv__has_its_rows(void **state)
 	struct err e;
 
 	assert_true(take(&in, "text/csv; charset=utf-8",
-		"Note,SERIAL,Manufacturer,colour,Site\nn,S-1,acme,x,/eu\n\n,S-2,acme\n", &e));
+		"Note,SERIAL,Manufacturer,Rack No\nn,S-1,acme,x\n\n,S-2,acme\n", &e));
 	assert_int_equal(in.count, 2);
 	assert_int_equal(in.bad, 0);
 	assert_string_equal(in.rows[0].manufacturer, "acme");
@@ -36,10 +38,74 @@ static void import_read__csv__has_its_rows(void **state)
 	assert_null(in.rows[1].note);
 	assert_int_equal(in.rows[1].line, 4);
 	assert_int_equal(in.rows[1].result, IMPORT_PREAPPROVED);
-	assert_int_equal(in.ignored_count, 1);
-	assert_string_equal(in.ignored[0], "colour");
-	assert_string_equal(in.rows[0].site, "/eu");
+	assert_int_equal(in.unknown_count, 1);
+	assert_string_equal(in.unknown[0], "Rack No");
+	assert_string_equal(in.rows[0].labels, "{\"rack-no\":\"x\"}");
+	assert_null(in.rows[1].labels);
+}
+
+#define SHA_HEX "00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff"
+
+static void import_read__all_columns__are_kept(void **state)
+{
+	IMPORT_AUTO struct import in;
+	struct err e;
+
+	assert_true(take(&in, IMPORT_CSV,
+		"manufacturer,serial,model,site,labels,idevid_sha256,not_before,not_after,supplier,"
+		"order\n"
+		"acme,S-1,gw-2,/eu/de,rack=4;row=n," SHA_HEX
+		",2026-01-01,2026-12-01,Parts Ltd,4711\n"
+		"acme,S-2,,,\"{\"\"rack\"\":\"\"5\"\"}\",,,2026-12-01T08:00:00Z,,\n",
+		&e));
+	assert_int_equal(in.bad, 0);
+	assert_int_equal(in.unknown_count, 0);
+	assert_string_equal(in.rows[0].model, "gw-2");
+	assert_string_equal(in.rows[0].site, "/eu/de");
+	assert_string_equal(in.rows[0].idevid,
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+	assert_string_equal(in.rows[0].labels,
+		"{\"rack\":\"4\",\"row\":\"n\",\"supplier\":\"Parts Ltd\",\"order\":\"4711\"}");
+	assert_int_equal(in.rows[0].until, 1796083200);
+	assert_null(in.rows[1].model);
 	assert_null(in.rows[1].site);
+	assert_null(in.rows[1].idevid);
+	assert_string_equal(in.rows[1].labels, "{\"rack\":\"5\"}");
+	assert_int_equal(in.rows[1].until, 1796112000);
+}
+
+static void import_read__what_a_column_cannot_be__is_bad_and_says_why(void **state)
+{
+	static const struct {
+		const char *column, *value, *why;
+	} rows[] = {
+		{"site", "eu", "the site is no path"},
+		{"site", "/EU", "the site is no path"},
+		{"model", "gw\x01", "the model"},
+		{"idevid_sha256", "00", "64 hexadecimal digits"},
+		{"labels", "rack", "NAME=VALUE"},
+		{"labels", "=4", "NAME=VALUE"},
+		{"labels", "{x}", "NAME=VALUE"},
+		{"labels", "a=1;b=2;c=3;d=4;e=5;f=6;g=7;h=8;i=9;j=1;k=2;l=3;m=4;n=5;o=6;p=7;q=8",
+			"one too many"},
+		{"not_before", "soon", "not_before is no time"},
+		{"not_before", "2099-01-01", "still to come"},
+		{"not_after", "2026-13-01", "not_after is no time"},
+		{"not_after", "2020-01-01", "not_after has passed"},
+		{"colour", "a\x01", "a label"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		IMPORT_AUTO struct import in;
+		struct err e = ERR_INIT;
+		FREE_AUTO char *text = str_printf(
+			&e, "manufacturer,serial,%s\nacme,S-1,%s\n", rows[i].column, rows[i].value);
+
+		assert_non_null(text);
+		assert_true(take(&in, IMPORT_CSV, text, &e));
+		if (in.bad != 1 || !strstr(in.rows[0].why, rows[i].why))
+			fail_msg("row %zu: %s", i, in.bad ? in.rows[0].why : "taken");
+	}
 }
 
 static void import_read__json_lines__have_their_rows(void **state)
@@ -55,7 +121,7 @@ static void import_read__json_lines__have_their_rows(void **state)
 	assert_int_equal(in.bad, 0);
 	assert_string_equal(in.rows[1].note, "n");
 	assert_int_equal(in.rows[1].line, 3);
-	assert_int_equal(in.ignored_count, 1);
+	assert_int_equal(in.unknown_count, 1);
 }
 
 static void import_read__a_device_twice__is_taken_once(void **state)
@@ -154,7 +220,7 @@ static void import_read__more_rows_than_it_takes__is_too_large(void **state)
 	assert_true(buf_append_str(&text, head, &e));
 	for (int i = 0; i <= IMPORT_ROWS_MAX; i++)
 		assert_true(buf_append_str(&text, row, &e));
-	assert_false(import_read(&in, IMPORT_CSV, buf_bytes(&text), is_acme, NULL, &e));
+	assert_false(import_read(&in, IMPORT_CSV, buf_bytes(&text), NOW, is_acme, NULL, &e));
 	assert_int_equal(e.kind, ERR_TOO_LARGE);
 }
 
@@ -162,6 +228,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(import_read__csv__has_its_rows),
+		cmocka_unit_test(import_read__all_columns__are_kept),
+		cmocka_unit_test(import_read__what_a_column_cannot_be__is_bad_and_says_why),
 		cmocka_unit_test(import_read__json_lines__have_their_rows),
 		cmocka_unit_test(import_read__a_device_twice__is_taken_once),
 		cmocka_unit_test(import_read__a_bad_row__says_why_and_the_others_are_read),
