@@ -87,6 +87,7 @@ static json_t *summary(const struct job *j)
 	for (size_t i = 0; i < j->list.unknown_count; i++)
 		json_array_append_new(unknown, json_string(j->list.unknown[i]));
 	json_object_set_new(s, "label_columns", unknown);
+	json_object_set_new(s, "ignored_columns", json_array()); /* what a release before did */
 	return s;
 }
 

@@ -78,7 +78,7 @@ export async function show(view) {
 				: h('p.note.good', h('strong', `Imported ${name}: ${plural(changes, 'device')} may join.`), ' ', h('a', { href: href('claims', { state: 'preapproved' }) }, 'See them'));
 		replace(answer, h('section.card', h('h2', dry ? 'The check' : 'The import'), head,
 			counts.length > 0 && h('ul', counts.map((k) => h('li', chip(k), ' ', num(s[k]), ' – ', WORDS[k]))),
-			(s.ignored ?? s.ignored_columns)?.length > 0 && h('p.note.warn', `Columns that are not known and were left out: ${(s.ignored ?? s.ignored_columns).join(', ')}.`),
+			s.label_columns?.length > 0 && h('p.note.warn', `Columns that are not known and are kept as labels: ${s.label_columns.join(', ')}.`),
 			dry && !s.bad && changes > 0 && h('div.buttons', h('button.primary', { type: 'button', onclick: () => run(false) }, `Import ${plural(changes, 'device')}`)),
 			rows.length > 0 && plainTable('Rows', ['Line', 'Manufacturer', 'Serial', 'Result', 'Why'], rows.map((r) =>
 				[num(r.line), r.manufacturer, mono(r.serial), chip(r.result), r.reason])),
