@@ -123,7 +123,7 @@ _registrarctl() {
 		[ "${plain[0]:-}" = devices ] && { _brski_words "joining active expiring expired quarantined revoked decommissioned replaced refused" "$cur"; return; }
 		_brski_words "pending approved preapproved announced expired rejected" "$cur" && return
 		;;
-	--manufacturer | --site | --serial | --network | --not-before | --not-after | --remaining | --position | --from) return ;;
+	--manufacturer | --site | --serial | --network | --not-before | --not-after | --remaining | --position | --from | --expiring) return ;;
 	--set | --remove | --with-manufacturer) return ;;
 	--match | --label | --model | --older-than | --seconds) return ;;
 	-f | --file) _brski_paths -f "$cur" && return ;;
@@ -133,16 +133,16 @@ _registrarctl() {
 	--token-file | --cacert) _brski_paths -f "$cur" && return ;;
 	--url) _brski_words "https://" "$cur" && return ;;
 	--role) _brski_words "viewer approver operator auditor admin supplier" "$cur" && return ;;
-	--site | --until | --user | --days) return ;;
+	--until | --user | --days) return ;;
 	--name | --host | --masa-url | --note) return ;;
 	--approvers) _brski_words "1 2" "$cur" && return ;;
 	--unknown) _brski_words "hold reject" "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
 	status) words="--quiet" ;;
-	"") words="setup manufacturers claims rules devices sites audit events hooks users tokens backup doctor status" ;;
+	"") words="setup manufacturers claims rules devices sites certificates vouchers statistics audit events hooks users tokens backup doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
-	manufacturers) words="add remove" ;;
+	manufacturers) words="list add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
 	"manufacturers remove"*) words="--directory" ;;
 	rules) words="list add remove move enable disable test" ;;
@@ -164,6 +164,8 @@ _registrarctl() {
 	devices) words="list find show history export quarantine release revoke decommission replace move label clear-marks" ;;
 	sites) words="list add set remove" ;;
 	"sites add"* | "sites set"*) words="--name --note --approvers --unknown" ;;
+	certificates | vouchers) words="list" ;;
+	"certificates list"*) words="--expiring" ;;
 	audit) words="list export verify" ;;
 	events) words="tail" ;;
 	"events tail"*) words="--type --after --once" ;;

@@ -12,6 +12,7 @@
 #include "ctl/events.h"
 #include "ctl/hooks.h"
 #include "ctl/manufacturers.h"
+#include "ctl/reports.h"
 #include "ctl/rules.h"
 #include "ctl/sites.h"
 #include "ctl/setup_ca.h"
@@ -26,6 +27,8 @@ static const struct ctl_command commands[] = {
 		manufacturers_add_options, manufacturers_add},
 	{"manufacturers", "remove", "NAME", "Refuse devices of a manufacturer from now on.", 1, 1,
 		manufacturers_remove_options, manufacturers_remove},
+	{"manufacturers", "list", "", "Manufacturers, and whether their MASAs answer.", 0, 0, NULL,
+		manufacturers_list},
 	{"claims", "list", "", "Devices that an administrator decides or decided about.", 0, 0,
 		claims_list_options, claims_list},
 	{"claims", "show", "ID", "One claim, with what is needed to decide.", 1, 1, NULL,
@@ -93,6 +96,10 @@ static const struct ctl_command commands[] = {
 	{"sites", "set", "PATH", "Change a site; what is not said stays.", 1, 1,
 		sites_change_options, sites_set},
 	{"sites", "remove", "PATH…", "Remove sites that are empty.", 1, -1, NULL, sites_remove},
+	{"certificates", "list", "", "What was issued, in the order of its end.", 0, 0,
+		certificates_list_options, certificates_list},
+	{"vouchers", "list", "", "Devices that have a voucher.", 0, 0, NULL, vouchers_list},
+	{"statistics", "", "", "Joins, failures and ends, summed up.", 0, 0, NULL, statistics_show},
 	{"audit", "list", "", "What administrators and devices did, the newest last.", 0, 0,
 		audit_list_options, audit_list},
 	{"audit", "export", "", "All of it, a JSON object a line: signed heads, then entries.", 0,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manufacturers, certificates, vouchers, statistics: what there is to look at."""
 import datetime
+import json
 import re
 import sqlite3
 
@@ -164,3 +165,16 @@ def test_kept_sums_are_those_of_the_rows(here, joined):
                                       "WHERE state = 2 AND not_after IS NOT NULL GROUP BY 1"))
     kept = store.execute("SELECT sum(count) FROM hourly WHERE outcome = 'certificate'").fetchone()
     assert kept == store.execute("SELECT count(*) FROM journal WHERE outcome = 'certificate'").fetchone()
+
+
+def test_the_command_line_shows_the_same(here, api, joined):
+    def rows(*argv):
+        return json.loads(here.registrar.ctl(*argv, "-o", "json").stdout)
+    assert rows("certificates", "list") == pages(api, API + "certificates", 1000)
+    assert {c["device_serial"] for c in rows("certificates", "list", "--expiring", "21d")} \
+        >= {d.serial for d in joined}
+    assert rows("vouchers", "list") == pages(api, API + "vouchers", 1000)
+    assert {m["name"] for m in rows("manufacturers", "list")} >= {here.manufacturer.name}
+    assert rows("statistics")["expiry_by_day"]
+    assert "Acme" in here.registrar.ctl("manufacturers", "list").stdout
+    assert here.registrar.ctl("certificates", "list", "--expiring", "soon", check=1).stderr

@@ -34,7 +34,7 @@ NEEDS = {
     "operate": """
         POST devices/{id}/quarantine, POST devices/{id}/release, POST devices/{id}/revoke,
         POST devices/{id}/decommission, POST devices/{id}/replace, POST devices/{id}/move,
-        POST devices/{id}/label""",
+        POST devices/{id}/label, POST devices/{id}/clear""",
     "audit": "GET audit, GET audit/heads, GET audit/anchors, POST audit/seal",
     "admin": """
         GET backups, POST backups, POST reload,
