@@ -52,7 +52,7 @@ async function parseBody(reply) {
 }
 
 async function call(method, where, o = {}) {
-	const headers = { Accept: 'application/json' };
+	const headers = { Accept: o.text ? 'text/csv' : 'application/json' };
 	let body = o.body;
 	if (body !== undefined && typeof body === 'object' && !(body instanceof Blob)) {
 		body = JSON.stringify(body);
@@ -74,6 +74,7 @@ async function call(method, where, o = {}) {
 		throw new Problem(0, { code: 'unreachable', title: 'The registrar does not answer',
 			detail: 'No answer came from the registrar.' });
 	}
+	if (reply.ok && o.text) return { body: await reply.text(), next: reply.headers.get('x-next') };
 	const answer = await parseBody(reply);
 	if (reply.ok) return { body: answer, etag: reply.headers.get('etag'), status: reply.status };
 	if (reply.status === 401 && !o.quiet && session.onEnd) {
@@ -106,10 +107,33 @@ export async function all(list, members = {}, max = 5000, after = undefined) {
 
 function keepToken(who) {
 	session.csrf = who?.csrf ?? '';
+	note(who ? 'perhaps' : 'none');
 	return who;
 }
 
-export const whoAmI = async () => keepToken(await get('/session', { quiet: true }));
+/* Whether it is worth asking who one is: each such question by a stranger is written into the audit
+ * log, and who opens the page to log in is one. The cookie itself cannot be seen from here. */
+function note(session) {
+	try {
+		localStorage.setItem('session', session);
+	} catch { /* then it is asked each time */ }
+}
+export function mayHaveSession() {
+	try {
+		return localStorage.getItem('session') !== 'none';
+	} catch {
+		return true;
+	}
+}
+
+export async function whoAmI() {
+	try {
+		return keepToken(await get('/session', { quiet: true }));
+	} catch (error) {
+		if (error.status === 401) keepToken(null);
+		throw error;
+	}
+}
 export const logIn = async (body) => keepToken((await call('POST', '/session', { body, quiet: true, noKey: true })).body);
 export const logOut = async () => {
 	await call('DELETE', '/session', { quiet: true, noKey: true });
@@ -120,6 +144,7 @@ export const logOut = async () => {
 
 export const status = () => get('/status');
 export const doctor = () => get('/doctor');
+export const explain = (serial, manufacturer) => get(`/doctor${path(serial)}${query({ manufacturer })}`);
 export const statistics = () => get('/statistics');
 export const events = (after, signal, wait = WAIT_S) => get(`/events${query({ after, wait })}`, { signal });
 export const eventList = (members) => get(`/events${query(members)}`);
@@ -130,7 +155,6 @@ export const backup = () => get('/backups');
 export const backUp = (file, key) => post('/backups', { path: file }, { key });
 export const manufacturers = () => get('/manufacturers');
 export const certificates = (members) => get(`/certificates${query(members)}`);
-export const vouchers = (members) => get(`/vouchers${query(members)}`);
 
 export const claims = (members) => get(`/claims${query(members)}`);
 export const claim = (id) => one(`/claims${path(id)}`);
@@ -150,9 +174,21 @@ export const decideMany = async (verb, body, key) => {
 	const { body: answer, status: code } = await call('POST', `/claims/${verb}`, { body, key });
 	return { ...answer, queued: code === 202 };
 };
+/* All that match, as a list that can be imported again: the pages one after the other; only
+ * the first names the columns. */
+export async function exportClaims(match) {
+	const parts = [];
+	let after;
+	do {
+		const page = await call('GET', `/claims/export${query({ match, after, limit: 1000 })}`, { text: true });
+		parts.push(page.body);
+		after = page.next;
+	} while (after);
+	return new Blob(parts, { type: 'text/csv' });
+}
 export const job = (id) => get(`/jobs${path(id)}`);
 export const importList = async (text, type, dryRun, key) =>
-	(await call('POST', `/claims/import${dryRun ? '?dry_run=1' : ''}`, {
+	(await call('POST', `/claims/import${query({ dry_run: dryRun ? 1 : null })}`, {
 		body: new Blob([text], { type }), type, key, accept: [400] })).body;
 
 export const devices = (members) => get(`/devices${query(members)}`);

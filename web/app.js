@@ -134,13 +134,14 @@ async function aboutMe() {
 /* ---- Logging in ---- */
 
 async function logInPage() {
-	await new Promise((done) => {
+	const who = await new Promise((done) => {
 		document.body.className = 'logging-in';
 		replace(app, h('main', { id: 'main', class: 'log-in', tabindex: '-1' },
 			h('p.brand', mark(), h('span', 'Registrar')), logInForm(done)));
 		app.querySelector('input')?.focus();
 	});
 	document.body.className = '';
+	return who;
 }
 
 /* The session ended while somebody works: ask above the page, and lose nothing of it. */
@@ -232,11 +233,11 @@ async function help() {
 
 async function begin() {
 	try {
-		session.set(await api.whoAmI());
+		if (!api.mayHaveSession()) session.set(await logInPage());
+		else session.set(await api.whoAmI());
 	} catch (error) {
 		if (error.status === 401) {
-			await logInPage();
-			session.set(await api.whoAmI());
+			session.set(await logInPage());
 		} else {
 			replace(app, h('main', { id: 'main', class: 'log-in', tabindex: '-1' }, problemBox(error, () => location.reload())));
 			return;

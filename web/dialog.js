@@ -62,4 +62,4 @@ export function ask(o) {
 	});
 }
 
-export const tell = (title, ...body) => ask({ title, body, cancel: 'Close' });
+export const tell = (title, ...body) => ask({ title, body, cancel: 'Close', wide: body.some((n) => n?.querySelector?.('table')) });

@@ -4,7 +4,7 @@
 import * as api from './api.js';
 import { version } from './version.js';
 
-const BACKOFF_MAX_MS = 20000;
+const BACKOFF_MAX_MS = 4000;
 const STATUS_EVERY_MS = 30000;
 const listeners = new Set();
 const watchers = new Set();

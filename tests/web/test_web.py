@@ -258,6 +258,13 @@ def test_all_pages_are_for_everybody(browser):
                                 "audit", "users", "system"])
 
 
+@pytest.mark.slow
+def test_a_decision_about_many_more_is_followed(browser, here, cell):
+    (cell / "list.csv").write_text("manufacturer,serial\n" + "".join(f"Acme,J-{i:05d}\n" for i in range(1500)))
+    here.ctl("claims", "import", cell / "list.csv")
+    browser.tell("job")
+
+
 # -- the files
 
 SOURCES = sorted(p for p in WEB.rglob("*") if p.is_file())
@@ -277,8 +284,26 @@ def test_a_file_makes_no_markup_from_text_and_takes_nothing_from_outside(source)
         assert word not in text, word
     for url in re.findall(r"""https?://[^\s'"`]+""", text):
         assert re.match(r"http://www\.w3\.org/|https://(example|hooks)\.", url), url
-    if "localStorage" in text:
-        assert source.name == "theme.js"
+    if "localStorage" in text:  # the colours, and whether to ask who one is
+        assert source.name in ("theme.js", "api.js")
     for wanted in re.findall(r"""from '(\.[^']+)'|(?:src|href)="([a-z][\w./-]*\.\w+)\"""", text):
         name = wanted[0] or wanted[1]
         assert (source.parent / name).is_file(), name
+
+
+def test_pages_ask_for_what_is_described():
+    described = json.loads((harness.REPOSITORY / "docs/openapi/registrar.json").read_text())["paths"]
+    known = {(method, re.sub(r"{[^}]*}", "X", path.removeprefix("/api/v1")))
+             for path, methods in described.items() for method in methods}
+    asked = re.findall(r"""(get|post|one|call)\((?:'(GET|POST|DELETE)', )?(?:`(/[^`]*)`|'(/[^']*)')""",
+                       (WEB / "api.js").read_text())
+    assert len(asked) > 40
+    for function, method, *paths in asked:
+        path = "".join(paths)
+        method = (method or ("POST" if function == "post" else "GET")).lower()
+        path = re.sub(r"\$\{query\(.*", "", path)
+        path = re.sub(r"\$\{path\((\w+)\)\}", "/X", path)
+        path = re.sub(r"\$\{path\(\w+, '(\w+)'\)\}", r"/X/\1", path)
+        path = re.sub(r"\$\{path\(\w+, verb\)\}", "/X/[a-z/]+", path)
+        path = re.sub(r"\$\{verb\}", "[a-z/]+", path)
+        assert any(m == method and re.fullmatch(path, p) for m, p in known), (method, path)

@@ -8,6 +8,7 @@ import { may, whyNot } from '../session.js';
 import { facts } from '../table.js';
 import { chip, labels, marks, mono, verdict, warnings, whyHeld } from '../words.js';
 import { decideOne } from './decide.js';
+import { explainButton } from './explain.js';
 import { timelineOf } from './timeline.js';
 
 const NEXT = {
@@ -39,7 +40,7 @@ export async function show(view, place, tools) {
 				h('div.bar-row', chip(claim.claim), marks(claim.signals), h('span.space'),
 					claim.claim !== 'approved' && button('Approve…', 'approve', 'primary'),
 					claim.claim !== 'rejected' && button('Reject…', 'reject', 'danger'),
-					h('a.button', { href: href('device', claim.id) }, 'The device')),
+					explainButton(claim), h('a.button', { href: href('device', claim.id) }, 'The device')),
 				h('p.dim', claim.claim === 'approved' && !['new', 'joining', null, undefined].includes(claim.state) ? 'It came, and was let in: the device\'s page tells more.' : NEXT[claim.claim] ?? ''),
 				warnings(claim.signals),
 				facts([

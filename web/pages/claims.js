@@ -70,7 +70,7 @@ export async function show(view, place) {
 		if (!n) {
 			replace(bar, h('span.dim', table.items.length ? `${table.countText} ${table.items.length === 1 && !table.next ? 'claim' : 'claims'}. ` : '',
 				h('span.p2', 'Choose with ', h('kbd', 'x'), ' or the boxes; ', h('kbd', 'a'), ' approves, ', h('kbd', 'r'), ' rejects.')),
-			h('span.space'), table.items.length > 0 && chooseAll());
+			h('span.space'), table.items.length > 0 && [exportButton(), chooseAll()]);
 			return;
 		}
 		replace(bar, h('strong', everything ? `All ${num(n)} that match are chosen` : `${num(n)} chosen`),
@@ -99,6 +99,21 @@ export async function show(view, place) {
 				replace(bar, problemBox(error, toolbar));
 			}
 		} }, table.next ? 'Choose all that match' : `Choose all ${num(table.items.length)} that match`);
+		return b;
+	}
+
+	function exportButton() {
+		const b = h('button', { type: 'button', title: 'A CSV file of all that match, which can be imported again', onclick: async () => {
+			b.disabled = true;
+			try {
+				const link = h('a', { href: URL.createObjectURL(await api.exportClaims(question())), download: 'claims.csv' });
+				link.click();
+				setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+				b.disabled = false;
+			} catch (error) {
+				replace(bar, problemBox(error, toolbar));
+			}
+		} }, 'Export');
 		return b;
 	}
 

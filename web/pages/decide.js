@@ -52,7 +52,7 @@ function preview(items, total) {
 	return [
 		odd.length > 0 && h('p.note.warn', `${plural(odd.length, 'device')} of these ${odd.length === 1 ? 'has' : 'have'} an earlier owner in the MASA's log or `
 			+ `${odd.length === 1 ? 'is' : 'are'} marked. Look at them one by one first.`),
-		h('p', h('strong', plural(total, 'claim')), ` – manufacturers: ${counts(items, (c) => c.manufacturer)}`,
+		h('p', h('strong', plural(total, 'claim')), total > items.length && ` – of the first ${num(items.length)}`, ` – manufacturers: ${counts(items, (c) => c.manufacturer)}`,
 			items.some((c) => c.model) && `; models: ${counts(items, (c) => c.model)}`,
 			items.some((c) => c.site && c.site !== '/') && `; sites: ${counts(items, (c) => c.site)}`),
 		plainTable('The first of them', ['Serial', 'Manufacturer', 'From', 'Waits', 'MASA log'], shown.map((c) =>
@@ -65,7 +65,7 @@ function preview(items, total) {
 async function follow(id, tools) {
 	const bar = h('progress', { 'aria-label': 'Progress', max: 1 });
 	const text = h('p', { role: 'status' });
-	tools.show(bar, text);
+	tools.show(bar, text, h('p.dim', 'It goes on by itself, also when this is closed.'));
 	for (;;) {
 		const job = await api.job(id);
 		bar.max = job.total || 1;

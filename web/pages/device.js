@@ -11,6 +11,7 @@ import { facts, plainTable } from '../table.js';
 import { chip, labels, marks, mono, verdict, warnings } from '../words.js';
 import { concerns } from './claim.js';
 import { changes } from './decide.js';
+import { explainButton } from './explain.js';
 import { timelineOf } from './timeline.js';
 
 const STATES = {
@@ -136,7 +137,7 @@ export async function show(view, place, tools) {
 					: chip(Date.parse(c.not_after) < Date.now() ? 'expired' : 'good')]))
 			: h('p.dim', 'None was issued to it here.')));
 		replace(side, h('section.card', h('h2', 'Look after it'), h('div.buttons', button('move'), button('label'),
-			item.state === 'quarantined' && button('release'), item.signals?.length > 0 && button('clear'))),
+			item.state === 'quarantined' && button('release'), item.signals?.length > 0 && button('clear'), !['active', 'expiring'].includes(item.state) && explainButton(item))),
 		joined && h('section.card', h('h2', 'Take it out'),
 			out.length > 0 && h('div.buttons', out.map(button)),
 			h('p.dim.small', out.length ? 'Each says what happens next, and asks, before it is done.' : 'It is out already.')));

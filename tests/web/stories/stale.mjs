@@ -7,6 +7,10 @@ export default async function (t) {
 	const page = await enter(t, 'claims');
 	t.expect(/status of 4(09|12)/);
 	await page.getByRole('link', { name: serial }).click();
+	await page.getByRole('button', { name: 'Why does it not join?' }).click();
+	await dialog(page).locator('table tbody tr').first().waitFor();
+	await t.shot('explained');
+	await dialog(page).getByRole('button', { name: 'Close' }).click();
 	await page.getByRole('button', { name: 'Approve…' }).click();
 	await dialog(page).getByLabel('Note').fill('seen it myself');
 	await t.ask('ctl', 'claims', 'reject', serial, '--reason', 'stolen');
