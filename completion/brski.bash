@@ -207,12 +207,12 @@ _registrarctl() {
 
 _masactl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --name --host --existing-ca --existing-key --directory --state"
+	_brski_begin "-s --socket -o --output --name --host --existing-ca --existing-key --directory --state --last --after --anchors --expect"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
-	--existing-ca | --existing-key) _brski_paths -f "$cur" && return ;;
+	--existing-ca | --existing-key | --anchors) _brski_paths -f "$cur" && return ;;
 	--directory | --state) _brski_paths -d "$cur" && return ;;
-	--name | --host) return ;;
+	--name | --host | --last | --after | --expect) return ;;
 	esac
 	case "${plain[*]}" in
 	"") words="setup devices owners audit backup doctor status" ;;
@@ -221,7 +221,12 @@ _masactl() {
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	devices) words="import list show" ;;
 	owners) words="add list" ;;
-	audit) words="show" ;;
+	audit) words="show list export verify" ;;
+	"audit list") words="--last --after" ;;
+	"audit verify"*)
+		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
+		words="--anchors --expect"
+		;;
 	"devices import" | "owners add "*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	esac
 	[[ $cur == -* ]] && words+=" $_brski_ctl_options"

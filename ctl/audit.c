@@ -12,10 +12,7 @@
 #include "ctl/audit_check.h"
 #include "ctl/internal.h"
 
-#define LINES_PATH   "/api/v1/audit"
-#define HEADS_PATH   "/api/v1/audit/heads"
-#define SEAL_PATH    "/api/v1/audit/seal"
-#define ANCHORS_PATH "/api/v1/audit/anchors"
+#define PATH_LEN     64
 #define PAGE	     1000
 #define SHOWN	     50 /* lines of audit list, when nothing else is said */
 #define LINE_MAX_LEN (1 << 20)
@@ -25,7 +22,13 @@ const struct ctl_option audit_list_options[] = {
 const struct ctl_option audit_verify_options[] = {
 	{"anchors", "FILE"}, {"expect", "SEQUENCE:HASH"}, {NULL, NULL}};
 
-static const struct ctl_column columns[] = {
+struct audit_log {
+	const struct audit_form *form;
+	const char *path; /* of its lines; below it heads, seal and anchors */
+	const struct ctl_column *columns;
+};
+
+static const struct ctl_column registrar_columns[] = {
 	{"SEQUENCE", "sequence"},
 	{"TIME", "time"},
 	{"MANUFACTURER", "manufacturer"},
@@ -36,15 +39,37 @@ static const struct ctl_column columns[] = {
 	{"REASON", "reason"},
 	{NULL, NULL},
 };
+const struct audit_log audit_log_of_registrar = {
+	&audit_form_registrar, "/api/v1/audit", registrar_columns};
+
+static const struct ctl_column masa_columns[] = {
+	{"SEQUENCE", "sequence"},
+	{"TIME", "time"},
+	{"SERIAL", "serial"},
+	{"ASSERTION", "assertion"},
+	{"NONCE", "nonce"},
+	{"DOMAIN ID", "domainID"},
+	{"REGISTRAR", "registrar"},
+	{"EXPIRES", "expires_on"},
+	{NULL, NULL},
+};
+const struct audit_log audit_log_of_masa = {&audit_form_masa, "/api/v1/audit-log", masa_columns};
+
+/* Of the program's log: the lines with "", else "/heads" … */
+static const char *path_of(const struct ctl *c, const char *below, char out[PATH_LEN])
+{
+	snprintf(out, PATH_LEN, "%s%s", c->program->audit->path, below);
+	return out;
+}
 
 /* ---- From the service ---- */
 
 typedef enum ctl_exit item_fn(struct ctl *c, const json_t *item, void *arg);
 
 /* Each item of a list, page by page, so that a long log needs little memory. */
-static enum ctl_exit each_item(struct ctl *c, const char *path, item_fn *fn, void *arg)
+static enum ctl_exit each_item(struct ctl *c, const char *below, item_fn *fn, void *arg)
 {
-	char after[32] = "0", url[128];
+	char after[32] = "0", url[160], path[PATH_LEN];
 	enum ctl_exit code = CTL_DONE;
 	bool more = true;
 
@@ -54,7 +79,8 @@ static enum ctl_exit each_item(struct ctl *c, const char *path, item_fn *fn, voi
 		const char *next;
 		size_t i;
 
-		snprintf(url, sizeof(url), "%s?after=%s&limit=%d", path, after, PAGE);
+		snprintf(url, sizeof(url), "%s?after=%s&limit=%d", path_of(c, below, path), after,
+			PAGE);
 		code = ctl_request(c, NULL, "GET", url, NULL, (struct bytes){0}, &page);
 		if (code != CTL_DONE)
 			return code;
@@ -76,8 +102,9 @@ static enum ctl_exit each_item(struct ctl *c, const char *path, item_fn *fn, voi
 static enum ctl_exit seal(struct ctl *c, int64_t *sequence)
 {
 	JSON_AUTO json_t *reply = NULL;
-	enum ctl_exit code =
-		ctl_request(c, NULL, "POST", SEAL_PATH, NULL, (struct bytes){0}, &reply);
+	char path[PATH_LEN];
+	enum ctl_exit code = ctl_request(
+		c, NULL, "POST", path_of(c, "/seal", path), NULL, (struct bytes){0}, &reply);
 
 	if (code == CTL_DONE)
 		*sequence = json_integer_value(json_object_get(reply, "sequence"));
@@ -100,7 +127,7 @@ enum ctl_exit audit_list(struct ctl *c, int argc, char **argv)
 	const char *after = ctl_option(c, "after"), *last = ctl_option(c, "last");
 	int64_t from = 0, count = SHOWN, end;
 	enum ctl_exit code;
-	char path[96];
+	char path[PATH_LEN + 32];
 
 	if ((after && !parse_number(after, &from)) || (last && !parse_number(last, &count))) {
 		ctl_fail(c, "--after and --last take a number");
@@ -112,8 +139,8 @@ enum ctl_exit audit_list(struct ctl *c, int argc, char **argv)
 			return code;
 		from = end > count ? end - count : 0;
 	}
-	snprintf(path, sizeof(path), "%s?after=%lld", LINES_PATH, (long long)from);
-	return ctl_list(c, path, columns);
+	snprintf(path, sizeof(path), "%s?after=%lld", c->program->audit->path, (long long)from);
+	return ctl_list(c, path, c->program->audit->columns);
 }
 
 /* ---- export ---- */
@@ -134,9 +161,9 @@ enum ctl_exit audit_export(struct ctl *c, int argc, char **argv)
 	enum ctl_exit code = seal(c, &sequence);
 
 	if (code == CTL_DONE)
-		code = each_item(c, HEADS_PATH, print_item, NULL);
+		code = each_item(c, "/heads", print_item, NULL);
 	if (code == CTL_DONE)
-		code = each_item(c, LINES_PATH, print_item, NULL);
+		code = each_item(c, "", print_item, NULL);
 	if (code == CTL_DONE && fflush(stdout) != 0)
 		code = ctl_fail(c, "writing: %s", strerror(errno));
 	return code;
@@ -169,8 +196,8 @@ static enum ctl_exit verify_service(struct ctl *c, struct audit_check *check)
 	enum ctl_exit code = seal(c, &sequence);
 
 	if (code == CTL_DONE)
-		code = each_item(c, HEADS_PATH, check_head, check);
-	return code == CTL_DONE ? each_item(c, LINES_PATH, check_line, check) : code;
+		code = each_item(c, "/heads", check_head, check);
+	return code == CTL_DONE ? each_item(c, "", check_line, check) : code;
 }
 
 static enum ctl_exit verify_line(
@@ -241,12 +268,14 @@ static enum ctl_exit get_anchors(struct ctl *c, struct anchors **out)
 	const char *path = ctl_option(c, "anchors");
 	JSON_AUTO json_t *reply = NULL;
 	struct err e = ERR_INIT;
+	char of_service[PATH_LEN];
 	enum ctl_exit code;
 
 	if (path) {
 		*out = anchors_load(path, &e);
 	} else {
-		code = ctl_request(c, NULL, "GET", ANCHORS_PATH, NULL, (struct bytes){0}, &reply);
+		code = ctl_request(c, NULL, "GET", path_of(c, "/anchors", of_service), NULL,
+			(struct bytes){0}, &reply);
 		if (code != CTL_DONE)
 			return code;
 		*out = anchors_of_pem(json_string_value(json_object_get(reply, "pem")), &e);
@@ -287,13 +316,13 @@ enum ctl_exit audit_verify(struct ctl *c, int argc, char **argv)
 	struct err e = ERR_INIT;
 	enum ctl_exit code;
 
-	audit_check_init(&check, NULL);
+	audit_check_init(&check, c->program->audit->form, NULL);
 	if (expect && !parse_expected(expect, &expected)) {
 		ctl_fail(c, "--expect takes SEQUENCE:HASH, as an earlier verify printed it");
 		return CTL_USAGE;
 	}
 	if (argc > 0 && !ctl_option(c, "anchors")) {
-		ctl_fail(c, "a file is verified with --anchors, the site's CA certificate");
+		ctl_fail(c, "a file is verified with --anchors, the certificate of the CA");
 		return CTL_USAGE;
 	}
 	code = get_anchors(c, &anchors);

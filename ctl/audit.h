@@ -6,6 +6,8 @@
 
 #include "ctl/ctl.h"
 
+extern const struct audit_log audit_log_of_registrar, audit_log_of_masa;
+
 extern const struct ctl_option audit_list_options[], audit_verify_options[];
 
 /* The newest lines. */

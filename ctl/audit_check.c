@@ -14,13 +14,37 @@
 #define SIGNATURE_MAX  1024
 #define NUMBER_LEN     24
 
-/* In the order of the hash. */
-static const char *const texts[] = {
-	"exchange", "manufacturer", "serial", "by", "step", "outcome", "reason"};
+/* ---- Forms ---- */
 
-void audit_check_init(struct audit_check *c, struct anchors *anchors)
+static bool is_registrar(const struct cert *signer, struct err *e)
+{
+	return (cert_eku(signer) & CERT_EKU_CMC_RA) ||
+	       err_set(e, ERR_UNAUTHENTICATED, "signed by %s, which is no registrar",
+		       cert_subject(signer));
+}
+
+/* A device's certificate, below the same CA, names its serial-number. */
+static bool is_no_device(const struct cert *signer, struct err *e)
+{
+	return (!cert_serial_number(signer) && !cert_is_ca(signer)) ||
+	       err_set(e, ERR_UNAUTHENTICATED, "signed by %s, which is no MASA",
+		       cert_subject(signer));
+}
+
+static const struct audit_field registrar_fields[] = {{"exchange", false}, {"manufacturer", false},
+	{"serial", false}, {"by", false}, {"step", false}, {"outcome", false}, {"reason", false},
+	{NULL, false}};
+const struct audit_form audit_form_registrar = {"registrar", registrar_fields, is_registrar};
+
+static const struct audit_field masa_fields[] = {{"serial", false}, {"domainID", false},
+	{"domain_key", false}, {"nonce", false}, {"assertion", false}, {"expires_on", true},
+	{"content", false}, {"registrar", false}, {NULL, false}};
+const struct audit_form audit_form_masa = {"masa", masa_fields, is_no_device};
+
+void audit_check_init(struct audit_check *c, const struct audit_form *form, struct anchors *anchors)
 {
 	memset(c, 0, sizeof(*c));
+	c->form = form;
 	c->anchors = anchors;
 	buf_init(&c->signer_pem, SIGNER_PEM_MAX);
 }
@@ -54,6 +78,26 @@ static bool get_moment(const json_t *o, int64_t *out, struct err *e)
 	return datetime_parse(text, out, e);
 }
 
+/* A member as it goes into the hash; room holds a moment's digits. */
+static bool get_field(const json_t *o, const struct audit_field *f, char room[NUMBER_LEN],
+	struct bytes *out, struct err *e)
+{
+	const json_t *value = json_object_get(o, f->member);
+	int64_t at;
+
+	*out = (struct bytes){0};
+	if (!json_is_string(value))
+		return true;
+	*out = bytes_of(json_string_value(value), json_string_length(value));
+	if (!f->is_moment)
+		return true;
+	if (!datetime_parse(json_string_value(value), &at, e))
+		return err_prefix(e, "%s", f->member);
+	snprintf(room, NUMBER_LEN, "%lld", (long long)at);
+	*out = bytes_of_str(room);
+	return true;
+}
+
 /* *present false: it is null. */
 static bool get_hash(const json_t *o, bool *present, uint8_t out[SHA256_LEN], struct err *e)
 {
@@ -82,15 +126,12 @@ static bool take_signer(struct audit_check *c, const char *pem, struct err *e)
 	       cert_list_parse_pem(buf_bytes(&c->signer_pem), &c->signer, e);
 }
 
-/* Devices have certificates below the same CA: only a registrar's may sign. */
 static bool judge_signer(const struct audit_check *c, int64_t at, struct err *e)
 {
 	struct cert *signer = c->signer.items[0];
 
-	if (!(cert_eku(signer) & CERT_EKU_CMC_RA))
-		return err_set(e, ERR_UNAUTHENTICATED, "signed by %s, which is no registrar",
-			cert_subject(signer));
-	return chain_verify(c->anchors, signer, &c->signer, at, NULL, e);
+	return c->form->may_sign(signer, e) &&
+	       chain_verify(c->anchors, signer, &c->signer, at, NULL, e);
 }
 
 static bool verify_head(
@@ -135,6 +176,8 @@ bool audit_check_head(struct audit_check *c, const json_t *head, struct err *e)
 
 	if (!h.log || !get_number(head, "sequence", &h.sequence, e))
 		return err_set(e, ERR_INPUT, "this is no head of a log");
+	if (strcmp(h.log, c->form->log) != 0)
+		return err_set(e, ERR_INPUT, "this is a head of the log of another: %.40s", h.log);
 	if (!get_moment(head, &h.at, e) || !get_hash(head, &present, h.hash, e) ||
 		(!present && !err_set(e, ERR_INPUT, "no \"hash\"")) ||
 		!verify_head(c, head, &h, e) || !add_head(c, &h, e))
@@ -155,25 +198,21 @@ static const struct audit_head *head_of(const struct audit_check *c, int64_t seq
 static bool line_hash(const struct audit_check *c, const json_t *o, int64_t sequence,
 	uint8_t out[SHA256_LEN], struct err *e)
 {
-	enum { TEXTS = sizeof(texts) / sizeof(*texts) };
-	struct bytes fields[2 + TEXTS];
-	char number[NUMBER_LEN], moment[NUMBER_LEN];
+	struct bytes fields[HASH_CHAIN_FIELDS_MAX];
+	char number[NUMBER_LEN], moments[HASH_CHAIN_FIELDS_MAX][NUMBER_LEN];
+	size_t count = 2;
 	int64_t at;
 
 	if (!get_moment(o, &at, e))
 		return false;
 	snprintf(number, sizeof(number), "%lld", (long long)sequence);
-	snprintf(moment, sizeof(moment), "%lld", (long long)at);
+	snprintf(moments[1], NUMBER_LEN, "%lld", (long long)at);
 	fields[0] = bytes_of_str(number);
-	fields[1] = bytes_of_str(moment);
-	for (size_t i = 0; i < TEXTS; i++) {
-		const json_t *value = json_object_get(o, texts[i]);
-
-		fields[2 + i] = json_is_string(value) ? bytes_of(json_string_value(value),
-								json_string_length(value))
-						      : (struct bytes){0};
-	}
-	return hash_chain_next(c->hash, fields, 2 + TEXTS, out, e);
+	fields[1] = bytes_of_str(moments[1]);
+	for (const struct audit_field *f = c->form->fields; f->member; f++, count++)
+		if (!get_field(o, f, moments[count], &fields[count], e))
+			return false;
+	return hash_chain_next(c->hash, fields, count, out, e);
 }
 
 /* Where may a log begin? With line 1, with the first behind lines that had no hash yet, or behind a
@@ -192,13 +231,14 @@ static bool begin(struct audit_check *c, int64_t sequence, struct err *e)
 	return true;
 }
 
-static bool meets_head(struct audit_check *c, int64_t sequence, struct err *e)
+/* hash NULL: the line has none, so it was never signed. */
+static bool meets_head(struct audit_check *c, int64_t sequence, const uint8_t *hash, struct err *e)
 {
 	while (c->next_head < c->head_count && c->heads[c->next_head].sequence < sequence)
 		c->next_head++; /* of lines that have aged out */
 	if (c->next_head == c->head_count || c->heads[c->next_head].sequence != sequence)
 		return true;
-	return memcmp(c->heads[c->next_head++].hash, c->hash, SHA256_LEN) == 0 ||
+	return (hash && memcmp(c->heads[c->next_head++].hash, hash, SHA256_LEN) == 0) ||
 	       err_set(e, ERR_UNAUTHENTICATED, "its hash is not the one that was signed");
 }
 
@@ -211,7 +251,8 @@ static bool follow(struct audit_check *c, const json_t *line, int64_t sequence, 
 		return false;
 	if (!hashed) {
 		c->unchained++;
-		return !c->chained || err_set(e, ERR_UNAUTHENTICATED, "it has no hash");
+		return (!c->chained || err_set(e, ERR_UNAUTHENTICATED, "it has no hash")) &&
+		       meets_head(c, sequence, NULL, e);
 	}
 	if ((!c->chained && !begin(c, sequence, e)) || !line_hash(c, line, sequence, computed, e))
 		return false;
@@ -219,7 +260,7 @@ static bool follow(struct audit_check *c, const json_t *line, int64_t sequence, 
 	if (memcmp(stated, c->hash, SHA256_LEN) != 0)
 		return err_set(e, ERR_UNAUTHENTICATED,
 			"its hash does not follow from it and the line before it");
-	return meets_head(c, sequence, e);
+	return meets_head(c, sequence, c->hash, e);
 }
 
 bool audit_check_line(struct audit_check *c, const json_t *line, struct err *e)

@@ -2,7 +2,7 @@
 /* Is an audit log whole? Judged from what the service told or an export holds, with nothing of the
  * service believed but what its certificate signed (pki/hash_chain.h):
  *   every line's hash follows from the line before it, numbers have no gap,
- *   every signed head is by a registrar below the anchors and names a line's very hash,
+ *   every signed head is by a registrar or MASA below the anchors and names a line's very hash,
  *   the log begins with line 1 or behind a signed head, and reaches the last head.
  */
 #ifndef CTL_AUDIT_CHECK_H
@@ -12,6 +12,19 @@
 #include "common/pki/hash_chain.h"
 #include "common/wire/json.h"
 
+/* What a log's lines are made of behind sequence and time, in the order of the hash. */
+struct audit_field {
+	const char *member;
+	bool is_moment; /* hashed as seconds since 1970 */
+};
+struct audit_form {
+	const char *log;		  /* its name in what is signed */
+	const struct audit_field *fields; /* ended by a NULL member */
+	/* Others have certificates below the same CA. ERR_UNAUTHENTICATED. */
+	bool (*may_sign)(const struct cert *signer, struct err *e);
+};
+extern const struct audit_form audit_form_registrar, audit_form_masa;
+
 #define AUDIT_HEADS_MAX 1000000 /* 48 octets each; a site keeps one an hour */
 
 struct audit_head {
@@ -20,6 +33,7 @@ struct audit_head {
 };
 
 struct audit_check {
+	const struct audit_form *form;
 	struct anchors *anchors;  /* borrowed */
 	struct audit_head *heads; /* in order of sequence */
 	size_t head_count, head_room;
@@ -34,7 +48,8 @@ struct audit_check {
 	size_t next_head; /* the first whose line has not come yet */
 };
 
-void audit_check_init(struct audit_check *c, struct anchors *anchors);
+void audit_check_init(
+	struct audit_check *c, const struct audit_form *form, struct anchors *anchors);
 void audit_check_clear(struct audit_check *c);
 #define AUDIT_CHECK_AUTO __attribute__((cleanup(audit_check_clear)))
 

@@ -24,7 +24,8 @@ enum ctl_exit {
 	CTL_UNREACHABLE = 6, /* the daemon does not run, or the socket is somewhere else */
 };
 
-struct ctl; /* one invocation */
+struct ctl;	  /* one invocation */
+struct audit_log; /* ctl/audit.h */
 
 struct ctl_option {
 	const char *name;  /* "state": given as --state VALUE or --state=VALUE */
@@ -45,6 +46,7 @@ struct ctl_program {
 	const char *what_it_is;		    /* one line for the help */
 	const char *default_socket;	    /* "/run/brski-masa/admin.sock" */
 	const struct ctl_command *commands; /* ended by a NULL noun */
+	const struct audit_log *audit;	    /* ctl/audit.h */
 	const char *environment;	    /* NAME of NAME_URL and others; NULL: the socket only */
 };
 

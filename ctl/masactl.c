@@ -5,6 +5,7 @@
 
 #include "common/base/file.h"
 #include "common/wire/csv.h"
+#include "ctl/audit.h"
 #include "ctl/backup.h"
 #include "ctl/ctl.h"
 #include "ctl/doctor.h"
@@ -282,6 +283,13 @@ static const struct ctl_command commands[] = {
 	{"owners", "list", "", "List all owners.", 0, 0, NULL, owners_list},
 	{"audit", "show", "SERIAL", "Show every voucher issued for a device.", 1, 1, NULL,
 		audit_show},
+	{"audit", "list", "", "Vouchers that were issued, the newest last.", 0, 0,
+		audit_list_options, audit_list},
+	{"audit", "export", "", "All of it, a JSON object a line: signed heads, then entries.", 0,
+		0, NULL, audit_export},
+	{"audit", "verify", "[EXPORT]",
+		"Was it changed? Follow its hashes and signatures, here or in an export.", 0, 1,
+		audit_verify_options, audit_verify},
 	{"backup", "", "FILE", "Copy the store into a new file while the MASA runs.", 1, 1, NULL,
 		backup},
 	{"doctor", "", "", "What may be wrong, and what to do next.", 0, 0, NULL, doctor},
@@ -290,7 +298,12 @@ static const struct ctl_command commands[] = {
 };
 
 static const struct ctl_program program = {
-	"masactl", "administer a brski-masa", "/run/brski-masa/admin.sock", commands};
+	.name = "masactl",
+	.what_it_is = "administer a brski-masa",
+	.default_socket = "/run/brski-masa/admin.sock",
+	.commands = commands,
+	.audit = &audit_log_of_masa,
+};
 
 int main(int argc, char **argv)
 {

@@ -158,6 +158,7 @@ static const struct ctl_program program = {
 	.what_it_is = "administers a running brski-registrar",
 	.default_socket = "/run/brski-registrar/admin.sock",
 	.commands = commands,
+	.audit = &audit_log_of_registrar,
 	.environment = "REGISTRARCTL",
 };
 

@@ -12,6 +12,7 @@
 #include "common/wire/datetime.h"
 #include "common/wire/json.h"
 #include "common/wire/percent.h"
+#include "masa/audit.h"
 #include "masa/care.h"
 
 #define JSON_TYPE   "application/json"
@@ -552,6 +553,10 @@ const struct http_route masa_admin_routes[] = {
 	{"GET", DEVICES_DIR "*", on_device_show, 0, NULL},
 	{"GET", "/api/v1/owners", on_owners_list, 0, NULL},
 	{"POST", "/api/v1/owners", on_owner_put, MASA_ADMIN_BODY_MAX, JSON_TYPE},
+	{"GET", "/api/v1/audit-log", audit_lines, 0, NULL},
+	{"GET", "/api/v1/audit-log/heads", audit_heads, 0, NULL},
+	{"POST", "/api/v1/audit-log/seal", audit_seal, MASA_ADMIN_BODY_MAX, NULL},
+	{"GET", "/api/v1/audit-log/anchors", audit_anchors, 0, NULL},
 	{"GET", AUDIT_DIR "*", on_audit_show, 0, NULL},
 	{"GET", "/api/v1/status", care_status, 0, NULL},
 	{"GET", "/api/v1/doctor", care_doctor, 0, NULL},

@@ -178,6 +178,17 @@ static void check_devices(struct checkup *k, const struct figures *f)
 		(long long)f->devices);
 }
 
+static void check_log(struct checkup *k, const struct figures *f)
+{
+	struct err e = ERR_INIT;
+	int64_t signed_at;
+	bool holds = seal_holds(f->m->seal, &signed_at, &e);
+
+	checkup_note(k, "audit log", holds ? CHECKUP_OK : CHECKUP_FAIL,
+		"keep a copy of the store as it is; masactl audit verify tells more", "%s",
+		holds ? "as it was signed" : e.text);
+}
+
 static void examine(struct checkup *k, const struct figures *f)
 {
 	const struct masa_config *config = f->setup->config;
@@ -189,6 +200,7 @@ static void examine(struct checkup *k, const struct figures *f)
 	checkup_end(k, "voucher signer", f->signer_end,
 		"issue a new one and reload; devices of before trust what it leads to");
 	checkup_port(k, "port for registrars", config->listen);
+	check_log(k, f);
 	check_devices(k, f);
 	check_owners(k, f);
 }
@@ -220,14 +232,19 @@ static int64_t now(void *app)
 	return masa_now(app);
 }
 
+/* So that the audit log in the copy verifies. */
+static void on_sealed(void *arg, const struct hash_chain_head *head, const struct err *e)
+{
+	backup_prepared(arg, e);
+}
+
 static bool prepare(void *app, struct backup *b, const char *exchange, const char *by,
 	const char *path, struct err *e)
 {
 	const struct masa *m = app;
 
 	log_event(m->log, LOG_LEVEL_INFO, "backup-begun", exchange, "path", path, "by", by, NULL);
-	backup_prepared(b, NULL);
-	return true;
+	return seal_now(m->seal, on_sealed, b, e);
 }
 
 void care_backup_show(struct call *c, void *masa)

@@ -11,6 +11,7 @@
 #include "common/run/backup.h"
 #include "common/run/daemon.h"
 #include "masa/admin.h"
+#include "masa/audit.h"
 #include "masa/care.h"
 #include "masa/meters.h"
 #include "masa/serve.h"
@@ -189,8 +190,8 @@ static bool start(struct service *s, struct err *e)
 	loops = daemon_loops(s->daemon, &n);
 	return revocation_use_loops(s->masa->revocation, loops, n, e) &&
 	       masa_open_store(s->masa, e) && listen_public(s, e) &&
-	       care_start(s->masa, loops[0], e) && listen_admin(s, e) &&
-	       masa_meters_start(s->masa, s->public, loops[0], e);
+	       audit_start(s->masa, loops[0], e) && care_start(s->masa, loops[0], e) &&
+	       listen_admin(s, e) && masa_meters_start(s->masa, s->public, loops[0], e);
 }
 
 static int run(struct service *s)
@@ -208,6 +209,8 @@ static void stop(struct service *s)
 	if (s->masa) {
 		masa_meters_stop(s->masa);
 		care_end(s->masa);
+		seal_free(s->masa->seal);
+		s->masa->seal = NULL;
 	}
 	http_server_free(s->public);
 	http_server_free(s->admin);

@@ -15,6 +15,7 @@
 #include "masa/setup.h"
 
 struct backup;
+struct seal;
 
 struct masa {
 	const struct log *log; /* borrowed */
@@ -34,6 +35,7 @@ struct masa {
 	_Atomic int64_t tls_not_after;	  /* of the TLS server's certificate */
 	_Atomic bool draining;
 	struct backup *backup;
+	struct seal *seal; /* of the audit log */
 	int64_t started_at;
 };
 

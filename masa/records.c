@@ -23,6 +23,16 @@ static const char *const migrations[] = {
 	"NULL,"
 	" digest BLOB UNIQUE, expires_on INTEGER, content TEXT NOT NULL, registrar TEXT NOT NULL);"
 	"CREATE INDEX events_of_device ON events (device, domain_key)",
+	/* The audit log becomes a hash chain whose heads are signed; nothing of it ever goes. */
+	"ALTER TABLE events ADD COLUMN hash BLOB;"
+	"CREATE TABLE head (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, hash BLOB NOT NULL,"
+	" signature BLOB NOT NULL, certificates TEXT NOT NULL);"
+	"CREATE TRIGGER events_stay BEFORE UPDATE OF id, device, date, domain_id, domain_key, "
+	"nonce,"
+	" assertion, expires_on, content, registrar, hash ON events WHEN OLD.hash IS NOT NULL BEGIN"
+	" SELECT RAISE(ABORT, 'the audit log is only added to'); END;"
+	"CREATE TRIGGER events_are_kept BEFORE DELETE ON events BEGIN"
+	" SELECT RAISE(ABORT, 'the audit log is only added to'); END",
 	NULL,
 };
 
@@ -45,6 +55,12 @@ enum {
 	EVENTS_BY_SERIAL,
 	LAST_EVENT,
 	LAST_DEVICE,
+	AUDIT_LINES,
+	AUDIT_HEADS,
+	AUDIT_LINE,
+	AUDIT_LAST_LINE,
+	AUDIT_LAST_HEAD,
+	AUDIT_ADD_HEAD,
 	STATEMENT_COUNT,
 };
 
@@ -77,10 +93,16 @@ static const char *const statements[] = {
 	[EVENT_RELEASE_DIGEST] =
 		"UPDATE events SET digest = NULL"
 		" WHERE digest = $1 AND expires_on IS NOT NULL AND expires_on <= $2",
-	[EVENT_ADD] = "INSERT INTO events (device, date, domain_id, domain_key, nonce, assertion,"
-		      " digest, expires_on, content, registrar)"
-		      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-		      " ON CONFLICT (digest) DO NOTHING",
+	/* each event's hash covers that of the one before it (audit.h) */
+	[EVENT_ADD] =
+		"INSERT INTO events (id, device, date, domain_id, domain_key, nonce, assertion,"
+		" digest, expires_on, content, registrar, hash)"
+		" SELECT n.id, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, chain_hash("
+		"(SELECT hash FROM events WHERE id = n.id - 1), n.id, $2,"
+		" (SELECT serial FROM devices WHERE id = $1), $3, lower(hex($4)), $5, $6, $8,"
+		" $9, $10)"
+		" FROM (SELECT coalesce(max(id), 0) + 1 AS id FROM events) AS n WHERE true"
+		" ON CONFLICT (digest) DO NOTHING",
 	[ISSUED_BY_DIGEST] = "SELECT device, content FROM events WHERE digest = $1"
 			     " AND (expires_on IS NULL OR expires_on > $2)",
 	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
@@ -105,6 +127,20 @@ static const char *const statements[] = {
 			     " WHERE d.serial = $1 AND e.id > $2 ORDER BY e.id LIMIT $3",
 	[LAST_EVENT] = "SELECT coalesce(max(id), 0) FROM events",
 	[LAST_DEVICE] = "SELECT coalesce(max(id), 0) FROM devices",
+	[AUDIT_LINES] = "SELECT e.id, e.date, d.serial, e.domain_id, lower(hex(e.domain_key)),"
+			" e.nonce, e.assertion, e.expires_on, e.content, e.registrar, e.hash"
+			" FROM events AS e JOIN devices AS d ON d.id = e.device"
+			" WHERE e.id > $1 ORDER BY e.id LIMIT $2",
+	[AUDIT_HEADS] = "SELECT sequence, at, hash, signature, certificates FROM head"
+			" WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+	[AUDIT_LINE] = "SELECT id, hash FROM events WHERE id = $1",
+	[AUDIT_LAST_LINE] = "SELECT id, hash FROM events ORDER BY id DESC LIMIT 1",
+	[AUDIT_LAST_HEAD] = "SELECT sequence, at, hash, signature, certificates FROM head"
+			    " ORDER BY sequence DESC LIMIT 1",
+	[AUDIT_ADD_HEAD] = "INSERT INTO head (sequence, at, hash, signature, certificates)"
+			   " SELECT $1, $2, $3, $4, $5 WHERE EXISTS"
+			   " (SELECT 1 FROM events WHERE id = $1 AND hash = $3)"
+			   " ON CONFLICT (sequence) DO NOTHING",
 	[STATEMENT_COUNT] = NULL,
 };
 
@@ -449,6 +485,73 @@ bool records_events_list(struct store *s, const char *serial, int64_t after, eve
 	struct event_reader to = {fn, arg};
 
 	return store_read(s, EVENTS_BY_SERIAL, v, 3, hand_event, &to, NULL, e);
+}
+
+struct audit_reader {
+	union {
+		audit_line_fn *line;
+		audit_head_fn *head;
+	};
+	void *arg;
+};
+
+static bool hand_line(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct audit_reader *to = arg;
+	struct bytes hash = store_row_blob(r, 10);
+	const struct audit_line line = {
+		.sequence = store_row_int(r, 0),
+		.date = store_row_int(r, 1),
+		.serial = store_row_text(r, 2),
+		.domain_id = store_row_text(r, 3),
+		.domain_key = store_row_text(r, 4),
+		.nonce = store_row_text(r, 5),
+		.assertion = store_row_text(r, 6),
+		.expires_on = store_row_int(r, 7),
+		.content = store_row_text(r, 8),
+		.registrar = store_row_text(r, 9),
+		.hash = hash.len == SHA256_LEN ? hash.data : NULL,
+	};
+
+	return to->line(to->arg, &line, e);
+}
+
+bool records_audit_lines(
+	struct store *s, int64_t after, int64_t limit, audit_line_fn *fn, void *arg, struct err *e)
+{
+	struct store_value v[] = {STORE_I(after), STORE_I(limit)};
+	struct audit_reader to = {.line = fn, .arg = arg};
+
+	return store_read(s, AUDIT_LINES, v, 2, hand_line, &to, NULL, e);
+}
+
+static bool hand_head(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct audit_reader *to = arg;
+	struct bytes hash = store_row_blob(r, 2);
+	struct hash_chain_head head = {
+		.log = AUDIT_LOG_NAME, .sequence = store_row_int(r, 0), .at = store_row_int(r, 1)};
+
+	if (hash.len != SHA256_LEN)
+		return err_set(e, ERR_STORE, "head %lld of the audit log is damaged",
+			(long long)head.sequence);
+	memcpy(head.hash, hash.data, SHA256_LEN);
+	return to->head(to->arg, &head, store_row_blob(r, 3), store_row_text(r, 4), e);
+}
+
+bool records_audit_heads(
+	struct store *s, int64_t after, int64_t limit, audit_head_fn *fn, void *arg, struct err *e)
+{
+	struct store_value v[] = {STORE_I(after), STORE_I(limit)};
+	struct audit_reader to = {.head = fn, .arg = arg};
+
+	return store_read(s, AUDIT_HEADS, v, 2, hand_head, &to, NULL, e);
+}
+
+struct seal_statements records_seal_statements(void)
+{
+	return (struct seal_statements){
+		AUDIT_LINE, AUDIT_LAST_LINE, AUDIT_LAST_HEAD, AUDIT_ADD_HEAD};
 }
 
 bool records_last_device(struct store *s, int64_t *id, struct err *e)

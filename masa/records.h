@@ -7,6 +7,7 @@
 
 #include "common/message/audit_log.h"
 #include "common/pki/digest.h"
+#include "common/run/seal.h"
 #include "common/run/store.h"
 #include "masa/limits.h"
 
@@ -101,6 +102,27 @@ bool records_audit_log(struct store *s, int64_t device, int64_t full, struct aud
 	struct err *e) MUST_CHECK;
 
 /* The number of the last event; 0: there is none. */
+/* The audit log as it is chained: the hash of a line covers that of the one before it, then in
+ * this order sequence, date, serial, domain_id, domain_key, nonce, assertion, expires_on, content
+ * and registrar. */
+#define AUDIT_LOG_NAME "masa" /* in what is signed */
+struct audit_line {
+	int64_t sequence, date, expires_on; /* expires_on 0: the voucher has no end */
+	const char *serial, *domain_id;
+	const char *domain_key; /* hexadecimal */
+	const char *nonce;	/* or NULL */
+	const char *assertion, *content, *registrar;
+	const uint8_t *hash; /* NULL: older than the chain */
+};
+typedef bool audit_line_fn(void *arg, const struct audit_line *line, struct err *e);
+bool records_audit_lines(struct store *s, int64_t after, int64_t limit, audit_line_fn *fn,
+	void *arg, struct err *e) MUST_CHECK;
+typedef bool audit_head_fn(void *arg, const struct hash_chain_head *h, struct bytes signature,
+	const char *certificates, struct err *e);
+bool records_audit_heads(struct store *s, int64_t after, int64_t limit, audit_head_fn *fn,
+	void *arg, struct err *e) MUST_CHECK;
+struct seal_statements records_seal_statements(void);
+
 /* How many devices are known: none is ever forgotten. */
 bool records_last_device(struct store *s, int64_t *id, struct err *e) MUST_CHECK;
 bool records_last_event(struct store *s, int64_t *id, struct err *e) MUST_CHECK;

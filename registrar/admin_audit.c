@@ -5,23 +5,10 @@
 
 #include <stdlib.h>
 
-#include "common/wire/base64.h"
-#include "common/wire/hex.h"
 #include "registrar/admin_answer.h"
 #include "registrar/seal.h"
 
-#define SIGNATURE_TEXT_MAX 2048
-#define ANCHORS_PEM_MAX	   (1 << 20)
-
-static json_t *hash_value(const uint8_t *hash)
-{
-	char text[2 * SHA256_LEN + 1];
-
-	if (!hash)
-		return json_null();
-	hex_encode(bytes_of(hash, SHA256_LEN), text);
-	return json_string(text);
-}
+#define ANCHORS_PEM_MAX (1 << 20)
 
 /* ---- Lines ---- */
 
@@ -37,7 +24,7 @@ static bool add_line(void *arg, const struct journal_line *line, struct err *e)
 			"manufacturer", admin_text(j->device.manufacturer), "serial",
 			admin_text(j->device.serial), "by", admin_text(j->actor), "step",
 			admin_text(j->step), "outcome", admin_text(j->outcome), "reason",
-			admin_text(j->reason), "hash", hash_value(line->hash)),
+			admin_text(j->reason), "hash", seal_hash_object(line->hash)),
 		e);
 }
 
@@ -60,18 +47,12 @@ void audit_list(struct call *c, void *app)
 
 static bool add_head(void *arg, const struct head_record *h, struct err *e)
 {
-	BUF_AUTO struct buf signature = BUF_INIT(SIGNATURE_TEXT_MAX);
+	struct hash_chain_head head = h->head;
 	struct admin_page *p = arg;
 
-	p->last_id = h->head.sequence;
-	if (!base64_encode(h->signature, &signature, e))
-		return false;
-	return admin_append(p->items,
-		json_pack("{ss sI so so ss ss}", "head", SEAL_LOG, "sequence",
-			(json_int_t)h->head.sequence, "time", admin_moment(h->head.at), "hash",
-			hash_value(h->head.hash), "signature", buf_str(&signature), "certificates",
-			h->certificates),
-		e);
+	head.log = SEAL_LOG;
+	p->last_id = head.sequence;
+	return admin_append(p->items, seal_head_object(&head, h->signature, h->certificates), e);
 }
 
 void audit_heads(struct call *c, void *app)
@@ -104,7 +85,7 @@ static void on_sealed(void *arg, const struct hash_chain_head *h, const struct e
 		call_reply_err(w->call, &w->r->log, "admin-failed", e);
 	} else {
 		JSON_AUTO json_t *answer = json_pack("{sI so}", "sequence", (json_int_t)h->sequence,
-			"hash", hash_value(h->sequence ? h->hash : NULL));
+			"hash", seal_hash_object(h->sequence ? h->hash : NULL));
 
 		admin_reply(w->call, w->r, answer);
 	}
@@ -119,7 +100,7 @@ void audit_seal(struct call *c, void *app)
 
 	if (w) {
 		*w = (struct wish){r, c};
-		if (seal_now(r, on_sealed, w, &e))
+		if (seal_now(r->seal, on_sealed, w, &e))
 			return;
 	}
 	free(w);

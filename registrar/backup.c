@@ -21,7 +21,7 @@ static void on_journaled(void *arg, const int64_t *changed, const struct err *e)
 
 	if (e)
 		backup_prepared(r->backup, e);
-	else if (!seal_now(r, on_sealed, r, &failed))
+	else if (!seal_now(r->seal, on_sealed, r, &failed))
 		backup_prepared(r->backup, &failed);
 }
 

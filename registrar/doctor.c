@@ -84,7 +84,7 @@ static void check_journal(struct examination *x)
 	struct err e = ERR_INIT, ignored = ERR_INIT;
 	int64_t signed_at;
 
-	if (seal_holds(x->r, &signed_at, &e))
+	if (seal_holds(x->r->seal, &signed_at, &e))
 		checkup_note(&x->c, "audit log", CHECKUP_OK, NULL, "as it was signed, last at %s",
 			signed_at && datetime_format(signed_at, text, &ignored) ? text
 										: "no time yet");

@@ -29,7 +29,6 @@
 #define JOURNAL_MAX	       2000000 /* rows; about 200 octets each */
 #define CRL_TICK_MS	       60000   /* between two looks whether the revocation list is due */
 #define CRL_MAX_AGE	       "60" /* seconds a cache may keep the list: revocation is seen soon */
-#define SEAL_MS		       60000 /* between two signatures of the journal: what its end can lose */
 #define HEADS_THIN_S	       86400	/* heads of the last day all stay, then one an hour */
 #define SWEEP_MS	       60000	/* between two rounds of ageing out */
 #define SWEEP_FIRST_MS	       600000	/* a clock that was wrong at the start is set by then */

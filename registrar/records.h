@@ -324,8 +324,6 @@ bool records_last_head(struct store *s, records_head_fn *fn, void *arg, struct e
 /* changed[0] is 0 when the journal has no such line, or the head is there already. */
 bool records_add_head(
 	const struct records_writer *w, const struct head_record *h, struct err *e) MUST_CHECK;
-/* The same, waiting here: when the loops have stopped. */
-bool records_add_head_wait(struct store *s, const struct head_record *h, struct err *e) MUST_CHECK;
 
 typedef bool records_certificate_fn(void *arg, const char *serial_hex, const char *subject,
 	int64_t issued_at, int64_t not_after, int64_t revoked_at, struct err *e);

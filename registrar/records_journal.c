@@ -126,11 +126,3 @@ bool records_add_head(const struct records_writer *w, const struct head_record *
 
 	return store_write(w->store, &op, 1, w->loop, w->done, w->arg, e);
 }
-
-bool records_add_head_wait(struct store *s, const struct head_record *h, struct err *e)
-{
-	const struct store_op op = add_head(h);
-	int64_t changed;
-
-	return store_write_wait(s, &op, 1, &changed, e);
-}

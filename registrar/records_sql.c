@@ -678,6 +678,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"END, d.claim_reason "
 		"FROM json_each($4) AS j CROSS JOIN device AS d "
 		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
+	[JOURNAL_LINE] = "SELECT id, hash FROM journal WHERE id = $1",
+	[JOURNAL_LAST] = "SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1",
 	[COUNT_ENDING] = "SELECT coalesce(sum(count), 0) FROM ending WHERE day BETWEEN $1 AND $2",
 	[LIST_SITES] = "SELECT " SITE_COLUMNS " FROM site WHERE path > $1 ORDER BY path LIMIT $2",
 	[READ_SITE] = "SELECT " SITE_COLUMNS " FROM site WHERE path = $1",

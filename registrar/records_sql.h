@@ -131,6 +131,8 @@ enum statement {
 	THIN_HEADS,
 	SWEEP_CERTIFICATES,
 	COUNT_ENDING,
+	JOURNAL_LINE,
+	JOURNAL_LAST,
 	/* users: records_users.c */
 	LIST_USERS,
 	READ_USER,

@@ -438,7 +438,7 @@ void registrar_close(struct registrar *r)
 {
 	backup_free(r->backup);
 	jobs_end(r);
-	seal_end(r);
+	seal_free(r->seal);
 	hooks_stop(r);
 	store_close(r->store);
 	access_end(r);

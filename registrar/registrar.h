@@ -26,6 +26,7 @@ struct access;
 struct revoked;
 struct masa_watch;
 struct backup;
+struct seal;
 struct idempotency;
 struct strangers;
 struct jobs;
@@ -66,7 +67,7 @@ struct registrar {
 	struct coap_server *coap;		 /* NULL: no constrained devices are served */
 	struct coap_responder *responders[DISCOVERY_MAX];
 	size_t responder_count;
-	struct loop_timer sweep, seal;
+	struct loop_timer sweep;
 	struct masa_watch *masa_watch;
 	struct revoked *revoked; /* the list of revoked certificates */
 	struct backup *backup;
@@ -74,7 +75,7 @@ struct registrar {
 	struct events *events;		 /* who waits for some */
 	struct asker *asker;		 /* who asks about devices where a rule says so */
 	struct hooks *hooks;		 /* whom they are sent to */
-	struct hash_chain_head sealed;	 /* the last that was signed in this process; first loop */
+	struct seal *seal;		 /* of the journal */
 	_Atomic int64_t sweep_from_ms;	 /* of clock_mono_ms(): nothing is aged out before */
 	_Atomic int64_t space_looked_ms; /* see space.h */
 	_Atomic bool space_lacks;

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """masactl: a MASA from nothing, how it is, a copy of it and that copy put back."""
+import contextlib
+import hashlib
 import json
+import shutil
 import sqlite3
+import types
 
 import pytest
 
@@ -31,6 +35,12 @@ class Fresh(harness.Daemon):
         harness.write_conf(self.etc / "masa.conf.d" / "test.conf", {
             "server": {"listen": f"127.0.0.1:{self.port}", "workers": 1},
             "log": {"level": "debug"}})
+
+    def move_to(self, store, socket):
+        """Another store, another socket, another port; keys and all else stay."""
+        harness.write_conf(self.etc / "masa.conf.d" / "test.conf", {
+            "server": {"listen": f"127.0.0.1:{self.port}", "workers": 1},
+            "store": {"path": store}, "admin": {"socket": socket}})
 
 
 @pytest.fixture
@@ -127,3 +137,114 @@ def test_restore__of_what_is_no_store_of_a_masa__leaves_all_as_it_was(masa, cell
         assert harness.run(*masa.argv, "--restore", cell / wrong).returncode == 1
     with harness.running(masa):
         assert status(masa)["devices_known"] == 1
+
+
+# ---- the audit log ----
+
+
+@pytest.fixture(scope="module")
+def vouched(lab):
+    """A MASA that has issued three vouchers, stopped again."""
+    cell = lab / "vouched"
+    cell.mkdir()
+    masa = Fresh(cell)
+    masa.setup("--yes", "--name", "Gadgets", "--host", "localhost")
+    masa.move()
+    maker = types.SimpleNamespace(name="gadgets", anchors=masa.state / "ca" / "root.crt")
+    registrar = harness.Registrar(cell / "r", harness.Domain(cell / "domain"), [maker])
+    with harness.running(masa, registrar):
+        make_devices(masa, cell, "G-1", "G-2", "G-3")
+        for serial in ("G-1", "G-2", "G-3"):
+            pledge = harness.Pledge(cell / serial, cell / "devices" / f"{serial}.key",
+                                    cell / "devices" / f"{serial}.crt", maker.anchors,
+                                    [f"https://127.0.0.1:{registrar.port}"])
+            assert pledge.join().returncode == 0, pledge.log()
+        masa.cell = cell
+        yield masa
+
+
+@contextlib.contextmanager
+def changed(masa, cell, *statements):
+    """The same MASA on a copy of its store, to which somebody has been."""
+    other = Fresh(cell)
+    shutil.copytree(masa.etc, other.etc)
+    other.move_to(cell / "masa.db", other.state / "admin.sock")
+    other.state.mkdir()
+    masa.ctl("backup", cell / "masa.db")
+    with sqlite3.connect(cell / "masa.db") as db:
+        db.create_function("chain_hash", -1, chain_hash)
+        for name in ("events_stay", "events_are_kept"):
+            db.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            db.execute(statement)
+    db.close()
+    with harness.running(other):
+        yield other
+
+
+def chain_hash(previous, *fields):
+    text = (b"-" if f is None else b"%d:%s" % (len(str(f).encode()), str(f).encode()) for f in fields)
+    return hashlib.sha256((previous or bytes(32)) + b"".join(text)).digest()
+
+
+RECHAIN = """UPDATE events SET hash = chain_hash((SELECT e.hash FROM events AS e WHERE e.id = events.id - 1),
+ id, date, (SELECT serial FROM devices WHERE devices.id = device), domain_id, lower(hex(domain_key)), nonce,
+ assertion, expires_on, content, registrar) WHERE id = {}"""
+
+
+def test_the_audit_log__is_whole_as_it_was_written(vouched, cell):
+    said = vouched.ctl("audit", "verify").stdout
+    assert "lines 1 to 3" in said and "1 signed heads" in said, said
+    head = said.splitlines()[1].split()[-1]
+    export = cell / "export.ndjson"
+    export.write_text(vouched.ctl("audit", "export").stdout)
+    root = vouched.state / "ca" / "root.crt"
+    vouched.ctl("audit", "verify", export, "--anchors", root, "--expect", head)
+    assert [row["serial"] for row in json.loads(vouched.ctl("audit", "list", "-o", "json").stdout)] == [
+        "G-1", "G-2", "G-3"]
+    assert doctor(vouched)["audit log"]["verdict"] == "ok"
+    lines = export.read_text().splitlines()
+    for damaged in (lines[:-1], lines[:1] + lines[2:], lines[:1] + lines[2:0:-1] + lines[3:],
+                    [line.replace("G-2", "G-9") for line in lines], lines[1:]):
+        export.write_text("\n".join(damaged) + "\n")
+        assert "NOT whole" in vouched.ctl("audit", "verify", export, "--anchors", root, check=1).stderr
+    with changed(vouched, cell / "copy") as other:
+        other.ctl("audit", "verify")
+
+
+@pytest.mark.parametrize("statements", [
+    ["UPDATE events SET nonce = 'AAAA' WHERE id = 2"],
+    ["UPDATE events SET domain_key = zeroblob(32) WHERE id = 2"],
+    ["UPDATE events SET content = '{}' WHERE id = 1"],
+    ["UPDATE events SET expires_on = 1 WHERE id = 3"],
+    ["UPDATE events SET device = 1 WHERE id = 3"],
+    ["DELETE FROM events WHERE id = 3"],
+    ["DELETE FROM events WHERE id = 2"],
+    ["DELETE FROM events WHERE id = 1"],
+    ["UPDATE events SET id = 9 WHERE id = 2", "UPDATE events SET id = 2 WHERE id = 3",
+     "UPDATE events SET id = 3 WHERE id = 9"],
+    ["UPDATE events SET registrar = 'nobody' WHERE id = 2", RECHAIN.format(2), RECHAIN.format(3)],
+    ["UPDATE events SET hash = NULL"],
+    ["UPDATE head SET hash = zeroblob(32)"],
+], ids=str)
+def test_the_audit_log__shows_every_change(vouched, cell, statements):
+    with changed(vouched, cell / "copy", *statements) as other:
+        assert other.ctl("audit", "verify", check=1).stderr
+
+
+@pytest.mark.parametrize("statements", [
+    ["DELETE FROM events WHERE id = 3"],
+    ["UPDATE events SET registrar = 'nobody' WHERE id = 2", RECHAIN.format(2), RECHAIN.format(3)],
+], ids=str)
+def test_the_audit_log__with_another_end__is_said_at_the_start(vouched, cell, statements):
+    with changed(vouched, cell / "copy", *statements) as other:
+        other.wait_log("alert-journal-altered")
+        assert doctor(other, 1)["audit log"]["verdict"] == "fail"
+
+
+def test_the_audit_log__is_not_changed_by_a_slip_of_the_hand(vouched):
+    db = sqlite3.connect(vouched.state / "masa.db")
+    for statement in ("DELETE FROM events", "UPDATE events SET nonce = NULL"):
+        with pytest.raises(sqlite3.DatabaseError, match="only added to"):
+            db.execute(statement)
+    db.close()
