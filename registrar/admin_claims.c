@@ -102,7 +102,7 @@ static bool run(struct search *s, json_t **answer, struct err *e)
 	if (!admin_page_init(&s->page, s->call, &s->q.after, e) || !read_match(s, e) ||
 		!read_count(s, e))
 		return false;
-	s->q.limit = s->count_only ? SEARCH_ROWS_MAX : s->page.limit;
+	s->q.limit = s->count_only || !admin_sees_all(s->call) ? SEARCH_ROWS_MAX : s->page.limit;
 	if (!records_search(s->r->store, &s->q, on_row, s, &next, e))
 		return false;
 	*answer = s->count_only

@@ -15,6 +15,7 @@ import subprocess
 import pytest
 
 import harness
+from admin_api import Api
 from places import Site
 
 MANY = 3000
@@ -24,8 +25,11 @@ MANY = 3000
 def here(place, acme, domain):
     """A site that holds what nobody approved, with thousands of claims of an import."""
     masa = harness.Masa(place / "masa", acme)
+    port = harness.free_port()
     registrar = harness.Registrar(place / "registrar", domain, [acme],
-                                  changes={f"manufacturer {acme.name}": {"admit": "hold"}})
+                                  changes={f"manufacturer {acme.name}": {"admit": "hold"},
+                                           "admin": {"listen": f"127.0.0.1:{port}"}})
+    registrar.admin_port = port
     with harness.running(masa, registrar):
         site = Site(place, acme, domain, masa, registrar)
         path = place / "many.csv"
@@ -346,3 +350,82 @@ def test_show_and_watch(here):
     assert ctl(here, "watch", device.serial, "--seconds", "20")[0] == 0
     assert ctl(here, "show", "NOBODY")[0] == 3
 
+
+# -- several people
+
+@pytest.fixture(scope="module")
+def people(here):
+    """Users with tokens: ann and bob approve everywhere, carl only in /us."""
+    local = Api(here.registrar)
+
+    def user(name, **grant):
+        assert local.post("/api/v1/users", {"name": name, **grant}).status == 200
+        token = local.post("/api/v1/tokens", {"name": "t", "user": name}).json["token"]
+        return Api(here.registrar, here.registrar.admin_port, {"Authorization": f"Bearer {token}"})
+    return {"local": local, "ann": user("ann", role="approver"), "bob": user("bob", role="approver"),
+            "carl": user("carl", role="approver", site="/us")}
+
+
+def test_two_administrators_who_differ_are_told_of_each_other(here, people):
+    device, = pending(here, 1)
+    path = f"/api/v1/claims/{device.serial}/"
+    assert people["ann"].post(path + "approve").status == 200
+    reply = people["bob"].post(path + "reject", {"reason": "stolen"})
+    assert (reply.status, reply.code) == (409, "already-decided")
+    assert reply.json["detail"].startswith("Approved by ann at 20")
+    again = people["bob"].post(path + "approve").json
+    assert (again["changed"], again["detail"].split(";")[1]) == (0, " nothing was changed.") or "ann" in again["detail"]
+    assert people["bob"].post(path + "reject", {"change": True}).status == 200
+    many = people["ann"].post("/api/v1/claims/approve", {"ids": [device.serial]}).json
+    assert (many["items"][0]["result"], many["failed"]) == ("already-decided", 1)
+
+
+def test_a_site_with_two_approvers_waits_for_both(here, people):
+    for site in ({"path": "/vault", "approvers": 2}, {"path": "/vault/door"}):
+        assert people["local"].post("/api/v1/sites/add", site).status == 200
+    first, second = pending(here, 2)
+    claims = [claim_of(here, d.serial)[0]["id"] for d in (first, second)]
+    path = f"/api/v1/devices/{claims[0]}/move"
+    for d in (first, second):
+        moved = people["local"].post(f"/api/v1/devices/{d.serial}/move", {"site": "/vault/door"})
+        assert moved.status == 200, (path, moved.body)
+    once = people["ann"].post(f"/api/v1/claims/{first.serial}/approve").json
+    assert (once["claim"], once["result"]) == ("pending", "approved-once")
+    with here.peer(first) as peer:
+        assert peer.request_voucher().status == 202
+        reply = people["ann"].post(f"/api/v1/claims/{first.serial}/approve")
+        assert (reply.status, reply.code) == (409, "same-approver")
+        claim = claim_of(here, first.serial)[0]
+        assert claim["claim"] == "pending" and [a["by"] for a in claim["approvals"]] == ["ann"]
+        assert people["bob"].post(f"/api/v1/claims/{first.serial}/approve").json["claim"] == "approved"
+        assert peer.request_voucher().status == 200
+    # many at once, and a list, do not go around it
+    body = {"match": "site=/vault", "expected": 1}
+    assert people["ann"].post("/api/v1/claims/approve", body).json["items"][0]["result"] == "approved-once"
+    reply = people["ann"].post("/api/v1/claims/approve", body)
+    assert reply.json["items"][0]["result"] == "same-approver" and reply.json["changed"] == 0
+    text = f"manufacturer,serial,site\nAcme,{second.serial},\nAcme,VAULT-1,/vault\n"
+    reply = people["local"].request("POST", "/api/v1/claims/import", text, {"Content-Type": "text/csv"})
+    assert reply.status == 400 and {r["reason"] for r in reply.json["results"]} == {
+        "its site asks for several approvers: a list is one"}
+    assert claim_of(here, second.serial)[0]["claim"] == "pending"
+    steps = [e["outcome"] for e in json.loads(here.registrar.ctl("devices", "show", first.serial, "-o", "json").stdout)["journal"]
+             if e["step"] == "claim"]
+    assert "approved-once" in steps and "approved" in steps
+
+
+def test_who_sees_a_part_decides_about_that(here, people):
+    here_, there = pending(here, 2)
+    assert people["local"].post("/api/v1/sites/add", {"path": "/us/tx"}).status == 200
+    assert people["local"].post(f"/api/v1/devices/{there.serial}/move", {"site": "/us/tx"}).status == 200
+    carl = people["carl"]
+    assert [c["serial"] for c in carl.get("/api/v1/claims?limit=1000").json["items"]] == [there.serial]
+    assert carl.get("/api/v1/claims?state=pending&count=true").json["count"] == 1
+    assert carl.get(f"/api/v1/claims/{here_.serial}").status == 404
+    assert carl.post(f"/api/v1/claims/{here_.serial}/approve").status == 404
+    many = carl.post("/api/v1/claims/approve", {"ids": [here_.serial, there.serial]}).json
+    assert [i["result"] for i in many["items"]] == ["not-found", "approved"]
+    assert carl.post("/api/v1/claims/reject", {"match": "state=approved", "expected": 1}).json["changed"] == 1
+    assert carl.get("/api/v1/jobs").json["items"] == []
+    assert carl.get("/api/v1/jobs/1").status == 404 and people["ann"].get("/api/v1/jobs/1").status == 200
+    assert claim_of(here, here_.serial)[0]["claim"] == "pending"

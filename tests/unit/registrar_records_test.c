@@ -616,6 +616,82 @@ static bool is_decision(void *arg, const struct journal_line *line, struct err *
 	return true;
 }
 
+static bool note_job(void *arg, const struct job_record *job, struct err *e)
+{
+	struct job_record *out = arg;
+
+	*out = *job;
+	out->kind = out->by = out->exchange = out->what = out->reason = out->failures = NULL;
+	return true;
+}
+
+static void records_interrupt_jobs__what_ran__is_interrupted_and_what_ended_is_not(void **state)
+{
+	struct fixture *f = *state;
+	struct job_record job = {.id = 1,
+		.state = JOB_RUNNING,
+		.kind = "approve",
+		.by = "ann",
+		.exchange = "x-1",
+		.what = "state=pending",
+		.total = 2000,
+		.begun = NOW};
+	struct job_record shown = {0};
+	struct err e = ERR_INIT;
+
+	assert_true(records_begin_job(f->store, &job, &e));
+	job.state = JOB_FINISHED;
+	job.ended = NOW + 1;
+	job.done = 2000;
+	assert_true(records_end_job(f->store, &job, &e));
+	job.id = 2;
+	job.state = JOB_RUNNING;
+	assert_true(records_begin_job(f->store, &job, &e));
+	assert_true(records_interrupt_jobs(f->store, NOW + 5, &e));
+	assert_true(records_show_job(f->store, 1, note_job, &shown, &e));
+	assert_int_equal(shown.state, JOB_FINISHED);
+	assert_int_equal(shown.done, 2000);
+	assert_true(records_show_job(f->store, 2, note_job, &shown, &e));
+	assert_int_equal(shown.state, JOB_INTERRUPTED);
+	assert_int_equal(shown.ended, NOW + 5);
+	assert_true(records_list_jobs(f->store, 1, note_job, &shown, &e));
+	assert_int_equal(shown.id, 2);
+	assert_int_equal(read_chain(f, NULL).last, 4); /* begun, finished, begun, interrupted */
+	assert_true(records_interrupt_jobs(f->store, NOW + 9, &e));
+	assert_int_equal(read_chain(f, NULL).last, 4);
+}
+
+static void records_decide_rows__of_a_job__counts_its_progress(void **state)
+{
+	struct fixture *f = *state;
+	struct job_record job = {.id = 7,
+		.state = JOB_RUNNING,
+		.kind = "approve",
+		.what = "all",
+		.total = 2,
+		.begun = NOW};
+	struct verdict_record v = {.rows = bytes_of_str("[[1,1,\"approved\",2,null]]"),
+		.count = 1,
+		.at = NOW,
+		.job = 7,
+		.done = 1,
+		.failed = 1};
+	struct job_record shown = {0};
+	struct err e = ERR_INIT;
+
+	hold(f, NOW);
+	assert_true(records_begin_job(f->store, &job, &e));
+	assert_int_equal(read_device(f).revision, 2);
+	assert_false(records_decide_rows(f->store, &v, &e)); /* not as it was read */
+	assert_true(records_show_job(f->store, 7, note_job, &shown, &e));
+	assert_int_equal(shown.done, 0);
+	v.rows = bytes_of_str("[[1,2,\"approved\",2,null]]");
+	assert_true(records_decide_rows(f->store, &v, &e));
+	assert_true(records_show_job(f->store, 7, note_job, &shown, &e));
+	assert_int_equal(shown.done, 1);
+	assert_int_equal(shown.failed, 1);
+}
+
 static void records_decide_rows__a_decision__is_in_the_journal_of_its_device(void **state)
 {
 	struct fixture *f = *state;
@@ -1462,6 +1538,8 @@ int main(void)
 		T(records_sweep__old_claims__go_and_rejected_ones_stay),
 		T(records_sweep__devices_with_a_voucher__stay),
 		T(records_journal__of_all_writers__is_one_chain),
+		T(records_interrupt_jobs__what_ran__is_interrupted_and_what_ended_is_not),
+		T(records_decide_rows__of_a_job__counts_its_progress),
 		T(records_decide_rows__a_decision__is_in_the_journal_of_its_device),
 		T(records_add_head__of_a_line_that_is_not_there__is_not_kept),
 		T(records_sweep__the_journal__goes_up_to_a_head_and_begins_there),
