@@ -439,7 +439,7 @@ static bool read_csv(const struct reader *r, struct bytes text, struct err *e)
 	CSV_ROW_AUTO struct csv_row row = CSV_ROW_INIT;
 	CSV_ROW_AUTO struct csv_row header = CSV_ROW_INIT;
 	struct csv csv = csv_of(text);
-	int at[COLUMN_COUNT];
+	int at[COLUMN_COUNT] = {0};
 
 	if (!read_header(r, &csv, &header, at, e))
 		return false;

@@ -386,6 +386,7 @@ void registrar_sweep(void *registrar)
 	struct err e = ERR_INIT;
 
 	registrar_setup_free(s);
+	denials_flush(r);
 	if (clock_mono_ms() < atomic_load(&r->sweep_from_ms)) {
 		on_swept(r, NULL, NULL);
 		return;
