@@ -123,7 +123,7 @@ _registrarctl() {
 		[ "${plain[0]:-}" = devices ] && { _brski_words "joining active expiring expired quarantined revoked decommissioned replaced refused" "$cur"; return; }
 		_brski_words "pending approved preapproved announced expired rejected" "$cur" && return
 		;;
-	--manufacturer | --site | --serial | --network | --not-before | --not-after | --remaining | --position | --from | --expiring) return ;;
+	--manufacturer | --serial | --network | --not-before | --not-after | --remaining | --position | --from | --expiring) return ;;
 	--set | --remove | --with-manufacturer) return ;;
 	--match | --label | --model | --older-than | --seconds) return ;;
 	-f | --file) _brski_paths -f "$cur" && return ;;

@@ -202,6 +202,8 @@ def test_lists_show_what_is_in_bounds(bounded, local):
     assert inside.serial in api.get(API + "claims/export").body.decode()
     assert elsewhere.serial not in api.get(API + "claims/export").body.decode()
     assert elsewhere.serial not in api.get(API + "events?limit=1000").body.decode()
+    heard = api.get(API + "events?limit=1000").json["items"]
+    assert {e["subject"] for e in heard} == {f"{inside.manufacturer.name}/{inside.serial}"}
     assert serials(api, "devices/find?text=TEST-", "serial") == {inside.serial}
 
 
