@@ -78,11 +78,13 @@ void device_facts_clear(struct device_facts *d)
 	memset(d, 0, sizeof(*d));
 }
 
-static bool take_facts(struct device_facts *d, const struct claim_row *row, struct err *e)
+/* An approval that is over at the moment `now` counts no longer. */
+static bool take_facts(
+	struct device_facts *d, const struct claim_row *row, int64_t now, struct err *e)
 {
 	d->id = row->id;
 	d->revision = row->revision;
-	d->claim = row->claim;
+	d->claim = row->until && row->until <= now ? CLAIM_EXPIRED : row->claim;
 	d->state = row->state;
 	d->standing = row->standing;
 	d->replaced_by = row->replaced_by;
@@ -100,6 +102,7 @@ struct search {
 	const struct call *call;
 	const char *manufacturer;
 	struct device_facts *out;
+	int64_t now;
 	size_t count; /* of different devices */
 };
 
@@ -111,13 +114,13 @@ static bool note_device(void *arg, const struct claim_row *row, struct err *e)
 		!admin_sees(s->call, row->manufacturer, row->site) ||
 		(s->count > 0 && s->out->id == row->id))
 		return true;
-	return s->count++ > 0 || take_facts(s->out, row, e);
+	return s->count++ > 0 || take_facts(s->out, row, s->now, e);
 }
 
 bool device_find(struct registrar *r, const struct call *c, const char *name,
 	const char *manufacturer, struct device_facts *out, struct err *e)
 {
-	struct search s = {c, manufacturer, out, 0};
+	struct search s = {c, manufacturer, out, registrar_now(r), 0};
 	int64_t number;
 
 	memset(out, 0, sizeof(*out));
@@ -300,14 +303,15 @@ static bool note_exact(void *arg, const struct claim_row *row, struct err *e)
 {
 	struct search *s = arg;
 
-	return strcmp(s->manufacturer, row->manufacturer) != 0 || take_facts(s->out, row, e);
+	return strcmp(s->manufacturer, row->manufacturer) != 0 ||
+	       take_facts(s->out, row, s->now, e);
 }
 
 /* The new device, by its serial-number; one that nobody has seen is as good. */
 static bool find_other(struct act *a, struct err *e)
 {
 	const char *serial = NULL, *manufacturer = NULL;
-	struct search s = {a->call, NULL, &a->by, 0};
+	struct search s = {a->call, NULL, &a->by, registrar_now(a->r), 0};
 
 	if (!json_get_string(a->body, "with", &serial, e) ||
 		!json_get_string(a->body, "with_manufacturer", &manufacturer, e))
