@@ -55,7 +55,9 @@ def ctl(here, *args, check=0):
 
 def show(here, device):
     serial = getattr(device, "serial", device)
-    return json.loads(ctl(here, "show", serial, "-o", "json").stdout)
+    told = json.loads(ctl(here, "show", serial, "-o", "json").stdout)
+    told.pop("waiting_s")  # moves by itself
+    return told
 
 
 def ask(here, device):
