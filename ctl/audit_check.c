@@ -198,7 +198,7 @@ static const struct audit_head *head_of(const struct audit_check *c, int64_t seq
 static bool line_hash(const struct audit_check *c, const json_t *o, int64_t sequence,
 	uint8_t out[SHA256_LEN], struct err *e)
 {
-	struct bytes fields[HASH_CHAIN_FIELDS_MAX];
+	struct bytes fields[HASH_CHAIN_FIELDS_MAX] = {{NULL, 0}};
 	char number[NUMBER_LEN], moments[HASH_CHAIN_FIELDS_MAX][NUMBER_LEN];
 	size_t count = 2;
 	int64_t at;

@@ -292,7 +292,7 @@ def complete(tmp_path, *words):
 
 
 @pytest.mark.parametrize("line, offered", [
-    ("registrarctl st|", {"status"}),
+    ("registrarctl st|", {"statistics", "status"}),
     ("registrarctl setup --st|", {"--state"}),
     ("registrarctl cl|", {"claims"}),
     ("registrarctl claims |", {"list", "show", "watch", "approve", "reject", "import", "export"}),
@@ -329,7 +329,7 @@ def test_completion__of_a_line__offers_what_fits(tmp_path, line, offered):
 
 def ctl_commands(program):
     """The NOUN [VERB] of its help."""
-    found = re.findall(rf"^  {program} (\w+(?: [a-z]+)?)", usage_of(program), re.M)
+    found = re.findall(rf"^  {program} (\w+(?: [a-z-]+)?)", usage_of(program), re.M)
     return [command.split() for command in found]
 
 
@@ -378,6 +378,8 @@ def test_install__puts_every_file_in_its_place_and_nothing_else(installed):
                for name in ("alerts.yml", "dashboard.json")}
     wanted |= {f"usr/lib/systemd/system/brski-{name}.service": 0o644 for name in ("masa", "proxy", "registrar")}
     wanted |= {"usr/lib/sysusers.d/brski.conf": 0o644}
+    wanted |= {f"usr/share/brski/web/{p.relative_to(REPOSITORY / 'web')}": 0o644
+               for p in (REPOSITORY / "web").rglob("*") if p.is_file()}
     assert found == wanted
 
 
