@@ -7,6 +7,7 @@
 #include "common/run/checkup.h"
 #include "common/wire/hex.h"
 #include "registrar/admin_answer.h"
+#include "registrar/admin_scope.h"
 #include "registrar/backup.h"
 #include "registrar/masa_watch.h"
 #include "registrar/records.h"
@@ -230,6 +231,65 @@ static json_t *tell(const struct figures *f, struct err *e)
 	return NULL;
 }
 
+/* ---- For who does not see everything ---- */
+
+#define PENDING_SHOWN_MAX 1000 /* claims that are looked at: more than that is many */
+
+struct in_sight {
+	const struct call *call;
+	int64_t pending, oldest;
+};
+
+static bool count_in_sight(void *arg, const struct claim_row *row, struct err *e)
+{
+	struct in_sight *s = arg;
+
+	if (!admin_sees(s->call, row->manufacturer, row->site))
+		return true;
+	s->pending++;
+	if (row->first_seen && (!s->oldest || row->first_seen < s->oldest))
+		s->oldest = row->first_seen;
+	return true;
+}
+
+static json_t *masas_in_sight(const struct call *c, const json_t *all)
+{
+	json_t *some = json_array();
+	json_t *masa;
+	size_t i;
+
+	json_array_foreach(all, i, masa)
+	{
+		const char *name = json_string_value(json_object_get(masa, "manufacturer"));
+
+		if (admin_sees(c, name, NULL) && json_array_append(some, masa) != 0)
+			return some;
+	}
+	return some;
+}
+
+/* How many devices others have, and how the machine is, is not theirs to know. */
+static bool bound(const struct call *c, struct registrar *r, json_t *answer, struct err *e)
+{
+	static const char *const inner[] = {"claims", "devices", "expiring", "problems",
+		"vouchers_under_way", "connections", "manufacturers", "store_bytes",
+		"store_free_bytes", "backup"};
+	struct in_sight s = {.call = c};
+	json_t *masas;
+
+	if (!records_list_claims(
+		    r->store, CLAIM_PENDING, 0, PENDING_SHOWN_MAX, count_in_sight, &s, e))
+		return false;
+	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++)
+		json_object_del(answer, inner[i]);
+	masas = masas_in_sight(c, json_object_get(answer, "masas"));
+	if (json_object_set_new(answer, "masas", masas) == 0 &&
+		json_object_set_new(answer, "claims_pending", json_integer(s.pending)) == 0 &&
+		json_object_set_new(answer, "oldest_pending", admin_moment(s.oldest)) == 0)
+		return true;
+	return err_set(e, ERR_NO_MEMORY, "no memory for a status");
+}
+
 void status_show(struct call *c, void *registrar)
 {
 	struct registrar *r = registrar;
@@ -240,6 +300,10 @@ void status_show(struct call *c, void *registrar)
 
 	if (look(&f, &e))
 		answer = tell(&f, &e);
+	if (answer && !admin_sees_all(c) && !bound(c, r, answer, &e)) {
+		json_decref(answer);
+		answer = NULL;
+	}
 	registrar_setup_free(s);
 	if (e.kind == ERR_NONE)
 		admin_reply(c, r, answer);

@@ -191,6 +191,7 @@ def test_a_log_in_is_not_sent_by_other_pages(api, local):
     assert form.status == 415
 
 
+@pytest.mark.slow
 def test_who_fails_too_often_waits_and_so_does_nobody(api, local):
     name, code = add_user(local, role="viewer")
     wrong = {"password": "wrong wrong wrong"}
@@ -570,6 +571,17 @@ def test_what_is_out_of_bounds_is_not_there(token_of, local, acme):
     assert send_list(bounded, (acme.name, "EU-3", "/us/x")).status == 400
     assert send_list(bounded, (acme.name, "US-1", "/eu/x")).status == 400
     assert local.get("/api/v1/claims/US-1").json["site"] == "/us/x"
+
+
+def test_how_much_others_have_is_not_told(token_of, local, acme):
+    assert send_list(local, (acme.name, "NUM-1", "/us/x")).status == 200
+    everything = token_of(role="viewer").get("/api/v1/status").json
+    assert everything["claims"]["preapproved"] >= 1 and everything["masas"]
+    bounded = token_of(role="viewer", site="/eu").get("/api/v1/status").json
+    assert not {"claims", "devices", "expiring", "problems", "store_bytes"} & set(bounded)
+    assert (bounded["claims_pending"], bounded["masas"]) == (0, [])
+    supplier = token_of(role="supplier", manufacturer=acme.name).get("/api/v1/status").json
+    assert [m["manufacturer"] for m in supplier["masas"]] == [acme.name]
 
 
 def test_a_grant_ends_by_itself(registrar, local):
