@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The frame around the pages: navigation, who is logged in, whether the registrar answers. A page is
  * a module of pages/ whose show(view) fills an element and returns what it wants of the frame:
- * {keys, refresh(events), leave()}. */
+ * {keys, refresh(events), pace, leave()}. */
 import * as api from './api.js';
 import { ask, tell } from './dialog.js';
 import { h, replace, say } from './dom.js';
@@ -31,12 +31,14 @@ const PAGES = {
 	device: ['Device', 'device'],
 };
 const REFRESH_AFTER_MS = 400; /* events come in swarms */
+const REFRESH_EVERY_MS = 2000; /* and on a busy day all the time; a page may want longer */
 
 const app = document.getElementById('app');
 let main, title, links, banner, linkState, userMenu;
 let shown = null;
 let turn = 0;
 let due = 0;
+let refreshed = 0;
 let missed = [];
 
 /* ---- The frame ---- */
@@ -168,6 +170,7 @@ async function route() {
 	const mine = ++turn;
 	shown?.leave?.();
 	shown = null;
+	refreshed = 0;
 	document.body.classList.remove('nav-open');
 	document.querySelector('.menu')?.setAttribute('aria-expanded', 'false');
 	for (const [name, link] of links) {
@@ -209,16 +212,18 @@ function focusTitle() {
 	scrollTo(0, 0);
 }
 
-/* Events are told to the page at most every so often. */
+/* Events are told to the page soon, and then at most every so often. */
 function onEvents(events) {
 	missed.push(...events);
 	if (due) return;
+	const gap = refreshed + (shown?.pace ?? REFRESH_EVERY_MS) - Date.now();
 	due = setTimeout(() => {
 		const those = missed;
 		due = 0;
 		missed = [];
+		refreshed = Date.now();
 		Promise.resolve(shown?.refresh?.(those)).catch((error) => console.error(error));
-	}, REFRESH_AFTER_MS);
+	}, Math.max(REFRESH_AFTER_MS, gap));
 }
 
 async function help() {

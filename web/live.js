@@ -6,6 +6,8 @@ import { version } from './version.js';
 
 const BACKOFF_MAX_MS = 4000;
 const STATUS_EVERY_MS = 30000;
+const STATUS_GAP_MS = 2000; /* between two looks, however much happens */
+const GATHER_MS = 200; /* of events, before asking for more */
 const listeners = new Set();
 const watchers = new Set();
 let stop = null;
@@ -39,6 +41,14 @@ export async function look() {
 	return s;
 }
 
+let soon = 0;
+function lookSoon() {
+	soon ||= setTimeout(() => {
+		soon = 0;
+		look().catch(() => {}); /* the poll will notice and tell */
+	}, Math.max(0, checked + STATUS_GAP_MS - Date.now()));
+}
+
 const pause = (ms, signal) => new Promise((done) => {
 	const timer = setTimeout(done, ms);
 	signal.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
@@ -58,8 +68,12 @@ async function follow(signal) {
 			const page = await api.events(after, signal);
 			backoff = 500;
 			after = page.next;
-			if (page.items.length) for (const fn of listeners) fn(page.items);
-			if (page.items.length || Date.now() - checked > STATUS_EVERY_MS) await look();
+			if (Date.now() - checked > STATUS_EVERY_MS) await look();
+			if (page.items.length) {
+				lookSoon();
+				for (const fn of listeners) fn(page.items);
+				await pause(GATHER_MS, signal);
+			}
 		} catch (error) {
 			if (signal.aborted) return;
 			if (error.name !== 'Problem') console.error(error);

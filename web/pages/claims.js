@@ -36,7 +36,7 @@ export async function show(view, place) {
 			{ label: 'Manufacturer', cell: (c) => c.manufacturer },
 			{ label: 'Model', cell: (c) => c.model, class: 'p3' },
 			{ label: 'State', cell: (c) => chip(c.claim), class: 'state' },
-			{ label: 'Waits', cell: (c) => (c.claim === 'pending' ? since(c.first_seen) : time(c.decided)), class: 'nowrap' },
+			{ label: 'Since', cell: (c) => (c.claim === 'pending' ? since(c.first_seen) : time(c.decided)), class: 'nowrap' },
 			{ label: 'Site', cell: (c) => c.site, class: 'p2' },
 			{ label: 'From', cell: (c) => c.address && h('span.mono', c.address), class: 'p2' },
 			{ label: 'Why', cell: (c) => whyHeld(c), class: 'why p2' },

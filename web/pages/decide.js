@@ -81,8 +81,10 @@ async function follow(id, tools) {
 function outcome(verb, answer) {
 	const done = answer.changed;
 	const left = answer.items.filter((r) => !DONE.includes(r.result));
+	const once = answer.items.filter((r) => r.result === 'approved-once').length;
 	const past = verb === 'approve' ? 'Approved' : 'Rejected';
-	return { done, left, text: `${past} ${plural(done, 'claim')}${left.length ? `; ${num(left.length)} not` : ''}.` };
+	return { done, left, text: [`${past} ${plural(done, 'claim')}`, once && `${num(once)} of them need a second person`, left.length && `${num(left.length)} not`]
+		.filter(Boolean).join('; ') + '.' };
 }
 
 /* items: those chosen; match: all that match, of which items are the first. Resolves when something

@@ -32,8 +32,8 @@ export async function show(view) {
 	async function load() {
 		try {
 			const { items } = await api.manufacturers();
-			replace(view, h('p.dim', 'Only devices of these manufacturers are heard. To add one, put its certificate beside the configuration and a section ',
-				h('code', '[manufacturer NAME]'), ' into it, then reload: ', h('code', 'systemctl reload brski-registrar'), ' (man brski-registrar.conf).'),
+			replace(view, h('p.dim', 'Only devices of these manufacturers are heard. To add one, on the registrar: ',
+				h('code', 'registrarctl manufacturers add NAME --anchors FILE'), '.'),
 			items.length ? h('div.two', items.map(card)) : h('div.empty', h('p', 'No manufacturer is configured.'), h('p', 'So no device can join: the registrar cannot tell whose they are.')));
 		} catch (error) {
 			replace(view, problemBox(error, load));

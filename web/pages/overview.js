@@ -10,6 +10,7 @@ import { chip, mono, whyHeld } from '../words.js';
 import { facts, plainTable } from '../table.js';
 
 const EVERY_MS = 60000;
+const PACE_MS = 10000; /* statistics are sums over a day */
 const HOURS = 24;
 const DAYS = 30;
 
@@ -98,5 +99,5 @@ export async function show(view) {
 	}
 	await load();
 	const timer = setInterval(load, EVERY_MS);
-	return { refresh: load, leave: () => clearInterval(timer) };
+	return { refresh: load, pace: PACE_MS, leave: () => clearInterval(timer) };
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { assert, dialog, enter, toast } from '../steps.mjs';
 
 export default async function (t) {
-	const page = await enter(t, 'claims?state=preapproved');
+	const page = await enter(t, 'claims?state=preapproved&match=serial%3DJ-*');
 	await page.getByText('100+ claims').waitFor();
 	const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export' }).click()]);
 	const lines = readFileSync(await file.path(), 'utf8').trim().split('\n');
