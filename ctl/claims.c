@@ -180,26 +180,27 @@ enum ctl_exit claims_watch(struct ctl *c, int argc, char **argv)
 
 /* ---- What is decided ---- */
 
+static bool add_label(json_t *labels, const char *label)
+{
+	const char *equals = strchr(label, '=');
+	struct err e = ERR_INIT;
+	FREE_AUTO char *name = equals ? str_dup_n(label, (size_t)(equals - label), &e) : NULL;
+
+	return name && json_object_set_new(labels, name, json_string(equals + 1)) == 0;
+}
+
 static bool add_labels(struct ctl *c, json_t *body)
 {
-	json_t *labels = json_object();
+	JSON_AUTO json_t *labels = json_object();
 	const char *label;
 	size_t at = 0;
 
-	while ((label = ctl_option_next(c, "label", &at))) {
-		const char *equals = strchr(label, '=');
-		FREE_AUTO char *name = equals ? strndup(label, (size_t)(equals - label)) : NULL;
-
-		if (!name || json_object_set_new(labels, name, json_string(equals + 1)) != 0) {
+	while ((label = ctl_option_next(c, "label", &at)))
+		if (!add_label(labels, label)) {
 			ctl_fail(c, "a label is NAME=VALUE: %s", label);
-			json_decref(labels);
 			return false;
 		}
-	}
-	if (json_object_size(labels))
-		json_object_set(body, "labels", labels);
-	json_decref(labels);
-	return true;
+	return json_object_size(labels) == 0 || json_object_set(body, "labels", labels) == 0;
 }
 
 /* NULL after saying what is wrong. */

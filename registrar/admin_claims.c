@@ -194,7 +194,7 @@ static bool show_row(void *arg, const struct claim_row *row, struct err *e)
 static bool show(struct call *c, struct registrar *r, struct shown *s, struct err *e)
 {
 	BUF_AUTO struct buf name = BUF_INIT(NAME_MAX_LEN);
-	int64_t id;
+	int64_t id = 0;
 
 	if (!percent_decode(bytes_of_str(call_path(c) + strlen(CLAIMS_PATH "/")), &name, e) ||
 		!admin_find_claim(r, admin_who(c), buf_str(&name), &id, e) ||

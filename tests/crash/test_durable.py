@@ -198,7 +198,7 @@ def approving(registrar):
 
     def approve():
         while not done.wait(0.2):
-            registrar.ctl("claims", "approve", "--all", check=None)
+            registrar.ctl("claims", "approve", "--all", "--yes", check=None)
     thread = threading.Thread(target=approve)
     thread.start()
     try:

@@ -109,7 +109,7 @@ def test_reload_while_a_device_waits_for_approval(cell, acme, domain):
         harness.wait_until(lambda: c.registrar.claims("pending"), "a pending claim")
         c.renew_identity()
         reload(c.registrar)
-        c.registrar.ctl("claims", "approve", "--all")
+        c.registrar.ctl("claims", "approve", "--all", "--yes")
         assert pledge.wait() == 0, pledge.log()
 
 

@@ -153,7 +153,7 @@ def test_a_revoked_device__waits_until_it_is_approved_anew(site, cell):
         request = pledge.pvr()
         assert pledge.request_voucher(request).status == 202
         assert pledge.request_voucher(request).status == 202
-        site.registrar.ctl("claims", "approve", "--all")
+        site.registrar.ctl("claims", "approve", "--all", "--yes")
         assert pledge.request_voucher(request).status == 202, "--all is not for revoked devices"
         site.registrar.ctl("claims", "approve", device.serial, "--reason", "it was found")
         assert_refused(pledge.enroll()[0], 403)
