@@ -115,7 +115,7 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --last --after --anchors --expect --type --retry --drop --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --expiring --last --after --anchors --expect --type --retry --drop --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
