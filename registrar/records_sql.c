@@ -12,7 +12,7 @@
 	     "step IN ('enroll', 'keygen', 'renew', 'admit', 'endorse', 'vet', 'journal', "        \
 	     "'deliver') OR (" line "step = 'masa' AND " line                                      \
 	     "outcome NOT IN ('unreachable', 'recovered')) OR (" line "step = 'claim' AND " line   \
-	     "outcome NOT IN ('pending', 'preapproved', 'approved', 'rejected', 'expired')) OR "   \
+	     "outcome IN ('refused', 'unwanted', 'retry-later', 'conflict')) OR "                  \
 	     "(" line "step = 'voucher' AND " line "outcome <> 'delivered') OR (" line             \
 	     "step = 'history' AND " line "outcome NOT IN ('good', 'unknown', 'warned')) OR "      \
 	     "(" line "step IN ('voucher-status', 'enroll-status') AND " line                      \

@@ -157,6 +157,22 @@ def test_statistics_follow_what_happens(api, here, joined):
     assert api.get(API + "statistics").json["expiring"] == before["expiring"]
 
 
+def test_what_people_decide_is_no_failure(api, here, stranger):
+    before = api.get(API + "statistics").json["failures"]
+    device = here.device(manufacturer=stranger, known=False)
+    assert api.post(API + "claims/import", f"manufacturer,serial\n{stranger.name},{device.serial}\n",
+                    **{"Content-Type": "text/csv"}).status == 200
+    assert api.post(f"{API}claims/{device.serial}/reject", {"change": True}).status == 200
+    assert api.get(API + "statistics").json["failures"] == before
+    with here.peer(device) as peer:
+        assert peer.request_voucher().status == 404
+
+    def refusals():
+        return [f for f in api.get(API + "statistics").json["failures"] if f["step"] == "claim"]
+    harness.wait_until(refusals, "the refusal is counted")
+    assert refusals() == [{"step": "claim", "reason": "unwanted", "count": 1}]
+
+
 def test_kept_sums_are_those_of_the_rows(here, joined):
     """What triggers have summed up is what counting finds."""
     store = sqlite3.connect(f"file:{here.registrar.directory / 'registrar.db'}?mode=ro", uri=True)
