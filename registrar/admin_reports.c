@@ -19,6 +19,7 @@
 #define DAY_S	  86400
 #define PLACE_MAX 96 /* "1790000000-" and a digest */
 #define DAYS_MAX  3650
+#define COUNT_MAX 200000 /* index entries looked at for an answer, of all manufacturers: 15 ms */
 
 static void failed(struct call *c, struct registrar *r, const struct err *e)
 {
@@ -64,22 +65,22 @@ static json_t *masa_up(struct registrar *r, const char *manufacturer)
 	return json_null();
 }
 
-static bool add_counts(struct registrar *r, const char *name, json_t *object, struct err *e)
+static bool add_counts(
+	struct registrar *r, const char *name, int64_t max, json_t *object, struct err *e)
 {
 	int64_t devices, pending;
 
-	if (!records_count_devices_of(r->store, name, &devices, &pending, e))
+	if (!records_count_devices_of(r->store, name, max, &devices, &pending, e))
 		return false;
 	if (json_object_set_new(object, "devices", json_integer(devices)) == 0 &&
-		json_object_set_new(
-			object, "devices_more", json_boolean(devices == REPORT_COUNT_MAX)) == 0 &&
+		json_object_set_new(object, "devices_more", json_boolean(devices == max)) == 0 &&
 		json_object_set_new(object, "pending", json_integer(pending)) == 0)
 		return true;
 	return err_set(e, ERR_NO_MEMORY, "no memory for counts");
 }
 
 static bool add_manufacturer(struct registrar *r, const struct call *c,
-	const struct manufacturer *m, json_t *items, struct err *e)
+	const struct manufacturer *m, int64_t count_max, json_t *items, struct err *e)
 {
 	static const char *const admits[] = {
 		[ADMIT_HOLD] = "hold", [ADMIT_LISTED] = "listed", [ADMIT_ALL] = "all"};
@@ -93,7 +94,7 @@ static bool add_manufacturer(struct registrar *r, const struct call *c,
 		"masa_url", m->config->masa_url, "masa_up", masa_up(r, name), "anchors",
 		anchor_list(m->anchors), "masa_anchors", anchor_list(m->masa_anchors));
 	return admin_append(items, object, e) &&
-	       (!admin_sees(c, name, NULL) || add_counts(r, name, object, e));
+	       (!admin_sees(c, name, NULL) || add_counts(r, name, count_max, object, e));
 }
 
 /* Who asks with a certificate of their own making is here, too: for people to look at. */
@@ -128,7 +129,8 @@ void manufacturers_list(struct call *c, void *registrar)
 	bool ok = items || err_set(&e, ERR_NO_MEMORY, "no memory for a list");
 
 	for (size_t i = 0; ok && i < s->manufacturer_count; i++)
-		ok = add_manufacturer(r, c, &s->manufacturers[i], items, &e);
+		ok = add_manufacturer(r, c, &s->manufacturers[i],
+			COUNT_MAX / (int64_t)s->manufacturer_count, items, &e);
 	registrar_setup_free(s);
 	if (ok) {
 		JSON_AUTO json_t *answer = json_pack("{sO sn so}", "items", items, "next",

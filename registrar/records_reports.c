@@ -120,11 +120,11 @@ static bool take_count(void *arg, const struct store_row *r, struct err *e)
 	return true;
 }
 
-bool records_count_devices_of(struct store *s, const char *manufacturer, int64_t *devices,
-	int64_t *pending, struct err *e)
+bool records_count_devices_of(struct store *s, const char *manufacturer, int64_t max,
+	int64_t *devices, int64_t *pending, struct err *e)
 {
 	return READ(s, COUNT_DEVICES_OF, take_count, devices, e, store_text(manufacturer),
-		       STORE_I(REPORT_COUNT_MAX)) &&
+		       STORE_I(max)) &&
 	       READ(s, COUNT_PENDING_OF, take_count, pending, e, store_text(manufacturer),
-		       STORE_I(REPORT_COUNT_MAX));
+		       STORE_I(max));
 }

@@ -6,8 +6,6 @@
 
 #include "registrar/records.h"
 
-#define REPORT_COUNT_MAX 100000 /* index entries looked at for one number */
-
 /* Where a list of certificates goes on: behind this one. */
 struct certificate_place {
 	int64_t not_after;
@@ -55,8 +53,8 @@ typedef bool records_day_fn(void *arg, const struct day_row *row, struct err *e)
 bool records_list_ends(struct store *s, int64_t from_day, int64_t to_day, records_day_fn *fn,
 	void *arg, struct err *e) MUST_CHECK;
 
-/* Devices of a manufacturer, and those whose claim is open; REPORT_COUNT_MAX: so many or more. */
-bool records_count_devices_of(struct store *s, const char *manufacturer, int64_t *devices,
-	int64_t *pending, struct err *e) MUST_CHECK;
+/* Devices of a manufacturer, and those whose claim is open; `max`: so many or more. */
+bool records_count_devices_of(struct store *s, const char *manufacturer, int64_t max,
+	int64_t *devices, int64_t *pending, struct err *e) MUST_CHECK;
 
 #endif
