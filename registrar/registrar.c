@@ -425,6 +425,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 		&r->running, 1 + (r->admin != NULL) + (r->admin_https != NULL) + (r->coap != NULL));
 	atomic_store(&r->draining, true);
 	backup_cancel(r->backup);
+	jobs_cancel(r);
 	events_drain(r);
 	if (r->admin)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);

@@ -429,3 +429,39 @@ def test_who_sees_a_part_decides_about_that(here, people):
     assert carl.get("/api/v1/jobs").json["items"] == []
     assert carl.get("/api/v1/jobs/1").status == 404 and people["ann"].get("/api/v1/jobs/1").status == 200
     assert claim_of(here, here_.serial)[0]["claim"] == "pending"
+
+
+# -- the end of the process
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["drained", "killed"])
+def test_a_job_that_is_interrupted_says_so_and_can_be_begun_again(cell, acme, domain, how):
+    """What it did is done, each claim in full with its line; the rest is as it was."""
+    count = 30000
+    registrar = harness.Registrar(cell / "registrar", domain, [acme])
+    path = cell / "many.csv"
+    path.write_text("manufacturer,serial\n" + "".join(f"Acme,JOB-{i:05}\n" for i in range(count)))
+    with harness.running(registrar):
+        registrar.ctl("claims", "import", path, "-o", "json")
+        api = Api(registrar)
+        body = {"match": "serial=JOB-*,state=preapproved", "expected": count}
+        job = api.post("/api/v1/claims/reject", body).json["id"]
+        harness.wait_until(lambda: api.get(f"/api/v1/jobs/{job}").json["done"] > 0, "progress")
+        if how == "killed":
+            registrar.popen.kill()
+            registrar.popen.wait()
+            registrar.start()
+        else:
+            registrar.restart()
+        shown = api.get(f"/api/v1/jobs/{job}").json
+        assert shown["state"] == "interrupted" and 0 < shown["done"] < count, shown
+        with contextlib.closing(sqlite3.connect(f"file:{registrar.directory}/registrar.db?mode=ro", uri=True)) as db:
+            rejected, = db.execute("SELECT count(*) FROM device WHERE claim = 3").fetchone()
+            lines, = db.execute("SELECT count(*) FROM journal WHERE step = 'claim' AND outcome = 'rejected'").fetchone()
+            ends = db.execute("SELECT outcome FROM journal WHERE step = 'job' ORDER BY id").fetchall()
+        assert rejected == lines == shown["done"]
+        assert ends == [("begun",), ("interrupted",)]
+        assert api.post("/api/v1/claims/reject", body).code == "count-changed"
+        done = registrar.ctl("claims", "reject", "--match", body["match"], "--yes")
+        assert f"{count - rejected} of {count - rejected} done, 0 failed" in done.stderr
+        assert registrar.ctl("audit", "verify", check=0)
