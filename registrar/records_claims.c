@@ -128,8 +128,9 @@ static bool in_order(
 	if (q->match && q->match->marks)
 		return READ(s, LIST_MARKED, records_claim_row, &reader, e, after, limit);
 	if (q->of == MATCH_DEVICES && named && standing_parse(named, &standing) &&
-		standing > STANDING_JOINING && standing < STANDING_STORED_COUNT)
-		return READ(s, LIST_DEVICES_IN, records_claim_row, &reader, e, STORE_I(standing),
+		standing != STANDING_NONE)
+		return READ(s, LIST_DEVICES_IN, records_claim_row, &reader, e,
+			STORE_I(standing < STANDING_STORED_COUNT ? standing : STANDING_ACTIVE),
 			after, limit);
 	if (q->of == MATCH_CLAIMS && named && claim_state_parse(named, &state))
 		return READ(s, LIST_CLAIMS_IN, records_claim_row, &reader, e, STORE_I(state), after,

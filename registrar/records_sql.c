@@ -359,6 +359,9 @@ static const char *const migrations[] = {
 	"INSERT INTO tally VALUES ('claim', 6, 0);",
 	/* Which IDevID a supplier's list announced. */
 	"ALTER TABLE device ADD COLUMN announced_idevid TEXT;",
+	/* Devices among many claims are found without looking at these. */
+	"DROP INDEX device_standing;"
+	"CREATE INDEX device_standing ON device (standing, id) WHERE standing > 0;",
 	NULL,
 };
 
@@ -398,6 +401,16 @@ static const char *const migrations[] = {
 	"ORDER BY claim_until, id LIMIT 10000)"
 
 /* Numbers of claims of any state behind $1: each state's index gives the first of its own. */
+/* Of each standing so many at most; id > $1 */
+#define DEVICES_FROM(standing)                                                                     \
+	"SELECT id FROM (SELECT id FROM device WHERE standing = " standing                         \
+	" AND standing > 0 AND id > $1 ORDER BY id LIMIT $2)"
+#define DEVICES                                                                                    \
+	DEVICES_FROM("1")                                                                          \
+	" UNION ALL " DEVICES_FROM("2") " UNION ALL " DEVICES_FROM(                                \
+		"3") " UNION ALL " DEVICES_FROM("4") " UNION ALL " DEVICES_FROM("5") " UNION "     \
+										     "ALL"         \
+										     " " DEVICES_FROM("6") " UNION ALL " DEVICES_FROM("7")
 #define CLAIMS_FROM(state)                                                                         \
 	"SELECT id FROM (SELECT id FROM device WHERE claim = " state                               \
 	" AND id > $1 ORDER BY id LIMIT $2)"
@@ -464,7 +477,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
 			   "WHERE claim = $1 AND id > $2 ORDER BY id LIMIT $3",
 	[LIST_DEVICES] = "SELECT " CLAIM_COLUMNS " FROM device "
-			 "WHERE id > $1 AND standing <> 0 ORDER BY id LIMIT $2",
+			 "WHERE id IN (" DEVICES ") ORDER BY id LIMIT $2",
 	[FIND_BY_SERIAL] =
 		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
 	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
@@ -610,7 +623,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[LIST_BY_IDS] = "SELECT " CLAIM_COLUMNS " FROM device "
 			"WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id",
 	[LIST_DEVICES_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
-			    "WHERE standing = $1 AND standing > 1 AND id > $2 ORDER BY id LIMIT $3",
+			    "WHERE standing = $1 AND standing > 0 AND id > $2 ORDER BY id LIMIT $3",
 	[LIST_MARKED] = "SELECT " CLAIM_COLUMNS " FROM device "
 			"WHERE marks <> 0 AND id > $1 ORDER BY id LIMIT $2",
 	[LIST_CAREFUL_SITES] = "SELECT path, approvers FROM site WHERE approvers > 1",
