@@ -200,6 +200,16 @@ static bool keep_text(char **to, const char *text, struct err *e)
 	return !text || !*text || *to;
 }
 
+/* The stricter of where it is and where it is to be: nobody goes round a site by its neighbour. */
+static int approvers_of(const struct part *p, const struct claim_row *row)
+{
+	int here = careful_sites_approvers(&p->careful, row->site);
+	int there =
+		p->decision.site ? careful_sites_approvers(&p->careful, p->decision.site) : here;
+
+	return here > there ? here : there;
+}
+
 static bool judge_item(struct part *p, struct item *i, const struct claim_row *row, struct err *e)
 {
 	struct bulk *b = p->b;
@@ -212,7 +222,7 @@ static bool judge_item(struct part *p, struct item *i, const struct claim_row *r
 		return keep_text(&i->detail, "It does not match any more.", e);
 	}
 	ok = decide_judge(&p->decision, row, b->one ? b->revision : DECIDE_ANY_REVISION,
-		careful_sites_approvers(&p->careful, row->site), &v, e);
+		approvers_of(p, row), &v, e);
 	i->result = v.result;
 	ok = ok && keep_text(&i->serial, row->serial, e) && keep_text(&i->detail, v.detail, e) &&
 	     (!decide_is_written(v.result) || add_verdict(p, row, &v, e));

@@ -380,6 +380,19 @@ def test_two_administrators_who_differ_are_told_of_each_other(here, people):
     assert (many["items"][0]["result"], many["failed"]) == ("already-decided", 1)
 
 
+def test_nobody_approves_alone_into_a_site_with_two_approvers(here, people):
+    site = {"path": "/strongroom", "approvers": 2}
+    assert people["local"].post("/api/v1/sites/add", site).status == 200
+    device, = pending(here, 1)
+    path = f"/api/v1/claims/{device.serial}/approve"
+    once = people["ann"].post(path, {"site": "/strongroom"}).json
+    assert (once["claim"], once["result"]) == ("pending", "approved-once")
+    assert people["ann"].post(path, {"site": "/strongroom"}).code == "same-approver"
+    assert people["bob"].post(path, {"site": "/strongroom"}).json["claim"] == "approved"
+    claim = claim_of(here, device.serial)[0]
+    assert (claim["claim"], claim["site"]) == ("approved", "/strongroom")
+
+
 def test_a_site_with_two_approvers_waits_for_both(here, people):
     for site in ({"path": "/vault", "approvers": 2}, {"path": "/vault/door"}):
         assert people["local"].post("/api/v1/sites/add", site).status == 200
