@@ -259,6 +259,11 @@ def test_all_pages_are_for_everybody(browser):
 
 
 @pytest.mark.slow
+def test_two_people_have_to_agree_where_a_site_wants_it(browser):
+    browser.tell("two_people")
+
+
+@pytest.mark.slow
 def test_a_decision_about_many_more_is_followed(browser, here, cell):
     (cell / "list.csv").write_text("manufacturer,serial\n" + "".join(f"Acme,J-{i:05d}\n" for i in range(1500)))
     here.ctl("claims", "import", cell / "list.csv")

@@ -10,7 +10,7 @@ import { may, whyNot } from '../session.js';
 import { plainTable } from '../table.js';
 
 const fields = (s) => [
-	{ name: 'path', label: 'Path', value: s?.path, required: true, readonly: Boolean(s), autofocus: !s, pattern: '/[a-z0-9._\\-/]+', maxlength: 255,
+	{ name: 'path', label: 'Path', value: s?.path, required: true, readonly: Boolean(s), autofocus: !s, pattern: '\\/[a-z0-9._\\/\\-]+', maxlength: 255,
 		help: 'Like /eu/de/berlin-3: small letters, digits, . _ - between the strokes, eight parts at most.' },
 	{ name: 'name', label: 'Name', value: s?.name, maxlength: 100 },
 	{ name: 'note', label: 'Note', value: s?.note, maxlength: 100 },
