@@ -100,8 +100,8 @@ static bool join(struct http_fields *f, const char *name, const char *between, s
 
 	for (size_t i = find(f, name, first + 1); i < f->count; i = find(f, name, i + 1)) {
 		free_ptr(&joined);
-		joined = str_printf(e, "%s%s%s", http_fields_value(f, first), between,
-			http_fields_value(f, i));
+		joined = str_printf(
+			e, "%s%s%s", http_fields_value(f, first), between, http_fields_value(f, i));
 		if (!joined || !http_fields_set(f, name, joined, e))
 			return false;
 	}

@@ -177,6 +177,13 @@ def test_errors_are_problems(local, method, path, headers, status, code):
         assert refused.headers["Allow"] == "GET, HEAD"
 
 
+def test_head_is_get_without_its_body(local):
+    for path in ("status", "claims", "statistics", "nothing"):
+        shown, head = local.get(API + path), local.request("HEAD", API + path)
+        assert head.status == shown.status and head.body == b""
+        assert head.headers["Content-Type"] == shown.headers["Content-Type"]
+
+
 def test_too_much_of_anything_is_a_problem(local):
     long = local.get(API + "claims?state=" + "x" * 9000)
     assert long.status in (414, 431) and long.code in ("uri-too-long", "headers-too-large")
