@@ -114,6 +114,11 @@ static bool read_hook(void *arg, const struct hook_row *row, struct err *e)
 
 	if (!h)
 		h = hook_new(g->all, row, e);
+	if (!h && e->kind == ERR_INPUT) { /* one that is damaged holds up no other */
+		log_err(&g->all->r->log, "hook-not-read", NULL, e);
+		*e = (struct err)ERR_INIT;
+		return true;
+	}
 	if (!h)
 		return false;
 	h->enabled = row->enabled;

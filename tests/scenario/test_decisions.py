@@ -193,6 +193,7 @@ def test_an_answer_that_is_none_decides_nothing(here, decider, how):
     assert claim(here, device.serial)["claim"] == "pending"
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_one_that_hangs(here, decider):
     failures = len(here.registrar.lines("decision-failed"))
     decider.say = lambda q: "hang"

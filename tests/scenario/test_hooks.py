@@ -242,6 +242,7 @@ def test_whatever_is_no_yes_is_a_no(here, receiver, answer):
     assert receiver.types(serial) == ["brski.claim.pending"] * 2
 
 
+@pytest.mark.slow
 def test_a_hang_is_cut_and_nobody_else_waits(here, receiver, tls):
     other = Receiver(tls)
     try:
@@ -336,6 +337,17 @@ def test_only_so_many_hooks(here):
     for _ in range(32):
         add(here, "https://127.0.0.1:9/")
     assert ctl(here, "add", "https://127.0.0.1:9/", check=1)
+
+
+def test_a_damaged_hook_holds_up_no_other(here, receiver):
+    damaged, _ = add(here, "https://127.0.0.1:9/")
+    add(here, receiver, "--type", "claim.*")
+    here.registrar.stop()
+    with sqlite3.connect(here.registrar.directory / "registrar.db") as db:
+        db.execute("UPDATE hook SET url = 'nonsense' WHERE id = ?", (damaged,))
+    here.registrar.start()
+    wait_types(receiver, hold(here), ["brski.claim.pending"])
+    assert here.registrar.lines("hook-not-read")
 
 
 def test_dead_letters_are_bounded(here, receiver):
