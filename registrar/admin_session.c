@@ -245,7 +245,7 @@ static bool begin_try(struct login *g, const char *user, struct err *e)
 
 	if (user_name_is_valid(user))
 		memcpy(g->user, user, strlen(user) + 1);
-	if (attempts_begin(g->r->access->attempts, g->user, clock_mono_ms(), &wait_s, e))
+	if (attempts_begin(g->r->access->attempts, user, clock_mono_ms(), &wait_s, e))
 		return true;
 	snprintf(seconds, sizeof(seconds), "%lld", (long long)wait_s);
 	call_set_header(g->call, "Retry-After", seconds);
