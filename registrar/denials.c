@@ -10,8 +10,6 @@
 #include "registrar/admin_guard.h"
 #include "registrar/records.h"
 
-#define WINDOW_MS 60000
-
 struct denials {
 	pthread_mutex_t lock;
 	int64_t since_ms;
@@ -40,7 +38,7 @@ static int64_t turn(struct denials *d, int64_t now_ms)
 {
 	int64_t left_out;
 
-	if (d->since_ms && now_ms - d->since_ms < WINDOW_MS)
+	if (d->since_ms && now_ms - d->since_ms < DENIALS_WINDOW_MS)
 		return 0;
 	left_out = d->left_out;
 	d->since_ms = now_ms;
@@ -48,12 +46,12 @@ static int64_t turn(struct denials *d, int64_t now_ms)
 	return left_out;
 }
 
-static bool has_room(struct denials *d, int64_t *left_out)
+bool denials_admit(struct denials *d, int64_t now_ms, int64_t *left_out)
 {
 	bool room;
 
 	pthread_mutex_lock(&d->lock);
-	*left_out = turn(d, clock_mono_ms());
+	*left_out = turn(d, now_ms);
 	room = d->written < DENIALS_PER_MINUTE;
 	if (room)
 		d->written++;
@@ -61,6 +59,16 @@ static bool has_room(struct denials *d, int64_t *left_out)
 		d->left_out++;
 	pthread_mutex_unlock(&d->lock);
 	return room;
+}
+
+int64_t denials_collect(struct denials *d, int64_t now_ms)
+{
+	int64_t left_out;
+
+	pthread_mutex_lock(&d->lock);
+	left_out = turn(d, now_ms);
+	pthread_mutex_unlock(&d->lock);
+	return left_out;
 }
 
 static void on_noted(void *arg, const int64_t *changed, const struct err *e)
@@ -115,7 +123,7 @@ void admin_denied(struct registrar *r, const struct call *c, const char *code, c
 	text_make_safe(what, '?');
 	log_event(&r->log, LOG_LEVEL_WARNING, "admin-denied", call_exchange(c), "peer",
 		call_peer(c)->address, "by", p ? p->name : "nobody", "reason", what, NULL);
-	room = has_room(r->access->denials, &left_out);
+	room = denials_admit(r->access->denials, clock_mono_ms(), &left_out);
 	note_left_out(r, call_loop(c), left_out);
 	if (room)
 		note(r, call_loop(c), call_exchange(c), p ? p->name : NULL, what);
@@ -123,11 +131,5 @@ void admin_denied(struct registrar *r, const struct call *c, const char *code, c
 
 void denials_flush(struct registrar *r)
 {
-	struct denials *d = r->access->denials;
-	int64_t left_out;
-
-	pthread_mutex_lock(&d->lock);
-	left_out = turn(d, clock_mono_ms());
-	pthread_mutex_unlock(&d->lock);
-	note_left_out(r, r->workers[0].loop, left_out);
+	note_left_out(r, r->workers[0].loop, denials_collect(r->access->denials, clock_mono_ms()));
 }

@@ -6,12 +6,18 @@
 
 #include "registrar/registrar.h"
 
+#define DENIALS_WINDOW_MS  60000
 #define DENIALS_PER_MINUTE 20 /* lines in the journal: 6 MB a day at the worst */
 
 struct denials;
 
 struct denials *denials_new(struct err *e) MUST_CHECK;
 void denials_free(struct denials *d);
+
+/* May another line be written? *left_out: of the window before, to be told first; 0: nothing. */
+bool denials_admit(struct denials *d, int64_t now_ms, int64_t *left_out);
+/* What was left out of a window that is over and not told yet. */
+int64_t denials_collect(struct denials *d, int64_t now_ms);
 
 /* code as the peer is told it; about: what they tried, or NULL for the request's method and path.
  * Step session, outcome denied. On the call's loop. */

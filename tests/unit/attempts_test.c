@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "registrar/attempts.h"
+#include "registrar/denials.h"
 
 #define NOW 1000000
 
@@ -115,6 +116,39 @@ static void attempts_from__one_source_floods__others_go_on(void **state)
 	assert_true(attempts_from(*state, "192.0.2.1:1", NOW + 3000, &e));
 }
 
+static void denials__of_a_minute__are_written_up_to_a_number_then_counted(void **state)
+{
+	struct err e = ERR_INIT;
+	struct denials *d = denials_new(&e);
+	int64_t left_out;
+	int written = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		written += denials_admit(d, NOW + i, &left_out);
+		assert_int_equal(left_out, 0);
+	}
+	assert_int_equal(written, DENIALS_PER_MINUTE);
+	assert_int_equal(denials_collect(d, NOW + DENIALS_WINDOW_MS - 1), 0);
+	/* by the next one, and once */
+	assert_true(denials_admit(d, NOW + DENIALS_WINDOW_MS, &left_out));
+	assert_int_equal(left_out, 1000 - DENIALS_PER_MINUTE);
+	assert_int_equal(denials_collect(d, NOW + 2 * DENIALS_WINDOW_MS), 0);
+	denials_free(d);
+}
+
+static void denials__when_no_other_comes__are_counted_all_the_same(void **state)
+{
+	struct err e = ERR_INIT;
+	struct denials *d = denials_new(&e);
+	int64_t left_out;
+
+	for (int i = 0; i < DENIALS_PER_MINUTE + 3; i++)
+		(void)denials_admit(d, NOW, &left_out);
+	assert_int_equal(denials_collect(d, NOW + DENIALS_WINDOW_MS), 3);
+	assert_int_equal(denials_collect(d, NOW + 2 * DENIALS_WINDOW_MS), 0);
+	denials_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +164,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			attempts_begin__more_names_than_there_is_room_for__the_failed_stays, set_up,
 			tear_down),
+		cmocka_unit_test(denials__of_a_minute__are_written_up_to_a_number_then_counted),
+		cmocka_unit_test(denials__when_no_other_comes__are_counted_all_the_same),
 		cmocka_unit_test_setup_teardown(
 			attempts_from__one_source_floods__others_go_on, set_up, tear_down),
 	};
