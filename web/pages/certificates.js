@@ -45,11 +45,12 @@ export async function show(view, place) {
 			const days = Array.from({ length: WEEKS * 7 }, (_, i) => new Date(Date.now() + i * 86400000).toISOString().slice(0, 10))
 				.map((date) => ({ date, value: known.get(date) ?? 0 }));
 			const total = days.reduce((sum, d) => sum + d.value, 0);
-			replace(wall, calendar({ title: 'When certificates end', unit: 'certificates end', days,
+			if (!total) return replace(wall, h('h3', 'When certificates end'), h('p.dim', `None end within ${WEEKS} weeks.`));
+			return replace(wall, calendar({ title: 'When certificates end', unit: 'certificates end', days,
 				note: `${num(total)} end within ${WEEKS} weeks. Devices renew by themselves before; those that are off or cannot reach us do not.`,
 				pick: (d) => { day = d.date; expiring = '90d'; states.value = '90d'; load(); table.node.scrollIntoView(); } }));
 		} catch (error) {
-			replace(wall, problemBox(error, drawWall));
+			return replace(wall, problemBox(error, drawWall));
 		}
 	}
 	async function load() {

@@ -8,6 +8,7 @@ import { num, plural, since } from '../format.js';
 import { parseLabels } from '../form.js';
 import { chip, mono, verdict } from '../words.js';
 import { plainTable } from '../table.js';
+import { siteHints } from './tree.js';
 
 const SHOWN = 6;
 const DONE = ['approved', 'rejected', 'unchanged', 'approved-once'];
@@ -22,8 +23,9 @@ function fieldsOf(verb) {
 	if (verb === 'reject')
 		return [{ name: 'reason', label: 'Reason', required: true, maxlength: 200, autofocus: true,
 			help: 'Kept with the claim and in the audit log.' }];
+	siteHints();
 	return [
-		{ name: 'site', label: 'Site', placeholder: '/eu/de/berlin-3', maxlength: 255, help: 'Where they belong; empty leaves it as it is.' },
+		{ name: 'site', label: 'Site', placeholder: '/eu/de/berlin-3', maxlength: 255, list: 'sites', help: 'Where they belong; empty leaves it as it is.' },
 		{ name: 'labels', label: 'Labels', placeholder: 'rack=4, order=4711' },
 		{ name: 'reason', label: 'Note', maxlength: 200, help: 'Kept with the claim and in the audit log.' },
 	];

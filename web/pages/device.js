@@ -13,6 +13,7 @@ import { concerns } from './claim.js';
 import { changes } from './decide.js';
 import { explainButton } from './explain.js';
 import { timelineOf } from './timeline.js';
+import { siteHints } from './tree.js';
 
 const STATES = {
 	joining: 'It has a voucher and is on its way to a certificate.',
@@ -49,7 +50,10 @@ const ACTIONS = {
 	clear: { text: 'Clear the marks…', verb: 'Clear', tone: 'primary', fields: () => [{ ...reason, required: true }],
 		next: 'You have looked into it: the marks go, and its counts of today begin anew. A quarantine stays until it is released.' },
 	move: { text: 'Move…', verb: 'Move', tone: 'primary',
-		fields: (d) => [{ name: 'site', label: 'Site', value: d.site, required: true, autofocus: true, help: 'Like /eu/de/berlin-3' }, reason],
+		fields: (d) => {
+			siteHints();
+			return [{ name: 'site', label: 'Site', value: d.site, required: true, autofocus: true, list: 'sites', help: 'Like /eu/de/berlin-3' }, reason];
+		},
 		next: 'It is shown and counted there, and who may decide there may decide about it. Nothing changes for the device itself.' },
 	label: { text: 'Labels…', verb: 'Save the labels', tone: 'primary',
 		fields: (d) => [{ name: 'labels', label: 'Labels', type: 'area', value: formatLabels(d.labels), autofocus: true, help: 'name=value, with commas between. A label that is left out is taken away.' }],

@@ -32,3 +32,11 @@ export function siteTree({ pick, current }) {
 	}
 	return { node, draw, load };
 }
+
+/* Names of sites for whoever types one: fields with list: 'sites'. */
+let hints = null;
+export function siteHints() {
+	hints ??= document.body.appendChild(h('datalist', { id: 'sites' }));
+	api.all(api.sites).then((list) => replace(hints, ...list.map((s) => h('option', { value: s.path, label: s.name }))),
+		() => {}); /* one types it then */
+}
