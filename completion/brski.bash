@@ -140,7 +140,7 @@ _registrarctl() {
 	esac
 	case "${plain[*]}" in
 	status) words="--quiet" ;;
-	"") words="setup manufacturers claims rules devices sites certificates vouchers statistics audit events hooks users tokens backup doctor status" ;;
+	"") words="setup manufacturers claims jobs rules devices sites certificates vouchers statistics audit events hooks users tokens backup doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	manufacturers) words="list add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
@@ -161,6 +161,7 @@ _registrarctl() {
 	tokens) words="list add remove" ;;
 	"tokens add"*) words="--name --user --days --role --site --manufacturer" ;;
 	claims) words="list show watch approve reject import export" ;;
+	jobs) words="list show" ;;
 	devices) words="list find show history export quarantine release revoke decommission replace move label clear-marks" ;;
 	sites) words="list add set remove" ;;
 	"sites add"* | "sites set"*) words="--name --note --approvers --unknown" ;;

@@ -11,6 +11,7 @@
 #include "ctl/doctor.h"
 #include "ctl/events.h"
 #include "ctl/hooks.h"
+#include "ctl/jobs.h"
 #include "ctl/manufacturers.h"
 #include "ctl/reports.h"
 #include "ctl/rules.h"
@@ -46,6 +47,9 @@ static const struct ctl_command commands[] = {
 	{"claims", "import", "FILE.csv|FILE.ndjson",
 		"Approve devices before they ask: all rows of the list, or none.", 1, 1,
 		claims_import_options, claims_import},
+	{"jobs", "list", "", "Decisions about more claims than an answer waits for.", 0, 0, NULL,
+		jobs_list},
+	{"jobs", "show", "ID", "One job, with what failed.", 1, 1, NULL, jobs_show},
 	{"rules", "list", "", "Rules on who may join; the first that matches decides.", 0, 0, NULL,
 		rules_list},
 	{"rules", "add", "approve|hold|reject|ask",

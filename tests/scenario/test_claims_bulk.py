@@ -324,6 +324,10 @@ def test_ctl_follows_a_job_to_its_end(here):
     verb = "approve" if state == "rejected" else "reject"
     code, _, said = ctl(here, verb, "--match", match, "--yes")
     assert code == 0 and f"finished: {count} of {count} done, 0 failed" in said
+    jobs = json.loads(here.registrar.ctl("jobs", "list", "-o", "json").stdout)
+    assert (jobs[0]["kind"], jobs[0]["state"], jobs[0]["done"]) == (verb, "finished", count)
+    assert match in here.registrar.ctl("jobs", "show", str(jobs[0]["id"])).stdout
+    assert here.registrar.ctl("jobs", "show", "4711", check=None).returncode == 3
 
 
 def test_an_export_is_a_list_again(here, cell):
