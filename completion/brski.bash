@@ -194,12 +194,12 @@ _registrarctl() {
 	"devices list" | "devices export") words="--state --site --match" ;;
 	"devices find"*) words="--anywhere" ;;
 	"devices history"*) words="--after" ;;
-	"devices replace"*) words="--with-manufacturer --force --reason --manufacturer --dry-run" ;;
-	"devices move"*) words="--site --reason --manufacturer --dry-run" ;;
-	"devices label"*) words="--set --remove --reason --manufacturer --dry-run" ;;
+	"devices replace"*) words="--with-manufacturer --force --reason --note --manufacturer --dry-run" ;;
+	"devices move"*) words="--site --reason --note --manufacturer --dry-run" ;;
+	"devices label"*) words="--set --remove --reason --note --manufacturer --dry-run" ;;
 	"devices clear-marks"*) words="--manufacturer --reason" ;;
 	"devices quarantine"* | "devices release"* | "devices revoke"* | "devices decommission"*)
-		words="--reason --manufacturer --dry-run"
+		words="--reason --note --manufacturer --dry-run"
 		;;
 	esac
 	[[ $cur == -* ]] && words+=" $_brski_ctl_options --url --token-file --cacert"

@@ -17,14 +17,16 @@ const struct ctl_option devices_list_options[] = {
 	{"site", "PATH"}, {"match", "TEXT"}, {NULL, NULL}};
 const struct ctl_option devices_find_options[] = {{"anywhere", NULL}, {NULL, NULL}};
 const struct ctl_option devices_history_options[] = {{"after", "SEQUENCE"}, {NULL, NULL}};
-const struct ctl_option devices_verb_options[] = {
-	{"reason", "TEXT"}, {"manufacturer", "NAME"}, {"dry-run", NULL}, {NULL, NULL}};
-const struct ctl_option devices_move_options[] = {{"site", "PATH"}, {"reason", "TEXT"},
+const struct ctl_option devices_verb_options[] = {{"reason", "TEXT"}, {"note", "TEXT"},
 	{"manufacturer", "NAME"}, {"dry-run", NULL}, {NULL, NULL}};
+const struct ctl_option devices_move_options[] = {{"site", "PATH"}, {"reason", "TEXT"},
+	{"note", "TEXT"}, {"manufacturer", "NAME"}, {"dry-run", NULL}, {NULL, NULL}};
 const struct ctl_option devices_label_options[] = {{"set", "NAME=VALUE,…"}, {"remove", "NAME,…"},
-	{"reason", "TEXT"}, {"manufacturer", "NAME"}, {"dry-run", NULL}, {NULL, NULL}};
+	{"reason", "TEXT"}, {"note", "TEXT"}, {"manufacturer", "NAME"}, {"dry-run", NULL},
+	{NULL, NULL}};
 const struct ctl_option devices_replace_options[] = {{"with-manufacturer", "NAME"}, {"force", NULL},
-	{"reason", "TEXT"}, {"manufacturer", "NAME"}, {"dry-run", NULL}, {NULL, NULL}};
+	{"reason", "TEXT"}, {"note", "TEXT"}, {"manufacturer", "NAME"}, {"dry-run", NULL},
+	{NULL, NULL}};
 
 static const struct ctl_column columns[] = {
 	{"SERIAL", "serial"},
@@ -171,8 +173,9 @@ static bool put_text(json_t *body, const char *member, const char *value)
 static json_t *body_of(const struct ctl *c)
 {
 	json_t *body = json_object();
+	const char *reason = ctl_option(c, "reason");
 
-	if (body && put_text(body, "reason", ctl_option(c, "reason")) &&
+	if (body && put_text(body, "reason", reason ? reason : ctl_option(c, "note")) &&
 		put_text(body, "manufacturer", ctl_option(c, "manufacturer")) &&
 		(!ctl_option(c, "dry-run") ||
 			json_object_set_new(body, "dry_run", json_true()) == 0))
