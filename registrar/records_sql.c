@@ -405,12 +405,9 @@ static const char *const migrations[] = {
 #define DEVICES_FROM(standing)                                                                     \
 	"SELECT id FROM (SELECT id FROM device WHERE standing = " standing                         \
 	" AND standing > 0 AND id > $1 ORDER BY id LIMIT $2)"
-#define DEVICES                                                                                    \
-	DEVICES_FROM("1")                                                                          \
-	" UNION ALL " DEVICES_FROM("2") " UNION ALL " DEVICES_FROM(                                \
-		"3") " UNION ALL " DEVICES_FROM("4") " UNION ALL " DEVICES_FROM("5") " UNION "     \
-										     "ALL"         \
-										     " " DEVICES_FROM("6") " UNION ALL " DEVICES_FROM("7")
+#define AND_FROM(standing) " UNION ALL " DEVICES_FROM(standing)
+#define IN_SERVICE	   DEVICES_FROM("1") AND_FROM("2") AND_FROM("3")
+#define DEVICES		   IN_SERVICE AND_FROM("4") AND_FROM("5") AND_FROM("6") AND_FROM("7")
 #define CLAIMS_FROM(state)                                                                         \
 	"SELECT id FROM (SELECT id FROM device WHERE claim = " state                               \
 	" AND id > $1 ORDER BY id LIMIT $2)"
