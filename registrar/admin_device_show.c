@@ -254,7 +254,7 @@ static bool find(struct finding *f, struct registrar *r, int64_t *next, struct e
 {
 	BUF_AUTO struct buf text = BUF_INIT(FIND_TEXT_MAX);
 	int64_t after;
-	bool given, anywhere;
+	bool given, anywhere = false;
 
 	if (!admin_page_init(&f->page, f->call, &after, e) ||
 		!percent_query(call_query(f->call), "text", &text, &given, e) ||
