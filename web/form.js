@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A labelled control, and reading a form's values. */
+import { Problem } from './api.js';
 import { h, newId } from './dom.js';
 
 /* {name, label, type, value, help, required, options: [[value, text]], rows, list, …attributes} */
@@ -31,12 +32,12 @@ export function values(form) {
 	return out;
 }
 
-/* "rack=4, order=4711" to an object; throws a sentence. */
+/* "rack=4, order=4711" to an object, or a Problem. */
 export function parseLabels(text) {
 	const out = {};
 	for (const part of text.split(/[,\n]/).map((p) => p.trim()).filter(Boolean)) {
 		const at = part.indexOf('=');
-		if (at < 1) throw new Error(`“${part}” is not written as name=value.`);
+		if (at < 1) throw new Problem(400, { title: 'That is no label', detail: `“${part}” is not written as name=value.` }, '');
 		out[part.slice(0, at).trim()] = part.slice(at + 1).trim();
 	}
 	return out;

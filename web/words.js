@@ -5,7 +5,7 @@ import { h } from './dom.js';
 const TONES = {
 	good: ['approved', 'preapproved', 'active', 'good', 'ok', 'up', 'enabled', 'joins', 'done', 'delivered', 'enrolled', 'issued', 'true', 'released',
 		'renewed', 'imported'],
-	wait: ['pending', 'joining', 'hold', 'held', 'unknown', 'running', 'queued', 'unchanged', 'vouched', 'new'],
+	wait: ['pending', 'joining', 'announced', 'approved-once', 'hold', 'held', 'unknown', 'running', 'queued', 'unchanged', 'vouched', 'new'],
 	warn: ['expiring', 'expired', 'warned', 'warn', 'quarantined', 'decommissioned', 'replaced', 'disabled', 'dead', 'failing', 'looping'],
 	bad: ['rejected', 'reject', 'revoked', 'refused', 'bad', 'fail', 'failed', 'down', 'denied', 'false', 'not listed', 'clone-suspected'],
 };

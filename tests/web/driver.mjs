@@ -17,6 +17,7 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 
 	args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--no-first-run'] });
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const write = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+const PATIENCE_MS = 1000 * Number(process.env.BRSKI_TEST_PATIENCE ?? 20); /* as in harness.py */
 const sessions = new Map(); /* by user: cookies, so that a story need not log in each time */
 
 class Story {
@@ -32,7 +33,7 @@ class Story {
 		const { user, ...more } = options;
 		this.context = await browser.newContext({ viewport: { width: 1360, height: 860 }, ignoreHTTPSErrors: true, locale: 'en-GB',
 			storageState: user ? sessions.get(user) : undefined, ...more });
-		this.context.setDefaultTimeout(10000);
+		this.context.setDefaultTimeout(PATIENCE_MS);
 		this.page = await this.context.newPage();
 		this.page.on('console', (m) => {
 			if (['error', 'warning'].includes(m.type())) this.said.push(`${m.text()} ${m.location().url}`);

@@ -19,7 +19,6 @@ from places import Site
 HERE = pathlib.Path(__file__).resolve().parent
 WEB = harness.REPOSITORY / "web"
 PASSWORD = "correct horse battery staple"  # as in steps.mjs
-STORY_S = 120
 ROLES = {"lena": "admin", "anna": "admin", "vera": "viewer", "otto": "approver"}
 
 

@@ -12,7 +12,7 @@ import { chip, mono } from '../words.js';
 
 const SHOWN = 200;
 const WORDS = {
-	preapproved: 'announced: joins without waiting', approved: 'was waiting, and is approved', unchanged: 'known already',
+	preapproved: 'joins without waiting', announced: 'is expected, and waits for an approver when it comes', approved: 'was waiting, and is approved', unchanged: 'known already',
 	rejected: 'was rejected by a person, and stays so', revoked: 'was revoked, and stays so', bad: 'wrong',
 };
 const EXAMPLE = 'manufacturer,serial,model,site,labels,note\nAcme,A-1001,gw-4,/eu/de/berlin-3,rack=4,order 4711\n';
@@ -21,7 +21,7 @@ const typeOf = (name, text) => (/\.(nd)?json(l)?$/.test(name) || text.trimStart(
 
 export async function show(view) {
 	let name = '', text = '', type = '', key;
-	const answer = h('div.stack', { role: 'status' });
+	const answer = h('div.stack');
 	const file = h('input', { type: 'file', id: 'list', accept: '.csv,.ndjson,.jsonl,.json,text/csv', onchange: () => choose() });
 	const pasted = field({ name: 'text', label: 'Or paste it here', type: 'area', rows: 6, spellcheck: 'false' });
 	const area = pasted.querySelector('textarea');
@@ -71,11 +71,11 @@ export async function show(view) {
 		const results = a.results ?? [];
 		const rows = [...results.filter((r) => r.result === 'bad'), ...results.filter((r) => r.result !== 'bad')].slice(0, SHOWN);
 		const counts = Object.keys(WORDS).filter((k) => s[k]);
-		const changes = (s.preapproved ?? 0) + (s.approved ?? 0);
+		const changes = (s.preapproved ?? 0) + (s.approved ?? 0) + (s.announced ?? 0);
 		const head = s.bad ? h('p.note.bad', h('strong', `${plural(s.bad, 'row')} of ${num(s.rows)} ${s.bad === 1 ? 'is' : 'are'} wrong; nothing was imported.`),
 			' Correct the rows below in your file, then choose it again. The list is taken as a whole or not at all.')
 			: dry ? h('p.note', h('strong', changes ? `All ${plural(s.rows, 'row')} are good; nothing was changed yet.` : 'The list is good and would change nothing.'))
-				: h('p.note.good', h('strong', `Imported ${name}: ${plural(changes, 'device')} may join.`), ' ', h('a', { href: href('claims', { state: 'preapproved' }) }, 'See them'));
+				: h('p.note.good', h('strong', `Imported ${name}: ${plural(changes, 'device')} ${s.announced ? 'are known now' : 'may join'}.`), ' ', h('a', { href: href('claims', { state: 'preapproved' }) }, 'See them'));
 		replace(answer, h('section.card', h('h2', dry ? 'The check' : 'The import'), head,
 			counts.length > 0 && h('ul', counts.map((k) => h('li', chip(k), ' ', num(s[k]), ' – ', WORDS[k]))),
 			s.label_columns?.length > 0 && h('p.note.warn', `Columns that are not known and are kept as labels: ${s.label_columns.join(', ')}.`),
@@ -83,6 +83,7 @@ export async function show(view) {
 			rows.length > 0 && plainTable('Rows', ['Line', 'Manufacturer', 'Serial', 'Result', 'Why'], rows.map((r) =>
 				[num(r.line), r.manufacturer, mono(r.serial), chip(r.result), r.reason])),
 			results.length > rows.length && h('p.dim', `… and ${num(results.length - rows.length)} more rows.`)));
+		if (s.bad) say(`${plural(s.bad, 'row')} ${s.bad === 1 ? 'is' : 'are'} wrong; nothing was imported.`, 'warn');
 		if (!dry && !s.bad) {
 			say(`Imported ${plural(s.rows, 'row')}.`);
 			file.value = '';

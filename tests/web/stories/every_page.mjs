@@ -96,7 +96,7 @@ export default async function (t, pages) {
 	const wrong = [];
 	const note = (where, list) => wrong.push(...list.map((w) => `${where}: ${w}`));
 	const settled = async () => {
-		await page.waitForFunction(() => !document.querySelector('.loading') && document.querySelector('.page')?.childElementCount, null, { timeout: 8000 });
+		await page.waitForFunction(() => !document.querySelector('.loading') && document.querySelector('.page')?.childElementCount, null);
 		await page.waitForTimeout(150);
 	};
 	const theDevice = await t.ask('some_device');

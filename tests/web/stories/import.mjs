@@ -11,6 +11,7 @@ export default async function (t) {
 	const file = (rows) => ({ name: 'supplier.csv', mimeType: 'text/csv', buffer: Buffer.from(`${rows.join('\n')}\n`) });
 	await page.getByLabel('CSV or NDJSON file').setInputFiles(file(bad));
 	await page.getByText('3 rows of 6 are wrong; nothing was imported').waitFor();
+	await page.getByRole('status').getByText('3 rows are wrong').waitFor();
 	assert.equal(await page.locator('table tbody tr').count(), 3);
 	for (const line of ['5', '6', '7']) await page.locator('table tbody th', { hasText: line }).waitFor();
 	await t.shot('bad', { fullPage: true });
