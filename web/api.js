@@ -25,7 +25,9 @@ const session = { csrf: '', onEnd: null };
 export function onSessionEnd(ask) {
 	let asking = null;
 	session.onEnd = () => {
-		asking ??= ask().finally(() => { asking = null; });
+		asking ??= ask().finally(() => {
+			asking = null;
+		});
 		return asking;
 	};
 }
@@ -37,13 +39,16 @@ export function newKey() {
 
 const path = (...parts) => parts.map((p) => `/${encodeURIComponent(p)}`).join('');
 const query = (members) => {
-	const given = Object.entries(members ?? {}).filter(([, v]) => v !== undefined && v !== null && v !== '');
+	const given = Object.entries(members ?? {}).filter(
+		([, v]) => v !== undefined && v !== null && v !== '',
+	);
 	return given.length ? `?${new URLSearchParams(given)}` : '';
 };
 
 async function parseBody(reply) {
 	const text = await reply.text();
-	if (!(reply.headers.get('content-type') ?? '').includes('json')) return { detail: text.trim().slice(0, 300) };
+	if (!(reply.headers.get('content-type') ?? '').includes('json'))
+		return { detail: text.trim().slice(0, 300) };
 	try {
 		return JSON.parse(text);
 	} catch {
@@ -67,12 +72,22 @@ async function call(method, where, o = {}) {
 	}
 	let reply;
 	try {
-		reply = await fetch(BASE + where, { method, headers, body, signal: o.signal,
-			credentials: 'same-origin', cache: 'no-store', redirect: 'error' });
+		reply = await fetch(BASE + where, {
+			method,
+			headers,
+			body,
+			signal: o.signal,
+			credentials: 'same-origin',
+			cache: 'no-store',
+			redirect: 'error',
+		});
 	} catch (error) {
 		if (error.name === 'AbortError') throw error;
-		throw new Problem(0, { code: 'unreachable', title: 'The registrar does not answer',
-			detail: 'No answer came from the registrar.' });
+		throw new Problem(0, {
+			code: 'unreachable',
+			title: 'The registrar does not answer',
+			detail: 'No answer came from the registrar.',
+		});
 	}
 	if (reply.ok && o.text) return { body: await reply.text(), next: reply.headers.get('x-next') };
 	const answer = await parseBody(reply);
@@ -116,7 +131,9 @@ function keepToken(who) {
 function note(session) {
 	try {
 		localStorage.setItem('session', session);
-	} catch { /* then it is asked each time */ }
+	} catch {
+		/* then it is asked each time */
+	}
 }
 export function mayHaveSession() {
 	try {
@@ -134,7 +151,8 @@ export async function whoAmI() {
 		throw error;
 	}
 }
-export const logIn = async (body) => keepToken((await call('POST', '/session', { body, quiet: true, noKey: true })).body);
+export const logIn = async (body) =>
+	keepToken((await call('POST', '/session', { body, quiet: true, noKey: true })).body);
 export const logOut = async () => {
 	await call('DELETE', '/session', { quiet: true, noKey: true });
 	keepToken(null);
@@ -144,9 +162,11 @@ export const logOut = async () => {
 
 export const status = () => get('/status');
 export const doctor = () => get('/doctor');
-export const explain = (serial, manufacturer) => get(`/doctor${path(serial)}${query({ manufacturer })}`);
+export const explain = (serial, manufacturer) =>
+	get(`/doctor${path(serial)}${query({ manufacturer })}`);
 export const statistics = () => get('/statistics');
-export const events = (after, signal, wait = WAIT_S) => get(`/events${query({ after, wait })}`, { signal });
+export const events = (after, signal, wait = WAIT_S) =>
+	get(`/events${query({ after, wait })}`, { signal });
 export const eventList = (members) => get(`/events${query(members)}`);
 export const audit = (members) => get(`/audit${query(members)}`);
 export const heads = (members) => get(`/audit/heads${query(members)}`);
@@ -180,7 +200,9 @@ export async function exportClaims(match) {
 	const parts = [];
 	let after;
 	do {
-		const page = await call('GET', `/claims/export${query({ match, after, limit: 1000 })}`, { text: true });
+		const page = await call('GET', `/claims/export${query({ match, after, limit: 1000 })}`, {
+			text: true,
+		});
 		parts.push(page.body);
 		after = page.next;
 	} while (after);
@@ -188,8 +210,14 @@ export async function exportClaims(match) {
 }
 export const job = (id) => get(`/jobs${path(id)}`);
 export const importList = async (text, type, dryRun, key) =>
-	(await call('POST', `/claims/import${query({ dry_run: dryRun ? 1 : null })}`, {
-		body: new Blob([text], { type }), type, key, accept: [400] })).body;
+	(
+		await call('POST', `/claims/import${query({ dry_run: dryRun ? 1 : null })}`, {
+			body: new Blob([text], { type }),
+			type,
+			key,
+			accept: [400],
+		})
+	).body;
 
 export const devices = (members) => get(`/devices${query(members)}`);
 export const device = (id) => one(`/devices${path(id)}`);
@@ -211,7 +239,8 @@ export const deadLetters = (id) => get(`/hooks${path(id, 'dead')}`);
 
 export const users = () => get('/users');
 export const addUser = (body, key) => post('/users', body, { key });
-export const changeUser = (name, verb, body, key) => post(`/users${path(name, verb)}`, body, { key });
+export const changeUser = (name, verb, body, key) =>
+	post(`/users${path(name, verb)}`, body, { key });
 export const tokens = () => get('/tokens');
 export const addToken = (body, key) => post('/tokens', body, { key });
 export const removeToken = (id, key) => post(`/tokens${path(id, 'remove')}`, {}, { key });

@@ -53,9 +53,12 @@ function navigation() {
 		if (!groups.has(group)) groups.set(group, []);
 		groups.get(group).push(h('li', link));
 	}
-	return h('nav', { id: 'nav', 'aria-label': 'Pages' },
+	return h(
+		'nav',
+		{ id: 'nav', 'aria-label': 'Pages' },
 		h('a.brand', { href: href('overview') }, mark(), h('span', 'Registrar')),
-		[...groups].map(([group, items]) => h('div.group', h('p', group), h('ul', items))));
+		[...groups].map(([group, items]) => h('div.group', h('p', group), h('ul', items))),
+	);
 }
 
 const mark = () => h('img', { src: 'icon.svg', alt: '', width: 22, height: 22 });
@@ -63,11 +66,16 @@ const mark = () => h('img', { src: 'icon.svg', alt: '', width: 22, height: 22 })
 function themeButton() {
 	const names = { auto: 'as the system', light: 'light', dark: 'dark' };
 	const { brskiTheme: theme } = globalThis;
-	const button = h('button.quiet', { type: 'button', onclick: () => {
-		theme.set(theme.choices[(theme.choices.indexOf(theme.get()) + 1) % theme.choices.length]);
-		name();
-		say(`Colours: ${names[theme.get()]}`);
-	} });
+	const button = h('button.quiet', {
+		type: 'button',
+		onclick: () => {
+			theme.set(
+				theme.choices[(theme.choices.indexOf(theme.get()) + 1) % theme.choices.length],
+			);
+			name();
+			say(`Colours: ${names[theme.get()]}`);
+		},
+	});
 	const name = () => {
 		const sign = { auto: '◐', light: '☀', dark: '☾' }[theme.get()];
 		replace(button, sign);
@@ -85,13 +93,43 @@ function frame() {
 	linkState = h('span.link-state', { role: 'status' });
 	const who = session.get();
 	userMenu = h('button.quiet', { type: 'button', onclick: aboutMe }, who.user);
-	const menu = h('button.quiet.menu', { type: 'button', 'aria-expanded': 'false', 'aria-controls': 'nav',
-		onclick: () => menu.setAttribute('aria-expanded', String(document.body.classList.toggle('nav-open'))) }, '☰ Menu');
-	replace(app, navigation(), h('div.right',
-		h('header', menu, title, h('span.space'), linkState,
-			h('button.quiet', { type: 'button', 'aria-label': 'Keys (?)', title: 'Keys (?)', onclick: help }, '?'),
-			themeButton(), userMenu),
-		banner, h('main', { id: 'main', tabindex: '-1' }, main)));
+	const menu = h(
+		'button.quiet.menu',
+		{
+			type: 'button',
+			'aria-expanded': 'false',
+			'aria-controls': 'nav',
+			onclick: () =>
+				menu.setAttribute(
+					'aria-expanded',
+					String(document.body.classList.toggle('nav-open')),
+				),
+		},
+		'☰ Menu',
+	);
+	replace(
+		app,
+		navigation(),
+		h(
+			'div.right',
+			h(
+				'header',
+				menu,
+				title,
+				h('span.space'),
+				linkState,
+				h(
+					'button.quiet',
+					{ type: 'button', 'aria-label': 'Keys (?)', title: 'Keys (?)', onclick: help },
+					'?',
+				),
+				themeButton(),
+				userMenu,
+			),
+			banner,
+			h('main', { id: 'main', tabindex: '-1' }, main),
+		),
+	);
 	live.watch(showLink);
 }
 
@@ -103,34 +141,74 @@ function showLink(s) {
 	const claims = links.get('claims');
 	if (claims && s.pending !== null) {
 		claims.querySelector('.count')?.remove();
-		if (s.pending) claims.append(h('span.count', { title: 'waiting for a decision' }, num(s.pending)));
+		if (s.pending)
+			claims.append(h('span.count', { title: 'waiting for a decision' }, num(s.pending)));
 	}
 	document.title = `${s.pending ? `(${num(s.pending)}) ` : ''}${title.textContent} – Registrar`;
 	const notes = [];
 	if (s.newer)
-		notes.push(h('div.banner.warn', { role: 'alert' }, h('span', `The registrar is now version ${s.newer}, and this page is of another. `
-			+ 'Finish what you are typing, then reload.'),
-		h('button', { type: 'button', onclick: () => location.reload() }, 'Reload the page')));
+		notes.push(
+			h(
+				'div.banner.warn',
+				{ role: 'alert' },
+				h(
+					'span',
+					`The registrar is now version ${s.newer}, and this page is of another. ` +
+						'Finish what you are typing, then reload.',
+				),
+				h(
+					'button',
+					{ type: 'button', onclick: () => location.reload() },
+					'Reload the page',
+				),
+			),
+		);
 	if (s.link === 'lost')
-		notes.push(h('div.banner.bad', { role: 'alert' }, `The registrar does not answer. What you see is from before; it is tried again by itself. `
-			+ 'If it lasts, on its machine: systemctl status brski-registrar'));
+		notes.push(
+			h(
+				'div.banner.bad',
+				{ role: 'alert' },
+				`The registrar does not answer. What you see is from before; it is tried again by itself. ` +
+					'If it lasts, on its machine: systemctl status brski-registrar',
+			),
+		);
 	if (banner.childElementCount !== notes.length || notes.length) replace(banner, ...notes);
 }
 
 async function aboutMe() {
 	const who = session.get();
-	await ask({ title: who.user, verb: 'Log out', cancel: 'Close',
-		body: [who.by && h('p', `You are known by ${{ session: 'your password', certificate: 'your certificate', token: 'a token', socket: 'the socket' }[who.by] ?? who.by}.`),
+	await ask({
+		title: who.user,
+		verb: 'Log out',
+		cancel: 'Close',
+		body: [
+			who.by &&
+				h(
+					'p',
+					`You are known by ${{ session: 'your password', certificate: 'your certificate', token: 'a token', socket: 'the socket' }[who.by] ?? who.by}.`,
+				),
 			h('p', 'You may:'),
-			h('ul', (who.grants ?? []).map((g) => h('li', h('strong', g.role), g.site && g.site !== '/' ? ` in ${g.site}` : ' everywhere',
-				g.manufacturer && ` for ${g.manufacturer}`, g.until && ` until ${g.until}`))),
-			h('p', h('a', { href: href('users') }, 'Tokens and users'))],
+			h(
+				'ul',
+				(who.grants ?? []).map((g) =>
+					h(
+						'li',
+						h('strong', g.role),
+						g.site && g.site !== '/' ? ` in ${g.site}` : ' everywhere',
+						g.manufacturer && ` for ${g.manufacturer}`,
+						g.until && ` until ${g.until}`,
+					),
+				),
+			),
+			h('p', h('a', { href: href('users') }, 'Tokens and users')),
+		],
 		run: async () => {
 			await api.logOut();
 			live.end();
 			session.set(null);
 			location.reload();
-		} });
+		},
+	});
 }
 
 /* ---- Logging in ---- */
@@ -138,8 +216,15 @@ async function aboutMe() {
 async function logInPage() {
 	const who = await new Promise((done) => {
 		document.body.className = 'logging-in';
-		replace(app, h('main', { id: 'main', class: 'log-in', tabindex: '-1' },
-			h('p.brand', mark(), h('span', 'Registrar')), logInForm(done)));
+		replace(
+			app,
+			h(
+				'main',
+				{ id: 'main', class: 'log-in', tabindex: '-1' },
+				h('p.brand', mark(), h('span', 'Registrar')),
+				logInForm(done),
+			),
+		);
 		app.querySelector('input')?.focus();
 	});
 	document.body.className = '';
@@ -149,13 +234,17 @@ async function logInPage() {
 /* The session ended while somebody works: ask above the page, and lose nothing of it. */
 function logInAgain() {
 	return new Promise((done) => {
-		const box = h('dialog', { 'aria-label': 'Log in again' }, h('p', 'Your session has ended. Log in again: what you typed is still here.'),
+		const box = h(
+			'dialog',
+			{ 'aria-label': 'Log in again' },
+			h('p', 'Your session has ended. Log in again: what you typed is still here.'),
 			logInForm((who) => {
 				session.set(who);
 				box.close();
 				box.remove();
 				done();
-			}));
+			}),
+		);
 		box.addEventListener('cancel', (event) => event.preventDefault());
 		document.body.append(box);
 		box.showModal();
@@ -185,7 +274,14 @@ async function route() {
 	replace(title, page ? page[0] : 'Not here');
 	document.title = `${title.textContent} – Registrar`;
 	if (!page) {
-		replace(view, h('div.empty', h('p', 'There is no such page.'), h('p', h('a', { href: href('overview') }, 'To the overview'))));
+		replace(
+			view,
+			h(
+				'div.empty',
+				h('p', 'There is no such page.'),
+				h('p', h('a', { href: href('overview') }, 'To the overview')),
+			),
+		);
 		return;
 	}
 	try {
@@ -193,7 +289,12 @@ async function route() {
 		if (mine !== turn) return;
 		const result = await show(view, place, {
 			current: () => mine === turn,
-			title: (text) => { if (mine === turn) { replace(title, text); document.title = `${text} – Registrar`; } },
+			title: (text) => {
+				if (mine === turn) {
+					replace(title, text);
+					document.title = `${text} – Registrar`;
+				}
+			},
 			reload: () => route(),
 		});
 		if (mine !== turn) {
@@ -203,7 +304,11 @@ async function route() {
 		shown = result ?? {};
 		keys.ofPage(shown.keys);
 	} catch (error) {
-		if (mine === turn) replace(view, problemBox(error, () => route()));
+		if (mine === turn)
+			replace(
+				view,
+				problemBox(error, () => route()),
+			);
 	}
 }
 
@@ -217,21 +322,37 @@ function onEvents(events) {
 	missed.push(...events);
 	if (due) return;
 	const gap = refreshed + (shown?.pace ?? REFRESH_EVERY_MS) - Date.now();
-	due = setTimeout(() => {
-		const those = missed;
-		due = 0;
-		missed = [];
-		refreshed = Date.now();
-		Promise.resolve(shown?.refresh?.(those)).catch((error) => console.error(error));
-	}, Math.max(REFRESH_AFTER_MS, gap));
+	due = setTimeout(
+		() => {
+			const those = missed;
+			due = 0;
+			missed = [];
+			refreshed = Date.now();
+			Promise.resolve(shown?.refresh?.(those)).catch((error) => console.error(error));
+		},
+		Math.max(REFRESH_AFTER_MS, gap),
+	);
 }
 
 async function help() {
-	const goTo = Object.entries(PAGES).filter(([, p]) => p[2]).map(([, p]) => [`g ${p[2]}`, p[0]]);
-	const row = ([key, what]) => h('div', h('dt', key.split(' ').map((k) => h('kbd', k))), h('dd', what));
+	const goTo = Object.entries(PAGES)
+		.filter(([, p]) => p[2])
+		.map(([, p]) => [`g ${p[2]}`, p[0]]);
+	const row = ([key, what]) =>
+		h(
+			'div',
+			h(
+				'dt',
+				key.split(' ').map((k) => h('kbd', k)),
+			),
+			h('dd', what),
+		);
 	const own = keys.known().filter(([key]) => !key.startsWith('g ') && !key.startsWith('Arrow'));
-	await tell('Keys', h('div.columns', h('dl.keys', own.map(row)), h('dl.keys', goTo.map(row))),
-		h('p.dim', `Live since ${duration((Date.now() - live.state.since) / 1000)}.`));
+	await tell(
+		'Keys',
+		h('div.columns', h('dl.keys', own.map(row)), h('dl.keys', goTo.map(row))),
+		h('p.dim', `Live since ${duration((Date.now() - live.state.since) / 1000)}.`),
+	);
 }
 
 /* ---- The beginning ---- */
@@ -244,7 +365,14 @@ async function begin() {
 		if (error.status === 401) {
 			session.set(await logInPage());
 		} else {
-			replace(app, h('main', { id: 'main', class: 'log-in', tabindex: '-1' }, problemBox(error, () => location.reload())));
+			replace(
+				app,
+				h(
+					'main',
+					{ id: 'main', class: 'log-in', tabindex: '-1' },
+					problemBox(error, () => location.reload()),
+				),
+			);
 			return;
 		}
 	}

@@ -14,11 +14,22 @@ export function ask(o) {
 	const wrong = h('div');
 	const extra = h('div');
 	const confirm = h(`button.${o.tone ?? 'primary'}`, { type: 'submit' }, o.verb ?? 'OK');
-	const cancel = h('button', { type: 'button', onclick: () => box.close() }, o.cancel ?? 'Cancel');
+	const cancel = h(
+		'button',
+		{ type: 'button', onclick: () => box.close() },
+		o.cancel ?? 'Cancel',
+	);
 	const heading = h('h2', { id: title }, o.title);
-	const form = h('form', { method: 'dialog' },
-		heading, o.body, h(`div.fields${o.wide ? '.wide-fields' : ''}`, (o.fields ?? []).map(field)), extra, wrong,
-		h('div.buttons', o.run && confirm, cancel));
+	const form = h(
+		'form',
+		{ method: 'dialog' },
+		heading,
+		o.body,
+		h(`div.fields${o.wide ? '.wide-fields' : ''}`, (o.fields ?? []).map(field)),
+		extra,
+		wrong,
+		h('div.buttons', o.run && confirm, cancel),
+	);
 	const box = h(`dialog${o.wide ? '.wide' : ''}`, { 'aria-labelledby': title }, form);
 	let key = newKey();
 	let result;
@@ -37,12 +48,15 @@ export function ask(o) {
 				},
 				verb: (text) => replace(confirm, text),
 				title: (text) => replace(heading, text),
-				freshKey: () => { key = newKey(); },
+				freshKey: () => {
+					key = newKey();
+				},
 			};
 			result = await o.run(values(form), key, tools);
 			if (result !== false) box.close();
 		} catch (error) {
-			if (error.status >= 400 && error.status < 500) key = newKey(); /* it was answered, and not done */
+			if (error.status >= 400 && error.status < 500)
+				key = newKey(); /* it was answered, and not done */
 			replace(wrong, problemBox(error));
 			wrong.scrollIntoView({ block: 'nearest' });
 		} finally {
@@ -53,7 +67,10 @@ export function ask(o) {
 	form.addEventListener('submit', submit);
 	document.body.append(box);
 	box.showModal();
-	(form.querySelector('[autofocus], .fields input, .fields textarea, .fields select') ?? (o.tone === 'danger' ? cancel : confirm)).focus();
+	(
+		form.querySelector('[autofocus], .fields input, .fields textarea, .fields select') ??
+		(o.tone === 'danger' ? cancel : confirm)
+	).focus();
 	return new Promise((resolve) => {
 		box.addEventListener('close', () => {
 			box.remove();
@@ -62,4 +79,5 @@ export function ask(o) {
 	});
 }
 
-export const tell = (title, ...body) => ask({ title, body, cancel: 'Close', wide: body.some((n) => n?.querySelector?.('table')) });
+export const tell = (title, ...body) =>
+	ask({ title, body, cancel: 'Close', wide: body.some((n) => n?.querySelector?.('table')) });

@@ -17,7 +17,8 @@ export function svg(tag, ...rest) {
 
 function fill(node, rest) {
 	const first = rest[0];
-	const plain = first && typeof first === 'object' && !(first instanceof Node) && !Array.isArray(first);
+	const plain =
+		first && typeof first === 'object' && !(first instanceof Node) && !Array.isArray(first);
 	if (plain) setAll(node, rest.shift());
 	add(node, rest);
 	return node;

@@ -8,7 +8,13 @@ const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeS
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' });
 
-const UNITS = [['year', 31557600], ['month', 2629800], ['day', 86400], ['hour', 3600], ['minute', 60]];
+const UNITS = [
+	['year', 31557600],
+	['month', 2629800],
+	['day', 86400],
+	['hour', 3600],
+	['minute', 60],
+];
 
 export const num = (n) => (typeof n === 'number' ? number.format(n) : '–');
 export const plural = (n, one, many = `${one}s`) => `${num(n)} ${n === 1 ? one : many}`;
@@ -25,10 +31,16 @@ export function ago(iso, now = Date.now()) {
 export function duration(seconds) {
 	for (const [unit, size] of UNITS)
 		if (seconds >= size)
-			return new Intl.NumberFormat(undefined, { style: 'unit', unit, unitDisplay: 'short' })
-				.format(Math.trunc(seconds / size));
-	return new Intl.NumberFormat(undefined, { style: 'unit', unit: 'second', unitDisplay: 'short' })
-		.format(Math.max(0, Math.trunc(seconds)));
+			return new Intl.NumberFormat(undefined, {
+				style: 'unit',
+				unit,
+				unitDisplay: 'short',
+			}).format(Math.trunc(seconds / size));
+	return new Intl.NumberFormat(undefined, {
+		style: 'unit',
+		unit: 'second',
+		unitDisplay: 'short',
+	}).format(Math.max(0, Math.trunc(seconds)));
 }
 
 export function octets(n) {
@@ -36,7 +48,11 @@ export function octets(n) {
 	let i = 0;
 	for (; n >= 1000 && i < units.length - 1; i++) n /= 1000;
 	return new Intl.NumberFormat(undefined, {
-		style: 'unit', unit: units[i], unitDisplay: 'short', maximumFractionDigits: i ? 1 : 0 }).format(n);
+		style: 'unit',
+		unit: units[i],
+		unitDisplay: 'short',
+		maximumFractionDigits: i ? 1 : 0,
+	}).format(n);
 }
 
 export function time(iso, absent = '–') {
@@ -47,15 +63,19 @@ export function time(iso, absent = '–') {
 /* How long since, without "ago": a waiting time. */
 export function since(iso, absent = '–') {
 	if (!iso) return h('span.dim', absent);
-	return h('time', { datetime: iso, title: moment(iso), 'data-since': '' },
-		duration((Date.now() - Date.parse(iso)) / 1000));
+	return h(
+		'time',
+		{ datetime: iso, title: moment(iso), 'data-since': '' },
+		duration((Date.now() - Date.parse(iso)) / 1000),
+	);
 }
 
 setInterval(() => {
 	for (const t of document.querySelectorAll('time[datetime]')) {
 		const iso = t.getAttribute('datetime');
 		const text = t.hasAttribute('data-since')
-			? duration((Date.now() - Date.parse(iso)) / 1000) : ago(iso);
+			? duration((Date.now() - Date.parse(iso)) / 1000)
+			: ago(iso);
 		if (t.textContent !== text) t.textContent = text;
 	}
 }, 20000);

@@ -16,7 +16,10 @@ export function ofPage(keys = {}) {
 
 export const known = () => [...page, ...everywhere].map(([key, { what }]) => [key, what]);
 
-const typing = (target) => target.closest('input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]');
+const typing = (target) =>
+	target.closest(
+		'input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]',
+	);
 
 document.addEventListener('keydown', (event) => {
 	if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

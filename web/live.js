@@ -43,16 +43,27 @@ export async function look() {
 
 let soon = 0;
 function lookSoon() {
-	soon ||= setTimeout(() => {
-		soon = 0;
-		look().catch(() => {}); /* the poll will notice and tell */
-	}, Math.max(0, checked + STATUS_GAP_MS - Date.now()));
+	soon ||= setTimeout(
+		() => {
+			soon = 0;
+			look().catch(() => {}); /* the poll will notice and tell */
+		},
+		Math.max(0, checked + STATUS_GAP_MS - Date.now()),
+	);
 }
 
-const pause = (ms, signal) => new Promise((done) => {
-	const timer = setTimeout(done, ms);
-	signal.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
-});
+const pause = (ms, signal) =>
+	new Promise((done) => {
+		const timer = setTimeout(done, ms);
+		signal.addEventListener(
+			'abort',
+			() => {
+				clearTimeout(timer);
+				done();
+			},
+			{ once: true },
+		);
+	});
 
 async function follow(signal) {
 	let after = null;

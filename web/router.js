@@ -5,7 +5,11 @@
 export function parse(hash) {
 	const [path, query = ''] = hash.replace(/^#/, '').split(/\?(.*)/s);
 	const parts = path.split('/').filter(Boolean).map(unescapePart);
-	return { name: parts[0] || 'overview', rest: parts.slice(1), query: new URLSearchParams(query) };
+	return {
+		name: parts[0] || 'overview',
+		rest: parts.slice(1),
+		query: new URLSearchParams(query),
+	};
 }
 
 function unescapePart(part) {
@@ -21,7 +25,9 @@ export function href(name, ...rest) {
 	const last = rest.at(-1);
 	const query = last && typeof last === 'object' ? rest.pop() : {};
 	const path = [name, ...rest].map((p) => encodeURIComponent(p)).join('/');
-	const text = new URLSearchParams(Object.entries(query).filter(([, v]) => v !== '' && v != null)).toString();
+	const text = new URLSearchParams(
+		Object.entries(query).filter(([, v]) => v !== '' && v != null),
+	).toString();
 	return `#/${path}${text ? `?${text}` : ''}`;
 }
 

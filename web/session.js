@@ -4,12 +4,16 @@
 
 let who = null;
 
-export const set = (answer) => { who = answer; };
+export const set = (answer) => {
+	who = answer;
+};
 export const get = () => who;
 
 /* view, announce, decide, operate, audit, admin: somewhere at least. */
 export const may = (permission) => who?.may?.includes(permission) ?? false;
 
 /* For title=: why a button is not to be pressed, or null. */
-export const whyNot = (permission) => (may(permission) ? null
-	: `Your role (${(who?.grants ?? []).map((g) => g.role).join(', ') || 'none'}) does not allow this.`);
+export const whyNot = (permission) =>
+	may(permission)
+		? null
+		: `Your role (${(who?.grants ?? []).map((g) => g.role).join(', ') || 'none'}) does not allow this.`;

@@ -22,16 +22,43 @@ export class Table {
 		this.turn = 0;
 		this.body = h('tbody');
 		this.note = h('div');
-		this.moreButton = h('button', { type: 'button', onclick: () => this.more(), hidden: true }, 'Show more');
-		this.all = o.select && h('input', { type: 'checkbox', 'aria-label': 'Select all that are shown', onchange: () => this.toggleAll() });
+		this.moreButton = h(
+			'button',
+			{ type: 'button', onclick: () => this.more(), hidden: true },
+			'Show more',
+		);
+		this.all =
+			o.select &&
+			h('input', {
+				type: 'checkbox',
+				'aria-label': 'Select all that are shown',
+				onchange: () => this.toggleAll(),
+			});
 		const caption = newId('c');
-		this.node = h('div.list',
-			h('div.scroll', { role: 'region', 'aria-labelledby': caption, tabindex: '0' },
-				h('table', h('caption.hidden', { id: caption }, o.label),
-					h('thead', h('tr', o.select && h('th.pick', { scope: 'col' }, this.all),
-						o.columns.map((c) => h('th', { scope: 'col', class: c.class ?? '' }, c.label)))),
-					this.body)),
-			this.note, h('div.more', this.moreButton));
+		this.node = h(
+			'div.list',
+			h(
+				'div.scroll',
+				{ role: 'region', 'aria-labelledby': caption, tabindex: '0' },
+				h(
+					'table',
+					h('caption.hidden', { id: caption }, o.label),
+					h(
+						'thead',
+						h(
+							'tr',
+							o.select && h('th.pick', { scope: 'col' }, this.all),
+							o.columns.map((c) =>
+								h('th', { scope: 'col', class: c.class ?? '' }, c.label),
+							),
+						),
+					),
+					this.body,
+				),
+			),
+			this.note,
+			h('div.more', this.moreButton),
+		);
 		this.body.addEventListener('focusin', (event) => this.#settle(event.target.closest('tr')));
 	}
 
@@ -62,22 +89,32 @@ export class Table {
 		this.moreButton.disabled = true;
 		try {
 			let page = await this.o.read({ after, limit });
-			for (let looks = 1; !page.items.length && page.next && looks < LOOKS_MAX && turn === this.turn; looks++)
+			for (
+				let looks = 1;
+				!page.items.length && page.next && looks < LOOKS_MAX && turn === this.turn;
+				looks++
+			)
 				page = await this.o.read({ after: page.next, limit });
 			if (turn !== this.turn) return;
 			this.failed = false;
 			if (again && this.items.length > KEPT_MAX) {
 				const seen = new Set(page.items.map(this.o.key));
-				page.items.push(...this.items.slice(KEPT_MAX).filter((item) => !seen.has(this.o.key(item))));
+				page.items.push(
+					...this.items.slice(KEPT_MAX).filter((item) => !seen.has(this.o.key(item))),
+				);
 				page.next = this.next;
 			}
 			this.next = page.next;
 			this.#show(after === undefined ? page.items : this.items.concat(page.items));
 		} catch (error) {
 			if (turn !== this.turn) return;
-			if (again && error.status === 0) return; /* the head of the page tells that nobody answers */
+			if (again && error.status === 0)
+				return; /* the head of the page tells that nobody answers */
 			this.failed = true;
-			replace(this.note, problemBox(error, () => this.load()));
+			replace(
+				this.note,
+				problemBox(error, () => this.load()),
+			);
 		} finally {
 			if (turn === this.turn) this.moreButton.disabled = false;
 		}
@@ -93,14 +130,23 @@ export class Table {
 			const old = this.rows.get(key);
 			rows.set(key, old && old.text === text ? old : { text, row: this.#row(item, key) });
 		}
-		for (const key of this.selected)
-			if (!rows.has(key)) this.selected.delete(key);
+		for (const key of this.selected) if (!rows.has(key)) this.selected.delete(key);
 		this.rows = rows;
 		this.items = items;
 		this.body.replaceChildren(...[...rows.values()].map((r) => r.row));
 		this.moreButton.hidden = !this.next;
-		replace(this.note, items.length === 0 && h('div.empty', this.next ? h('p', 'Nothing so far; there is more to search.') : this.o.empty ?? h('p', 'Nothing here.')));
-		if (items.length && !rows.has(this.current)) this.#settle(this.row(Math.min(Math.max(place, 0), items.length - 1)));
+		replace(
+			this.note,
+			items.length === 0 &&
+				h(
+					'div.empty',
+					this.next
+						? h('p', 'Nothing so far; there is more to search.')
+						: (this.o.empty ?? h('p', 'Nothing here.')),
+				),
+		);
+		if (items.length && !rows.has(this.current))
+			this.#settle(this.row(Math.min(Math.max(place, 0), items.length - 1)));
 		else this.#settle(rows.get(this.current)?.row);
 		if (held !== null) this.focus();
 		this.changed();
@@ -110,17 +156,27 @@ export class Table {
 		const row = h('tr', { class: this.o.rowClass?.(item) ?? '' });
 		row.item = item;
 		if (this.o.select) {
-			const pick = h('input', { type: 'checkbox', 'aria-label': `Select ${this.o.name(item)}`, tabindex: '-1',
+			const pick = h('input', {
+				type: 'checkbox',
+				'aria-label': `Select ${this.o.name(item)}`,
+				tabindex: '-1',
 				checked: this.selected.has(key),
-				onchange: () => this.pick(key, pick.checked) });
+				onchange: () => this.pick(key, pick.checked),
+			});
 			add(row, [h('td.pick', pick)]);
 			row.classList.toggle('picked', this.selected.has(key));
 		}
 		this.o.columns.forEach((c, i) => {
 			const content = c.cell(item);
-			const main = i === 0 && this.o.href ? h('a.main', { href: this.o.href(item) }, content) : content;
-			add(row, [i === 0 ? h('th', { scope: 'row', class: c.class ?? '' }, main)
-				: h('td', { class: c.class ?? '' }, main ?? '–')]);
+			const main =
+				i === 0 && this.o.href
+					? h('a.main', { href: this.o.href(item) }, content)
+					: content;
+			add(row, [
+				i === 0
+					? h('th', { scope: 'row', class: c.class ?? '' }, main)
+					: h('td', { class: c.class ?? '' }, main ?? '–'),
+			]);
 		});
 		for (const stop of row.querySelectorAll('a, button, input')) stop.tabIndex = -1;
 		return row;
@@ -158,7 +214,10 @@ export class Table {
 		if (!this.items.length) return;
 		const at = this.items.findIndex((item) => this.o.key(item) === this.current);
 		const inside = this.body.contains(document.activeElement);
-		const to = Math.min(Math.max(inside ? at + step : Math.max(at, 0), 0), this.items.length - 1);
+		const to = Math.min(
+			Math.max(inside ? at + step : Math.max(at, 0), 0),
+			this.items.length - 1,
+		);
 		this.#settle(this.row(to));
 		this.focus();
 		if (to === this.items.length - 1 && this.next && inside) this.more();
@@ -210,7 +269,9 @@ export class Table {
 			k: ['row before', () => this.move(-1)],
 			ArrowDown: ['next row', () => this.move(1)],
 			ArrowUp: ['row before', () => this.move(-1)],
-			...(this.o.href && { o: ['open the row', () => this.item && location.assign(this.o.href(this.item))] }),
+			...(this.o.href && {
+				o: ['open the row', () => this.item && location.assign(this.o.href(this.item))],
+			}),
 			...(this.o.select && { x: ['select the row', () => this.toggle()] }),
 		};
 	}
@@ -218,12 +279,38 @@ export class Table {
 
 /* A small table of facts that are there already. */
 export function plainTable(label, heads, rows) {
-	return h('div.scroll', h('table.plain', h('caption.hidden', label),
-		h('thead', h('tr', heads.map((t) => h('th', { scope: 'col' }, t)))),
-		h('tbody', rows.map((cells) => h('tr', cells.map((c, i) => (i ? h('td', c ?? '–') : h('th', { scope: 'row' }, c ?? '–'))))))));
+	return h(
+		'div.scroll',
+		h(
+			'table.plain',
+			h('caption.hidden', label),
+			h(
+				'thead',
+				h(
+					'tr',
+					heads.map((t) => h('th', { scope: 'col' }, t)),
+				),
+			),
+			h(
+				'tbody',
+				rows.map((cells) =>
+					h(
+						'tr',
+						cells.map((c, i) =>
+							i ? h('td', c ?? '–') : h('th', { scope: 'row' }, c ?? '–'),
+						),
+					),
+				),
+			),
+		),
+	);
 }
 
 export function facts(pairs) {
-	return h('dl.facts', pairs.filter(Boolean).map(([name, value]) =>
-		h('div', h('dt', name), h('dd', value ?? h('span.dim', '–')))));
+	return h(
+		'dl.facts',
+		pairs
+			.filter(Boolean)
+			.map(([name, value]) => h('div', h('dt', name), h('dd', value ?? h('span.dim', '–')))),
+	);
 }

@@ -21,7 +21,9 @@
 			apply(choice);
 			try {
 				localStorage.setItem('theme', choice);
-			} catch { /* it lasts as long as the page, then */ }
+			} catch {
+				/* it lasts as long as the page, then */
+			}
 		},
 	};
 })();

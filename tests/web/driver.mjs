@@ -13,8 +13,16 @@ const { chromium } = createRequire(join(build, 'web', 'deps', 'package.json'))('
 const pictures = join(build, 'web');
 mkdirSync(pictures, { recursive: true });
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-	args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--no-first-run'] });
+const browser = await chromium.launch({
+	executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+	args: [
+		'--no-sandbox',
+		'--disable-gpu',
+		'--disable-dev-shm-usage',
+		'--disable-background-networking',
+		'--no-first-run',
+	],
+});
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const write = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const PATIENCE_MS = 1000 * Number(process.env.BRSKI_TEST_PATIENCE ?? 20); /* as in harness.py */
@@ -31,15 +39,24 @@ class Story {
 
 	async open(options = {}) {
 		const { user, ...more } = options;
-		this.context = await browser.newContext({ viewport: { width: 1360, height: 860 }, ignoreHTTPSErrors: true, locale: 'en-GB',
-			storageState: user ? sessions.get(user) : undefined, ...more });
+		this.context = await browser.newContext({
+			viewport: { width: 1360, height: 860 },
+			ignoreHTTPSErrors: true,
+			locale: 'en-GB',
+			storageState: user ? sessions.get(user) : undefined,
+			...more,
+		});
 		this.context.setDefaultTimeout(PATIENCE_MS);
 		this.page = await this.context.newPage();
 		this.page.on('console', (m) => {
-			if (['error', 'warning'].includes(m.type())) this.said.push(`${m.text()} ${m.location().url}`);
+			if (['error', 'warning'].includes(m.type()))
+				this.said.push(`${m.text()} ${m.location().url}`);
 		});
 		this.page.on('response', async (r) => {
-			if (r.status() >= 400) this.refused.push(`${r.status()} ${r.url()} ${r.request().postData() ?? ''} ${await r.text().catch(() => '')}`);
+			if (r.status() >= 400)
+				this.refused.push(
+					`${r.status()} ${r.url()} ${r.request().postData() ?? ''} ${await r.text().catch(() => '')}`,
+				);
 		});
 		this.page.on('pageerror', (error) => this.said.push(String(error.stack)));
 		return this.page;
@@ -63,7 +80,10 @@ class Story {
 	}
 
 	async shot(name, options) {
-		await this.page.screenshot({ path: join(pictures, `${this.name}-${name}.png`), ...options });
+		await this.page.screenshot({
+			path: join(pictures, `${this.name}-${name}.png`),
+			...options,
+		});
 	}
 
 	go(place) {
@@ -88,8 +108,13 @@ for (;;) {
 		write({ told: story });
 	} catch (error) {
 		await t.page?.screenshot({ path: join(pictures, `${story}-FAILED.png`) }).catch(() => {});
-		const text = await t.page?.locator('body').innerText().catch(() => '');
-		write({ failed: `${error.stack}\nconsole: ${t.said.join('\n')}\nrefused: ${t.refused.join('\n')}\npage: ${(text ?? '').slice(0, 1500)}` });
+		const text = await t.page
+			?.locator('body')
+			.innerText()
+			.catch(() => '');
+		write({
+			failed: `${error.stack}\nconsole: ${t.said.join('\n')}\nrefused: ${t.refused.join('\n')}\npage: ${(text ?? '').slice(0, 1500)}`,
+		});
 	} finally {
 		await t.context?.close();
 	}

@@ -25,6 +25,7 @@ export async function enter(t, place = 'overview', options = {}) {
 
 export const PASSWORD = 'correct horse battery staple';
 
-export const row = (page, serial) => page.locator('.list tbody tr', { has: page.getByText(serial, { exact: true }) });
+export const row = (page, serial) =>
+	page.locator('.list tbody tr', { has: page.getByText(serial, { exact: true }) });
 export const dialog = (page) => page.getByRole('dialog');
 export const toast = (page) => page.locator('#say');

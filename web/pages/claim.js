@@ -16,7 +16,8 @@ const NEXT = {
 	preapproved: 'It was announced and joins without waiting when it asks for the first time.',
 	approved: 'It joins when it asks next, if it has not yet.',
 	rejected: 'It is refused whenever it asks, until somebody approves it.',
-	expired: 'The approval ended before the device used it. If it asks again it waits here for a decision.',
+	expired:
+		'The approval ended before the device used it. If it asks again it waits here for a decision.',
 };
 
 export async function show(view, place, tools) {
@@ -26,8 +27,17 @@ export async function show(view, place, tools) {
 	const line = timelineOf(id);
 	replace(view, top, h('section.card', h('h2', 'Timeline'), line.node));
 
-	const button = (text, verb, tone) => h(`button.${tone}`, { type: 'button', disabled: !may('decide'), title: whyNot('decide'),
-		onclick: () => act(verb) }, text);
+	const button = (text, verb, tone) =>
+		h(
+			`button.${tone}`,
+			{
+				type: 'button',
+				disabled: !may('decide'),
+				title: whyNot('decide'),
+				onclick: () => act(verb),
+			},
+			text,
+		);
 
 	async function act(verb) {
 		if (!may('decide')) return;
@@ -35,29 +45,70 @@ export async function show(view, place, tools) {
 	}
 
 	function draw() {
-		replace(top, h('p', h('a', { href: href('claims') }, '← Claims')),
-			h('section.card',
-				h('div.bar-row', chip(claim.claim), marks(claim.signals), h('span.space'),
+		replace(
+			top,
+			h('p', h('a', { href: href('claims') }, '← Claims')),
+			h(
+				'section.card',
+				h(
+					'div.bar-row',
+					chip(claim.claim),
+					marks(claim.signals),
+					h('span.space'),
 					claim.claim !== 'approved' && button('Approve…', 'approve', 'primary'),
 					claim.claim !== 'rejected' && button('Reject…', 'reject', 'danger'),
-					explainButton(claim), h('a.button', { href: href('device', claim.id) }, 'The device')),
-				h('p.dim', claim.claim === 'approved' && !['new', 'joining', null, undefined].includes(claim.state) ? 'It came, and was let in: the device\'s page tells more.' : NEXT[claim.claim] ?? ''),
+					explainButton(claim),
+					h('a.button', { href: href('device', claim.id) }, 'The device'),
+				),
+				h(
+					'p.dim',
+					claim.claim === 'approved' &&
+						!['new', 'joining', null, undefined].includes(claim.state)
+						? "It came, and was let in: the device's page tells more."
+						: (NEXT[claim.claim] ?? ''),
+				),
 				warnings(claim.signals),
 				facts([
-					['Manufacturer', claim.manufacturer], ['Serial number', mono(claim.serial)], ['Model', claim.model],
-					['Subject of the factory certificate', claim.subject && h('span.mono.small', claim.subject)],
-					['Site', claim.site], ['Labels', labels(claim.labels)],
+					['Manufacturer', claim.manufacturer],
+					['Serial number', mono(claim.serial)],
+					['Model', claim.model],
+					[
+						'Subject of the factory certificate',
+						claim.subject && h('span.mono.small', claim.subject),
+					],
+					['Site', claim.site],
+					['Labels', labels(claim.labels)],
 					['Asked from', mono(claim.address)],
 					claim.claim === 'pending' && ['Waits', since(claim.first_seen)],
-					['First seen', time(claim.first_seen, 'never')], ['Last seen', time(claim.last_seen, 'never')],
+					['First seen', time(claim.first_seen, 'never')],
+					['Last seen', time(claim.last_seen, 'never')],
 					[claim.claim === 'pending' ? 'Why it waits' : 'Reason', whyHeld(claim)],
 					claim.by && ['Decided by', [claim.by, ' ', time(claim.decided)]],
 					claim.until && ['The approval ends', time(claim.until)],
-					claim.approvals?.length > 0 && ['Approved so far by', claim.approvals.map((a) => a.by ?? a).join(', ')],
-				])),
-			h('section.card', h('h2', 'What the MASA\'s audit log says'),
-				h('div.bar-row', verdict(claim), h('span', claim.history_reason
-					?? ({ unknown: 'It is asked when a voucher is requested.', good: 'No other owner since it left the factory.' })[claim.history] ?? ''))));
+					claim.approvals?.length > 0 && [
+						'Approved so far by',
+						claim.approvals.map((a) => a.by ?? a).join(', '),
+					],
+				]),
+			),
+			h(
+				'section.card',
+				h('h2', "What the MASA's audit log says"),
+				h(
+					'div.bar-row',
+					verdict(claim),
+					h(
+						'span',
+						claim.history_reason ??
+							{
+								unknown: 'It is asked when a voucher is requested.',
+								good: 'No other owner since it left the factory.',
+							}[claim.history] ??
+							'',
+					),
+				),
+			),
+		);
 	}
 
 	async function load() {
@@ -71,8 +122,13 @@ export async function show(view, place, tools) {
 	await load();
 	line.load();
 	return {
-		keys: { a: ['approve', () => act('approve')], r: ['reject', () => act('reject')], b: ['back to the claims', () => go('claims')] },
-		refresh: (events) => (events.length === 0 || events.some((e) => concerns(e, claim)) ? refresh() : null),
+		keys: {
+			a: ['approve', () => act('approve')],
+			r: ['reject', () => act('reject')],
+			b: ['back to the claims', () => go('claims')],
+		},
+		refresh: (events) =>
+			events.length === 0 || events.some((e) => concerns(e, claim)) ? refresh() : null,
 	};
 }
 

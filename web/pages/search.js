@@ -12,7 +12,7 @@ export const asMatch = (text) => {
 
 const EXAMPLES = [
 	['A-10', 'serial numbers that begin with A-10'],
-	['manufacturer=Acme,model=gw-*', 'that manufacturer\'s, of models that begin with gw-'],
+	['manufacturer=Acme,model=gw-*', "that manufacturer's, of models that begin with gw-"],
 	['site=/eu', 'of this site and all below it'],
 	['from=10.8.0.0/16', 'that asked from this network'],
 	['older-than=1h', 'first seen more than an hour ago (m, h, d)'],
@@ -22,19 +22,48 @@ const EXAMPLES = [
 
 export function searchBox({ value, what, apply }) {
 	const wrong = h('div');
-	const input = h('input', { type: 'search', value, 'aria-label': `Filter ${what}`, 'data-search': '', spellcheck: 'false', autocapitalize: 'none',
-		placeholder: 'Serial number, or manufacturer=acme,site=/eu,older-than=1h' });
-	const form = h('form', { role: 'search', class: 'grow' }, h('div.bar-row', input, h('button', { type: 'submit' }, 'Filter'),
-		h('button.quiet', { type: 'button', onclick: help }, 'How to filter')), wrong);
+	const input = h('input', {
+		type: 'search',
+		value,
+		'aria-label': `Filter ${what}`,
+		'data-search': '',
+		spellcheck: 'false',
+		autocapitalize: 'none',
+		placeholder: 'Serial number, or manufacturer=acme,site=/eu,older-than=1h',
+	});
+	const form = h(
+		'form',
+		{ role: 'search', class: 'grow' },
+		h(
+			'div.bar-row',
+			input,
+			h('button', { type: 'submit' }, 'Filter'),
+			h('button.quiet', { type: 'button', onclick: help }, 'How to filter'),
+		),
+		wrong,
+	);
 	form.addEventListener('submit', (event) => {
 		event.preventDefault();
 		input.value = asMatch(input.value);
 		apply(input.value);
 	});
-	input.addEventListener('search', () => { if (!input.value) apply(''); });
+	input.addEventListener('search', () => {
+		if (!input.value) apply('');
+	});
 	form.wrong = (node) => replace(wrong, node);
 	return form;
 }
 
-const help = () => tell('How to filter', h('p', 'Parts with a comma between them have to fit all. A * stands at the end of a value only.'),
-	plainTable('Examples', ['Write', 'to see'], EXAMPLES.map(([a, b]) => [h('code', a), b])));
+const help = () =>
+	tell(
+		'How to filter',
+		h(
+			'p',
+			'Parts with a comma between them have to fit all. A * stands at the end of a value only.',
+		),
+		plainTable(
+			'Examples',
+			['Write', 'to see'],
+			EXAMPLES.map(([a, b]) => [h('code', a), b]),
+		),
+	);

@@ -13,14 +13,49 @@ export function siteTree({ pick, current }) {
 
 	function branch(parent) {
 		const below = items.filter((s) => parentOf(s.path) === parent);
-		return below.length > 0 && h('ul', below.map((s) => h('li', button(s.path, s.path.slice(s.path.lastIndexOf('/') + 1), s.devices + s.below), branch(s.path))));
+		return (
+			below.length > 0 &&
+			h(
+				'ul',
+				below.map((s) =>
+					h(
+						'li',
+						button(
+							s.path,
+							s.path.slice(s.path.lastIndexOf('/') + 1),
+							s.devices + s.below,
+						),
+						branch(s.path),
+					),
+				),
+			)
+		);
 	}
-	const button = (path, text, n) => h('button', { type: 'button', 'aria-current': path === current() ? 'true' : null, title: path || 'every site',
-		onclick: () => pick(path) }, h('span', text), n !== undefined && n !== null && h('span.dim', num(n)));
+	const button = (path, text, n) =>
+		h(
+			'button',
+			{
+				type: 'button',
+				'aria-current': path === current() ? 'true' : null,
+				title: path || 'every site',
+				onclick: () => pick(path),
+			},
+			h('span', text),
+			n !== undefined && n !== null && h('span.dim', num(n)),
+		);
 
 	function draw() {
-		replace(node, h('ul.tree', h('li', button('', 'All sites'), branch('/'))),
-			!items.length && h('p.dim.small', 'There are no sites yet: ', h('a', { href: '#/sites' }, 'add one'), '.'));
+		replace(
+			node,
+			h('ul.tree', h('li', button('', 'All sites'), branch('/'))),
+			!items.length &&
+				h(
+					'p.dim.small',
+					'There are no sites yet: ',
+					h('a', { href: '#/sites' }, 'add one'),
+					'.',
+				),
+		);
 	}
 	async function load() {
 		try {
@@ -37,6 +72,8 @@ export function siteTree({ pick, current }) {
 let hints = null;
 export function siteHints() {
 	hints ??= document.body.appendChild(h('datalist', { id: 'sites' }));
-	api.all(api.sites).then((list) => replace(hints, ...list.map((s) => h('option', { value: s.path, label: s.name }))),
-		() => {}); /* one types it then */
+	api.all(api.sites).then(
+		(list) => replace(hints, ...list.map((s) => h('option', { value: s.path, label: s.name }))),
+		() => {},
+	); /* one types it then */
 }

@@ -6,8 +6,13 @@ import { assert, dialog, enter, toast } from '../steps.mjs';
 export default async function (t) {
 	const page = await enter(t, 'claims?state=preapproved&match=serial%3DJ-*');
 	await page.getByText('100+ claims').waitFor();
-	const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export' }).click()]);
-	const lines = readFileSync(await file.path(), 'utf8').trim().split('\n');
+	const [file] = await Promise.all([
+		page.waitForEvent('download'),
+		page.getByRole('button', { name: 'Export' }).click(),
+	]);
+	const lines = readFileSync(await file.path(), 'utf8')
+		.trim()
+		.split('\n');
 	assert.equal(lines.length, 1501);
 	assert.equal(lines.filter((line) => line.startsWith('manufacturer,')).length, 1);
 	await page.getByRole('button', { name: 'Choose all that match' }).click();

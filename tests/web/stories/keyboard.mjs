@@ -5,8 +5,15 @@ import { assert, dialog, enter, row, toast } from '../steps.mjs';
 export default async function (t) {
 	const serials = [await t.ask('hold'), await t.ask('hold'), await t.ask('hold')];
 	const page = await enter(t, 'overview');
-	const press = async (...keys) => { for (const k of keys) await page.keyboard.press(k); };
-	const focused = () => page.evaluate(() => document.activeElement.textContent || document.activeElement.getAttribute('aria-label'));
+	const press = async (...keys) => {
+		for (const k of keys) await page.keyboard.press(k);
+	};
+	const focused = () =>
+		page.evaluate(
+			() =>
+				document.activeElement.textContent ||
+				document.activeElement.getAttribute('aria-label'),
+		);
 	await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
 	await press('g', 'c');
 	await page.getByRole('heading', { name: 'Claims', level: 1 }).waitFor();
@@ -41,5 +48,8 @@ export default async function (t) {
 	await page.keyboard.type('no room');
 	await press('Enter');
 	await toast(page).getByText('Rejected 1 claim').waitFor();
-	assert.deepEqual([(await t.ask('claim', serials[1])).claim, (await t.ask('claim', serials[2])).claim], ['approved', 'rejected']);
+	assert.deepEqual(
+		[(await t.ask('claim', serials[1])).claim, (await t.ask('claim', serials[2])).claim],
+		['approved', 'rejected'],
+	);
 }

@@ -21,8 +21,17 @@ export default async function (t, user, code) {
 	await t.shot('refused');
 	await page.getByLabel('One-time code').fill(code);
 	await page.getByRole('button', { name: 'Save and log in' }).click();
-	await page.getByRole('heading', { name: 'Claims', level: 1 }).waitFor(); /* where they wanted to go */
-	const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href]));
+	await page
+		.getByRole('heading', { name: 'Claims', level: 1 })
+		.waitFor(); /* where they wanted to go */
+	const kept = await page.evaluate(() =>
+		JSON.stringify([
+			{ ...localStorage },
+			{ ...sessionStorage },
+			document.cookie,
+			location.href,
+		]),
+	);
 	for (const secret of [PASSWORD, code, 'csrf']) assert(!kept.includes(secret), kept);
 
 	await page.getByRole('button', { name: user, exact: true }).click();

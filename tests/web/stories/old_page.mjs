@@ -7,7 +7,9 @@ export default async function (t) {
 	const page = await enter(t, 'claims');
 	await page.getByText('Live', { exact: true }).waitFor();
 	assert.equal(await page.getByRole('button', { name: 'Reload the page' }).count(), 0);
-	await page.route('**/version.js', (route) => route.fulfill({ contentType: 'text/javascript', body: "export const version = '0.0.9';" }));
+	await page.route('**/version.js', (route) =>
+		route.fulfill({ contentType: 'text/javascript', body: "export const version = '0.0.9';" }),
+	);
 	await page.reload();
 	await page.getByRole('searchbox').fill('serial=HALF-TYP');
 	await page.getByRole('alert').getByText('this page is of another').waitFor();

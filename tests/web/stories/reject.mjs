@@ -8,7 +8,9 @@ export default async function (t) {
 	await row(page, serial).getByRole('checkbox').check();
 	await page.getByRole('button', { name: 'Reject…' }).click();
 	await dialog(page).getByText('refused when they ask next').waitFor();
-	await dialog(page).getByRole('button', { name: 'Reject 1' }).click(); /* without a reason: the field asks for it */
+	await dialog(page)
+		.getByRole('button', { name: 'Reject 1' })
+		.click(); /* without a reason: the field asks for it */
 	await dialog(page).getByLabel('Reason').fill('not in the <b>order</b>');
 	await t.shot('question');
 	await dialog(page).getByRole('button', { name: 'Reject 1' }).click();

@@ -9,7 +9,8 @@ export default async function (t) {
 	const button = page.getByRole('button', { name: 'Approve…' });
 	assert(await button.isDisabled());
 	assert.match(await button.getAttribute('title'), /viewer/);
-	for (const name of ['Import', 'Audit']) assert.equal(await page.getByRole('navigation').getByRole('link', { name }).count(), 0);
+	for (const name of ['Import', 'Audit'])
+		assert.equal(await page.getByRole('navigation').getByRole('link', { name }).count(), 0);
 	await page.goto(`${t.url}/#/users`);
 	await page.getByText('Only administrators see and change users').waitFor();
 	await t.shot('users');
