@@ -54,8 +54,8 @@ static bool read_head(void *arg, const struct store_row *r, struct err *e)
 	h->sequence = store_row_int(r, 0);
 	h->at = store_row_int(r, 1);
 	if (hash.len != SHA256_LEN)
-		return err_set(
-			e, ERR_STORE, "head %lld of the audit log is damaged", (long long)h->sequence);
+		return err_set(e, ERR_STORE, "head %lld of the audit log is damaged",
+			(long long)h->sequence);
 	memcpy(h->hash, hash.data, SHA256_LEN);
 	return true;
 }
