@@ -110,11 +110,16 @@ enum ctl_exit events_tail(struct ctl *c, int argc, char **argv)
 {
 	bool once = ctl_option(c, "once") != NULL, more = true;
 	const char *from = ctl_option(c, "after");
+	FREE_AUTO char *after = NULL;
+	enum ctl_exit code = CTL_DONE;
 	struct err e = ERR_INIT;
-	FREE_AUTO char *after = str_dup(from ? from : once ? "0" : "end", &e);
-	enum ctl_exit code = after ? CTL_DONE : ctl_fail(c, "%s", e.text);
 
-	while (code == CTL_DONE && (more || !once))
+	if (!from)
+		from = once ? "0" : "end";
+	after = str_dup(from, &e);
+	if (!after)
+		return ctl_fail(c, "%s", e.text);
+	while (code == CTL_DONE && after && (more || !once))
 		code = one_page(c, &after, once, &more);
 	return code;
 }

@@ -79,9 +79,9 @@ static bool add_labels(struct ctl *c, json_t *body)
 
 	while ((label = ctl_option_next(c, "label", &at))) {
 		const char *equals = strchr(label, '=');
-		FREE_AUTO char *name = equals ? strndup(label, (size_t)(equals - label)) : NULL;
 
-		if (!name || json_object_set_new(labels, name, json_string(equals + 1)) != 0) {
+		if (!equals || json_object_setn_new(labels, label, (size_t)(equals - label),
+				       json_string(equals + 1)) != 0) {
 			ctl_fail(c, "a label is NAME=VALUE: %s", label);
 			return false;
 		}
