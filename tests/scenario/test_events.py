@@ -183,5 +183,5 @@ def test_the_tail_prints_events_as_they_happen(here):
     said = here.registrar.ctl("events", "tail", "--once", "--after", before, "--type", "claim.*").stdout
     assert [line.split()[2] for line in said.splitlines()] == ["brski.claim.pending", "brski.claim.rejected"]
     ids = here.registrar.ctl("events", "tail", "--once", "-o", "ids").stdout.split()
-    assert ids == sorted(ids, key=int) and len(ids) > 2
+    assert ids == sorted(ids, key=int) and len(ids) >= 2
     assert here.registrar.ctl("events", "tail", "--once", "--type", "NO", check=1).stderr
