@@ -78,7 +78,7 @@ PROGRAMS = $(MAIN_PROGRAMS) $(CTL_PROGRAMS)
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # a program's objects without the files that hold a main()
 MAINS = $(foreach d,$(DIRS),$(d)/main.c) ctl/registrarctl.c ctl/masactl.c
-lib_src = $(filter-out $(MAINS),$(sort $(wildcard $(1)/*.c)))
+lib_src = $(filter-out $(MAINS),$(sort $(wildcard $(1)/*.c $(1)/*/*.c)))
 
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
@@ -92,7 +92,7 @@ $(BUILD)/obj/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(REQUIRED_CFLAGS) -c -o $@ $<
 
 # it has this file in it
-$(BUILD)/obj/registrar/openapi.o: docs/openapi/registrar.json
+$(BUILD)/obj/registrar/admin/openapi.o: docs/openapi/registrar.json
 
 $(BUILD)/libcommon.a: $(call obj,$(COMMON_SRC))
 	$(call say,AR,$@)
@@ -103,7 +103,7 @@ define dir_lib
 $(BUILD)/lib$(1).a: $(call obj,$(call lib_src,$(1)))
 	$$(call say,AR,$$@)
 	@mkdir -p $$(@D); rm -f $$@
-	$$(Q)$$(AR) rcs $$@ $$^
+	$$(Q)$$(AR) qcs $$@ $$^ # q: folders have files of one name
 endef
 $(foreach d,$(DIRS),$(eval $(call dir_lib,$(d))))
 

@@ -3,8 +3,8 @@
  * the journal signed. */
 #include "registrar/backup.h"
 
-#include "registrar/admin_guard.h"
-#include "registrar/records.h"
+#include "registrar/admin/guard.h"
+#include "registrar/records/records.h"
 #include "registrar/seal.h"
 
 static void on_sealed(void *arg, const struct hash_chain_head *head, const struct err *e)

@@ -3,7 +3,7 @@
  * win over what the configuration says about its manufacturer. */
 #include "registrar/claim.h"
 
-#include "registrar/ask.h"
+#include "registrar/notify/ask.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "common/wire/hex.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
-#include "registrar/records_sites.h"
+#include "registrar/records/sites.h"
 
 #define DAY_S 86400
 

@@ -4,7 +4,7 @@
 #define REGISTRAR_CLAIM_H
 
 #include "registrar/manufacturer.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 #include "registrar/rules.h"
 
 #define CLAIM_REJECTED_SENTENCE "An administrator has rejected this device."

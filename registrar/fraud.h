@@ -9,7 +9,7 @@
 
 #include "common/pki/cert.h"
 #include "common/wire/json.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 
 enum fraud_signal {
 	FRAUD_CLONE,	      /* asks from two networks in turns */

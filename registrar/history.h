@@ -6,7 +6,7 @@
 
 #include "common/message/audit_log.h"
 #include "registrar/masa.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 
 struct history_policy {
 	enum audit_judgement foreign_domain, nonceless;

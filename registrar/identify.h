@@ -5,7 +5,7 @@
 #define REGISTRAR_IDENTIFY_H
 
 #include "common/net/call.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 #include "registrar/registrar.h"
 
 /* An IDevID under a configured manufacturer's anchors, whole (R8995-REG-006).

@@ -6,7 +6,7 @@
 #define REGISTRAR_MASA_WATCH_H
 
 #include "registrar/limits.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 
 struct masa_watch;
 

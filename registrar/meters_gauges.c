@@ -6,7 +6,7 @@
 #include "common/run/metrics_listener.h"
 #include "registrar/backup.h"
 #include "registrar/masa_watch.h"
-#include "registrar/hooks.h"
+#include "registrar/notify/hooks.h"
 #include "registrar/meters.h"
 #include "registrar/revoked.h"
 

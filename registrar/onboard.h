@@ -10,7 +10,7 @@
 #include "registrar/describe.h"
 #include "registrar/fraud.h"
 #include "registrar/history.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 #include "registrar/registrar.h"
 #include "registrar/rules.h"
 

@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/run/store_copy.h"
 #include "registrar/config.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 
 #define ACTOR_MAX 32
 

@@ -10,7 +10,7 @@
 #include "common/base/file.h"
 #include "common/pki/chain.h"
 #include "common/wire/hex.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 
 #define DAY_S	  86400
 #define FILE_MODE 0644 /* it is for everybody */

@@ -2,7 +2,7 @@
 /* What the seal of the journal asks of a registrar. */
 #include "registrar/seal.h"
 
-#include "registrar/records_sql.h"
+#include "registrar/records/sql.h"
 
 static int64_t now(void *app)
 {

@@ -10,7 +10,7 @@
 #include "common/base/file.h"
 #include "common/net/dtls.h"
 #include "common/run/config_changes.h"
-#include "registrar/hook_send.h"
+#include "registrar/notify/hook_send.h"
 
 #define CHAIN_PEM_MAX (2 * CERT_LIST_PEM_MAX) /* our lines may be shorter than the file's */
 

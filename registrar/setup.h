@@ -13,7 +13,7 @@
 
 #include "common/net/call.h"
 #include "common/net/tls.h"
-#include "registrar/admin_setup.h"
+#include "registrar/admin/setup.h"
 #include "registrar/ca.h"
 #include "registrar/config.h"
 #include "registrar/domain.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "registrar/meters.h"
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 
 #define MB	      (INT64_C(1) << 20)
 #define AGAIN_PART    8 /* so much of the floor more is enough again */

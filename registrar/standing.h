@@ -5,7 +5,7 @@
 #ifndef REGISTRAR_STANDING_H
 #define REGISTRAR_STANDING_H
 
-#include "registrar/records.h"
+#include "registrar/records/records.h"
 
 /* "new" (a claim only), "active", "joining", … "expired". */
 const char *standing_name(enum standing s);

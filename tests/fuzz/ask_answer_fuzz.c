@@ -3,7 +3,7 @@
  * of three decisions, with texts within their bounds; what is refused holds the device. */
 #include <string.h>
 
-#include "registrar/ask_answer.h"
+#include "registrar/notify/ask_answer.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

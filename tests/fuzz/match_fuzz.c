@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registrar/match.h"
-#include "registrar/principal.h"
+#include "registrar/admin/match.h"
+#include "registrar/access/principal.h"
 #include "tests/fuzz/fuzz.h"
 
 static const struct claim_row rows[] = {

@@ -91,7 +91,7 @@ def written():
 def test_every_line_of_the_journal_has_a_row_in_the_table():
     table = rows()
     missing = {(s, o, w) for s, o, w in written() if (s, o) not in table}
-    assert not missing, f"add a row to registrar/event.c and its type to {PAGE.name}: {missing}"
+    assert not missing, f"add a row to registrar/notify/event.c and its type to {PAGE.name}: {missing}"
     assert len({(s, o) for s, o, _ in written()}) > 20  # it reads what is there
 
 

@@ -12,10 +12,10 @@
 
 #include "common/net/call_impl.h"
 #include "common/net/http_route.h"
-#include "registrar/access.h"
-#include "registrar/admin.h"
-#include "registrar/admin_guard.h"
-#include "registrar/records.h"
+#include "registrar/access/access.h"
+#include "registrar/admin/admin.h"
+#include "registrar/admin/guard.h"
+#include "registrar/records/records.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define NOW	 1790000000

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "registrar/ask_answer.h"
-#include "registrar/hook_send.h"
+#include "registrar/notify/ask_answer.h"
+#include "registrar/notify/hook_send.h"
 
 #define NOW 1700000000
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "registrar/attempts.h"
-#include "registrar/denials.h"
+#include "registrar/access/attempts.h"
+#include "registrar/access/denials.h"
 
 #define NOW 1000000
 

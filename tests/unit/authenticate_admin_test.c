@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "common/net/call_impl.h"
-#include "registrar/access.h"
-#include "registrar/authenticate_admin.h"
-#include "registrar/records_users.h"
+#include "registrar/access/access.h"
+#include "registrar/access/authenticate.h"
+#include "registrar/records/users.h"
 
 #define NOW	1800000000
 #define SESSION "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registrar/decide.h"
+#include "registrar/admin/decide.h"
 
 #define NOW 1790000000
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "registrar/event.h"
+#include "registrar/notify/event.h"
 
 static const char *type_of(const char *step, const char *outcome)
 {

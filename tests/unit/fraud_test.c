@@ -10,7 +10,7 @@
 
 #include "registrar/fraud.h"
 #include "registrar/limits.h"
-#include "registrar/records_sql.h"
+#include "registrar/records/sql.h"
 
 #define NOW 1790000000
 #define DAY (NOW / 86400)

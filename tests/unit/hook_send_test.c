@@ -9,7 +9,7 @@
 
 #include "common/pki/hmac.h"
 #include "common/wire/hex.h"
-#include "registrar/hook_send.h"
+#include "registrar/notify/hook_send.h"
 
 static void mac_is(struct bytes key, struct bytes in, const char *want)
 {

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "common/net/call_impl.h"
-#include "registrar/idempotency.h"
-#include "registrar/principal.h"
+#include "registrar/admin/idempotency.h"
+#include "registrar/access/principal.h"
 #include "registrar/registrar.h"
 
 struct fixture {

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "registrar/fraud.h"
-#include "registrar/match.h"
+#include "registrar/admin/match.h"
 
 #define NOW 1000000
 

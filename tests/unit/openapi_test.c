@@ -12,9 +12,9 @@
 #include "common/net/call_impl.h"
 #include "common/net/http_route.h"
 #include "common/wire/json.h"
-#include "registrar/admin.h"
-#include "registrar/openapi.h"
-#include "registrar/principal.h"
+#include "registrar/admin/admin.h"
+#include "registrar/admin/openapi.h"
+#include "registrar/access/principal.h"
 
 #define ROUTES_MAX 200
 #define PATH_MAX_  200

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "common/base/clock.h"
-#include "registrar/access.h"
-#include "registrar/secret.h"
+#include "registrar/access/access.h"
+#include "registrar/access/secret.h"
 
 #define PASSWORD "correct horse battery"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "registrar/principal.h"
+#include "registrar/access/principal.h"
 
 #define NOW  1800000000
 #define T(s) ((char *)(uintptr_t)(s)) /* grants own their texts, those here are constant */

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "registrar/records_devices.h"
-#include "registrar/records_sites.h"
+#include "registrar/records/devices.h"
+#include "registrar/records/sites.h"
 
 #define NOW   1790000000
 #define UNTIL (NOW + 100)

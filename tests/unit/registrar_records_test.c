@@ -12,9 +12,9 @@
 
 #include "registrar/fraud.h"
 #include "registrar/limits.h"
-#include "registrar/records_claims.h"
-#include "registrar/records_devices.h"
-#include "registrar/records_rules.h"
+#include "registrar/records/claims.h"
+#include "registrar/records/devices.h"
+#include "registrar/records/rules.h"
 
 #define NOW   1790000000
 #define UNTIL (NOW + 100) /* the end of approvals */

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registrar's own look at itself and its surroundings: a table of checks that know at once,
+ * then a request to each MASA that can be named. Nothing is changed and nothing signed. */
+#include "registrar/admin/doctor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/run/checkup.h"
+#include "common/wire/datetime.h"
+#include "registrar/admin/answer.h"
+#include "registrar/masa.h"
+#include "registrar/records/records.h"
+#include "registrar/revoked.h"
+#include "registrar/seal.h"
+
+#define CLAIM_WAIT_S	3600
+#define SKEW_S		60
+#define PROBE_REPLY_MAX 65536
+
+struct examination {
+	struct registrar *r;
+	struct registrar_setup *setup;
+	struct call *call;
+	struct checkup c;
+	size_t open; /* answers that are waited for, and one for the table */
+};
+
+/* ---- What is known at once ---- */
+
+static void check_machine(struct examination *x)
+{
+	checkup_time(&x->c);
+	checkup_space(&x->c, x->setup->config.store);
+}
+
+static void check_certificate(struct examination *x)
+{
+	checkup_end(&x->c, "registrar certificate", cert_not_after(x->setup->face->identity.cert),
+		"issue a new one and reload; brski-certs registrar makes such");
+}
+
+static void check_ca(struct examination *x)
+{
+	int64_t end = ca_not_after(x->setup->ca);
+	int64_t days = (end - x->c.now) / CHECKUP_DAY_S;
+
+	if (days >= CHECKUP_RENEW_DAYS && days < x->setup->config.ldevid_days)
+		checkup_note(&x->c, "issuing CA", CHECKUP_WARN,
+			"prepare a new issuing CA; the one of before goes into [ca] chain",
+			"ends in %lld days: certificates issued now end with it", (long long)days);
+	else
+		checkup_end(&x->c, "issuing CA", end,
+			"make a new issuing CA; the one of before goes into [ca] chain");
+}
+
+static void check_list(struct examination *x)
+{
+	int64_t end = revoked_next_update(x->r);
+
+	if (ca_crl_issuer(x->setup->ca).len == 0)
+		checkup_note(&x->c, "revocation list", CHECKUP_WARN,
+			"others do not hear of revocations: give the CA the key usage cRLSign",
+			"the issuing CA may not sign any");
+	else if (end <= x->c.now)
+		checkup_note(&x->c, "revocation list", CHECKUP_FAIL,
+			"see alert-crl-failed in the log", end ? "out of date" : "there is none");
+	else
+		checkup_note(&x->c, "revocation list", CHECKUP_OK, NULL,
+			"valid for %lld more hours", (long long)(end - x->c.now) / 3600);
+}
+
+static void check_ports(struct examination *x)
+{
+	checkup_port(&x->c, "port for HTTPS", x->setup->config.listen);
+	checkup_port(&x->c, "port for CoAPS", x->setup->config.coaps_listen);
+	checkup_port(&x->c, "port for join proxies", x->setup->config.jpy_listen);
+}
+
+static void check_journal(struct examination *x)
+{
+	char text[DATETIME_LEN + 1] = "?";
+	struct err e = ERR_INIT, ignored = ERR_INIT;
+	int64_t signed_at;
+
+	if (seal_holds(x->r->seal, &signed_at, &e))
+		checkup_note(&x->c, "audit log", CHECKUP_OK, NULL, "as it was signed, last at %s",
+			signed_at && datetime_format(signed_at, text, &ignored) ? text
+										: "no time yet");
+	else
+		checkup_note(&x->c, "audit log", CHECKUP_FAIL,
+			"keep a copy of the store as it is; registrarctl audit verify tells more",
+			"%s", e.text);
+}
+
+static bool take_first_seen(void *arg, const struct claim_row *row, struct err *e)
+{
+	int64_t *at = arg;
+
+	*at = row->first_seen;
+	return true;
+}
+
+static void check_claims(struct examination *x)
+{
+	long long pending = (long long)atomic_load(&x->r->pending_claims);
+	int64_t first = x->c.now;
+	struct err e = ERR_INIT;
+
+	if (!records_list_claims(x->r->store, CLAIM_PENDING, 0, 1, take_first_seen, &first, &e))
+		checkup_note(&x->c, "claims", CHECKUP_FAIL, "see why the store cannot be read",
+			"%s", e.text);
+	else if (pending >= x->setup->config.claims_max)
+		checkup_note(&x->c, "claims", CHECKUP_FAIL,
+			"decide on them: further devices are told to come back later",
+			"%lld wait, as many as may", pending);
+	else
+		checkup_note(&x->c, "claims",
+			x->c.now - first > CLAIM_WAIT_S ? CHECKUP_WARN : CHECKUP_OK,
+			"decide: registrarctl claims list --state pending", "%lld wait", pending);
+}
+
+static void check_manufacturers(struct examination *x)
+{
+	size_t count = x->setup->manufacturer_count;
+
+	checkup_note(&x->c, "manufacturers", count ? CHECKUP_OK : CHECKUP_WARN,
+		"registrarctl manufacturers add NAME --anchors FILE: devices of nobody can join",
+		"%zu configured", count);
+}
+
+static void (*const checks[])(struct examination *x) = {
+	check_machine,
+	check_certificate,
+	check_ca,
+	check_list,
+	check_ports,
+	check_journal,
+	check_claims,
+	check_manufacturers,
+};
+
+/* ---- MASAs ---- */
+
+static void release(struct examination *x)
+{
+	if (--x->open > 0)
+		return;
+	if (x->c.e.kind == ERR_NONE) {
+		JSON_AUTO json_t *answer = json_pack("{sO sn}", "items", x->c.items, "next");
+
+		admin_reply(x->call, x->r, answer);
+	} else {
+		call_reply_err(x->call, &x->r->log, "admin-failed", &x->c.e);
+	}
+	json_decref(x->c.items);
+	registrar_setup_free(x->setup);
+	registrar_work_end(x->r);
+	free(x);
+}
+
+struct probe {
+	struct examination *x;
+	const struct manufacturer *m;
+	char check[128];
+};
+
+/* An answer of any status came over TLS that its anchors vouch for. */
+static void judge_masa(const struct probe *p, const struct http_reply *reply)
+{
+	struct examination *x = p->x;
+	int64_t now = registrar_now(x->r), theirs = now;
+	struct err ignored = ERR_INIT;
+
+	if (reply->date && datetime_parse_http(reply->date, &theirs, &ignored) &&
+		llabs((long long)(theirs - now)) > SKEW_S)
+		checkup_note(&x->c, p->check, CHECKUP_WARN, "compare both clocks with a third one",
+			"%s answers over TLS as it should; its clock is %+lld s from ours",
+			p->m->masa.host, (long long)(theirs - now));
+	else
+		checkup_note(&x->c, p->check, CHECKUP_OK, NULL, "%s answers over TLS as it should",
+			p->m->masa.host);
+}
+
+static void on_masa(void *arg, const struct http_reply *reply, const struct err *e)
+{
+	struct probe *p = arg;
+
+	if (reply)
+		judge_masa(p, reply);
+	else
+		checkup_note(&p->x->c, p->check, CHECKUP_FAIL,
+			e->kind == ERR_PEER
+				? "compare its certificate with the manufacturer's masa_anchors"
+				: "see whether masa_url is right, and the network lets us there",
+			"%s", e->text);
+	release(p->x);
+	free(p);
+}
+
+static bool ask(struct examination *x, const struct manufacturer *m, struct probe *p, struct err *e)
+{
+	const struct masa_request q = {
+		.setup = x->setup,
+		.face = x->setup->face,
+		.manufacturer = m,
+		.uri = m->masa,
+		.resource = "requestvoucher", /* which has no GET: 405 is a good answer */
+		.accept = "*/*",
+		.exchange = call_exchange(x->call),
+		.reply_max = PROBE_REPLY_MAX,
+	};
+
+	return masa_send(x->r, call_loop(x->call), &q, on_masa, p, e);
+}
+
+static void check_masa(struct examination *x, const struct manufacturer *m)
+{
+	struct err e = ERR_INIT;
+	struct probe *p = mem_new(sizeof(*p), &e);
+
+	if (!p) {
+		x->c.e = e;
+		return;
+	}
+	*p = (struct probe){.x = x, .m = m};
+	snprintf(p->check, sizeof(p->check), "MASA of %.100s", m->config->name);
+	if (!m->has_masa) {
+		checkup_note(
+			&x->c, p->check, CHECKUP_OK, NULL, "not asked: each device names its own");
+		free(p);
+		return;
+	}
+	x->open++;
+	if (!ask(x, m, p, &e))
+		on_masa(p, NULL, &e);
+}
+
+void doctor_examine(struct call *c, void *registrar)
+{
+	struct registrar *r = registrar;
+	struct err e = ERR_INIT;
+	struct examination *x = mem_new(sizeof(*x), &e);
+
+	if (!x || !(x->c.items = json_array())) {
+		free(x);
+		admin_reply(c, r, NULL);
+		return;
+	}
+	registrar_work_begin(r);
+	x->r = r;
+	x->setup = registrar_setup_take(r);
+	x->call = c;
+	x->c.now = registrar_now(r);
+	x->open = 1;
+	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+		checks[i](x);
+	for (size_t i = 0; i < x->setup->manufacturer_count; i++)
+		check_masa(x, &x->setup->manufacturers[i]);
+	release(x);
+}

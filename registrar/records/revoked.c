@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Revoked certificates and the lists made of them, as rows: see records.h. */
+#include "registrar/records/records.h"
+
+#include "registrar/records/sql.h"
+
+/* ---- Reading ---- */
+
+struct revoked_reader {
+	records_revoked_fn *fn;
+	void *arg;
+};
+
+static bool revoked_row(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct revoked_reader *reader = arg;
+	const struct revoked_row row = {
+		.serial_hex = store_row_text(r, 0),
+		.revoked_at = store_row_int(r, 1),
+		.der = store_row_blob(r, 2),
+	};
+
+	return reader->fn(reader->arg, &row, e);
+}
+
+bool records_list_revoked(
+	struct store *s, int64_t ends, records_revoked_fn *fn, void *arg, struct err *e)
+{
+	struct revoked_reader reader = {fn, arg};
+
+	return READ(s, LIST_REVOKED, revoked_row, &reader, e, STORE_I(ends));
+}
+
+struct crl_reader {
+	int64_t *number;
+	struct buf *der;
+};
+
+static bool crl_row(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct crl_reader *reader = arg;
+	struct bytes der = store_row_blob(r, 1);
+
+	*reader->number = store_row_int(r, 0);
+	return buf_append(reader->der, der.data, der.len, e);
+}
+
+bool records_crl(
+	struct store *s, struct bytes issuer, int64_t *number, struct buf *der, struct err *e)
+{
+	struct crl_reader reader = {number, der};
+
+	*number = 0;
+	return READ(s, READ_CRL, crl_row, &reader, e, store_blob(issuer));
+}
+
+/* ---- Writing ---- */
+
+bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64_t number,
+	struct bytes der, struct err *e)
+{
+	const struct store_op op = {
+		.statement = KEEP_CRL,
+		.params = {store_blob(issuer), STORE_I(number), store_blob(der)},
+		.param_count = 3,
+		.must_change = true,
+	};
+
+	return store_write(w->store, &op, 1, w->loop, w->done, w->arg, e);
+}

@@ -1,0 +1,954 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registrar's tables and statements. Everything that is looked up while a device waits has an
+ * index; nothing is counted or scanned on its road. A number is given out as max + 1, which is safe
+ * because the store has one writer. */
+#include "registrar/records/sql.h"
+
+#include "registrar/records/records.h"
+
+/* Lines of the journal that reports count: a certificate, and what failed. */
+#define REPORTED(line)                                                                             \
+	line "manufacturer IS NOT NULL AND (" line                                                 \
+	     "step IN ('enroll', 'keygen', 'renew', 'admit', 'endorse', 'vet', 'journal', "        \
+	     "'deliver') OR (" line "step = 'masa' AND " line                                      \
+	     "outcome NOT IN ('unreachable', 'recovered')) OR (" line "step = 'claim' AND " line   \
+	     "outcome IN ('refused', 'unwanted', 'retry-later', 'conflict')) OR "                  \
+	     "(" line "step = 'voucher' AND " line "outcome <> 'delivered') OR (" line             \
+	     "step = 'history' AND " line "outcome NOT IN ('good', 'unknown', 'warned')) OR "      \
+	     "(" line "step IN ('voucher-status', 'enroll-status') AND " line                      \
+	     "outcome = 'false'))"
+
+static const char *const migrations[] = {
+	"CREATE TABLE device ("
+	" id INTEGER PRIMARY KEY,"
+	" manufacturer TEXT NOT NULL,"
+	" serial TEXT NOT NULL,"
+	" claim INTEGER NOT NULL,"
+	" state INTEGER NOT NULL,"
+	" history INTEGER NOT NULL,"
+	" first_seen INTEGER NOT NULL,"
+	" last_seen INTEGER NOT NULL,"
+	" subject TEXT,"
+	" claim_reason TEXT,"
+	" claim_by TEXT,"
+	" claim_at INTEGER,"
+	" history_reason TEXT,"
+	" voucher_status TEXT,"
+	" enroll_status TEXT,"
+	" vouched_at INTEGER,"
+	" enrolled_at INTEGER,"
+	" idevid_sha256 BLOB,"
+	" request_sha256 BLOB,"
+	" registrar_sha256 BLOB,"
+	" voucher_type TEXT,"
+	" voucher BLOB,"
+	" registrar_request BLOB,"
+	" UNIQUE (manufacturer, serial));"
+	"CREATE INDEX device_serial ON device (serial);"
+	"CREATE INDEX device_claim ON device (claim, id);"
+	"CREATE INDEX device_idle ON device (state, last_seen);"
+	"CREATE TABLE certificate ("
+	" sha256 BLOB PRIMARY KEY,"
+	" serial_hex TEXT NOT NULL,"
+	" manufacturer TEXT NOT NULL,"
+	" serial TEXT NOT NULL,"
+	" subject TEXT,"
+	" issued_at INTEGER NOT NULL,"
+	" not_after INTEGER NOT NULL,"
+	" revoked_at INTEGER,"
+	" csr_sha256 BLOB NOT NULL,"
+	" client_sha256 BLOB NOT NULL,"
+	" der BLOB NOT NULL);"
+	"CREATE INDEX certificate_csr ON certificate (csr_sha256);"
+	"CREATE INDEX certificate_device ON certificate (manufacturer, serial, issued_at);"
+	"CREATE INDEX certificate_expiry ON certificate (not_after);"
+	"CREATE TABLE journal ("
+	" id INTEGER PRIMARY KEY,"
+	" at INTEGER NOT NULL,"
+	" exchange TEXT,"
+	" manufacturer TEXT,"
+	" serial TEXT,"
+	" step TEXT,"
+	" outcome TEXT,"
+	" reason TEXT);"
+	"CREATE INDEX journal_serial ON journal (serial, id);"
+	"CREATE INDEX journal_at ON journal (at);",
+	/* The journal becomes a hash chain; lines of before have no hash and stand before it. */
+	"ALTER TABLE journal ADD COLUMN actor TEXT;"
+	"ALTER TABLE journal ADD COLUMN hash BLOB;"
+	"DROP INDEX journal_at;"
+	"CREATE TABLE head ("
+	" sequence INTEGER PRIMARY KEY,"
+	" at INTEGER NOT NULL,"
+	" hash BLOB NOT NULL,"
+	" signature BLOB NOT NULL,"
+	" certificates TEXT NOT NULL);"
+	"CREATE TRIGGER journal_chain AFTER INSERT ON journal BEGIN"
+	" UPDATE journal SET hash = chain_hash("
+	"  (SELECT hash FROM journal WHERE id = NEW.id - 1), NEW.id, NEW.at, NEW.exchange,"
+	"  NEW.manufacturer, NEW.serial, NEW.actor, NEW.step, NEW.outcome, NEW.reason)"
+	" WHERE id = NEW.id; END;"
+	"CREATE TRIGGER journal_stays BEFORE UPDATE ON journal WHEN OLD.hash IS NOT NULL BEGIN"
+	" SELECT RAISE(ABORT, 'the journal is only added to'); END;"
+	"CREATE INDEX head_at ON head (at);"
+	"CREATE TRIGGER journal_is_kept BEFORE DELETE ON journal"
+	" WHEN OLD.id > (SELECT coalesce(max(sequence), 0) FROM head) BEGIN"
+	" SELECT RAISE(ABORT, 'the journal is signed before its old lines go'); END;",
+	/* Revocation: who is on the list, and the list last made of each CA by its key. */
+	"CREATE INDEX certificate_revoked ON certificate (revoked_at) WHERE revoked_at IS NOT NULL;"
+	"CREATE TABLE crl ("
+	" issuer BLOB PRIMARY KEY,"
+	" number INTEGER NOT NULL,"
+	" der BLOB NOT NULL);",
+	/* An approval ends; those of before that nobody used end 30 days after they were given. */
+	"ALTER TABLE device ADD COLUMN claim_until INTEGER;"
+	"UPDATE device SET claim_until = claim_at + 2592000 WHERE claim IN (2, 4)"
+	" AND voucher IS NULL;"
+	"CREATE INDEX device_until ON device (claim, claim_until) WHERE claim_until IS NOT NULL;"
+	"DROP INDEX device_idle;"
+	"CREATE INDEX device_idle ON device (claim, last_seen) WHERE state = 0;",
+	"CREATE TABLE rule ("
+	" id INTEGER PRIMARY KEY,"
+	" place INTEGER NOT NULL,"
+	" action INTEGER NOT NULL,"
+	" manufacturer TEXT,"
+	" serials TEXT,"
+	" network TEXT,"
+	" not_before INTEGER NOT NULL,"
+	" not_after INTEGER NOT NULL,"
+	" remaining INTEGER NOT NULL,"
+	" reason TEXT);",
+	/* The inventory. What a device is to the site is derived here, of stored facts alone: see
+	 * enum standing. Nothing that is shown is counted by looking at rows: tally is kept with
+	 * each change, for the whole site's devices as what is left of all others. */
+	"ALTER TABLE device ADD COLUMN site TEXT NOT NULL DEFAULT '/';"
+	"ALTER TABLE device ADD COLUMN labels TEXT;"
+	"ALTER TABLE device ADD COLUMN model TEXT;"
+	"ALTER TABLE device ADD COLUMN address TEXT;"
+	"ALTER TABLE device ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE device ADD COLUMN quarantined_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN quarantine_reason TEXT;"
+	"ALTER TABLE device ADD COLUMN retired_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN retired_as INTEGER;"
+	"ALTER TABLE device ADD COLUMN not_after INTEGER;"
+	"ALTER TABLE device ADD COLUMN rejoined_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN replaces INTEGER;"
+	"ALTER TABLE device ADD COLUMN replaced_by INTEGER;"
+	"ALTER TABLE device ADD COLUMN marks INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN approvals TEXT;"
+	"ALTER TABLE device ADD COLUMN standing INTEGER NOT NULL GENERATED ALWAYS AS (CASE "
+	" WHEN state = 4 THEN coalesce(retired_as, 4)"
+	" WHEN quarantined_at IS NOT NULL THEN 3"
+	" WHEN state = 3 OR (claim = 3 AND state > 0) THEN 7"
+	" WHEN state = 2 THEN 1"
+	" WHEN state = 1 THEN 2"
+	" ELSE 0 END) VIRTUAL;"
+	"UPDATE device SET not_after = (SELECT max(c.not_after) FROM certificate AS c "
+	" WHERE c.manufacturer = device.manufacturer AND c.serial = device.serial)"
+	" WHERE state IN (2, 4);"
+	"UPDATE device SET retired_at = (SELECT max(c.revoked_at) FROM certificate AS c "
+	" WHERE c.manufacturer = device.manufacturer AND c.serial = device.serial)"
+	" WHERE state = 4;"
+	"CREATE INDEX device_site ON device (site, id) WHERE site <> '/';"
+	"CREATE INDEX device_not_after ON device (not_after) WHERE not_after IS NOT NULL;"
+	"CREATE INDEX device_standing ON device (standing, id) WHERE standing > 1;"
+	"CREATE INDEX device_marks ON device (id) WHERE marks <> 0;"
+	"CREATE TABLE site ("
+	" path TEXT PRIMARY KEY,"
+	" name TEXT,"
+	" note TEXT,"
+	" approvers INTEGER NOT NULL DEFAULT 1,"
+	" unknown INTEGER NOT NULL DEFAULT 0,"
+	" revision INTEGER NOT NULL DEFAULT 1);"
+	"INSERT INTO site (path) VALUES ('/');"
+	"CREATE TABLE tally ("
+	" kind TEXT NOT NULL,"
+	" value NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY (kind, value)) WITHOUT ROWID;"
+	/* who has neither claim nor standing is not counted: every device comes by there */
+	"INSERT INTO tally VALUES ('claim', 1, 0), ('claim', 2, 0), ('claim', 3, 0), "
+	" ('claim', 4, 0), ('claim', 5, 0), ('device', 1, 0), ('device', 2, 0), ('device', 3, 0), "
+	" ('device', 4, 0), ('device', 5, 0), ('device', 6, 0), ('device', 7, 0);"
+	"INSERT INTO tally SELECT 'site', '/', count(*) FROM device;"
+	"UPDATE tally SET count = (SELECT count(*) FROM device WHERE claim = value) "
+	" WHERE kind = 'claim';"
+	"UPDATE tally SET count = (SELECT count(*) FROM device WHERE standing = value) "
+	" WHERE kind = 'device';"
+	"CREATE TRIGGER tally_in AFTER INSERT ON device"
+	" WHEN NEW.claim <> 0 OR NEW.standing <> 0 BEGIN"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'claim' AND value = NEW.claim;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'device' AND value = NEW.standing; END;"
+	"CREATE TRIGGER tally_out AFTER DELETE ON device BEGIN"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'claim' AND value = OLD.claim;"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'device' AND value = OLD.standing;"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'site' AND value = OLD.site; END;"
+	"CREATE TRIGGER tally_claim AFTER UPDATE OF claim ON device WHEN NEW.claim <> OLD.claim "
+	"BEGIN"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'claim' AND value = OLD.claim;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'claim' AND value = NEW.claim; END;"
+	"CREATE TRIGGER tally_standing AFTER UPDATE OF claim, state, quarantined_at, retired_as "
+	" ON device WHEN NEW.standing <> OLD.standing BEGIN"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'device' AND value = OLD.standing;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'device' AND value = NEW.standing; END;"
+	/* a site that was removed while something was on its way there is there again */
+	"CREATE TRIGGER site_counted AFTER INSERT ON site BEGIN"
+	" INSERT INTO tally VALUES ('site', NEW.path, 0); END;"
+	"CREATE TRIGGER site_gone AFTER DELETE ON site BEGIN"
+	" DELETE FROM tally WHERE kind = 'site' AND value = OLD.path; END;"
+	"CREATE TRIGGER tally_placed AFTER INSERT ON device BEGIN"
+	" INSERT INTO site (path) SELECT NEW.site WHERE NEW.site <> '/' ON CONFLICT DO NOTHING;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'site' AND value = NEW.site; END;"
+	"CREATE TRIGGER tally_moved AFTER UPDATE OF site ON device WHEN NEW.site <> OLD.site BEGIN"
+	" INSERT INTO site (path) VALUES (NEW.site) ON CONFLICT DO NOTHING;"
+	" UPDATE tally SET count = count - 1 WHERE kind = 'site' AND value = OLD.site;"
+	" UPDATE tally SET count = count + 1 WHERE kind = 'site' AND value = NEW.site; END;",
+	/* Reports. What became of devices is summed up by the hour, and when certificates in
+	 * service end by the day: one row of a small table is raised where something of the kind
+	 * happens. */
+	"DROP INDEX certificate_expiry;"
+	"CREATE INDEX certificate_expiry ON certificate (not_after, sha256);"
+	"CREATE INDEX device_waiting ON device (manufacturer, claim) WHERE claim = 1;"
+	"CREATE TABLE hourly ("
+	" hour INTEGER NOT NULL,"
+	" step TEXT NOT NULL,"
+	" outcome TEXT NOT NULL,"
+	" manufacturer TEXT NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY (hour, step, outcome, manufacturer)) WITHOUT ROWID;"
+	"INSERT INTO hourly SELECT at / 3600 * 3600, step, outcome, manufacturer, count(*) "
+	" FROM journal WHERE " REPORTED(
+		"") " GROUP BY 1, 2, 3, 4;"
+		    "CREATE TRIGGER journal_reported AFTER INSERT ON journal WHEN " REPORTED(
+			    "NEW.") " BEGIN"
+				    " INSERT INTO hourly VALUES"
+				    "  (NEW.at / 3600 * 3600, NEW.step, NEW.outcome, "
+				    "NEW.manufacturer, 1)"
+				    "  ON CONFLICT DO UPDATE SET count = count + 1; END;"
+				    "CREATE TRIGGER hourly_ages AFTER INSERT ON hourly BEGIN"
+				    " DELETE FROM hourly WHERE hour < NEW.hour - 2678400; END;"
+				    "CREATE TABLE ending ("
+				    " day INTEGER NOT NULL,"
+				    " manufacturer TEXT NOT NULL,"
+				    " count INTEGER NOT NULL,"
+				    " PRIMARY KEY (day, manufacturer)) WITHOUT ROWID;"
+				    "INSERT INTO ending SELECT not_after / 86400, manufacturer, "
+				    "count(*) "
+				    " FROM device WHERE state = 2 AND not_after IS NOT NULL GROUP "
+				    "BY 1, 2;"
+				    "CREATE TRIGGER ending_in AFTER UPDATE OF state, not_after ON "
+				    "device "
+				    " WHEN NEW.state = 2 AND NEW.not_after IS NOT NULL AND "
+				    " (OLD.state <> 2 OR OLD.not_after / 86400 IS NOT "
+				    "NEW.not_after / 86400) BEGIN"
+				    " INSERT INTO ending VALUES (NEW.not_after / 86400, "
+				    "NEW.manufacturer, 1)"
+				    "  ON CONFLICT DO UPDATE SET count = count + 1; END;"
+				    "CREATE TRIGGER ending_out AFTER UPDATE OF state, not_after ON "
+				    "device "
+				    " WHEN OLD.state = 2 AND OLD.not_after IS NOT NULL AND "
+				    " (NEW.state <> 2 OR OLD.not_after / 86400 IS NOT "
+				    "NEW.not_after / 86400) BEGIN"
+				    " UPDATE ending SET count = count - 1"
+				    "  WHERE day = OLD.not_after / 86400 AND manufacturer = "
+				    "OLD.manufacturer; END;"
+				    "CREATE TRIGGER ending_gone AFTER DELETE ON device WHEN "
+				    "OLD.state = 2 BEGIN"
+				    " UPDATE ending SET count = count - 1"
+				    "  WHERE day = OLD.not_after / 86400 AND manufacturer = "
+				    "OLD.manufacturer; END;",
+	/* Work that takes longer than an answer may. */
+	"CREATE TABLE job ("
+	" id INTEGER PRIMARY KEY,"
+	" state INTEGER NOT NULL,"
+	" kind TEXT NOT NULL,"
+	" actor TEXT,"
+	" exchange TEXT,"
+	" what TEXT NOT NULL,"
+	" total INTEGER NOT NULL,"
+	" done INTEGER NOT NULL,"
+	" failed INTEGER NOT NULL,"
+	" begun INTEGER NOT NULL,"
+	" ended INTEGER,"
+	" reason TEXT,"
+	" failures TEXT);",
+	/* Users of the administrators' side and their proofs; secrets only as hashes. */
+	"CREATE TABLE user ("
+	" name TEXT PRIMARY KEY,"
+	" password TEXT,"
+	" disabled INTEGER NOT NULL,"
+	" created_at INTEGER NOT NULL,"
+	" login_at INTEGER,"
+	" code BLOB,"
+	" code_until INTEGER);"
+	"CREATE TABLE user_grant ("
+	" id INTEGER PRIMARY KEY,"
+	" user TEXT NOT NULL,"
+	" role TEXT NOT NULL,"
+	" site TEXT,"
+	" manufacturer TEXT,"
+	" until INTEGER NOT NULL);"
+	"CREATE INDEX user_grant_user ON user_grant (user, id);"
+	"CREATE TABLE session ("
+	" id BLOB PRIMARY KEY,"
+	" user TEXT NOT NULL,"
+	" created_at INTEGER NOT NULL,"
+	" used_at INTEGER NOT NULL);"
+	"CREATE INDEX session_user ON session (user, used_at);"
+	"CREATE TABLE token ("
+	" id INTEGER PRIMARY KEY,"
+	" user TEXT NOT NULL,"
+	" name TEXT NOT NULL,"
+	" sha256 BLOB NOT NULL UNIQUE,"
+	" role TEXT NOT NULL,"
+	" site TEXT,"
+	" manufacturer TEXT,"
+	" until INTEGER NOT NULL,"
+	" created_at INTEGER NOT NULL,"
+	" used_at INTEGER NOT NULL,"
+	" UNIQUE (user, name));"
+	"CREATE TABLE user_certificate ("
+	" sha256 BLOB PRIMARY KEY,"
+	" user TEXT NOT NULL,"
+	" subject TEXT,"
+	" not_after INTEGER NOT NULL,"
+	" added_at INTEGER NOT NULL);"
+	"CREATE INDEX user_certificate_user ON user_certificate (user);",
+	/* Hooks; and the last number that was given out of what is removed again. */
+	"CREATE TABLE number ("
+	" kind TEXT PRIMARY KEY,"
+	" last INTEGER NOT NULL);"
+	"INSERT INTO number (kind, last) SELECT 'rule', coalesce(max(id), 0) FROM rule;"
+	"INSERT INTO number (kind, last) VALUES ('hook', 0);"
+	"CREATE TABLE hook ("
+	" id INTEGER PRIMARY KEY,"
+	" url TEXT NOT NULL,"
+	" secret TEXT NOT NULL,"
+	" types TEXT,"
+	" anchors TEXT,"
+	" enabled INTEGER NOT NULL,"
+	" by TEXT,"
+	" added_at INTEGER NOT NULL,"
+	" delivered_at INTEGER,"
+	" cursor INTEGER NOT NULL,"
+	" failing_at INTEGER,"
+	" failure TEXT,"
+	" dropped INTEGER NOT NULL);"
+	"CREATE TABLE dead_letter ("
+	" hook INTEGER NOT NULL,"
+	" sequence INTEGER NOT NULL,"
+	" at INTEGER NOT NULL,"
+	" tries INTEGER NOT NULL,"
+	" reason TEXT,"
+	" wanted INTEGER NOT NULL,"
+	" PRIMARY KEY (hook, sequence));",
+	/* What tells a device from somebody who has its name: see registrar/fraud.h. */
+	"ALTER TABLE device ADD COLUMN key_sha256 BLOB;"
+	"ALTER TABLE device ADD COLUMN address_before TEXT;"
+	"ALTER TABLE device ADD COLUMN moved_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN renewed_at INTEGER;"
+	"ALTER TABLE device ADD COLUMN day INTEGER;"
+	"ALTER TABLE device ADD COLUMN joins INTEGER;"
+	"ALTER TABLE device ADD COLUMN certificates INTEGER;",
+	/* Rules name models, place what they let in, and can be put aside. */
+	"ALTER TABLE rule ADD COLUMN model TEXT;"
+	"ALTER TABLE rule ADD COLUMN site TEXT;"
+	"ALTER TABLE rule ADD COLUMN labels TEXT;"
+	"ALTER TABLE rule ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1;",
+	/* claims of devices that somebody announced */
+	"INSERT INTO tally VALUES ('claim', 6, 0);",
+	/* Which IDevID a supplier's list announced. */
+	"ALTER TABLE device ADD COLUMN announced_idevid TEXT;",
+	/* Devices among many claims are found without looking at these. */
+	"DROP INDEX device_standing;"
+	"CREATE INDEX device_standing ON device (standing, id) WHERE standing > 0;",
+	NULL,
+};
+
+#define CLAIM_COLUMNS                                                                              \
+	"id, manufacturer, serial, subject, claim, claim_reason, claim_by, state, history, "       \
+	"history_reason, voucher_status, enroll_status, first_seen, last_seen, claim_at, "         \
+	"vouched_at, enrolled_at, claim_until, site, labels, model, address, revision, "           \
+	"quarantined_at, quarantine_reason, retired_at, not_after, rejoined_at, replaces, "        \
+	"replaced_by, marks, approvals, standing"
+
+/* Below a site are paths from its own with a '/' behind it on, before '0', which comes next. */
+#define SITE_COLUMNS                                                                               \
+	"path, name, note, approvers, unknown, revision, "                                         \
+	"(SELECT count FROM tally WHERE kind = 'site' AND value = path), "                         \
+	"(SELECT coalesce(sum(count), 0) FROM tally WHERE kind = 'site' AND value > "              \
+	"CASE path WHEN '/' THEN '/' ELSE path || '/' END AND value < "                            \
+	"CASE path WHEN '/' THEN '0' ELSE path || '0' END), "                                      \
+	"EXISTS (SELECT 1 FROM site AS s WHERE s.path > "                                          \
+	"CASE site.path WHEN '/' THEN '/' ELSE site.path || '/' END AND s.path < "                 \
+	"CASE site.path WHEN '/' THEN '0' ELSE site.path || '0' END)"
+
+/* The device of this key, if nobody changed it meanwhile. */
+#define THIS(manufacturer_, serial_, revision_)                                                    \
+	"manufacturer = " manufacturer_ " AND serial = " serial_ " AND (" revision_                \
+	" = 0 OR revision = " revision_ ")"
+
+/* $1: when */
+#define RETIRED_AS(standing_)                                                                      \
+	"state = 4, claim = CASE claim WHEN 3 THEN 3 ELSE 0 END, claim_until = NULL, "             \
+	"revision = revision + 1, retired_at = $1, retired_as = " standing_ ", "                   \
+	"quarantined_at = NULL, quarantine_reason = NULL, "                                        \
+	"voucher = NULL, voucher_type = NULL, registrar_request = NULL "
+
+/* Approvals nobody used, so many at a time that others get at the store in between. */
+#define RUN_OUT                                                                                    \
+	"(SELECT id FROM device WHERE claim IN (2, 4) AND claim_until <= $1 "                      \
+	"ORDER BY claim_until, id LIMIT 10000)"
+
+/* Numbers of claims of any state behind $1: each state's index gives the first of its own. */
+/* Of each standing so many at most; id > $1 */
+#define DEVICES_FROM(standing)                                                                     \
+	"SELECT id FROM (SELECT id FROM device WHERE standing = " standing                         \
+	" AND standing > 0 AND id > $1 ORDER BY id LIMIT $2)"
+#define AND_FROM(standing) " UNION ALL " DEVICES_FROM(standing)
+#define IN_SERVICE	   DEVICES_FROM("1") AND_FROM("2") AND_FROM("3")
+#define DEVICES		   IN_SERVICE AND_FROM("4") AND_FROM("5") AND_FROM("6") AND_FROM("7")
+#define CLAIMS_FROM(state)                                                                         \
+	"SELECT id FROM (SELECT id FROM device WHERE claim = " state                               \
+	" AND id > $1 ORDER BY id LIMIT $2)"
+
+/* A row of a list, as records.h has it. */
+#define IMPORTED_COLUMNS                                                                           \
+	"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, claim_reason, "  \
+	"claim_by, claim_at, claim_until, site, model, labels, announced_idevid) "
+#define IMPORTED_VALUES(claim)                                                                     \
+	"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY j.key), "  \
+	"j.value ->> 0, j.value ->> 1, " claim ", 0, 0, 0, 0, j.value ->> 2, $1, $2, "             \
+	"coalesce(j.value ->> 8, $3), coalesce(j.value ->> 4, '/'), j.value ->> 5, "               \
+	"j.value ->> 6, j.value ->> 7 FROM json_each($4) AS j WHERE true "
+
+#define JOB_COLUMNS                                                                                \
+	"id, state, kind, actor, exchange, what, total, done, failed, begun, ended, reason, "      \
+	"failures"
+
+#define JOURNAL_COLUMNS "id, at, exchange, manufacturer, serial, actor, step, outcome, reason, hash"
+
+/* The oldest head that lets something go: all lines up to it go at once, so that what is left
+ * begins behind a signed head. A line stays in any case, for its number. */
+#define SWEEP_JOURNAL_TO(which)                                                                    \
+	"DELETE FROM journal WHERE id <= (SELECT min(sequence) FROM head WHERE "                   \
+	"sequence >= (SELECT min(id) FROM journal) AND "                                           \
+	"sequence < (SELECT max(id) FROM journal) AND " which ")"
+
+#define USER_COLUMNS                                                                               \
+	"name, password IS NOT NULL, disabled, created_at, login_at, code_until, "                 \
+	"(SELECT count(*) FROM token WHERE token.user = name), "                                   \
+	"(SELECT count(*) FROM user_certificate WHERE user_certificate.user = name)"
+
+/* Somebody else than user $1 is admin of everything at moment $2; or $3: it does not matter. */
+#define ADMIN_STAYS                                                                                \
+	"($3 <> 0 OR EXISTS (SELECT 1 FROM user_grant AS g JOIN user AS u ON u.name = g.user "     \
+	"WHERE u.name <> $1 AND u.disabled = 0 AND g.role = 'admin' AND g.site IS NULL "           \
+	"AND g.manufacturer IS NULL AND (g.until = 0 OR g.until > $2)))"
+
+static const char *const statements[STATEMENT_COUNT + 1] = {
+	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
+			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
+			"not_after, standing, revision, claim_at, site, marks, key_sha256, "
+			"address, address_before, moved_at, vouched_at, renewed_at, day, joins, "
+			"certificates, announced_idevid "
+			"FROM device WHERE manufacturer = $1 AND serial = $2",
+	[READ_VOUCHER] = "SELECT voucher FROM device "
+			 "WHERE manufacturer = $1 AND serial = $2 AND voucher IS NOT NULL",
+	[READ_REGISTRAR_REQUEST] =
+		"SELECT registrar_request FROM device "
+		"WHERE manufacturer = $1 AND serial = $2 AND registrar_request IS NOT NULL",
+	[READ_CERTIFICATE] = "SELECT manufacturer, serial, not_after, revoked_at, issued_at "
+			     "FROM certificate "
+			     "WHERE sha256 = $1",
+	[READ_CERTIFICATE_FOR] =
+		"SELECT der FROM certificate WHERE csr_sha256 = $1 AND client_sha256 = $2 "
+		"AND issued_at >= $3 AND revoked_at IS NULL ORDER BY issued_at DESC LIMIT 1",
+	[READ_TALLY] = "SELECT count FROM tally WHERE kind = $1 AND value = $2",
+	/* numbers rise, so the lowest is the device that came first */
+	[OLDEST_PENDING] = "SELECT first_seen FROM device WHERE claim = 1 ORDER BY id LIMIT 1",
+	/* at a site that lets all in, most devices have no claim: rows are not tried one by one */
+	[LIST_CLAIMS] = "SELECT " CLAIM_COLUMNS
+			" FROM device WHERE id IN (" CLAIMS_FROM("1") " UNION ALL " CLAIMS_FROM("2") " UNION ALL " CLAIMS_FROM(
+				"3") " UNION ALL " CLAIMS_FROM("4") " UNION ALL " CLAIMS_FROM("5") " UNION ALL " CLAIMS_FROM("6") ") ORDER BY id LIMIT $2",
+	[LIST_CLAIMS_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
+			   "WHERE claim = $1 AND id > $2 ORDER BY id LIMIT $3",
+	[LIST_DEVICES] = "SELECT " CLAIM_COLUMNS " FROM device "
+			 "WHERE id IN (" DEVICES ") ORDER BY id LIMIT $2",
+	[FIND_BY_SERIAL] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial = $1 ORDER BY id LIMIT $2",
+	[FIND_BY_ID] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id = $1",
+	/* the cursor is a device, and its place in this order its serial-number */
+	[FIND_BY_PREFIX] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE serial >= max($1, "
+		"coalesce((SELECT serial FROM device WHERE id = $3), '')) AND serial < $2 AND "
+		"(+serial, id) > (coalesce((SELECT serial FROM device WHERE id = $3), ''), $3) "
+		"ORDER BY serial, id LIMIT $4",
+	[FIND_ANYWHERE] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id > $1 AND id <= $2 "
+			  "AND instr(serial, $3) > 0 ORDER BY id LIMIT $4",
+	[LAST_DEVICE] = "SELECT max(id) FROM device",
+	[READ_HISTORY] = "SELECT " JOURNAL_COLUMNS " FROM journal WHERE serial = $1 "
+			 "AND +manufacturer = $2 AND id > $3 ORDER BY id LIMIT $4",
+	[READ_LISTED] =
+		"SELECT j.value ->> 3, "
+		"CASE WHEN d.claim IN (2, 4) AND d.claim_until <= $2 THEN 5 ELSE d.claim END, "
+		"d.state, d.first_seen, d.site, lower(hex(d.idevid_sha256)) FROM json_each($1) AS "
+		"j "
+		"CROSS JOIN device AS d "
+		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
+	[READ_JOURNAL] = "SELECT " JOURNAL_COLUMNS
+			 " FROM journal WHERE serial = $1 ORDER BY id DESC LIMIT $2",
+	[LIST_JOURNAL] =
+		"SELECT " JOURNAL_COLUMNS " FROM journal WHERE id > $1 ORDER BY id LIMIT $2",
+	[LIST_EVENTS] = "SELECT " JOURNAL_COLUMNS ", (SELECT site FROM device AS d WHERE "
+			"d.manufacturer = journal.manufacturer AND d.serial = journal.serial) "
+			"FROM journal WHERE id > $1 ORDER BY id LIMIT $2",
+	[LAST_JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM journal ORDER BY id DESC LIMIT 1",
+	[LIST_HEADS] = "SELECT sequence, at, hash, signature, certificates FROM head "
+		       "WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+	[LAST_HEAD] = "SELECT sequence, at, hash, signature, certificates FROM head "
+		      "ORDER BY sequence DESC LIMIT 1",
+	[LIST_CERTIFICATES] =
+		"SELECT serial_hex, subject, issued_at, not_after, revoked_at FROM certificate "
+		"WHERE manufacturer = $1 AND serial = $2 ORDER BY issued_at DESC LIMIT $3",
+	/* the plus keeps this to the small index of what is revoked */
+	[LIST_REVOKED] = "SELECT serial_hex, revoked_at, der FROM certificate "
+			 "WHERE revoked_at IS NOT NULL AND +not_after >= $1 ORDER BY revoked_at",
+	/* a blob is behind every number, and the empty one before all others */
+	[LIST_BY_END] = "SELECT c.sha256, c.serial_hex, c.manufacturer, c.serial, c.subject, "
+			"c.issued_at, c.not_after, c.revoked_at, d.id, d.site, "
+			"c.revoked_at IS NULL AND d.state = 2 AND d.not_after = c.not_after "
+			"FROM certificate AS c LEFT JOIN device AS d "
+			"ON d.manufacturer = c.manufacturer AND d.serial = c.serial "
+			"WHERE (c.not_after, c.sha256) > ($1, coalesce($2, x'')) "
+			"AND c.not_after < $3 ORDER BY c.not_after, c.sha256 LIMIT $4",
+	[LIST_VOUCHERS] = "SELECT id, manufacturer, serial, vouched_at, voucher_type, site "
+			  "FROM device WHERE id > $1 ORDER BY id LIMIT $2",
+	[LIST_HOURS] = "SELECT hour, step, outcome, manufacturer, count FROM hourly "
+		       "WHERE hour >= $1 ORDER BY hour",
+	[LIST_ENDS] = "SELECT day, manufacturer, count FROM ending "
+		      "WHERE day >= $1 AND day < $2 AND count > 0 ORDER BY day",
+	[COUNT_DEVICES_OF] = "SELECT count(*) FROM (SELECT 1 FROM device "
+			     "WHERE manufacturer = $1 LIMIT $2)",
+	[COUNT_PENDING_OF] = "SELECT count(*) FROM (SELECT 1 FROM device INDEXED BY device_waiting "
+			     "WHERE manufacturer = $1 AND claim = 1 LIMIT $2)",
+	[READ_CRL] = "SELECT number, der FROM crl WHERE issuer = $1",
+	[ADD_DEVICE] = "INSERT INTO device "
+		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
+		       "subject) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM device), "
+		       "$1, $2, 0, 0, 0, $3, $4, $5) ON CONFLICT (manufacturer, serial) "
+		       "DO UPDATE SET first_seen = excluded.first_seen, "
+		       "subject = excluded.subject WHERE device.first_seen = 0",
+	[HOLD_DEVICE] =
+		"UPDATE device SET revision = revision + (claim <> 1), claim = CASE "
+		"WHEN claim IN (2, 4) AND (claim_until > $4 OR (claim_until IS NULL AND NOT $9)) "
+		"THEN 2 ELSE 1 END, claim_until = CASE WHEN claim IN (2, 4) AND claim_until > $4 "
+		"THEN claim_until END, address = $7, model = coalesce($8, model), "
+		"idevid_sha256 = $1, "
+		"request_sha256 = $2, "
+		"registrar_sha256 = $3, last_seen = $4, voucher_type = NULL, voucher = NULL, "
+		"key_sha256 = coalesce($10, key_sha256), address_before = $11, moved_at = $12, "
+		"registrar_request = NULL "
+		"WHERE manufacturer = $5 AND serial = $6 "
+		"AND (claim IN (0, 1, 5, 6) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 OR "
+		"quarantined_at IS NOT NULL)))",
+	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
+	/* an approval that was used has no end; one that was over was not used */
+	[SETTLE_CLAIM] =
+		"UPDATE device SET claim = CASE WHEN claim IN (2, 4) AND claim_until > $3 THEN 2 "
+		"ELSE 0 END, claim_until = NULL, revision = revision + 1 "
+		"WHERE manufacturer = $1 AND serial = $2 "
+		"AND (claim IN (1, 5, 6) OR claim_until IS NOT NULL)",
+	[KEEP_VOUCHER] =
+		"UPDATE device SET revision = revision + (state <> 1), state = 1, retired_at = "
+		"NULL, "
+		"retired_as = NULL, address = $13, model = coalesce($14, model), "
+		"idevid_sha256 = $1, request_sha256 = $2, "
+		"registrar_sha256 = $3, last_seen = $4, vouched_at = $5, voucher = $6, "
+		"voucher_type = $7, registrar_request = $8, history = $9, history_reason = $10, "
+		"voucher_status = NULL, enroll_status = NULL, "
+		"rejoined_at = coalesce($15, rejoined_at), "
+		"key_sha256 = coalesce($16, key_sha256), address_before = $17, moved_at = $18, "
+		"joins = 1 + CASE WHEN day = $19 THEN joins ELSE 0 END, "
+		"certificates = CASE WHEN day = $19 THEN certificates ELSE 0 END, day = $19 "
+		"WHERE manufacturer = $11 AND serial = $12 AND claim <> 3 "
+		"AND quarantined_at IS NULL AND (state <> 4 OR claim = 2)",
+	[JUDGE_HISTORY] = "UPDATE device SET history = $1, history_reason = $2, "
+			  "registrar_request = NULL WHERE manufacturer = $3 AND serial = $4",
+	/* who was revoked stays that: only an approval takes it back */
+	[REFUSE_DEVICE] = "UPDATE device SET state = CASE state WHEN 4 THEN 4 ELSE 3 END, history "
+			  "= $1, history_reason = $2, revision = revision + 1, "
+			  "idevid_sha256 = $3, last_seen = $4, registrar_request = NULL, "
+			  "voucher = NULL, voucher_type = NULL "
+			  "WHERE manufacturer = $5 AND serial = $6 AND state <> 3",
+	[ADD_CERTIFICATE] =
+		"INSERT INTO certificate (sha256, serial_hex, manufacturer, serial, subject, "
+		"issued_at, not_after, csr_sha256, client_sha256, der) "
+		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS "
+		"(SELECT 1 FROM certificate WHERE csr_sha256 = $8 AND client_sha256 = $9 "
+		"AND issued_at >= $11 AND revoked_at IS NULL)",
+	[ENROLL_DEVICE] = "UPDATE device SET revision = revision + (state <> 2), state = 2, "
+			  "enrolled_at = $1, last_seen = $2, not_after = $5, "
+			  "renewed_at = coalesce($6, renewed_at), "
+			  "joins = CASE WHEN day = $7 THEN joins ELSE 0 END, "
+			  "certificates = 1 + CASE WHEN day = $7 THEN certificates ELSE 0 END, "
+			  "day = $7 "
+			  "WHERE manufacturer = $3 AND serial = $4 AND state < 3 AND claim <> 3 "
+			  "AND quarantined_at IS NULL",
+	[NOTE_VOUCHER_STATUS] = "UPDATE device SET voucher_status = $1, last_seen = $2 "
+				"WHERE manufacturer = $3 AND serial = $4",
+	[NOTE_ENROLL_STATUS] = "UPDATE device SET enroll_status = $1, last_seen = $2 "
+			       "WHERE manufacturer = $3 AND serial = $4",
+	/* how many rows an index has for a match, up to a few: see records_search() */
+	[COUNT_BY_SERIAL] = "SELECT count(*) FROM (SELECT 1 FROM device "
+			    "WHERE serial BETWEEN $1 AND $2 LIMIT $3)",
+	[COUNT_BY_SITE] = "SELECT count(*) FROM (SELECT 1 FROM device "
+			  "WHERE site BETWEEN $1 AND $2 AND site <> '/' LIMIT $3)",
+	[COUNT_BY_MANUFACTURER] = "SELECT count(*) FROM (SELECT 1 FROM device "
+				  "WHERE manufacturer BETWEEN $1 AND $2 LIMIT $3)",
+	[LIST_BY_SERIAL] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id IN "
+			   "(SELECT id FROM device WHERE serial BETWEEN $1 AND $2 LIMIT $3) "
+			   "AND id > $4 ORDER BY id",
+	[LIST_BY_SITE] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE id IN "
+		"(SELECT id FROM device WHERE site BETWEEN $1 AND $2 AND site <> '/' LIMIT $3) "
+		"AND id > $4 ORDER BY id",
+	[LIST_BY_MANUFACTURER] =
+		"SELECT " CLAIM_COLUMNS " FROM device WHERE id IN "
+		"(SELECT id FROM device WHERE manufacturer BETWEEN $1 AND $2 LIMIT $3) "
+		"AND id > $4 ORDER BY id",
+	[LIST_BY_IDS] = "SELECT " CLAIM_COLUMNS " FROM device "
+			"WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id",
+	[LIST_DEVICES_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
+			    "WHERE standing = $1 AND standing > 0 AND id > $2 ORDER BY id LIMIT $3",
+	[LIST_MARKED] = "SELECT " CLAIM_COLUMNS " FROM device "
+			"WHERE marks <> 0 AND id > $1 ORDER BY id LIMIT $2",
+	[LIST_CAREFUL_SITES] = "SELECT path, approvers FROM site WHERE approvers > 1",
+	[NOTE_VERDICTS] =
+		"INSERT INTO journal "
+		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"j.key), "
+		"$1, $2, d.manufacturer, d.serial, $3, 'claim', j.value ->> 2, $4 "
+		"FROM json_each($5) AS j CROSS JOIN device AS d ON d.id = j.value ->> 0",
+	[DECIDE_ROWS] =
+		"UPDATE device SET revision = revision + 1, approvals = j.value ->> 4, "
+		"announced_idevid = CASE WHEN j.value ->> 3 IS NULL THEN announced_idevid END, "
+		"claim = coalesce(j.value ->> 3, claim), "
+		"claim_reason = CASE WHEN j.value ->> 3 IS NULL THEN claim_reason ELSE $1 END, "
+		"claim_by = CASE WHEN j.value ->> 3 IS NULL THEN claim_by ELSE $2 END, "
+		"claim_at = CASE WHEN j.value ->> 3 IS NULL THEN claim_at ELSE $3 END, "
+		"claim_until = CASE WHEN j.value ->> 3 IS NULL THEN claim_until "
+		"WHEN voucher IS NULL THEN $4 END, "
+		"site = CASE WHEN j.value ->> 3 IS NULL THEN site ELSE coalesce($5, site) END, "
+		"labels = CASE WHEN j.value ->> 3 IS NULL OR $6 IS NULL THEN labels "
+		"ELSE json_patch(coalesce(labels, '{}'), $6) END "
+		"FROM json_each($7) AS j "
+		"WHERE device.id = j.value ->> 0 AND device.revision = j.value ->> 1",
+	[LIST_JOBS] = "SELECT " JOB_COLUMNS " FROM job ORDER BY id DESC LIMIT $1",
+	[SHOW_JOB] = "SELECT " JOB_COLUMNS " FROM job WHERE id = $1",
+	[ADD_JOB] = "INSERT INTO job (id, state, kind, actor, exchange, what, total, done, failed, "
+		    "begun) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8)",
+	[STEP_JOB] = "UPDATE job SET done = $1, failed = $2 WHERE id = $3",
+	[END_JOB] = "UPDATE job SET state = $1, done = $2, failed = $3, ended = $4, reason = $5, "
+		    "failures = $6 WHERE id = $7",
+	[NOTE_INTERRUPTED] =
+		"INSERT INTO journal (id, at, exchange, actor, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"id), $1, exchange, actor, 'job', 'interrupted', printf('job %d: %s, %d of %d "
+		"done, "
+		"%d failed: the registrar was restarted', id, kind, done, total, failed) "
+		"FROM job WHERE state IN (0, 1)",
+	[INTERRUPT_JOBS] = "UPDATE job SET state = 4, ended = $1, "
+			   "reason = 'the registrar was restarted' WHERE state IN (0, 1)",
+	[SWEEP_JOBS] = "DELETE FROM job WHERE id <= (SELECT max(id) FROM job) - 100",
+	[IMPORT_CLAIMS] = "INSERT INTO device " IMPORTED_COLUMNS IMPORTED_VALUES(
+		"4") "ON CONFLICT (manufacturer, serial) "
+		     "DO UPDATE SET revision = revision + 1, claim = CASE WHEN first_seen = 0 THEN "
+		     "4 "
+		     "ELSE 2 END, site = CASE excluded.site WHEN '/' THEN site ELSE excluded.site "
+		     "END, "
+		     "claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
+		     "claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
+		     "excluded.claim_until END, model = coalesce(model, excluded.model), "
+		     "labels = CASE WHEN excluded.labels IS NULL THEN labels "
+		     "ELSE json_patch(coalesce(labels, '{}'), excluded.labels) END, "
+		     "announced_idevid = coalesce(excluded.announced_idevid, announced_idevid) "
+		     "WHERE device.state <> 4 AND (device.claim IN (0, 1, 5, 6) "
+		     "OR device.claim_until <= excluded.claim_at)",
+	[ANNOUNCE_CLAIMS] = "INSERT INTO device " IMPORTED_COLUMNS IMPORTED_VALUES(
+		"6") "ON CONFLICT (manufacturer, serial) DO NOTHING",
+	[NOTE_IMPORTED] =
+		"INSERT INTO journal "
+		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"j.key), "
+		"$1, $2, d.manufacturer, d.serial, $3, 'claim', "
+		"CASE d.claim WHEN 4 THEN 'preapproved' WHEN 6 THEN 'announced' ELSE 'approved' "
+		"END, d.claim_reason "
+		"FROM json_each($4) AS j CROSS JOIN device AS d "
+		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
+	[JOURNAL_LINE] = "SELECT id, hash FROM journal WHERE id = $1",
+	[JOURNAL_LAST] = "SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1",
+	[COUNT_ENDING] = "SELECT coalesce(sum(count), 0) FROM ending WHERE day BETWEEN $1 AND $2",
+	[LIST_SITES] = "SELECT " SITE_COLUMNS " FROM site WHERE path > $1 ORDER BY path LIMIT $2",
+	[READ_SITE] = "SELECT " SITE_COLUMNS " FROM site WHERE path = $1",
+	/* $1: the path and those of all sites it is in, a JSON array */
+	[READ_SITE_POLICY] = "SELECT max(approvers), max(unknown) FROM site "
+			     "WHERE path IN (SELECT value FROM json_each($1))",
+	[ADD_SITE] = "INSERT INTO site (path, name, note, approvers, unknown) "
+		     "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (path) DO NOTHING",
+	[SET_SITE] = "UPDATE site SET name = $1, note = $2, approvers = $3, unknown = $4, "
+		     "revision = revision + 1 WHERE path = $5 AND revision = $6",
+	[REMOVE_SITE] = "DELETE FROM site WHERE path = $1 AND path <> '/' AND revision = $2 "
+			"AND NOT EXISTS (SELECT 1 FROM tally WHERE kind = 'site' "
+			"AND value = path AND count > 0) AND NOT EXISTS "
+			"(SELECT 1 FROM site AS s WHERE s.path > $1 || '/' AND s.path < $1 || '0')",
+	[LIST_RULES] = "SELECT id, action, manufacturer, serials, network, not_before, not_after, "
+		       "remaining, reason, model, site, labels, enabled FROM rule ORDER BY place",
+	[ADD_RULE] = "INSERT INTO rule (id, place, action, manufacturer, serials, network, "
+		     "not_before, not_after, remaining, reason, model, site, labels, enabled) "
+		     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1)",
+	[ENABLE_RULE] = "UPDATE rule SET enabled = $3 WHERE id = $1 AND place = $2",
+	/* what a person said of its place and labels stays */
+	[PLACE_BY_RULE] =
+		"UPDATE device SET site = CASE site WHEN '/' THEN coalesce($1, site) ELSE site "
+		"END, labels = CASE WHEN $2 IS NULL THEN labels ELSE json_patch($2, "
+		"coalesce(labels, '{}')) END "
+		"WHERE manufacturer = $3 AND serial = $4 AND claim = 1",
+	[REMOVE_RULE] = "DELETE FROM rule WHERE id = $1 AND place = $2",
+	[PLACE_RULE] = "UPDATE rule SET place = $1 WHERE id = $2 AND place = $3",
+	[SHIFT_RULES] = "UPDATE rule SET place = place + 1 WHERE place >= $1",
+	[CLOSE_RULES] = "UPDATE rule SET place = place - 1 WHERE place > $1",
+	[USE_RULE] = "UPDATE rule SET remaining = remaining - 1 WHERE id = $1 AND remaining > 0",
+	[APPROVE_BY_RULE] = "UPDATE device SET revision = revision + 1, claim = 2, claim_reason = "
+			    "$1, claim_by = $2, claim_at = $3, "
+			    "site = CASE site WHEN '/' THEN coalesce($6, site) ELSE site END, "
+			    "labels = CASE WHEN $7 IS NULL THEN labels ELSE json_patch($7, "
+			    "coalesce(labels, '{}')) END, "
+			    "claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
+			    "AND claim IN (0, 1, 5, 6) AND state <> 4",
+	[DECIDE_ASKED] =
+		"UPDATE device SET revision = revision + 1, claim = $1, claim_reason = $2, "
+		"claim_by = $3, claim_at = $4, claim_until = CASE WHEN voucher IS NULL THEN $5 "
+		"END, "
+		"site = CASE site WHEN '/' THEN coalesce($8, site) ELSE site END, "
+		"labels = CASE WHEN $9 IS NULL THEN labels ELSE json_patch($9, "
+		"coalesce(labels, '{}')) END WHERE manufacturer = $6 AND serial = $7 "
+		"AND claim = 1 AND state <> 4 AND quarantined_at IS NULL",
+	[LAST_NUMBER] = "SELECT last FROM number WHERE kind = $1",
+	[TAKE_NUMBER] = "UPDATE number SET last = $1 WHERE kind = $2 AND last = $1 - 1",
+	[LIST_HOOKS] = "SELECT id, url, secret, types, anchors, enabled, by, added_at, "
+		       "delivered_at, cursor, failing_at, failure, dropped, "
+		       "(SELECT count(*) FROM dead_letter AS d WHERE d.hook = hook.id) "
+		       "FROM hook ORDER BY id",
+	[ADD_HOOK] = "INSERT INTO hook (id, url, secret, types, anchors, enabled, by, added_at, "
+		     "cursor, dropped) SELECT $1, $2, $3, $4, $5, 1, $6, $7, coalesce(max(id), 0), "
+		     "0 FROM journal",
+	[REMOVE_HOOK] = "DELETE FROM hook WHERE id = $1",
+	[ENABLE_HOOK] = "UPDATE hook SET enabled = $2, cursor = CASE WHEN $3 <> 0 THEN "
+			"(SELECT coalesce(max(id), 0) FROM journal) ELSE cursor END WHERE id = $1",
+	[SAVE_HOOK] = "UPDATE hook SET cursor = max(cursor, $2), "
+		      "delivered_at = CASE WHEN $3 > 0 THEN $3 ELSE delivered_at END WHERE id = $1",
+	[FAIL_HOOK] = "UPDATE hook SET failing_at = CASE WHEN $2 > 0 THEN $2 END, failure = $3 "
+		      "WHERE id = $1",
+	[LIST_DEAD] = "SELECT sequence, at, tries, reason, wanted FROM dead_letter "
+		      "WHERE hook = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+	[WANTED_DEAD] = "SELECT sequence FROM dead_letter WHERE hook = $1 AND wanted = 1 "
+			"AND sequence > $2 ORDER BY sequence LIMIT 1",
+	/* a hook that was removed meanwhile has none */
+	[ADD_DEAD] = "INSERT INTO dead_letter (hook, sequence, at, tries, reason, wanted) "
+		     "SELECT id, $2, $3, $4, $5, 0 FROM hook WHERE id = $1 "
+		     "ON CONFLICT (hook, sequence) DO UPDATE SET at = excluded.at, "
+		     "tries = excluded.tries, reason = excluded.reason, wanted = 0",
+	[COUNT_DROPPED] = "UPDATE hook SET dropped = dropped + (SELECT max(count(*) - $2, 0) "
+			  "FROM dead_letter WHERE hook = $1) WHERE id = $1",
+	[TRIM_DEAD] = "DELETE FROM dead_letter WHERE hook = $1 AND sequence <= "
+		      "(SELECT sequence FROM dead_letter WHERE hook = $1 "
+		      "ORDER BY sequence DESC LIMIT 1 OFFSET $2)",
+	[BURY_AGAIN] = "UPDATE dead_letter SET at = $3, tries = tries + 1, reason = $4, wanted = 0 "
+		       "WHERE hook = $1 AND sequence = $2",
+	[WANT_DEAD] = "UPDATE dead_letter SET wanted = 1 "
+		      "WHERE hook = $1 AND ($2 = 0 OR sequence = $2)",
+	[DROP_DEAD] = "DELETE FROM dead_letter WHERE hook = $1 AND ($2 = 0 OR sequence = $2)",
+	[ADD_JOURNAL] = "INSERT INTO journal "
+			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), "
+			"$1, $2, $3, $4, $5, $6, $7, $8)",
+	/* as many lines as $9 + 1 of one serial-number in a day, and no more */
+	[ADD_FAILURE] = "INSERT INTO journal "
+			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+			"SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), "
+			"$1, $2, $3, $4, $5, $6, $7, $8 WHERE coalesce((SELECT at FROM journal "
+			"WHERE serial = $4 ORDER BY id DESC LIMIT 1 OFFSET $9), 0) <= $1 - 86400",
+	/* only what the journal has come to is a head of it */
+	[ADD_HEAD] = "INSERT INTO head (sequence, at, hash, signature, certificates) "
+		     "SELECT $1, $2, $3, $4, $5 WHERE EXISTS "
+		     "(SELECT 1 FROM journal WHERE id = $1 AND hash = $3) "
+		     "ON CONFLICT (sequence) DO NOTHING",
+	[NOTE_SIGNAL] = "INSERT INTO journal "
+			"(id, at, exchange, manufacturer, serial, step, outcome, reason) "
+			"SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), $1, $2, "
+			"manufacturer, serial, 'fraud', $3, $4 FROM device "
+			"WHERE manufacturer = $5 AND serial = $6 AND marks & $7 = 0",
+	[NOTE_FRAUD_QUARANTINE] =
+		"INSERT INTO journal "
+		"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), $1, $2, manufacturer, "
+		"serial, 'policy', 'device', 'quarantined', $3 FROM device "
+		"WHERE manufacturer = $4 AND serial = $5 AND quarantined_at IS NULL AND state <> 4",
+	/* who is revoked has nothing that could be quarantined */
+	[MARK_DEVICE] =
+		"UPDATE device SET revision = revision + 1, marks = marks | $1, "
+		"quarantine_reason = CASE WHEN $2 <> 0 AND state <> 4 AND quarantined_at IS NULL "
+		"THEN $4 ELSE quarantine_reason END, "
+		"quarantined_at = CASE WHEN $2 <> 0 AND state <> 4 THEN "
+		"coalesce(quarantined_at, $3) ELSE quarantined_at END "
+		"WHERE manufacturer = $5 AND serial = $6",
+	[CLEAR_MARKS] = "UPDATE device SET revision = revision + 1, marks = 0, day = NULL, "
+			"address_before = NULL, moved_at = NULL WHERE marks <> 0 AND " THIS(
+				"$1", "$2", "$3"),
+	[DROP_OLD_CERTIFICATES] = "DELETE FROM certificate WHERE manufacturer = $1 AND serial = $2 "
+				  "AND +not_after < $3 AND revoked_at IS NULL AND issued_at < "
+				  "(SELECT issued_at FROM certificate "
+				  "WHERE manufacturer = $1 AND serial = $2 ORDER BY issued_at DESC "
+				  "LIMIT 1 OFFSET $4)",
+	/* what an administrator approved before counts no longer; a rejection stays */
+	[RETIRE_DEVICE] = "UPDATE device SET " RETIRED_AS(
+		"$2") "WHERE state <> 0 AND (state <> 4 "
+		      "OR claim = 2 OR coalesce(retired_as, 4) < $2) AND " THIS("$3", "$4", "$5"),
+	[REPLACE_DEVICE] = "UPDATE device SET " RETIRED_AS(
+		"6") ", replaced_by = (SELECT id FROM device AS d "
+		     "WHERE d.manufacturer = $2 AND d.serial = $3) "
+		     "WHERE (replaced_by IS NULL OR standing <> 6) AND " THIS("$4", "$5", "$6"),
+	[ADD_REPLACEMENT] =
+		"INSERT INTO device "
+		"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
+		"claim_reason, claim_by, claim_at, claim_until, site, labels, replaces) "
+		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM device), $1, $2, 4, 0, 0, 0, 0, "
+		"$5, $6, $3, $4, site, labels, id FROM device "
+		"WHERE manufacturer = $7 AND serial = $8 ON CONFLICT (manufacturer, serial) "
+		"DO UPDATE SET claim = CASE WHEN first_seen = 0 THEN 4 ELSE 2 END, "
+		"claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
+		"claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
+		"excluded.claim_until END, site = excluded.site, labels = excluded.labels, "
+		"replaces = excluded.replaces, revision = revision + 1 "
+		"WHERE device.revision = $9",
+	[QUARANTINE_DEVICE] =
+		"UPDATE device SET quarantined_at = $1, quarantine_reason = $2, "
+		"revision = revision + 1 WHERE quarantined_at IS NULL AND state <> 4 AND " THIS(
+			"$3", "$4", "$5"),
+	[RELEASE_DEVICE] = "UPDATE device SET quarantined_at = NULL, quarantine_reason = NULL, "
+			   "revision = revision + 1 WHERE quarantined_at IS NOT NULL AND " THIS(
+				   "$1", "$2", "$3"),
+	[MOVE_DEVICE] = "UPDATE device SET site = $1, revision = revision + 1 WHERE " THIS(
+		"$2", "$3", "$4"),
+	[LABEL_DEVICE] = "UPDATE device SET labels = $1, revision = revision + 1 WHERE " THIS(
+		"$2", "$3", "$4"),
+	[REVOKE_CERTIFICATES] = "UPDATE certificate SET revoked_at = $1 "
+				"WHERE manufacturer = $2 AND serial = $3 AND revoked_at IS NULL",
+	[KEEP_CRL] = "INSERT INTO crl (issuer, number, der) VALUES ($1, $2, $3) "
+		     "ON CONFLICT (issuer) DO UPDATE SET number = excluded.number, "
+		     "der = excluded.der WHERE excluded.number > crl.number",
+	[NOTE_EXPIRED] =
+		"INSERT INTO journal (id, at, manufacturer, serial, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"id), "
+		"$1, manufacturer, serial, 'claim', 'expired', 'nobody used the approval in time' "
+		"FROM device WHERE id IN " RUN_OUT,
+	[EXPIRE_CLAIMS] =
+		"UPDATE device SET claim = 5, revision = revision + 1 WHERE id IN " RUN_OUT,
+	[SWEEP_CLAIMS] =
+		"DELETE FROM device WHERE id IN ("
+		"SELECT id FROM (SELECT id FROM device WHERE state = 0 AND claim IN (0, 1) "
+		"AND last_seen < $1 LIMIT 1000) UNION ALL "
+		"SELECT id FROM (SELECT id FROM device WHERE claim = 5 AND claim_until < $1 "
+		"AND state = 0 LIMIT 1000) UNION ALL "
+		"SELECT id FROM (SELECT id FROM device WHERE claim = 6 AND claim_until < $1 "
+		"AND state = 0 LIMIT 1000))",
+	[SWEEP_JOURNAL_AGE] = SWEEP_JOURNAL_TO("at < $1"),
+	[SWEEP_JOURNAL_ROWS] = SWEEP_JOURNAL_TO("sequence <= (SELECT max(id) FROM journal) - $1"),
+	/* those of lines that are gone, but for the one where what is left begins; and of older
+	 * ones all but the last of each hour and of each 10,000 lines */
+	[SWEEP_HEADS] = "DELETE FROM head WHERE sequence < (SELECT min(id) FROM journal) - 1",
+	[THIN_HEADS] = "DELETE FROM head WHERE at < $1 AND sequence >= "
+		       "(SELECT min(id) FROM journal) AND sequence NOT IN "
+		       "(SELECT max(sequence) FROM head GROUP BY at / 3600, sequence / 10000)",
+	[SWEEP_CERTIFICATES] = "DELETE FROM certificate WHERE sha256 IN "
+			       "(SELECT sha256 FROM certificate WHERE not_after < $1 LIMIT 1000)",
+	[LIST_USERS] = "SELECT " USER_COLUMNS " FROM user WHERE name > $1 ORDER BY name LIMIT $2",
+	[READ_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name = $1",
+	[LIST_GRANTS] = "SELECT role, site, manufacturer, until FROM user_grant "
+			"WHERE user = $1 ORDER BY id",
+	[READ_LOGIN] =
+		"SELECT password, code, code_until FROM user WHERE name = $1 AND disabled = 0",
+	[READ_SESSION] = "SELECT s.user, s.created_at, s.used_at FROM session AS s "
+			 "JOIN user AS u ON u.name = s.user WHERE s.id = $1 AND u.disabled = 0",
+	[READ_TOKEN] = "SELECT t.id, t.user, t.used_at, t.role, t.site, t.manufacturer, t.until "
+		       "FROM token AS t JOIN user AS u ON u.name = t.user "
+		       "WHERE t.sha256 = $1 AND u.disabled = 0",
+	[READ_USER_OF_CERTIFICATE] =
+		"SELECT u.name FROM user_certificate AS c JOIN user AS u ON u.name = c.user "
+		"WHERE c.sha256 = $1 AND u.disabled = 0",
+	[LIST_TOKENS] = "SELECT id, user, used_at, role, site, manufacturer, until, name, "
+			"created_at FROM token WHERE $1 IS NULL OR user = $1 ORDER BY id LIMIT $2",
+	[LIST_USER_CERTIFICATES] = "SELECT sha256, subject, not_after, added_at "
+				   "FROM user_certificate WHERE user = $1 ORDER BY added_at",
+	[ADD_USER] = "INSERT INTO user (name, disabled, created_at, code, code_until) "
+		     "SELECT $1, 0, $2, $3, $4 WHERE (SELECT count(*) FROM user) < $5 "
+		     "ON CONFLICT (name) DO NOTHING",
+	[SET_CODE] = "UPDATE user SET code = $2, code_until = $3 WHERE name = $1",
+	[USE_CODE] = "UPDATE user SET code = NULL, code_until = NULL "
+		     "WHERE name = $1 AND code = $2 AND code_until > $3 AND disabled = 0",
+	[ADD_GRANT] =
+		"INSERT INTO user_grant (id, user, role, site, manufacturer, until) "
+		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM user_grant), $1, $2, $3, $4, $5 "
+		"WHERE EXISTS (SELECT 1 FROM user WHERE name = $1) "
+		"AND (SELECT count(*) FROM user_grant WHERE user = $1) < $6 "
+		"AND NOT EXISTS (SELECT 1 FROM user_grant WHERE user = $1 AND role = $2 "
+		"AND site IS NOT DISTINCT FROM $3 AND manufacturer IS NOT DISTINCT FROM $4)",
+	[REMOVE_GRANT] =
+		"DELETE FROM user_grant WHERE user = $1 AND role = $4 "
+		"AND site IS NOT DISTINCT FROM $5 AND manufacturer IS NOT DISTINCT FROM $6 "
+		"AND " ADMIN_STAYS,
+	[REMOVE_GRANTS] = "DELETE FROM user_grant WHERE user = $1",
+	[DISABLE_USER] = "UPDATE user SET disabled = 1, code = NULL, code_until = NULL "
+			 "WHERE name = $1 AND disabled = 0 AND " ADMIN_STAYS,
+	[ENABLE_USER] = "UPDATE user SET disabled = 0 WHERE name = $1 AND disabled <> 0",
+	[REMOVE_USER] = "DELETE FROM user WHERE name = $1 AND " ADMIN_STAYS,
+	[ADD_USER_CERTIFICATE] =
+		"INSERT INTO user_certificate (sha256, user, subject, not_after, added_at) "
+		"SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM user WHERE name = $2) "
+		"AND (SELECT count(*) FROM user_certificate WHERE user = $2) < $6 "
+		"ON CONFLICT (sha256) DO NOTHING",
+	[REMOVE_USER_CERTIFICATE] = "DELETE FROM user_certificate WHERE sha256 = $1 AND user = $2",
+	[REMOVE_USER_CERTIFICATES] = "DELETE FROM user_certificate WHERE user = $1",
+	[SET_PASSWORD] = "UPDATE user SET password = $2 WHERE name = $1 AND disabled = 0",
+	[CHANGE_PASSWORD] = "UPDATE user SET password = $2 "
+			    "WHERE name = $1 AND disabled = 0 AND password = $3",
+	[NOTE_LOGIN] = "UPDATE user SET login_at = $2 WHERE name = $1 AND disabled = 0 "
+		       "AND ($3 IS NULL OR password = $3)",
+	[ADD_SESSION] = "INSERT INTO session (id, user, created_at, used_at) "
+			"SELECT $1, $2, $3, $3 WHERE EXISTS "
+			"(SELECT 1 FROM user WHERE name = $2 AND disabled = 0) "
+			"ON CONFLICT (id) DO NOTHING",
+	[TOUCH_SESSION] = "UPDATE session SET used_at = $2 WHERE id = $1 AND used_at < $2",
+	[END_SESSION] = "DELETE FROM session WHERE id = $1",
+	/* all of a user but the one named */
+	[END_SESSIONS] = "DELETE FROM session WHERE user = $1 AND id IS DISTINCT FROM $2",
+	[SWEEP_SESSIONS] = "DELETE FROM session WHERE used_at < $1 OR created_at < $2 OR id = $3 "
+			   "OR id IN (SELECT id FROM session WHERE user = $4 "
+			   "ORDER BY used_at DESC LIMIT -1 OFFSET $5)",
+	[ADD_TOKEN] =
+		"INSERT INTO token (id, user, name, sha256, role, site, manufacturer, until, "
+		"created_at, used_at) "
+		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM token), $1, $2, $3, $4, $5, $6, $7, "
+		"$8, 0 WHERE EXISTS (SELECT 1 FROM user WHERE name = $1 AND disabled = 0) "
+		"AND (SELECT count(*) FROM token WHERE user = $1) < $9 "
+		"ON CONFLICT (user, name) DO NOTHING",
+	[TOUCH_TOKEN] = "UPDATE token SET used_at = $2 WHERE id = $1 AND used_at < $2",
+	[REMOVE_TOKEN] = "DELETE FROM token WHERE id = $1 AND ($2 IS NULL OR user = $2)",
+	[REMOVE_TOKENS] = "DELETE FROM token WHERE user = $1",
+};
+
+const struct store_schema records_schema = {"registrar", migrations, statements};
