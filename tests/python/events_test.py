@@ -5,7 +5,7 @@ import pathlib
 import re
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-SOURCES = sorted((REPOSITORY / "registrar").glob("*.c"))
+SOURCES = sorted((REPOSITORY / "registrar").rglob("*.c"))
 PAGE = REPOSITORY / "docs" / "man" / "brski-registrar.8"
 
 ANY = None  # an outcome that is the kind of an error: the row without an outcome
@@ -42,7 +42,7 @@ SQL = {
 
 
 def rows():
-    text = (REPOSITORY / "registrar" / "event.c").read_text()
+    text = (REPOSITORY / "registrar" / "notify" / "event.c").read_text()
     found = re.findall(r'\{"([a-z_-]+)", (?:"([a-z_-]+)"|NULL),\s*"(brski\.[a-z_.]+)", (?:true|false)\}', text)
     assert len(found) > 30
     return {(step, outcome or ANY): type_ for step, outcome, type_ in found}
@@ -77,7 +77,7 @@ def written():
             yield re.findall(r'\.step = "([a-z-]+)"', text[:match.start()])[-1], match[1], path.name
         count = [len(re.findall(rf"\s\.{name} = (?!job_step)", text)) for name in ("step", "outcome")]
         assert count[0] == count[1], path.name
-    sql = (REPOSITORY / "registrar" / "records_sql.c").read_text()
+    sql = (REPOSITORY / "registrar" / "records" / "sql.c").read_text()
     for statement in re.split(r"\n\t\[", sql):
         text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', statement))
         words = re.findall(r"'([a-z-]+)'", text)
