@@ -258,6 +258,12 @@ def test_all_pages_are_for_everybody(browser):
 
 
 @pytest.mark.slow
+def test_what_is_done_now_and_then(browser, here, cell):
+    here.furnish()
+    browser.tell("administer", str(cell))
+
+
+@pytest.mark.slow
 def test_two_people_have_to_agree_where_a_site_wants_it(browser):
     browser.tell("two_people")
 

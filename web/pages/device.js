@@ -36,6 +36,7 @@ const reason = { name: 'reason', label: 'Reason', maxlength: 200, help: 'Kept in
 
 const ACTIONS = {
 	quarantine: {
+		past: 'Quarantined',
 		text: 'Quarantine…',
 		verb: 'Quarantine',
 		tone: 'danger',
@@ -44,6 +45,7 @@ const ACTIONS = {
 		on: ['active', 'expiring', 'expired', 'joining'],
 	},
 	release: {
+		past: 'Released',
 		text: 'Release…',
 		verb: 'Release',
 		tone: 'primary',
@@ -52,6 +54,7 @@ const ACTIONS = {
 		on: ['quarantined'],
 	},
 	revoke: {
+		past: 'Revoked',
 		text: 'Revoke…',
 		verb: 'Revoke',
 		tone: 'danger',
@@ -62,6 +65,7 @@ const ACTIONS = {
 		on: ['active', 'expiring', 'expired', 'quarantined', 'joining'],
 	},
 	decommission: {
+		past: 'Decommissioned',
 		text: 'Decommission…',
 		verb: 'Decommission',
 		tone: 'danger',
@@ -70,6 +74,7 @@ const ACTIONS = {
 		on: ['active', 'expiring', 'expired', 'quarantined', 'revoked', 'joining'],
 	},
 	replace: {
+		past: 'Replaced',
 		text: 'Replace…',
 		verb: 'Replace',
 		tone: 'danger',
@@ -97,6 +102,7 @@ const ACTIONS = {
 		],
 	},
 	clear: {
+		past: 'Marks cleared',
 		text: 'Clear the marks…',
 		verb: 'Clear',
 		tone: 'primary',
@@ -104,6 +110,7 @@ const ACTIONS = {
 		next: 'You have looked into it: the marks go, and its counts of today begin anew. A quarantine stays until it is released.',
 	},
 	move: {
+		past: 'Moved',
 		text: 'Move…',
 		verb: 'Move',
 		tone: 'primary',
@@ -125,6 +132,7 @@ const ACTIONS = {
 		next: 'It is shown and counted there, and who may decide there may decide about it. Nothing changes for the device itself.',
 	},
 	label: {
+		past: 'Labels saved',
 		text: 'Labels…',
 		verb: 'Save the labels',
 		tone: 'primary',
@@ -209,7 +217,7 @@ export async function show(view, place, tools) {
 			},
 		});
 		if (!done) return;
-		say(`${item.serial}: done.`);
+		say(`${a.past}: ${item.serial}.`);
 		await refresh();
 	}
 

@@ -113,13 +113,11 @@ function expiry(st) {
 }
 
 function failures(st) {
-	const data = (st.failures ?? [])
-		.slice(0, 8)
-		.map((f) => ({
-			label: f.reason ? `${f.step}: ${f.reason}` : f.step,
-			value: f.count,
-			tone: 'bad',
-		}));
+	const data = (st.failures ?? []).slice(0, 8).map((f) => ({
+		label: f.reason ? `${f.step}: ${f.reason}` : f.step,
+		value: f.count,
+		tone: 'bad',
+	}));
 	return ranks({ title: 'Failures by reason', unit: 'times', data, none: 'None in 24 hours.' });
 }
 

@@ -82,6 +82,7 @@ function conditions(r) {
 }
 
 export async function show(view) {
+	let places = new Map(); /* people know a rule by its place, the registrar by its number */
 	const list = h('div.stack'),
 		answer = h('div', { role: 'status' });
 	const test = h(
@@ -124,7 +125,7 @@ export async function show(view) {
 					t.claim && t.claim !== 'none'
 						? `a person decided already (${t.claim}).`
 						: t.rule
-							? `rule ${num(t.rule)} decides${t.reason ? `: ${t.reason}` : ''}.`
+							? `the rule at place ${num(places.get(t.rule))} decides${t.reason ? `: ${t.reason}` : ''}.`
 							: 'no rule matches; the configuration decides.',
 				),
 			);
@@ -184,7 +185,7 @@ export async function show(view) {
 	}
 	async function remove(rule) {
 		const done = await ask({
-			title: `Remove rule ${rule.id}?`,
+			title: `Remove the rule at place ${rule.position}?`,
 			tone: 'danger',
 			verb: 'Remove',
 			body: [
@@ -250,6 +251,7 @@ export async function show(view) {
 	async function load() {
 		try {
 			const { items, default: rest = [] } = await api.rules();
+			places = new Map(items.map((r) => [r.id, r.position]));
 			const rows = items.map((r) => [
 				num(r.position),
 				chip(
@@ -268,9 +270,9 @@ export async function show(view) {
 				h('span.dim', 'else'),
 				chip(d.action),
 				['every other device of ', mono(d.manufacturer)],
-				null,
+				'',
 				[d.reason ?? '', h('span.dim', ' (configuration)')],
-				null,
+				'',
 			]);
 			replace(
 				list,

@@ -84,7 +84,7 @@ export async function show(view) {
 			(done) =>
 				once(
 					`One-time code for ${name}`,
-					'Give it to them on another way than the address of this page. It is not shown again.',
+					'Tell it by phone or in person. It works once, for a quarter of an hour, and is not shown again.',
 					done.code,
 				),
 		);
@@ -160,7 +160,7 @@ export async function show(view) {
 		if (done.code)
 			await once(
 				`One-time code for ${done.user}`,
-				'Give it to them on another way than the address of this page. It is not shown again.',
+				'Tell it by phone or in person. It works once, for a quarter of an hour, and is not shown again.',
 				done.code,
 			);
 		await load();
