@@ -195,11 +195,11 @@ _registrarctl() {
 	"devices find"*) words="--anywhere" ;;
 	"devices history"*) words="--after" ;;
 	"devices replace"*) words="--with-manufacturer --force --reason --note --manufacturer --dry-run" ;;
-	"devices move"*) words="--site --reason --note --manufacturer --dry-run" ;;
-	"devices label"*) words="--set --remove --reason --note --manufacturer --dry-run" ;;
-	"devices clear-marks"*) words="--manufacturer --reason" ;;
-	"devices quarantine"* | "devices release"* | "devices revoke"* | "devices decommission"*)
-		words="--reason --note --manufacturer --dry-run"
+	"devices move"*) words="--site --reason --note --manufacturer --match --file --dry-run --yes" ;;
+	"devices label"*) words="--set --remove --reason --note --manufacturer --match --file --dry-run --yes" ;;
+	"devices quarantine"* | "devices release"* | "devices revoke"* | "devices decommission"* | \
+		"devices clear-marks"*)
+		words="--reason --note --manufacturer --match --file --dry-run --yes"
 		;;
 	esac
 	[[ $cur == -* ]] && words+=" $_brski_ctl_options --url --token-file --cacert"

@@ -3,6 +3,7 @@
 #include "ctl/ctl.h"
 
 #include <curl/curl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,7 +150,7 @@ static enum ctl_exit exchange(struct ctl *c, const char *about, const char *meth
 	bool *told)
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
-	char url[URL_MAX_LEN], type[160];
+	char url[URL_MAX_LEN], type[160], match[48];
 	long status = 0;
 	CURLcode rc;
 
@@ -160,6 +161,10 @@ static enum ctl_exit exchange(struct ctl *c, const char *about, const char *meth
 	if (content_type) {
 		snprintf(type, sizeof(type), "Content-Type: %s", content_type);
 		headers = curl_slist_append(headers, type);
+	}
+	if (c->revision) {
+		snprintf(match, sizeof(match), "If-Match: \"%" PRId64 "\"", c->revision);
+		headers = curl_slist_append(headers, match);
 	}
 	if (remote_authorization(c))
 		headers = curl_slist_append(headers, remote_authorization(c));
@@ -200,6 +205,17 @@ enum ctl_exit ctl_request_json(struct ctl *c, const char *about, const char *met
 	if (!json_format(body, &text, &e))
 		return fail_about(c, about, CTL_FAILED, e.text);
 	return ctl_request(c, about, method, path, "application/json", buf_bytes(&text), reply);
+}
+
+enum ctl_exit ctl_change_json(struct ctl *c, const char *about, const char *path, int64_t revision,
+	const json_t *body, json_t **reply)
+{
+	enum ctl_exit code;
+
+	c->revision = revision;
+	code = ctl_request_json(c, about, "POST", path, body, reply);
+	c->revision = 0;
+	return code;
 }
 
 bool ctl_path_add(struct buf *path, const char *segment, struct err *e)

@@ -70,6 +70,9 @@ enum ctl_exit ctl_request(struct ctl *c, const char *about, const char *method, 
 /* The same with a JSON body; body is borrowed. */
 enum ctl_exit ctl_request_json(struct ctl *c, const char *about, const char *method,
 	const char *path, const json_t *body, json_t **reply);
+/* POST a change of what was seen at this revision, and of no other (If-Match); 0: of any. */
+enum ctl_exit ctl_change_json(struct ctl *c, const char *about, const char *path, int64_t revision,
+	const json_t *body, json_t **reply);
 
 /* Append a path segment, percent-encoded. */
 bool ctl_path_add(struct buf *path, const char *segment, struct err *e) MUST_CHECK;

@@ -5,9 +5,16 @@
 
 #include "ctl/ctl.h"
 
+#define DEVICES_PATH "/api/v1/devices"
+
 extern const struct ctl_option devices_list_options[], devices_find_options[],
 	devices_history_options[], devices_verb_options[], devices_move_options[],
 	devices_label_options[], devices_replace_options[];
+
+extern const struct ctl_column devices_columns[];
+
+/* DEVICES_PATH/NAME or, with what, DEVICES_PATH/NAME/WHAT. */
+bool devices_path(struct buf *path, const char *name, const char *what, struct err *e) MUST_CHECK;
 
 enum ctl_exit devices_list(struct ctl *c, int argc, char **argv);
 enum ctl_exit devices_show(struct ctl *c, int argc, char **argv);

@@ -27,6 +27,7 @@ struct ctl {
 	struct ctl_given given[CTL_OPTIONS_MAX];
 	size_t given_count;
 	CURL *curl;
+	int64_t revision; /* what the request is about; 0: whatever there is */
 };
 
 #endif

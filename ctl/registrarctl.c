@@ -21,6 +21,8 @@
 #include "ctl/status.h"
 #include "ctl/users.h"
 
+#define DEVICES_MEANT "ID… | --file FILE | --match KEY=VALUE,…"
+
 static const struct ctl_command commands[] = {
 	{"setup", "", "", "Make a site: its CA, the registrar's certificate, the configuration.", 0,
 		0, setup_options, setup_registrar},
@@ -74,24 +76,24 @@ static const struct ctl_command commands[] = {
 		devices_history_options, devices_history},
 	{"devices", "export", "", "All devices with all that is known, as -o csv for a file.", 0, 0,
 		devices_list_options, devices_export},
-	{"devices", "quarantine", "ID…", "Shut devices out until they are released.", 1, -1,
+	{"devices", "quarantine", DEVICES_MEANT, "Shut devices out until they are released.", 0, -1,
 		devices_verb_options, devices_quarantine},
-	{"devices", "release", "ID…", "Let quarantined devices in again, as they were.", 1, -1,
-		devices_verb_options, devices_release},
-	{"devices", "clear-marks", "ID…",
-		"Take signals of fraud off devices, with a --reason; they may come again.", 1, -1,
+	{"devices", "release", DEVICES_MEANT, "Let quarantined devices in again, as they were.", 0,
+		-1, devices_verb_options, devices_release},
+	{"devices", "clear-marks", DEVICES_MEANT,
+		"Take signals of fraud off devices, with a --reason; they may come again.", 0, -1,
 		devices_verb_options, devices_clear_marks},
-	{"devices", "revoke", "ID…",
-		"Revoke all certificates of devices; only a new approval lets them back.", 1, -1,
+	{"devices", "revoke", DEVICES_MEANT,
+		"Revoke all certificates of devices; only a new approval lets them back.", 0, -1,
 		devices_verb_options, devices_revoke},
-	{"devices", "decommission", "ID…", "The same of devices whose service ends.", 1, -1,
+	{"devices", "decommission", DEVICES_MEANT, "The same of devices whose service ends.", 0, -1,
 		devices_verb_options, devices_decommission},
 	{"devices", "replace", "OLD NEW",
 		"Let a device join in place of another, which is revoked; NEW is its serial.", 2, 2,
 		devices_replace_options, devices_replace},
-	{"devices", "move", "ID…", "Put devices in a site.", 1, -1, devices_move_options,
+	{"devices", "move", DEVICES_MEANT, "Put devices in a site.", 0, -1, devices_move_options,
 		devices_move},
-	{"devices", "label", "ID…", "Set labels of devices, or take them off.", 1, -1,
+	{"devices", "label", DEVICES_MEANT, "Set labels of devices, or take them off.", 0, -1,
 		devices_label_options, devices_label},
 	{"sites", "list", "", "The tree of sites, with the devices in each.", 0, 0, NULL,
 		sites_list},

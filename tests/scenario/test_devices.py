@@ -10,6 +10,7 @@ from brski_peer import forge
 from brski_peer.pledge import est_body
 from places import Site
 from test_registrar import assert_refused
+from terminal import at_terminal
 from test_sites import Api
 
 DAY = 86400
@@ -316,9 +317,61 @@ def test_several_at_once__each_has_its_result(here):
     for device in devices:
         assert ask(here, device) == 202
     ctl(here, "quarantine", devices[1].serial)
-    done = ctl(here, "quarantine", *[d.serial for d in devices], check=4)
+    done = ctl(here, "quarantine", *[d.serial for d in devices], "--yes", check=4)
     assert devices[1].serial in done.stderr and devices[0].serial not in done.stderr
     assert {show(here, d)["state"] for d in devices} == {"quarantined"}
+
+
+def states(here, devices):
+    return [show(here, d)["state"] for d in devices]
+
+
+def test_several_that_match__are_shown_and_asked_for__and_no_others_are_touched(here, cell):
+    here.registrar.ctl("sites", "add", "/many/a")
+    inside, outside = [here.device() for _ in range(3)], here.device()
+    for device in (*inside, outside):
+        joined(here, cell, device)
+    names = "\n".join(d.serial for d in inside)
+    (cell / "names.txt").write_text(names + "\n")
+    ctl(here, "move", "--file", str(cell / "names.txt"), "--site", "/many/a", "--yes")
+    which = ("quarantine", "--match", "site=/many", "--reason", "recalled")
+    assert "quarantine 3 devices: no terminal to ask on; say --yes" in ctl(here, *which, check=2).stderr
+    done = ctl(here, *which, "--dry-run", "-o", "ids")
+    assert set(done.stdout.split()) == {d.serial for d in inside}
+    assert "quarantine 3 devices; nothing was changed" in done.stderr
+    code, out, said = at_terminal(here.registrar, "n\n", "devices", *which)
+    assert code == 1 and inside[1].serial in out and outside.serial not in out
+    assert "quarantine 3 devices? [y/N]" in said and "nothing was changed" in said
+    assert states(here, [*inside, outside]) == ["active"] * 4
+    assert at_terminal(here.registrar, "y\n", "devices", *which)[0] == 0
+    assert states(here, [*inside, outside]) == ["quarantined"] * 3 + ["active"]
+    ctl(here, "release", inside[0].serial)
+    done = ctl(here, "release", "--match", "site=/many", "--yes", check=4)
+    assert f"{inside[0].serial}: This device is not quarantined." in done.stderr
+    assert states(here, inside) == ["active"] * 3
+
+
+def test_what_changed_behind_a_question__is_not_touched(here, cell):
+    """The answer comes after somebody else labelled one of them."""
+    devices = [here.device() for _ in range(2)]
+    for device in devices:
+        assert ask(here, device) == 202
+
+    def meanwhile():
+        ctl(here, "label", devices[0].serial, "--set", "seen=yes")
+        return "y\n"
+
+    code, _, said = at_terminal(here.registrar, meanwhile, "devices", "quarantine",
+                                        *[d.serial for d in devices])
+    assert code == 4 and f"{devices[0].serial}: " in said and f"{devices[1].serial}: " not in said
+    assert states(here, devices) == ["new", "quarantined"]
+
+
+def test_which_devices_are_meant__is_said_in_one_way(here):
+    assert "name the devices" in ctl(here, "quarantine", check=2).stderr
+    assert "name the devices" in ctl(here, "quarantine", "A", "--match", "serial=A", check=2).stderr
+    assert "no devices match" in ctl(here, "quarantine", "--match", "serial=NOBODY", check=3).stderr
+    assert "a condition is KEY=VALUE" in ctl(here, "quarantine", "--match", "x", check=1).stderr
 
 
 def test_two_administrators_at_once__one_wins(here, api):
@@ -443,7 +496,7 @@ def test_lists__by_state_site_and_match__show_who_is_meant(here, cell):
     joined(here, cell, active)
     assert ask(here, shut_out) == 202
     ctl(here, "quarantine", shut_out.serial)
-    ctl(here, "move", active.serial, shut_out.serial, "--site", "/list/a")
+    ctl(here, "move", active.serial, shut_out.serial, "--site", "/list/a", "--yes")
     listed = ctl(here, "list", "--site", "/list", "-o", "json")
     assert sorted(serials(listed)) == sorted([active.serial, shut_out.serial])
     only = ctl(here, "list", "--site", "/list", "--state", "quarantined", "-o", "json")

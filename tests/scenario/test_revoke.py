@@ -199,7 +199,7 @@ def test_revoking__what_there_is_nothing_of__changes_nothing(site, cell):
 def test_revoking__two_at_once_of_which_one_is_unknown__says_which(site, cell):
     device = site.device()
     joined(site, cell, device)
-    done = site.registrar.ctl("devices", "revoke", device.serial, "NOBODY-2", check=4)
+    done = site.registrar.ctl("devices", "revoke", device.serial, "NOBODY-2", "--yes", check=4)
     assert "NOBODY-2" in done.stderr and device.serial not in done.stderr
 
 
