@@ -19,6 +19,11 @@
 #define SERIAL_MAX	 64 /* ub-serial-number, RFC 5280 A.1 */
 #define ORGANIZATION_MAX 64
 
+struct device { /* a row of the list; 0: the command line */
+	const char *serial, *model;
+	size_t line;
+};
+
 struct batch {
 	const struct options *o;
 	struct identity ca;
@@ -85,13 +90,14 @@ static bool check_first_time(struct batch *b, const char *serial, struct err *e)
 }
 
 static struct cert *issue_idevid(
-	struct batch *b, const char *serial, const struct key *key, struct err *e)
+	struct batch *b, const struct device *d, const struct key *key, struct err *e)
 {
 	BUF_AUTO struct buf spki = BUF_INIT(CERT_DER_MAX);
 	struct issue_request r = {.profile = PROFILE_IDEVID,
 		.issuer = &b->ca,
 		.organization = b->organization,
-		.serial_number = serial,
+		.organizational_unit = d->model && *d->model ? d->model : b->o->model,
+		.serial_number = d->serial,
 		.masa_url = b->o->masa_url,
 		.not_before = hierarchy_not_before(b->now),
 		.not_after = INT64_MAX};
@@ -103,7 +109,7 @@ static struct cert *issue_idevid(
 }
 
 static bool make_device(
-	struct batch *b, const char *serial, const char *stem, struct cert **out, struct err *e)
+	struct batch *b, const struct device *d, const char *stem, struct cert **out, struct err *e)
 {
 	KEY_AUTO struct key *key = NULL;
 
@@ -112,7 +118,7 @@ static bool make_device(
 	key = key_generate(b->o->key_type, e);
 	if (!key)
 		return false;
-	*out = issue_idevid(b, serial, key, e);
+	*out = issue_idevid(b, d, key, e);
 	return *out && identity_file_write(b->o->out, stem, key, *out, b->ca.cert, e);
 }
 
@@ -131,40 +137,47 @@ static void complain(const char *serial, size_t line, const char *why)
 }
 
 /* Made or not, there is a row in the manifest; false only when that could not be written. */
-static bool do_serial(struct batch *b, const char *serial, size_t line, struct err *e)
+static bool do_device(struct batch *b, const struct device *d, struct err *e)
 {
 	struct err why = ERR_INIT;
 	CERT_AUTO struct cert *idevid = NULL;
 	FREE_AUTO char *stem = NULL;
 	FREE_AUTO char *file = NULL;
 
-	if (check_serial(serial, &why) && check_first_time(b, serial, &why))
-		stem = devices_file_stem(serial, &why);
-	if (stem && make_device(b, serial, stem, &idevid, &why)) {
+	if (check_serial(d->serial, &why) && check_first_time(b, d->serial, &why))
+		stem = devices_file_stem(d->serial, &why);
+	if (stem && make_device(b, d, stem, &idevid, &why)) {
 		b->made++;
 		file = str_printf(e, "%s.crt", stem);
-		return file && manifest_add(&b->manifest, serial, idevid, file, MANIFEST_OK, e);
+		return file && manifest_add(&b->manifest, d->serial, idevid, file, MANIFEST_OK, e);
 	}
 	b->failed++;
-	complain(serial, line, why.text);
-	return manifest_add(&b->manifest, serial, NULL, "", why.text, e);
+	complain(d->serial, d->line, why.text);
+	return manifest_add(&b->manifest, d->serial, NULL, "", why.text, e);
 }
 
 /* ---- the list ---- */
 
-static bool read_header(struct csv *c, struct csv_row *row, int *column, struct err *e)
+struct columns {
+	int serial, model; /* -1: no such column */
+};
+
+static bool read_header(struct csv *c, struct csv_row *row, struct columns *at, struct err *e)
 {
 	bool end;
 
 	if (!csv_next(c, row, &end, e))
 		return false;
-	*column = end ? -1 : csv_column(row, "serial");
-	return *column >= 0 || err_set(e, ERR_INPUT, "no header row with a column \"serial\"");
+	at->serial = end ? -1 : csv_column(row, "serial");
+	at->model = end ? -1 : csv_column(row, "model");
+	return at->serial >= 0 || err_set(e, ERR_INPUT, "no header row with a column \"serial\"");
 }
 
-static bool do_rows(struct batch *b, struct csv *c, int column, struct csv_row *row, struct err *e)
+static bool do_rows(struct batch *b, struct csv *c, const struct columns *at, struct csv_row *row,
+	struct err *e)
 {
 	for (;;) {
+		struct device d;
 		struct err why = ERR_INIT;
 		bool end = false;
 
@@ -177,7 +190,9 @@ static bool do_rows(struct batch *b, struct csv *c, int column, struct csv_row *
 		}
 		if (end)
 			return true;
-		if (!do_serial(b, csv_field(row, column), row->line, e))
+		d = (struct device){
+			csv_field(row, at->serial), csv_field(row, at->model), row->line};
+		if (!do_device(b, &d, e))
 			return false;
 	}
 }
@@ -196,7 +211,7 @@ static bool do_csv(struct batch *b, struct err *e)
 	BUF_AUTO struct buf text = BUF_INIT(DEVICES_CSV_MAX);
 	CSV_ROW_AUTO struct csv_row row = CSV_ROW_INIT;
 	struct csv c;
-	int column = -1;
+	struct columns at = {-1, -1};
 
 	if (!file_read(b->o->csv, &text, e))
 		return false;
@@ -204,14 +219,16 @@ static bool do_csv(struct batch *b, struct err *e)
 	b->seen = digest_map_new(count_lines(buf_bytes(&text)), forget, e);
 	if (!b->seen)
 		return false;
-	return (read_header(&c, &row, &column, e) || err_prefix(e, "%s", b->o->csv)) &&
-	       do_rows(b, &c, column, &row, e);
+	return (read_header(&c, &row, &at, e) || err_prefix(e, "%s", b->o->csv)) &&
+	       do_rows(b, &c, &at, &row, e);
 }
 
 static bool do_one(struct batch *b, struct err *e)
 {
+	const struct device d = {.serial = b->o->serial};
+
 	b->seen = digest_map_new(1, forget, e);
-	return b->seen && do_serial(b, b->o->serial, 0, e);
+	return b->seen && do_device(b, &d, e);
 }
 
 bool devices_make(const struct options *o, int64_t now_unix_s, struct err *e)

@@ -40,8 +40,10 @@ const char options_help[] =
 	"  --san LIST          names of the server; default " DEFAULT_SAN "\n"
 	"  --masa-url URL      where the MASA is, e.g. masa.example:9443\n"
 	"  --serial SN         one device\n"
-	"  --csv FILE          many: a header row with a column `serial`, a row each\n"
+	"  --csv FILE          many: a header row with a column `serial`, a row each; a column\n"
+	"                      `model` stands for --model\n"
 	"  --organization ORG  organization in the subject of IDevIDs; default: that of the CA\n"
+	"  --model TEXT        model in the subject of IDevIDs (organizational unit)\n"
 	"  -h, --help          this text\n"
 	"  -V, --version       the release\n"
 	"\n"
@@ -64,8 +66,8 @@ static const struct {
 
 /* Everything as text first; numbers and names of types are looked at when all is there. */
 struct texts {
-	const char *out, *ca, *name, *san, *masa_url, *serial, *csv, *organization, *key_type,
-		*days;
+	const char *out, *ca, *name, *san, *masa_url, *serial, *csv, *organization, *model,
+		*key_type, *days;
 };
 
 static const struct {
@@ -83,6 +85,7 @@ static const struct {
 	{"--serial", offsetof(struct texts, serial), C(IDEVID)},
 	{"--csv", offsetof(struct texts, csv), C(IDEVID)},
 	{"--organization", offsetof(struct texts, organization), C(IDEVID)},
+	{"--model", offsetof(struct texts, model), C(IDEVID)},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
@@ -164,6 +167,7 @@ static bool settle(const struct texts *t, struct options *out, struct err *e)
 	out->serial = t->serial;
 	out->csv = t->csv;
 	out->organization = t->organization;
+	out->model = t->model;
 	out->days = commands[out->command].days;
 	out->key_type = KEY_EC_P256;
 	return read_days(t->days, &out->days, e) &&

@@ -24,7 +24,7 @@ enum command {
 /* What the command line said; NULL where it said nothing and there is no default. */
 struct options {
 	enum command command;
-	const char *out, *ca, *name, *san, *masa_url, *serial, *csv, *organization;
+	const char *out, *ca, *name, *san, *masa_url, *serial, *csv, *organization, *model;
 	enum key_type key_type;
 	int days;
 	bool help, version;

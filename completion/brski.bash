@@ -67,18 +67,18 @@ _brski_daemon() {
 
 _brski_certs() {
 	local cur prev plain options
-	_brski_begin "--out --ca --name --key-type --days --san --masa-url --serial --csv --organization"
+	_brski_begin "--out --ca --name --key-type --days --san --masa-url --serial --csv --organization --model"
 	case $prev in
 	--out | --ca) _brski_paths -d "$cur" ;;
 	--csv) _brski_paths -f "$cur" ;;
 	--key-type) _brski_words "ec-p256 ec-p384 rsa-3072 ed25519" "$cur" ;;
-	--name | --days | --san | --masa-url | --serial | --organization) ;;
+	--name | --days | --san | --masa-url | --serial | --organization | --model) ;;
 	*)
 		case ${plain[0]:-} in
 		"") options="manufacturer domain masa registrar idevid" ;;
 		manufacturer | domain) options="--out --name --key-type --days" ;;
 		masa | registrar) options="--ca --out --san --key-type --days" ;;
-		idevid) options="--ca --out --masa-url --serial --csv --key-type --organization" ;;
+		idevid) options="--ca --out --masa-url --serial --csv --key-type --organization --model" ;;
 		esac
 		[[ $cur == -* ]] && options+=" -h --help -V --version"
 		_brski_words "$options" "$cur"

@@ -69,7 +69,8 @@ static bool set_subject(X509 *x, const struct issue_request *r, struct err *e)
 	const uint8_t *p;
 
 	if (!der.len) {
-		if (!name_format(r->organization, r->common_name, r->serial_number, &made, e))
+		if (!name_format(r->organization, r->organizational_unit, r->common_name,
+			    r->serial_number, &made, e))
 			return false;
 		der = buf_bytes(&made);
 	}

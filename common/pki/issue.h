@@ -23,15 +23,16 @@ struct issue_request {
 	enum cert_profile profile;
 	const struct identity *issuer; /* NULL: self-signed with `self_key` */
 	const struct key *self_key;
-	struct bytes spki;	   /* public key to certify (ignored when self-signed) */
-	struct bytes subject_der;  /* a DER Name, or len 0 and: */
-	const char *common_name;   /*   CN, or NULL */
-	const char *organization;  /*   O, or NULL */
-	const char *serial_number; /*   2.5.4.5, or NULL */
-	const char *masa_url;	   /* PROFILE_IDEVID */
-	const char *san;	   /* "DNS:name,IP:1.2.3.4", or NULL */
-	struct bytes san_der;	   /* or a ready extension value, len 0 */
-	const char *crl_url;	   /* where the issuer's revocation list is, or NULL */
+	struct bytes spki;		 /* public key to certify (ignored when self-signed) */
+	struct bytes subject_der;	 /* a DER Name, or len 0 and: */
+	const char *common_name;	 /*   CN, or NULL */
+	const char *organization;	 /*   O, or NULL */
+	const char *organizational_unit; /*   OU, or NULL; of an IDevID: the model */
+	const char *serial_number;	 /*   2.5.4.5, or NULL */
+	const char *masa_url;		 /* PROFILE_IDEVID */
+	const char *san;		 /* "DNS:name,IP:1.2.3.4", or NULL */
+	struct bytes san_der;		 /* or a ready extension value, len 0 */
+	const char *crl_url;		 /* where the issuer's revocation list is, or NULL */
 	int64_t not_before;
 	int64_t not_after; /* INT64_MAX: 99991231235959Z; cut to the issuer's notAfter otherwise */
 };

@@ -106,8 +106,8 @@ static bool add(X509_NAME *name, int nid, const char *what, const char *value, s
 	return true;
 }
 
-bool name_format(const char *organization, const char *common_name, const char *serial_number,
-	struct buf *out, struct err *e)
+bool name_format(const char *organization, const char *unit, const char *common_name,
+	const char *serial_number, struct buf *out, struct err *e)
 {
 	OSSL_AUTO(X509_NAME) X509_NAME *name = X509_NAME_new();
 	uint8_t *der = NULL;
@@ -117,6 +117,7 @@ bool name_format(const char *organization, const char *common_name, const char *
 	if (!name)
 		return ossl_fail(e, ERR_NO_MEMORY, "name");
 	if (!add(name, NID_organizationName, "organization", organization, e) ||
+		!add(name, NID_organizationalUnitName, "organizational unit", unit, e) ||
 		!add(name, NID_commonName, "common name", common_name, e) ||
 		!add(name, NID_serialNumber, "serial number", serial_number, e))
 		return false;

@@ -19,10 +19,11 @@ const char *name_attribute(const X509_NAME *name, int nid, char *out, size_t roo
 /* The name in one line for people and logs, RFC 2253 order, cut at NAME_TEXT_MAX. */
 bool name_text(const X509_NAME *name, char out[NAME_TEXT_MAX + 1], struct err *e) MUST_CHECK;
 
-/* Append the DER Name with organization, common name and serialNumber, each left out when NULL.
+/* Append the DER Name with organization, its unit, common name and serialNumber, each left out when
+ * NULL.
  * ERR_INPUT: empty, longer than 64 characters, not UTF-8, a control character, or a serialNumber
  * that is no PrintableString (RFC 5280 A.1). */
-bool name_format(const char *organization, const char *common_name, const char *serial_number,
-	struct buf *out, struct err *e) MUST_CHECK;
+bool name_format(const char *organization, const char *unit, const char *common_name,
+	const char *serial_number, struct buf *out, struct err *e) MUST_CHECK;
 
 #endif

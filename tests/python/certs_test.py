@@ -171,6 +171,22 @@ def test_idevid_is_what_802_1ar_and_rfc_8995_want(tmp_path, maker, key_type):
     assert openssl_verify(maker / "root.crt", out / "SN-1.crt").returncode == 0
 
 
+def model_of(out, serial):
+    units = load(out / f"{serial}.crt")[0].subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    return [unit.value for unit in units]
+
+
+def test_model_is_in_the_subject_and_a_row_may_have_its_own(tmp_path, maker):
+    out, table = tmp_path / "devices", tmp_path / "list.csv"
+    table.write_text("model,serial\ngw-9,SN-1\n,SN-2\n" + "x" * 65 + ",SN-3\n")
+    same = ("idevid", "--ca", maker, "--out", out, "--masa-url", "m.example")
+    done = run(*same, "--model", "gw-8 Ä", "--csv", table, expect=FAILED)
+    assert (model_of(out, "SN-1"), model_of(out, "SN-2")) == (["gw-9"], ["gw-8 Ä"])
+    assert 'serial "SN-3"' in done.stderr and not (out / "SN-3.key").exists()
+    run(*same, "--serial", "SN-4")
+    assert model_of(out, "SN-4") == []
+
+
 @pytest.mark.req("R8995-REG-034", "R8995-REG-045", "R8995-MASA-035")
 @pytest.mark.parametrize("key_type", ("ec-p256", "ec-p384", "rsa-3072"))
 def test_registrar_has_its_three_purposes(tmp_path, key_type):

@@ -314,7 +314,7 @@ def complete(tmp_path, *words):
     ("brski-registrar --ch|", {"--check"}),
     ("brski-masa -c de|", {"devices.csv"}),
     ("brski-certs i|", {"idevid"}),
-    ("brski-certs idevid --m|", {"--masa-url"}),
+    ("brski-certs idevid --m|", {"--masa-url", "--model"}),
     ("brski-certs domain --m|", set()),
     ("brski-certs domain --key-type e|", {"ec-p256", "ec-p384", "ed25519"}),
     ("brski-certs domain --out de|", set()),
