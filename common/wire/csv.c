@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define BOM "\xef\xbb\xbf" /* byte order mark in UTF-8 */
+#define BOM	     "\xef\xbb\xbf" /* byte order mark in UTF-8 */
+#define FORMULA_MARK "'"	    /* as spreadsheets know it: what follows is text */
 
 struct csv csv_of(struct bytes text)
 {
@@ -89,6 +90,19 @@ static bool read_plain(struct csv *c, struct buf *text, struct err *e)
 	return true;
 }
 
+/* A spreadsheet computes what begins so. What already has our mark before it gets another, so that
+ * reading gives back what was written. */
+static bool is_formula(const char *field)
+{
+	field += strspn(field, FORMULA_MARK);
+	return *field && strchr("=+-@\t\r", *field);
+}
+
+static const char *unmark(const char *field)
+{
+	return is_formula(field) && strncmp(field, FORMULA_MARK, 1) == 0 ? field + 1 : field;
+}
+
 /* Fields end in NUL inside text; where they begin is known only when text moves no more. */
 static bool read_row(struct csv *c, struct csv_row *row, struct err *e)
 {
@@ -106,7 +120,7 @@ static bool read_row(struct csv *c, struct csv_row *row, struct err *e)
 		skip(c); /* the comma */
 	}
 	for (size_t i = 0; i < row->count; i++)
-		row->fields[i] = (const char *)row->text.data + begins[i];
+		row->fields[i] = unmark((const char *)row->text.data + begins[i]);
 	return true;
 }
 
@@ -151,9 +165,11 @@ static bool needs_quotes(const char *field)
 
 static bool put_field(const char *field, struct buf *out, struct err *e)
 {
+	const char *mark = is_formula(field) ? FORMULA_MARK : "";
+
 	if (!needs_quotes(field))
-		return buf_append_str(out, field, e);
-	if (!buf_append(out, "\"", 1, e))
+		return buf_append_str(out, mark, e) && buf_append_str(out, field, e);
+	if (!buf_append(out, "\"", 1, e) || !buf_append_str(out, mark, e))
 		return false;
 	for (; *field; field++)
 		if ((*field == '"' && !buf_append(out, "\"", 1, e)) ||

@@ -37,7 +37,8 @@ int csv_column(const struct csv_row *header, const char *name);
 /* The field, "" when the row is too short or at is -1. */
 const char *csv_field(const struct csv_row *row, int at);
 
-/* Append one row, fields quoted where they need it, ended by a newline. */
+/* Append one row, fields quoted where they need it, ended by a newline. What a spreadsheet would
+ * take for a formula (= + - @ first) gets an apostrophe in front, which csv_next() takes away. */
 bool csv_put(const char *const *fields, size_t count, struct buf *out, struct err *e) MUST_CHECK;
 
 #endif

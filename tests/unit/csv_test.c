@@ -117,6 +117,26 @@ static void csv_put__field_begins_with_a_byte_order_mark__keeps_it(void **state)
 	assert_string_equal(row.fields[0], fields[0]);
 }
 
+static void csv_put__what_a_spreadsheet_computes__is_marked_and_read_back(void **state)
+{
+	const char *const fields[] = {
+		"=1+1", "+1", "-1", "@A1", "\t=1", "'=1", "''=1", "'a'", "a=b"};
+	const char *const want = "'=1+1,'+1,'-1,'@A1,'\t=1,''=1,'''=1,'a',a=b\n";
+	BUF_AUTO struct buf out = BUF_INIT(256);
+	CSV_ROW_AUTO struct csv_row row = CSV_ROW_INIT;
+	struct err e = ERR_INIT;
+	struct csv c;
+	bool end;
+
+	assert_true(csv_put(fields, 9, &out, &e));
+	assert_string_equal(buf_str(&out), want);
+	c = csv_of(buf_bytes(&out));
+	assert_true(csv_next(&c, &row, &end, &e));
+	assert_int_equal(row.count, 9);
+	for (size_t i = 0; i < 9; i++)
+		assert_string_equal(row.fields[i], fields[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +145,7 @@ int main(void)
 		cmocka_unit_test(csv_next__quote_without_end_or_too_much__is_refused),
 		cmocka_unit_test(csv_put__then_read__gives_the_same_fields),
 		cmocka_unit_test(csv_put__field_begins_with_a_byte_order_mark__keeps_it),
+		cmocka_unit_test(csv_put__what_a_spreadsheet_computes__is_marked_and_read_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
