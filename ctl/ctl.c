@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/wire/json.h"
 #include "common/wire/media_type.h"
 #include "common/wire/problem.h"
@@ -17,20 +18,22 @@
 #include "ctl/remote.h"
 
 #define REPLY_MAX   (64 * 1024 * 1024) /* a result for each row of the longest import */
-#define TIMEOUT_S   60L		       /* the daemon's own limit for an answer */
-#define URL_MAX_LEN 4096	       /* a path with the longest serial, percent-encoded */
+#define MESSAGE_MAX 8192
+#define TIMEOUT_S   60L	 /* the daemon's own limit for an answer */
+#define URL_MAX_LEN 4096 /* a path with the longest serial, percent-encoded */
 
 /* ---- messages ---- */
 
 enum ctl_exit ctl_fail(const struct ctl *c, const char *fmt, ...)
 {
+	char text[MESSAGE_MAX];
 	va_list ap;
 
-	fprintf(stderr, "%s: ", c->program->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	text_make_safe(text, '?'); /* names of devices are in it */
+	fprintf(stderr, "%s: %s\n", c->program->name, text);
 	return CTL_FAILED;
 }
 
