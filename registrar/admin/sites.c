@@ -32,20 +32,32 @@ static json_t *site_object(const struct site_row *row)
 struct listing {
 	const struct call *call;
 	json_t *items;
-	int64_t rows;
-	char last[SITE_LEN_MAX + 1];
+	int64_t limit;
+	char last[SITE_LEN_MAX + 1]; /* of those that are shown: others are not told of */
 };
+
+/* How many devices are there is for who may see those of all manufacturers. */
+static json_t *seen_object(const struct call *c, const struct site_row *row)
+{
+	json_t *site = site_object(row);
+
+	if (site && !admin_sees(c, NULL, row->path)) {
+		json_object_del(site, "devices");
+		json_object_del(site, "below");
+	}
+	return site;
+}
 
 static bool add_site(void *arg, const struct site_row *row, struct err *e)
 {
 	struct listing *l = arg;
 	const struct principal *p = admin_who(l->call);
 
-	l->rows++;
-	snprintf(l->last, sizeof(l->last), "%s", row->path);
 	if (!principal_may(p, MAY_VIEW, NULL, row->path, p->asked_at))
 		return true;
-	return admin_append(l->items, site_object(row), e);
+	snprintf(l->last, sizeof(l->last), "%s", row->path);
+	return admin_append(l->items, seen_object(l->call, row), e) &&
+	       (int64_t)json_array_size(l->items) < l->limit;
 }
 
 static bool query_limit(const struct call *c, int64_t *limit, struct err *e)
@@ -69,17 +81,17 @@ void sites_list(struct call *c, void *app)
 	JSON_AUTO json_t *items = json_array(), *answer = NULL;
 	struct listing l = {.call = c, .items = items};
 	struct err e = ERR_INIT;
-	int64_t limit;
 	bool given;
 
 	if (!percent_query(call_query(c), "after", &after, &given, &e) ||
-		!query_limit(c, &limit, &e) ||
-		!records_list_sites(r->store, buf_str(&after), limit, add_site, &l, &e)) {
+		!query_limit(c, &l.limit, &e) ||
+		!records_list_sites(r->store, buf_str(&after),
+			admin_sees_all(c) ? l.limit : INT64_MAX, add_site, &l, &e)) {
 		call_reply_err(c, &r->log, "admin-failed", &e);
 		return;
 	}
 	answer = json_pack("{sO so}", "items", items, "next",
-		l.rows == limit ? json_string(l.last) : json_null());
+		(int64_t)json_array_size(items) == l.limit ? json_string(l.last) : json_null());
 	admin_reply(c, r, answer);
 }
 

@@ -129,8 +129,8 @@ export async function show(view) {
 										h('span.mono', s.path),
 									),
 									s.name,
-									num(s.devices),
-									num(s.devices + s.below),
+									s.devices === undefined ? '–' : num(s.devices),
+									s.devices === undefined ? '–' : num(s.devices + s.below),
 									s.approvers === 2 ? 'two' : 'one',
 									s.unknown === 'reject' ? 'rejected' : 'held',
 									may('admin') &&

@@ -23,7 +23,7 @@ export function siteTree({ pick, current }) {
 						button(
 							s.path,
 							s.path.slice(s.path.lastIndexOf('/') + 1),
-							s.devices + s.below,
+							s.devices === undefined ? undefined : s.devices + s.below,
 						),
 						branch(s.path),
 					),
