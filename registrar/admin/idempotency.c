@@ -171,9 +171,14 @@ static bool is_key(const char *s)
 static bool digest_of(const struct call *c, const char *key, uint8_t who[SHA256_LEN],
 	uint8_t what[SHA256_LEN], struct err *e)
 {
-	/* no part has a line feed; who comes by a token may less than who has logged in */
-	FREE_AUTO char *name = str_printf(e, "%s\n%d\n%s\n%s\n%s", admin_by(c), admin_who(c)->proof,
-		call_path(c), call_query(c), key);
+	/* no part has a line feed; who comes by a token may less than who has logged in, and of two
+	 * tokens one less than the other */
+	const struct principal *p = admin_who(c);
+	const struct grant *g = &p->limit;
+	FREE_AUTO char *name = str_printf(e, "%s\n%d\n%d\n%s\n%s\n%lld\n%s\n%s\n%s", p->name,
+		p->proof, p->limited ? (int)g->role : -1, g->site ? g->site : "",
+		g->manufacturer ? g->manufacturer : "", (long long)g->until, call_path(c),
+		call_query(c), key);
 
 	return name && digest_sha256(bytes_of_str(name), who, e) &&
 	       digest_sha256(call_body(c), what, e);

@@ -250,6 +250,18 @@ static void on_removed(void *arg, const int64_t *changed, const struct err *e)
 	change_free(g);
 }
 
+/* One that may less than its user does not take away the user's others. */
+static bool may_remove(const struct call *c, struct err *e)
+{
+	const struct principal *p = admin_who(c);
+
+	if (!p->limited ||
+		(p->limit.role == ROLE_ADMIN && !p->limit.site && !p->limit.manufacturer))
+		return true;
+	err_set(e, ERR_NOT_ALLOWED, "a narrowed token that removes tokens");
+	return err_tell(e, "A token that may less than its user cannot remove tokens.");
+}
+
 static bool begin_remove(struct change *g, const json_t *body, struct err *e)
 {
 	const struct records_writer w = {g->r->store, call_loop(g->call), on_removed, g};
@@ -258,6 +270,8 @@ static bool begin_remove(struct change *g, const json_t *body, struct err *e)
 	size_t len = strcspn(rest, "/");
 	char number[24];
 
+	if (!may_remove(g->call, e))
+		return false;
 	snprintf(number, sizeof(number), "%.*s", (int)(len < 20 ? len : 20), rest);
 	if (strcmp(rest + len, "/remove") != 0 || !admin_parse_number(number, &g->id)) {
 		err_set(e, ERR_NOT_FOUND, "no such token or action");
