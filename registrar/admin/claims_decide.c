@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/wire/percent.h"
 #include "registrar/admin/guard.h"
 #include "registrar/admin/decide.h"
@@ -656,6 +657,7 @@ static bool read_body(struct bulk *b, const char *name, struct err *e)
 	if (!body || !json_get_string(body, "reason", &reason, e))
 		return false;
 	snprintf(b->reason, sizeof(b->reason), "%.*s", REASON_LEN_MAX, reason ? reason : "");
+	text_make_utf8(b->reason, '?'); /* it may have been cut within a character */
 	b->change = json_is_true(json_object_get(body, "change"));
 	if (!read_place(b, body, e) || !read_revision(b, body, e))
 		return false;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/wire/hex.h"
 #include "common/wire/percent.h"
 #include "registrar/access/access.h"
@@ -366,6 +367,7 @@ static bool change_certificate(struct change *g, const json_t *body, struct err 
 	hex_encode(bytes_of(cert_sha256(cert), SHA256_LEN), id);
 	snprintf(subject, sizeof(subject), "%s", cert_subject(cert));
 	snprintf(g->what, sizeof(g->what), "%s: %s, %.200s", g->user, id, subject);
+	text_make_utf8(g->what, '?');
 	if (remove)
 		return records_remove_user_certificate(&w, g->user, cert_sha256(cert), &j, e);
 	if (cert_not_after(cert) <= j.at)
