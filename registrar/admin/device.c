@@ -213,6 +213,22 @@ static bool write_retire(
 	return records_retire(w, a->verb->as, a->device.revision, j, e);
 }
 
+/* Nobody goes round a site that asks for two approvers by its neighbour. */
+static bool is_approved_enough(const struct act *a, struct err *e)
+{
+	struct site_policy here, there;
+
+	if (a->device.state == DEVICE_VOUCHED || a->device.state == DEVICE_ENROLLED ||
+		(a->device.claim != CLAIM_APPROVED && a->device.claim != CLAIM_PREAPPROVED))
+		return true; /* it is in already, or needs them all still */
+	if (!records_site_policy(a->r->store, a->device.site, &here, e) ||
+		!records_site_policy(a->r->store, a->site, &there, e))
+		return false;
+	return there.approvers <= here.approvers ||
+	       in_the_way(e, "needs-approval",
+		       "Two administrators approve devices of that site: have it approved there.");
+}
+
 static bool check_move(struct act *a, struct err *e)
 {
 	bool exists;
@@ -229,6 +245,8 @@ static bool check_move(struct act *a, struct err *e)
 		return err_tell(e, "There is no such site.");
 	}
 	if (!admin_may_or(a->call, MAY_OPERATE, a->device.manufacturer, a->site, e))
+		return false;
+	if (!is_approved_enough(a, e))
 		return false;
 	a->nothing_to_do = strcmp(a->site, a->device.site) == 0;
 	snprintf(a->what, sizeof(a->what), "from %s to %s%s%s", a->device.site, a->site,
@@ -340,6 +358,8 @@ static bool may_take_over(const struct act *a, struct err *e)
 		return bad(e, "A device does not replace itself.");
 	if (d->id && !admin_may_or(a->call, MAY_OPERATE, d->manufacturer, d->site, e))
 		return false;
+	if (!admin_may_or(a->call, MAY_OPERATE, d->manufacturer, a->device.site, e))
+		return false; /* where it will be; nobody has seen it there */
 	if (d->claim == CLAIM_REJECTED)
 		return in_the_way(e, "rejected", "The new device was rejected.");
 	if (d->standing == STANDING_QUARANTINED)
