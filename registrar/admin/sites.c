@@ -278,6 +278,21 @@ static bool refuse_removal(struct err *e, const char *path, const char *why)
 	return err_tell(e, "%s", why);
 }
 
+/* Somebody who made it anew would bring to life what was said of the old one. */
+static bool is_unnamed(struct change *g, const char *path, struct err *e)
+{
+	struct site_uses uses;
+
+	if (!records_site_uses(g->r->store, path, &uses, e))
+		return false;
+	if (uses.rules)
+		return refuse_removal(
+			e, path, "Rules put devices in it: change or remove them first.");
+	return !uses.roles ||
+	       refuse_removal(
+		       e, path, "Roles of users or tokens are bound to it: take them away first.");
+}
+
 static bool remove_site(struct change *g, const char *path, const json_t *body,
 	const struct records_writer *w, struct journal_entry *j, struct err *e)
 {
@@ -292,6 +307,8 @@ static bool remove_site(struct change *g, const char *path, const json_t *body,
 	if (json_integer_value(json_object_get(g->site, "devices")) > 0)
 		return refuse_removal(
 			e, path, "There are devices or claims in it: move them first.");
+	if (!is_unnamed(g, path, e))
+		return false;
 	j->reason = path;
 	return records_remove_site(w, path, g->revision, j, e);
 }

@@ -73,6 +73,20 @@ bool records_site_policy(struct store *s, const char *path, struct site_policy *
 	       READ(s, READ_SITE_POLICY, policy_row, out, e, store_text(buf_str(&text)));
 }
 
+static bool uses_row(void *arg, const struct store_row *r, struct err *e)
+{
+	struct site_uses *uses = arg;
+
+	uses->rules = store_row_int(r, 0) != 0;
+	uses->roles = store_row_int(r, 1) != 0;
+	return true;
+}
+
+bool records_site_uses(struct store *s, const char *path, struct site_uses *out, struct err *e)
+{
+	return READ(s, READ_SITE_USES, uses_row, out, e, store_text(path));
+}
+
 static struct store_op journal_op(const struct journal_entry *j)
 {
 	return (struct store_op){

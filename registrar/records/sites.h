@@ -31,13 +31,20 @@ struct site_policy {
 bool records_site_policy(
 	struct store *s, const char *path, struct site_policy *out, struct err *e) MUST_CHECK;
 
+/* What names a site besides the devices in it. */
+struct site_uses {
+	bool rules, roles; /* of users or tokens */
+};
+bool records_site_uses(
+	struct store *s, const char *path, struct site_uses *out, struct err *e) MUST_CHECK;
+
 /* With the sites it is in that are not there yet, plain ones. ERR_CONFLICT: it is there. */
 bool records_add_site(const struct records_writer *w, const struct site_row *site,
 	const struct journal_entry *j, struct err *e) MUST_CHECK;
 /* ERR_CONFLICT: it is gone, or its revision is another by now. */
 bool records_set_site(const struct records_writer *w, const struct site_row *site,
 	const struct journal_entry *j, struct err *e) MUST_CHECK;
-/* ERR_CONFLICT as well when something is in it. */
+/* ERR_CONFLICT as well when something is in it or names it. */
 bool records_remove_site(const struct records_writer *w, const char *path, int64_t revision,
 	const struct journal_entry *j, struct err *e) MUST_CHECK;
 

@@ -446,6 +446,12 @@ static const char *const migrations[] = {
 	"WHERE u.name <> $1 AND u.disabled = 0 AND g.role = 'admin' AND g.site IS NULL "           \
 	"AND g.manufacturer IS NULL AND (g.until = 0 OR g.until > $2)))"
 
+/* What names the site $1. */
+#define SITE_IN_RULES "EXISTS (SELECT 1 FROM rule WHERE site = $1)"
+#define SITE_IN_ROLES                                                                              \
+	"(EXISTS (SELECT 1 FROM user_grant WHERE site = $1) OR EXISTS "                            \
+	"(SELECT 1 FROM token WHERE site = $1))"
+
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
 			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
@@ -696,6 +702,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* $1: the path and those of all sites it is in, a JSON array */
 	[READ_SITE_POLICY] = "SELECT max(approvers), max(unknown) FROM site "
 			     "WHERE path IN (SELECT value FROM json_each($1))",
+	[READ_SITE_USES] = "SELECT " SITE_IN_RULES "," SITE_IN_ROLES,
 	[ADD_SITE] = "INSERT INTO site (path, name, note, approvers, unknown) "
 		     "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (path) DO NOTHING",
 	[SET_SITE] = "UPDATE site SET name = $1, note = $2, approvers = $3, unknown = $4, "
@@ -703,7 +710,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[REMOVE_SITE] = "DELETE FROM site WHERE path = $1 AND path <> '/' AND revision = $2 "
 			"AND NOT EXISTS (SELECT 1 FROM tally WHERE kind = 'site' "
 			"AND value = path AND count > 0) AND NOT EXISTS "
-			"(SELECT 1 FROM site AS s WHERE s.path > $1 || '/' AND s.path < $1 || '0')",
+			"(SELECT 1 FROM site AS s WHERE s.path > $1 || '/' AND s.path < $1 || '0') "
+			"AND NOT " SITE_IN_RULES " AND NOT " SITE_IN_ROLES,
 	[LIST_RULES] = "SELECT id, action, manufacturer, serials, network, not_before, not_after, "
 		       "remaining, reason, model, site, labels, enabled FROM rule ORDER BY place",
 	[ADD_RULE] = "INSERT INTO rule (id, place, action, manufacturer, serials, network, "

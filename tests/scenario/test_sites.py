@@ -103,6 +103,25 @@ def test_a_site_with_sites_in_it__stays(here):
     assert "not removed" in ctl(here, "remove", "/", check=1).stderr
 
 
+def test_a_site_that_rules_or_roles_name__stays(here, api):
+    ctl(here, "add", "/named")
+    rule = api("POST", "/api/v1/rules", {"action": "hold", "serial": "R-*", "site": "/named"})[1]["id"]
+    assert "Rules put devices in it" in ctl(here, "remove", "/named", check=1).stderr
+    assert api("POST", "/api/v1/sites/remove", {"path": "/named"})[:2][1]["code"] == "site-in-use"
+    here.registrar.ctl("rules", "remove", str(rule))
+    here.registrar.ctl("users", "add", "nadja", "--role", "operator", "--site", "/named")
+    assert "Roles of users" in ctl(here, "remove", "/named", check=1).stderr
+    here.registrar.ctl("users", "ungrant", "nadja", "--role", "operator", "--site", "/named")
+    made = api("POST", "/api/v1/tokens",
+               {"name": "robot", "user": "nadja", "role": "viewer", "site": "/named"})
+    assert made[0] == 200, made
+    assert "or tokens are bound to it" in ctl(here, "remove", "/named", check=1).stderr
+    tokens = api("GET", "/api/v1/tokens")[1]["items"]
+    here.registrar.ctl("tokens", "remove", str(tokens[0]["id"]))
+    ctl(here, "remove", "/named")
+    assert "/named" not in sites(here)
+
+
 def test_changes__are_in_the_audit_log(here):
     ctl(here, "add", "/logged")
     ctl(here, "remove", "/logged")
