@@ -91,6 +91,15 @@ static bool has_outer_blank(const char *s)
 	return s[0] == ' ' || s[strlen(s) - 1] == ' ';
 }
 
+/* 1.23457E+12: what spreadsheets make of long numbers, and nobody can undo. */
+static bool is_rounded_number(const char *s)
+{
+	size_t n = strspn(s, "0123456789.,");
+
+	return n && s[n] == 'E' && s[n + 1] == '+' && s[n + 2] &&
+	       s[n + 2 + strspn(s + n + 2, "0123456789")] == '\0';
+}
+
 static bool is_there(const struct raw *raw, enum column c)
 {
 	return raw->fields[c] && raw->fields[c][0];
@@ -110,9 +119,11 @@ static const char *device_fault(const struct reader *r, const struct raw *raw)
 	if (strlen(serial) > CERT_SERIAL_NUMBER_MAX)
 		return "the serial is longer than that of any certificate";
 	if (!is_text(serial))
-		return "the serial is not plain text";
+		return "the serial is not plain text in UTF-8";
 	if (has_outer_blank(serial))
 		return "the serial begins or ends with a blank";
+	if (is_rounded_number(serial))
+		return "a spreadsheet has rounded the serial: make its column text there";
 	return NULL;
 }
 
@@ -124,10 +135,10 @@ static const char *place_fault(const struct raw *raw)
 	if (is_there(raw, NOTE) && strlen(raw->fields[NOTE]) > REASON_LEN_MAX)
 		return "the note is too long";
 	if (is_there(raw, NOTE) && !is_text(raw->fields[NOTE]))
-		return "the note is not plain text";
+		return "the note is not plain text in UTF-8: save the list as CSV UTF-8";
 	if (is_there(raw, MODEL) &&
 		(strlen(raw->fields[MODEL]) > MODEL_MAX || !is_text(raw->fields[MODEL])))
-		return "the model is too long, or not plain text";
+		return "the model is too long, or not plain text in UTF-8";
 	if (is_there(raw, SITE) && !site_check(raw->fields[SITE], &ignored))
 		return "the site is no path like /eu/de";
 	if (is_there(raw, IDEVID) &&
@@ -401,7 +412,8 @@ static bool read_header(const struct reader *r, struct csv *csv, struct csv_row 
 	bool end;
 
 	if (!csv_next(csv, header, &end, e))
-		return err_tell(e, "The first row cannot be read: it names the columns.");
+		return err_tell(e, "The first row cannot be read; it names the columns. Is the "
+				   "list CSV in UTF-8?");
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
 		at[i] = csv_column(header, columns[i]);
 	if (end || at[MANUFACTURER] < 0 || at[SERIAL] < 0) {

@@ -9,13 +9,30 @@
 #define BOM	     "\xef\xbb\xbf" /* byte order mark in UTF-8 */
 #define FORMULA_MARK "'"	    /* as spreadsheets know it: what follows is text */
 
+/* What stands between the fields of the first line: a comma, unless it has none and has another. */
+static char find_comma(struct bytes text)
+{
+	bool quoted = false;
+	char found = ',';
+
+	for (size_t i = 0; i < text.len && (quoted || text.data[i] != '\n'); i++) {
+		if (text.data[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && text.data[i] == ',')
+			return ',';
+		else if (!quoted && found == ',' && (text.data[i] == ';' || text.data[i] == '\t'))
+			found = (char)text.data[i];
+	}
+	return found;
+}
+
 struct csv csv_of(struct bytes text)
 {
 	const size_t bom_len = strlen(BOM);
 
 	if (text.len >= bom_len && memcmp(text.data, BOM, bom_len) == 0)
 		text = bytes_of(text.data + bom_len, text.len - bom_len);
-	return (struct csv){.rest = text, .line = 1};
+	return (struct csv){.rest = text, .line = 1, .comma = find_comma(text)};
 }
 
 void csv_row_clear(struct csv_row *row)
@@ -75,13 +92,13 @@ static bool read_quoted(struct csv *c, struct buf *text, struct err *e)
 		if (!take(c, text, e))
 			return false;
 	}
-	return at_line_end(c) || peek(c) == ',' ||
+	return at_line_end(c) || peek(c) == c->comma ||
 	       err_set(e, ERR_INPUT, "something behind a closing quote");
 }
 
 static bool read_plain(struct csv *c, struct buf *text, struct err *e)
 {
-	while (!at_line_end(c) && peek(c) != ',') {
+	while (!at_line_end(c) && peek(c) != c->comma) {
 		if (peek(c) == '"')
 			return err_set(e, ERR_INPUT, "a quote inside of a field");
 		if (!take(c, text, e))
@@ -124,7 +141,15 @@ static bool read_row(struct csv *c, struct csv_row *row, struct err *e)
 	return true;
 }
 
-bool csv_next(struct csv *c, struct csv_row *row, bool *end, struct err *e)
+static bool is_blank(const struct csv_row *row)
+{
+	for (size_t i = 0; i < row->count; i++)
+		if (*row->fields[i])
+			return false;
+	return true;
+}
+
+static bool next_row(struct csv *c, struct csv_row *row, bool *end, struct err *e)
 {
 	bool ok;
 
@@ -144,6 +169,15 @@ bool csv_next(struct csv *c, struct csv_row *row, bool *end, struct err *e)
 	return ok;
 }
 
+bool csv_next(struct csv *c, struct csv_row *row, bool *end, struct err *e)
+{
+	do {
+		if (!next_row(c, row, end, e))
+			return false;
+	} while (!*end && is_blank(row));
+	return true;
+}
+
 int csv_column(const struct csv_row *header, const char *name)
 {
 	for (size_t i = 0; i < header->count; i++)
@@ -157,10 +191,11 @@ const char *csv_field(const struct csv_row *row, int at)
 	return at >= 0 && (size_t)at < row->count ? row->fields[at] : "";
 }
 
-/* A byte order mark would be lost where the row comes to stand first. */
+/* A byte order mark would be lost where the row comes to stand first, and anything that may stand
+ * for a comma would be taken for one. */
 static bool needs_quotes(const char *field)
 {
-	return strpbrk(field, ",\"\r\n") || strncmp(field, BOM, strlen(BOM)) == 0;
+	return strpbrk(field, ",;\t\"\r\n") || strncmp(field, BOM, strlen(BOM)) == 0;
 }
 
 static bool put_field(const char *field, struct buf *out, struct err *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Comma-separated values (RFC 4180), as spreadsheets and inventories write them: quoted fields, LF
- * or CRLF, a byte order mark in front. */
+ * or CRLF, a byte order mark in front, semicolons or tabs where the country or the program has them
+ * for commas, and rows of nothing but these at the end. */
 #ifndef WIRE_CSV_H
 #define WIRE_CSV_H
 
@@ -12,6 +13,7 @@
 struct csv {
 	struct bytes rest; /* what is not read yet; borrowed */
 	size_t line;	   /* the line `rest` begins on, from 1 */
+	char comma;	   /* what the first line has between its fields */
 };
 
 struct csv_row {
@@ -27,7 +29,7 @@ struct csv_row {
 #define CSV_ROW_AUTO __attribute__((cleanup(csv_row_clear)))
 
 struct csv csv_of(struct bytes text);
-/* The next row that is not empty; *end when there is none. A row that cannot be read (ERR_INPUT,
+/* The next row with anything in it; *end when there is none. A row that cannot be read (ERR_INPUT,
  * ERR_TOO_LARGE, the line in the text) is passed over: the caller may go on with the next. */
 bool csv_next(struct csv *c, struct csv_row *row, bool *end, struct err *e) MUST_CHECK;
 void csv_row_clear(struct csv_row *row);

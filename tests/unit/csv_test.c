@@ -41,6 +41,43 @@ static void csv_next__quotes_and_line_ends__are_taken_for_what_they_are(void **s
 	assert_true(csv_next(&c, &row, &end, &e) && end);
 }
 
+static void csv_next__semicolons_or_tabs_for_commas__divide_fields(void **state)
+{
+	static const char *const texts[] = {"\xef\xbb\xbf\"se;r\";note\r\nA;x, y\r\n;\r\n\r\n",
+		"\"se;r\"\tnote\nA\tx, y\n\t\n"};
+	CSV_ROW_AUTO struct csv_row row = CSV_ROW_INIT;
+	struct err e = ERR_INIT;
+	bool end;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct csv c = csv_of(bytes_of_str(texts[i]));
+
+		assert_true(csv_next(&c, &row, &end, &e) && !end);
+		assert_int_equal(row.count, 2);
+		assert_string_equal(row.fields[0], "se;r");
+		assert_true(csv_next(&c, &row, &end, &e) && !end);
+		assert_string_equal(row.fields[0], "A");
+		assert_string_equal(row.fields[1], "x, y");
+		assert_true(csv_next(&c, &row, &end, &e) && end);
+	}
+}
+
+/* A list with commas stays one, whatever its fields hold. */
+static void csv_next__semicolon_beside_commas__is_text(void **state)
+{
+	struct csv c = csv_of(bytes_of_str("serial,labels;all\nA,rack=4;row=2\n,,\n\"\",\n"));
+	CSV_ROW_AUTO struct csv_row row = CSV_ROW_INIT;
+	struct err e = ERR_INIT;
+	bool end;
+
+	assert_true(csv_next(&c, &row, &end, &e) && !end);
+	assert_string_equal(row.fields[1], "labels;all");
+	assert_true(csv_next(&c, &row, &end, &e) && !end);
+	assert_int_equal(row.count, 2);
+	assert_string_equal(row.fields[1], "rack=4;row=2");
+	assert_true(csv_next(&c, &row, &end, &e) && end);
+}
+
 /* The row after the bad one is still read. */
 static void refuse_then_go_on(const char *text, size_t len, const char *why)
 {
@@ -141,6 +178,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(csv_next__quotes_and_line_ends__are_taken_for_what_they_are),
+		cmocka_unit_test(csv_next__semicolons_or_tabs_for_commas__divide_fields),
+		cmocka_unit_test(csv_next__semicolon_beside_commas__is_text),
 		cmocka_unit_test(csv_next__bad_row__is_named_and_passed_over),
 		cmocka_unit_test(csv_next__quote_without_end_or_too_much__is_refused),
 		cmocka_unit_test(csv_put__then_read__gives_the_same_fields),

@@ -79,6 +79,7 @@ static void import_read__what_a_column_cannot_be__is_bad_and_says_why(void **sta
 	static const struct {
 		const char *column, *value, *why;
 	} rows[] = {
+		{"note", "M\xfcnchen", "UTF-8"},
 		{"site", "eu", "the site is no path"},
 		{"site", "/EU", "the site is no path"},
 		{"model", "gw\x01", "the model"},
@@ -106,6 +107,37 @@ static void import_read__what_a_column_cannot_be__is_bad_and_says_why(void **sta
 		if (in.bad != 1 || !strstr(in.rows[0].why, rows[i].why))
 			fail_msg("row %zu: %s", i, in.bad ? in.rows[0].why : "taken");
 	}
+}
+
+/* Saved by a spreadsheet: a byte order mark, semicolons, CRLF, rows of nothing. */
+static void import_read__list_of_a_spreadsheet__has_its_rows(void **state)
+{
+	IMPORT_AUTO struct import in;
+	struct err e;
+
+	assert_true(take(&in, IMPORT_CSV,
+		"\xef\xbb\xbfManufacturer;Serial;Note;Labels\r\n"
+		"acme;S-1;Pallet 3, left;\"rack=4;row=2\"\r\n"
+		";;;\r\n\r\n",
+		&e));
+	assert_int_equal(in.count, 1);
+	assert_int_equal(in.bad, 0);
+	assert_string_equal(in.rows[0].note, "Pallet 3, left");
+	assert_string_equal(in.rows[0].labels, "{\"rack\":\"4\",\"row\":\"2\"}");
+}
+
+static void import_read__serial_that_a_spreadsheet_rounded__is_bad(void **state)
+{
+	IMPORT_AUTO struct import in;
+	struct err e;
+
+	assert_true(take(&in, IMPORT_CSV,
+		"manufacturer,serial\nacme,1.23457E+12\nacme,\"1,2E+12\"\n"
+		"acme,1E+5A\nacme,E+12\nacme,12E12\n",
+		&e));
+	assert_int_equal(in.bad, 2);
+	assert_non_null(strstr(in.rows[0].why, "rounded"));
+	assert_non_null(strstr(in.rows[1].why, "rounded"));
 }
 
 static void import_read__json_lines__have_their_rows(void **state)
@@ -230,6 +262,8 @@ int main(void)
 		cmocka_unit_test(import_read__csv__has_its_rows),
 		cmocka_unit_test(import_read__all_columns__are_kept),
 		cmocka_unit_test(import_read__what_a_column_cannot_be__is_bad_and_says_why),
+		cmocka_unit_test(import_read__list_of_a_spreadsheet__has_its_rows),
+		cmocka_unit_test(import_read__serial_that_a_spreadsheet_rounded__is_bad),
 		cmocka_unit_test(import_read__json_lines__have_their_rows),
 		cmocka_unit_test(import_read__a_device_twice__is_taken_once),
 		cmocka_unit_test(import_read__a_bad_row__says_why_and_the_others_are_read),
