@@ -430,6 +430,7 @@ void jobs_show(struct call *c, void *app)
 	if (!admin_parse_number(call_path(c) + strlen(JOBS_PATH "/"), &id) ||
 		(records_show_job(r->store, id, show_job, &s, &e) && !s.items))
 		err_set(&e, ERR_NOT_FOUND, "no such job");
+	err_tell(&e, "There is no job with this number.");
 	if (s.items)
 		admin_reply(c, r, s.items);
 	else

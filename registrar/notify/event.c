@@ -161,24 +161,47 @@ static bool is_pattern(struct bytes p)
 	return p.len > 0 && (n == p.len || (n + 1 == p.len && p.data[n] == '*'));
 }
 
-bool event_types_check(const char *types, struct err *e)
-{
-	size_t len = strlen(types);
-	bool ok = len > 0 && len <= EVENT_TYPES_MAX && types[len - 1] != ',';
-
-	while (ok && *types)
-		ok = is_pattern(next_pattern(&types));
-	if (ok)
-		return true;
-	err_set(e, ERR_INPUT, "no list of types of events");
-	return err_tell(e, "Types are given like claim.*,device.enrolled.");
-}
-
 static bool pattern_matches(struct bytes p, const char *type)
 {
 	if (p.len > 0 && p.data[p.len - 1] == '*')
 		return strncmp((const char *)p.data, type, p.len - 1) == 0;
 	return strlen(type) == p.len && memcmp(p.data, type, p.len) == 0;
+}
+
+/* A type, with or without its prefix, of the table. */
+static bool matches_any(struct bytes p)
+{
+	for (size_t i = 0; i < event_row_count; i++)
+		if (pattern_matches(p, event_rows[i].type) ||
+			pattern_matches(p, event_rows[i].type + strlen(EVENT_PREFIX)))
+			return true;
+	return false;
+}
+
+bool event_types_check(const char *types, struct err *e)
+{
+	size_t len = strlen(types);
+
+	if (len == 0 || len > EVENT_TYPES_MAX || types[len - 1] == ',') {
+		err_set(e, ERR_INPUT, "no list of types of events");
+		return err_tell(e, "Types are given like claim.*,device.enrolled.");
+	}
+	while (*types) {
+		struct bytes p = next_pattern(&types);
+
+		if (!is_pattern(p)) {
+			err_set(e, ERR_INPUT, "no list of types of events");
+			return err_tell(e, "Types are given like claim.*,device.enrolled.");
+		}
+		if (!matches_any(p)) {
+			err_set(e, ERR_INPUT, "no event is of type %.*s", (int)p.len,
+				(const char *)p.data);
+			return err_tell(e,
+				"No event is of type %.*s; types are like claim.*,device.enrolled.",
+				(int)p.len, (const char *)p.data);
+		}
+	}
+	return true;
 }
 
 bool event_types_have(const char *types, const char *type)

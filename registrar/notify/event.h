@@ -28,7 +28,7 @@ const struct event_row *event_row_of(const char *step, const char *outcome);
 void event_type(const char *step, const char *outcome, char out[EVENT_TYPE_MAX + 1]);
 
 /* A list of patterns "claim.*,device.enrolled": a type with or without its prefix, '*' at the end
- * only. ERR_INPUT. */
+ * only, and each matches some type of the table. ERR_INPUT. */
 bool event_types_check(const char *types, struct err *e) MUST_CHECK;
 /* NULL or "": all match. */
 bool event_types_have(const char *types, const char *type);

@@ -76,7 +76,7 @@ static void event_types_have__patterns__match_what_they_say(void **state)
 static void event_types_check__no_list_of_types__is_refused(void **state)
 {
 	static const char *const refused[] = {"", ",", "claim.*,", ",claim.*", "cl*im", "**",
-		"claim.* ", "Claim.pending", "claim.%"};
+		"claim.* ", "Claim.pending", "claim.%", "nonsense.*", "claim.*,device.enroled"};
 	char too_long[EVENT_TYPES_MAX + 2];
 
 	memset(too_long, 'a', sizeof(too_long) - 1);
