@@ -16,11 +16,11 @@ struct words { /* the positional ones */
 
 /* ---- help ---- */
 
-/* A flag that stands in place of arguments ("ID… | --all") has been shown with them. */
+/* What stands in place of arguments ("ID… | --all") has been shown with them. */
 static void print_options(FILE *out, const struct ctl_command *cmd)
 {
 	for (const struct ctl_option *o = cmd->options; o && o->name; o++) {
-		if (!o->value && cmd->arguments && strstr(cmd->arguments, o->name))
+		if (cmd->arguments && strstr(cmd->arguments, o->name))
 			continue;
 		fprintf(out, o->value ? " [--%s %s]" : " [--%s]%s", o->name,
 			o->value ? o->value : "");
@@ -36,10 +36,60 @@ static void print_command(FILE *out, const struct ctl_program *p, const struct c
 	fprintf(out, "\n      %s\n", cmd->help);
 }
 
-static void print_help(const struct ctl_program *p)
+/* Whether the command is of the noun, and the verb if there is one of that name. */
+static bool is_asked_about(const struct ctl *c, const struct ctl_command *cmd)
 {
-	printf("%s - %s\n\nusage: %s [-s SOCKET] [-o table|json|csv|ids] COMMAND\n\n", p->name,
-		p->what_it_is, p->name);
+	bool verb_known = false;
+
+	if (!c->noun || strcmp(cmd->noun, c->noun) != 0)
+		return false;
+	for (const struct ctl_command *any = c->program->commands; c->verb && any->noun; any++)
+		verb_known |= strcmp(any->noun, c->noun) == 0 && strcmp(any->verb, c->verb) == 0;
+	return !verb_known || strcmp(cmd->verb, c->verb) == 0;
+}
+
+static bool any_is_asked_about(const struct ctl *c)
+{
+	for (const struct ctl_command *cmd = c->program->commands; cmd->noun; cmd++)
+		if (is_asked_about(c, cmd))
+			return true;
+	return false;
+}
+
+/* The commands the line speaks of; false when it speaks of none. */
+static bool print_commands_meant(FILE *out, const struct ctl *c)
+{
+	bool any = false;
+
+	for (const struct ctl_command *cmd = c->program->commands; cmd->noun; cmd++)
+		if (c->command ? c->command == cmd : is_asked_about(c, cmd)) {
+			print_command(out, c->program, cmd);
+			any = true;
+		}
+	return any;
+}
+
+/* One after the other, each noun once: its commands stand together in the table. */
+static void print_nouns(FILE *out, const struct ctl_program *p)
+{
+	fputs("  commands:", out);
+	for (const struct ctl_command *cmd = p->commands; cmd->noun; cmd++)
+		if (cmd == p->commands || strcmp(cmd->noun, cmd[-1].noun) != 0)
+			fprintf(out, " %s", cmd->noun);
+	fprintf(out, "\n  '%s COMMAND --help' tells about one, '%s --help' about all\n", p->name,
+		p->name);
+}
+
+static void print_help(const struct ctl *c)
+{
+	const struct ctl_program *p = c->program;
+
+	if (print_commands_meant(stdout, c))
+		return;
+	printf("%s - %s\n\nusage: %s [-s SOCKET%s] [-o table|json|csv|ids] COMMAND\n"
+	       "'%s COMMAND --help' tells about one command only.\n\n",
+		p->name, p->what_it_is, p->name,
+		p->environment ? " | --url URL --token-file F" : "", p->name);
 	for (const struct ctl_command *cmd = p->commands; cmd->noun; cmd++)
 		print_command(stdout, p, cmd);
 	printf("\n  -s, --socket PATH    the daemon's admin socket (default %s)\n"
@@ -62,9 +112,8 @@ static bool usage(const struct ctl *c, const char *problem, const char *word)
 	bool joined = problem[strlen(problem) - 1] == '-'; /* "no such option: --" */
 
 	ctl_fail(c, "%s%s%s", problem, word && !joined ? " " : "", word ? word : "");
-	for (const struct ctl_command *cmd = c->program->commands; cmd->noun; cmd++)
-		if (!c->command || c->command == cmd)
-			print_command(stderr, c->program, cmd);
+	if (!print_commands_meant(stderr, c))
+		print_nouns(stderr, c->program);
 	return false;
 }
 
@@ -82,7 +131,8 @@ static bool set_output(struct ctl *c, const char *name)
 			c->output = outputs[i].output;
 			return true;
 		}
-	return usage(c, "no such output format:", name);
+	ctl_fail(c, "no such output format: %s; there are table, json, csv and ids", name);
+	return false;
 }
 
 struct parser {
@@ -167,7 +217,7 @@ static bool parse_long(struct parser *p, const char *word)
 	bool takes_value;
 
 	if (long_is(word, len, "help")) {
-		print_help(p->c->program);
+		print_help(p->c);
 		return stop(p);
 	}
 	if (long_is(word, len, "version")) {
@@ -203,6 +253,15 @@ static bool parse_short(struct parser *p, const char *word)
 	return usage(p->c, "no such option: -", word);
 }
 
+static void take_word(struct parser *p, char *word)
+{
+	if (p->words.count == 0)
+		p->c->noun = word;
+	else if (p->words.count == 1)
+		p->c->verb = word;
+	p->words.items[p->words.count++] = word;
+}
+
 static bool parse(struct parser *p)
 {
 	bool ok = true, only_words = false;
@@ -219,7 +278,7 @@ static bool parse(struct parser *p)
 		else if (p->words.count == ARGS_MAX)
 			ok = usage(p->c, "too many arguments", NULL);
 		else
-			p->words.items[p->words.count++] = word;
+			take_word(p, word);
 	}
 	return ok;
 }
@@ -272,6 +331,7 @@ static bool knows_option(const struct ctl_command *cmd, const char *given)
 /* NULL after saying what is wrong; *used: words that name the command. */
 static const struct ctl_command *find_command(struct ctl *c, const struct words *w, int *used)
 {
+	char words[80];
 	int args;
 
 	for (const struct ctl_command *cmd = c->program->commands; cmd->noun; cmd++) {
@@ -291,8 +351,15 @@ static const struct ctl_command *find_command(struct ctl *c, const struct words 
 			}
 		return cmd;
 	}
-	usage(c, w->count ? "no such command:" : "a command is missing",
-		w->count ? w->items[0] : NULL);
+	if (w->count == 0) {
+		usage(c, "a command is missing", NULL);
+	} else if (w->count == 1 && any_is_asked_about(c)) {
+		usage(c, "a word is missing after", c->noun);
+	} else {
+		snprintf(words, sizeof(words), "%s%s%s", c->noun, c->verb ? " " : "",
+			c->verb ? c->verb : "");
+		usage(c, "no such command:", words);
+	}
 	return NULL;
 }
 

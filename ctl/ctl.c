@@ -17,10 +17,11 @@
 #include "ctl/internal.h"
 #include "ctl/remote.h"
 
-#define REPLY_MAX   (64 * 1024 * 1024) /* a result for each row of the longest import */
-#define MESSAGE_MAX 8192
-#define TIMEOUT_S   60L	 /* the daemon's own limit for an answer */
-#define URL_MAX_LEN 4096 /* a path with the longest serial, percent-encoded */
+#define REPLY_MAX	    (64 * 1024 * 1024) /* a result for each row of the longest import */
+#define MESSAGE_MAX	    8192
+#define STATUS_UNAUTHORIZED 401
+#define TIMEOUT_S	    60L	 /* the daemon's own limit for an answer */
+#define URL_MAX_LEN	    4096 /* a path with the longest serial, percent-encoded */
 
 /* ---- messages ---- */
 
@@ -73,7 +74,8 @@ static enum ctl_exit exit_of_status(long status)
 	static const struct {
 		long status;
 		enum ctl_exit code;
-	} codes[] = {{401, CTL_NOT_ALLOWED}, {403, CTL_NOT_ALLOWED}, {404, CTL_NOT_FOUND}};
+	} codes[] = {{STATUS_UNAUTHORIZED, CTL_NOT_ALLOWED}, {403, CTL_NOT_ALLOWED},
+		{404, CTL_NOT_FOUND}};
 
 	if (status >= 200 && status < 300)
 		return CTL_DONE;
@@ -102,6 +104,19 @@ static bool set_up(struct ctl *c, const char *method, const char *url, struct by
 	       curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, reply) == CURLE_OK;
 }
 
+static const char *what_next(const struct ctl *c, CURLcode rc)
+{
+	if (rc == CURLE_PEER_FAILED_VERIFICATION)
+		return c->cacert ? "; is it the registrar, and is --cacert the CA of its "
+				   "certificate?"
+				 : "; --cacert FILE names the CA of its certificate, as the site's "
+				   "root";
+	if (rc != CURLE_COULDNT_CONNECT)
+		return "";
+	return c->url ? "; does the service run? is --url right?"
+		      : "; does the service run? is --socket right?";
+}
+
 static enum ctl_exit unreachable(const struct ctl *c, const char *about, CURLcode rc)
 {
 	char why[512];
@@ -111,9 +126,7 @@ static enum ctl_exit unreachable(const struct ctl *c, const char *about, CURLcod
 	snprintf(why, sizeof(why), "%s: %s%s", c->url ? c->url : c->socket,
 		rc == CURLE_COULDNT_CONNECT && number ? strerror((int)number)
 						      : curl_easy_strerror(rc),
-		rc != CURLE_COULDNT_CONNECT ? ""
-		: c->url		    ? "; does the service run? is --url right?"
-					    : "; does the service run? is --socket right?");
+		what_next(c, rc));
 	fail_about(c, about, CTL_FAILED, why);
 	if (rc == CURLE_COULDNT_RESOLVE_HOST)
 		return CTL_UNREACHABLE;
@@ -180,6 +193,11 @@ static enum ctl_exit exchange(struct ctl *c, const char *about, const char *meth
 	*told = *told && exit_of_status(status) != CTL_DONE && is_of_type(c, "application/json");
 	if (*told || exit_of_status(status) == CTL_DONE)
 		return exit_of_status(status);
+	if (status == STATUS_UNAUTHORIZED && c->url)
+		return fail_about(c, about, CTL_NOT_ALLOWED,
+			remote_authorization(c)
+				? "the token counts no more, or never did: tokens add makes one"
+				: "a token is needed: tokens add makes one, --token-file names it");
 	return fail_as_told(c, about, exit_of_status(status), reply);
 }
 

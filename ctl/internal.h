@@ -19,6 +19,7 @@ struct ctl_given { /* an option that was given */
 struct ctl {
 	const struct ctl_program *program;
 	const struct ctl_command *command;
+	const char *noun, *verb; /* what the command line names so far, or NULL */
 	const char *socket;
 	bool socket_given;
 	const char *url, *token_file, *cacert; /* instead of the socket; or NULL */

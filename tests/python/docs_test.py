@@ -244,6 +244,9 @@ def test_certs_page__every_example__works(tmp_path):
     (["-x"], "no such option: -x"),
     (["claims", "approve", "--all=1"], "this option takes no value: --all=1"),
     (["bogus"], "no such command: bogus"),
+    (["claims", "bogus"], "no such command: claims bogus"),
+    (["claims"], "a word is missing after claims"),
+    (["claims", "list", "-o", "xml"], "no such output format: xml; there are table, json, csv and ids"),
 ])
 def test_registrarctl__wrong_usage__names_the_word_as_it_was_typed(arguments, said):
     done = run(BUILD / "registrarctl", *arguments)
@@ -253,6 +256,22 @@ def test_registrarctl__wrong_usage__names_the_word_as_it_was_typed(arguments, sa
 def test_registrarctl__help__shows_an_option_once_for_a_command():
     for line in usage_of("registrarctl").splitlines():
         assert len(re.findall("--all", line)) <= 1
+
+
+@pytest.mark.parametrize("arguments, code, shown", [
+    (["claims", "approve", "--help"], 0, {"claims approve"}),
+    (["backup", "--help"], 0, {"backup"}),
+    (["hooks", "--help"], 0, {f"hooks {v}" for v in ("list", "add", "test", "remove", "enable", "disable", "dead")}),
+    (["jobs", "bogus"], 2, {"jobs list", "jobs show"}),
+    (["jobs"], 2, {"jobs list", "jobs show"}),
+    (["jobs", "list", "--foo"], 2, {"jobs list"}),
+    (["bogus"], 2, set()),
+])
+def test_registrarctl__help__is_about_the_command_that_is_named(arguments, code, shown):
+    done = run(BUILD / "registrarctl", *arguments)
+    said = re.findall(r"^  registrarctl ([a-z]+(?: [a-z-]+)?)", done.stdout + done.stderr, re.M)
+    assert (done.returncode, set(said)) == (code, shown)
+    assert len((done.stdout + done.stderr).splitlines()) <= 16  # seen at one glance
 
 
 # ---- example configurations ----
