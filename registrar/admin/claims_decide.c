@@ -170,7 +170,7 @@ struct part { /* some of the items */
 	struct decision decision;
 	struct careful_sites careful;
 	struct standing_rule rule;
-	struct buf rows; /* what is to be written, as records_claims.h has it */
+	struct buf rows; /* what is to be written, as records/claims.h has it */
 	int64_t written;
 	bool fits; /* each row of a match is still meant */
 };

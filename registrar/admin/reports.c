@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Manufacturers, certificates, vouchers: lists of admin_reports.h. A page looks at a bounded number
+/* Manufacturers, certificates, vouchers: lists of admin/reports.h. A page looks at a bounded number
  * of rows, so it may be short and still have a next one. */
 #include "registrar/admin/reports.h"
 

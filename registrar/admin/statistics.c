@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sums of admin_reports.h, out of tables that are kept as things happen. A manufacturer's are shown
+/* Sums of admin/reports.h, out of tables that are kept as things happen. A manufacturer's are shown
  * to who may see its devices at every site. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SQL is in records_sql.c. */
+/* The SQL is in records/sql.c. */
 #include "registrar/records/ask.h"
 
 #include "registrar/records/sql.h"
@@ -16,13 +16,8 @@ bool records_decide_asked(const struct records_writer *w, const struct asked_rec
 				store_text(d->site), store_text(d->labels)},
 			.param_count = 9,
 			.rows = 1},
-		{.statement = ADD_JOURNAL,
-			.params = {STORE_I(j->at), store_text(j->exchange),
-				store_text(j->device.manufacturer), store_text(j->device.serial),
-				store_text(j->actor), store_text(j->step), store_text(j->outcome),
-				store_text(j->reason)},
-			.param_count = 8},
+		journal_op(j),
 	};
 
-	return store_write(w->store, ops, sizeof(ops) / sizeof(*ops), w->loop, w->done, w->arg, e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }

@@ -316,13 +316,14 @@ bool records_show_job(struct store *s, int64_t id, records_job_fn *fn, void *arg
 static struct store_op job_line(
 	const struct job_record *j, int64_t at, const char *outcome, const char *text)
 {
-	return (struct store_op){
-		.statement = ADD_JOURNAL,
-		.params = {STORE_I(at), store_text(j->exchange), store_text(NULL), store_text(NULL),
-			store_text(j->by), store_text("job"), store_text(outcome),
-			store_text(text)},
-		.param_count = 8,
-	};
+	return journal_op(&(struct journal_entry){
+		.at = at,
+		.exchange = j->exchange,
+		.actor = j->by,
+		.step = "job",
+		.outcome = outcome,
+		.reason = text,
+	});
 }
 
 bool records_begin_job(struct store *s, const struct job_record *j, struct err *e)

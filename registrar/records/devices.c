@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations of each transaction; the SQL is in records_sql.c. */
+/* The operations of each transaction; the SQL is in records/sql.c. */
 #include "registrar/records/devices.h"
 
 #include "registrar/records/claims.h"
 #include "registrar/records/sql.h"
 
 #define RANGE_END "\xff\xff\xff\xff" /* behind all UTF-8 */
-
-static struct store_op journal_op(const struct journal_entry *j)
-{
-	return (struct store_op){
-		.statement = ADD_JOURNAL,
-		.params = {STORE_I(j->at), store_text(j->exchange),
-			store_text(j->device.manufacturer), store_text(j->device.serial),
-			store_text(j->actor), store_text(j->step), store_text(j->outcome),
-			store_text(j->reason)},
-		.param_count = 8,
-	};
-}
 
 /* One statement whose last three parameters are the device and its revision, and the line. */
 static bool change(const struct records_writer *w, struct store_op op, int64_t revision,
@@ -31,7 +19,7 @@ static bool change(const struct records_writer *w, struct store_op op, int64_t r
 	op.must_change = true;
 	ops[0] = op;
 	ops[1] = journal_op(j);
-	return store_write(w->store, ops, 2, w->loop, w->done, w->arg, e);
+	return records_write(w, ops, 2, e);
 }
 
 bool records_quarantine(const struct records_writer *w, int64_t revision, const char *reason,
@@ -99,7 +87,7 @@ bool records_retire(const struct records_writer *w, enum standing as, int64_t re
 		journal_op(j),
 	};
 
-	return store_write(w->store, ops, sizeof(ops) / sizeof(*ops), w->loop, w->done, w->arg, e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 bool records_replace(const struct records_writer *w, const struct replacement *p,
@@ -133,7 +121,7 @@ bool records_replace(const struct records_writer *w, const struct replacement *p
 		journal_op(&approval),
 	};
 
-	return store_write(w->store, ops, sizeof(ops) / sizeof(*ops), w->loop, w->done, w->arg, e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 /* ---- Finding ---- */

@@ -73,5 +73,5 @@ bool records_fraud(const struct records_writer *w, const struct fraud *f,
 	struct store_op ops[FRAUD_OPS_MAX];
 	size_t n = fraud_ops(f, j, ops);
 
-	return store_write(w->store, ops, n, w->loop, w->done, w->arg, e);
+	return records_write(w, ops, n, e);
 }

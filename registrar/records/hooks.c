@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks and dead letters as rows and back; the SQL is in records_sql.c. */
+/* Hooks and dead letters as rows and back; the SQL is in records/sql.c. */
 #include "registrar/records/hooks.h"
 
 #include "registrar/records/sql.h"
-
-static bool write_ops(
-	const struct records_writer *w, const struct store_op *ops, size_t count, struct err *e)
-{
-	return store_write(w->store, ops, count, w->loop, w->done, w->arg, e);
-}
-
-static struct store_op journal_op(const struct journal_entry *j)
-{
-	return (struct store_op){
-		.statement = ADD_JOURNAL,
-		.params = {STORE_I(j->at), store_text(j->exchange),
-			store_text(j->device.manufacturer), store_text(j->device.serial),
-			store_text(j->actor), store_text(j->step), store_text(j->outcome),
-			store_text(j->reason)},
-		.param_count = 8,
-	};
-}
 
 /* ---- Reading ---- */
 
@@ -94,7 +76,7 @@ bool records_add_hook(const struct records_writer *w, const struct hook_row *h,
 			.rows = 1},
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 bool records_remove_hook(
@@ -106,7 +88,7 @@ bool records_remove_hook(
 		journal_op(j),
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 bool records_enable_hook(const struct records_writer *w, int64_t id, bool enabled, bool skip,
@@ -120,7 +102,7 @@ bool records_enable_hook(const struct records_writer *w, int64_t id, bool enable
 		journal_op(j),
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 static struct store_op save_op(int64_t id, int64_t cursor, int64_t delivered_at)
@@ -137,7 +119,7 @@ bool records_save_hook(const struct records_writer *w, int64_t id, int64_t curso
 {
 	const struct store_op op = save_op(id, cursor, delivered_at);
 
-	return write_ops(w, &op, 1, e);
+	return records_write(w, &op, 1, e);
 }
 
 bool records_save_hook_wait(
@@ -160,7 +142,7 @@ bool records_fail_hook(const struct records_writer *w, int64_t id, int64_t faili
 		journal_op(j),
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 /* ---- Dead letters ---- */
@@ -218,7 +200,7 @@ bool records_bury(const struct records_writer *w, const struct dead_letter *d, s
 		save_op(d->hook, d->sequence, 0),
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 bool records_bury_again(const struct records_writer *w, const struct dead_letter *d, struct err *e)
@@ -230,7 +212,7 @@ bool records_bury_again(const struct records_writer *w, const struct dead_letter
 		.param_count = 4,
 	};
 
-	return write_ops(w, &op, 1, e);
+	return records_write(w, &op, 1, e);
 }
 
 static bool change_dead(const struct records_writer *w, int statement, int64_t hook,
@@ -245,7 +227,7 @@ static bool change_dead(const struct records_writer *w, int statement, int64_t h
 
 	if (j)
 		ops[1] = journal_op(j);
-	return write_ops(w, ops, j ? 2 : 1, e);
+	return records_write(w, ops, j ? 2 : 1, e);
 }
 
 bool records_want_dead(const struct records_writer *w, int64_t hook, int64_t sequence,

@@ -52,18 +52,20 @@ static void add_claims(struct store_op *ops, size_t *n, int statement, struct by
 
 bool records_import(const struct records_writer *w, const struct import_record *i, struct err *e)
 {
+	const struct journal_entry line = {
+		.at = i->at,
+		.exchange = i->exchange,
+		.actor = i->by,
+		.step = "import",
+		.outcome = "done",
+		.reason = i->summary,
+	};
 	struct store_op ops[STORE_OPS_MAX];
 	size_t n = 0;
 
 	add_claims(ops, &n, IMPORT_CLAIMS, i->approved, i->approved_count, i);
 	add_claims(ops, &n, ANNOUNCE_CLAIMS, i->announced, i->announced_count, i);
-	ops[n++] = (struct store_op){
-		.statement = ADD_JOURNAL,
-		.params = {STORE_I(i->at), store_text(i->exchange), store_text(NULL),
-			store_text(NULL), store_text(i->by), store_text("import"),
-			store_text("done"), store_text(i->summary)},
-		.param_count = 8,
-	};
+	ops[n++] = journal_op(&line);
 	ops[n++] = (struct store_op){
 		.statement = NOTE_IMPORTED,
 		.params = {STORE_I(i->at), store_text(i->exchange), store_text(i->by),
@@ -71,5 +73,5 @@ bool records_import(const struct records_writer *w, const struct import_record *
 		.param_count = 4,
 		.rows = i->count,
 	};
-	return store_write(w->store, ops, n, w->loop, w->done, w->arg, e);
+	return records_write(w, ops, n, e);
 }

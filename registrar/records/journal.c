@@ -1,10 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The journal of records.h as it is read, and its signed heads. Lines are written with what they
- * tell of, in records.c. */
+ * tell of. */
 #include <string.h>
 
 #include "registrar/records/records.h"
 #include "registrar/records/sql.h"
+
+struct store_op journal_op(const struct journal_entry *j)
+{
+	return (struct store_op){
+		.statement = ADD_JOURNAL,
+		.params = {STORE_I(j->at), store_text(j->exchange),
+			store_text(j->device.manufacturer), store_text(j->device.serial),
+			store_text(j->actor), store_text(j->step), store_text(j->outcome),
+			store_text(j->reason)},
+		.param_count = 8,
+	};
+}
+
+bool records_write(
+	const struct records_writer *w, const struct store_op *ops, size_t count, struct err *e)
+{
+	return store_write(w->store, ops, count, w->loop, w->done, w->arg, e);
+}
 
 struct journal_reader {
 	records_journal_fn *fn;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows as structs and back: each function of records.h puts the values of its statements in their
- * order, and the operations of a transaction together. The SQL is in records_sql.c. */
+ * order, and the operations of a transaction together. The SQL is in records/sql.c. */
 #include "registrar/records/records.h"
 
 #include <stdio.h>
@@ -315,7 +315,7 @@ static void add_fraud(struct transaction *t, const struct fraud *f, const struct
 static bool write_transaction(
 	const struct records_writer *w, const struct transaction *t, struct err *e)
 {
-	return store_write(w->store, t->ops, t->count, w->loop, w->done, w->arg, e);
+	return records_write(w, t->ops, t->count, e);
 }
 
 bool records_hold(const struct records_writer *w, const struct request_record *r,

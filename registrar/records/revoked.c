@@ -66,5 +66,5 @@ bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64
 		.must_change = true,
 	};
 
-	return store_write(w->store, &op, 1, w->loop, w->done, w->arg, e);
+	return records_write(w, &op, 1, e);
 }

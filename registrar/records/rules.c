@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules as rows and back; the SQL is in records_sql.c. */
+/* Rules as rows and back; the SQL is in records/sql.c. */
 #include "registrar/records/rules.h"
 
 #include "registrar/records/sql.h"
@@ -38,24 +38,6 @@ bool records_list_rules(struct store *s, records_rule_fn *fn, void *arg, struct 
 	return store_read(s, LIST_RULES, NULL, 0, rule_row, &reader, NULL, e);
 }
 
-static struct store_op journal_op(const struct journal_entry *j)
-{
-	return (struct store_op){
-		.statement = ADD_JOURNAL,
-		.params = {STORE_I(j->at), store_text(j->exchange),
-			store_text(j->device.manufacturer), store_text(j->device.serial),
-			store_text(j->actor), store_text(j->step), store_text(j->outcome),
-			store_text(j->reason)},
-		.param_count = 8,
-	};
-}
-
-static bool write_ops(
-	const struct records_writer *w, const struct store_op *ops, size_t count, struct err *e)
-{
-	return store_write(w->store, ops, count, w->loop, w->done, w->arg, e);
-}
-
 bool records_add_rule(const struct records_writer *w, int64_t id, int64_t place,
 	const struct rule_text *t, const struct journal_entry *j, struct err *e)
 {
@@ -77,7 +59,7 @@ bool records_add_rule(const struct records_writer *w, int64_t id, int64_t place,
 		journal_op(j),
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 bool records_remove_rule(const struct records_writer *w, int64_t id, int64_t place,
@@ -92,7 +74,7 @@ bool records_remove_rule(const struct records_writer *w, int64_t id, int64_t pla
 		journal_op(j),
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 bool records_move_rule(const struct records_writer *w, int64_t id, int64_t from, int64_t to,
@@ -112,7 +94,7 @@ bool records_move_rule(const struct records_writer *w, int64_t id, int64_t from,
 		journal_op(j),
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }
 
 bool records_enable_rule(const struct records_writer *w, int64_t id, int64_t place, bool enabled,
@@ -126,5 +108,5 @@ bool records_enable_rule(const struct records_writer *w, int64_t id, int64_t pla
 		journal_op(j),
 	};
 
-	return write_ops(w, ops, sizeof(ops) / sizeof(*ops), e);
+	return records_write(w, ops, sizeof(ops) / sizeof(*ops), e);
 }

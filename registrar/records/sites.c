@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sites as rows and back; the SQL is in records_sql.c. */
+/* Sites as rows and back; the SQL is in records/sql.c. */
 #include "registrar/records/sites.h"
 
 #include "registrar/records/sql.h"
@@ -87,18 +87,6 @@ bool records_site_uses(struct store *s, const char *path, struct site_uses *out,
 	return READ(s, READ_SITE_USES, uses_row, out, e, store_text(path));
 }
 
-static struct store_op journal_op(const struct journal_entry *j)
-{
-	return (struct store_op){
-		.statement = ADD_JOURNAL,
-		.params = {STORE_I(j->at), store_text(j->exchange),
-			store_text(j->device.manufacturer), store_text(j->device.serial),
-			store_text(j->actor), store_text(j->step), store_text(j->outcome),
-			store_text(j->reason)},
-		.param_count = 8,
-	};
-}
-
 static struct store_op add_op(const struct site_row *site, bool must_change)
 {
 	return (struct store_op){
@@ -125,7 +113,7 @@ bool records_add_site(const struct records_writer *w, const struct site_row *sit
 	}
 	ops[count++] = add_op(site, true);
 	ops[count++] = journal_op(j);
-	return chain && store_write(w->store, ops, count, w->loop, w->done, w->arg, e);
+	return chain && records_write(w, ops, count, e);
 }
 
 bool records_set_site(const struct records_writer *w, const struct site_row *site,
@@ -141,7 +129,7 @@ bool records_set_site(const struct records_writer *w, const struct site_row *sit
 		journal_op(j),
 	};
 
-	return store_write(w->store, ops, 2, w->loop, w->done, w->arg, e);
+	return records_write(w, ops, 2, e);
 }
 
 bool records_remove_site(const struct records_writer *w, const char *path, int64_t revision,
@@ -155,5 +143,5 @@ bool records_remove_site(const struct records_writer *w, const char *path, int64
 		journal_op(j),
 	};
 
-	return store_write(w->store, ops, 2, w->loop, w->done, w->arg, e);
+	return records_write(w, ops, 2, e);
 }

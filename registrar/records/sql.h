@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The statements behind records.h by name; only records*.c include this. */
+/* The statements behind records.h by name; only records/ includes this. */
 #ifndef REGISTRAR_RECORDS_SQL_H
 #define REGISTRAR_RECORDS_SQL_H
 
@@ -134,7 +134,7 @@ enum statement {
 	COUNT_ENDING,
 	JOURNAL_LINE,
 	JOURNAL_LAST,
-	/* users: records_users.c */
+	/* users: records/users.c */
 	LIST_USERS,
 	READ_USER,
 	LIST_GRANTS,
@@ -174,8 +174,14 @@ enum statement {
 struct fraud;
 struct journal_entry;
 #define FRAUD_OPS_MAX 7
-/* What was found about the device of line j, as operations (records_fraud.c); how many. */
+/* What was found about the device of line j, as operations (records/fraud.c); how many. */
 size_t fraud_ops(const struct fraud *f, const struct journal_entry *j, struct store_op *ops);
+
+/* Line j as an operation of the transaction of what it tells of. */
+struct store_op journal_op(const struct journal_entry *j);
+/* All of ops in one transaction, or none; w hears of its end. */
+bool records_write(const struct records_writer *w, const struct store_op *ops, size_t count,
+	struct err *e) MUST_CHECK;
 
 /* store_read() with the values of its parameters written out. */
 #define READ(s, statement, fn, arg, e, ...)                                                        \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users and their proofs as rows; the SQL is in records_sql.c. What may only hold for all users
+/* Users and their proofs as rows; the SQL is in records/sql.c. What may only hold for all users
  * together (the last admin, how many there are) is said in the statements, so that two who change
  * something at once cannot break it. */
 #include "registrar/records/users.h"
@@ -261,7 +261,7 @@ static bool commit(const struct records_writer *w, struct users_transaction *t,
 			store_text(j->device.manufacturer), store_text(j->device.serial),
 			store_text(j->actor), store_text(j->step), store_text(j->outcome),
 			store_text(j->reason));
-	return store_write(w->store, t->ops, t->count, w->loop, w->done, w->arg, e);
+	return records_write(w, t->ops, t->count, e);
 }
 
 static void add_grant(struct users_transaction *t, const char *user, const struct grant *g)

@@ -30,6 +30,7 @@ PARAMETERS = {
     "user": ["added", "removed", "enabled", "disabled", "granted", "ungranted", "password-changed",
              "code-made", "certificate-added", "certificate-removed"],
     "token": ["added", "removed"],
+    "job": ["begun", "finished", "failed", "interrupted"],
     "hook": ["added", "removed", "enabled", "disabled", "retried", "dropped", "failing", "recovered"],
 }
 
@@ -85,7 +86,7 @@ def written():
             continue
         step, *outcomes = [w for w in words if w != "policy"]  # who did it
         for outcome in outcomes or SQL[step]:
-            yield step, outcome, "records_sql.c"
+            yield step, outcome, "records/sql.c"
 
 
 def test_every_line_of_the_journal_has_a_row_in_the_table():
