@@ -150,6 +150,15 @@ static bool is_over(const json_t *claim)
 	return strcmp(text_of(claim, "claim"), "rejected") == 0;
 }
 
+static void print_change(const json_t *claim)
+{
+	printf("%s  claim %s  device %s  ", text_of(claim, "last_seen"), text_of(claim, "claim"),
+		text_of(claim, "state"));
+	ctl_put(stdout, text_of(claim, "reason"));
+	putchar('\n');
+	fflush(stdout);
+}
+
 /* A line for each change, until the device has joined or will not. */
 enum ctl_exit claims_watch(struct ctl *c, int argc, char **argv)
 {
@@ -165,10 +174,7 @@ enum ctl_exit claims_watch(struct ctl *c, int argc, char **argv)
 		if (code != CTL_DONE)
 			return code;
 		if (revision != seen)
-			printf("%s  claim %s  device %s  %s\n", text_of(claim, "last_seen"),
-				text_of(claim, "claim"), text_of(claim, "state"),
-				text_of(claim, "reason"));
-		fflush(stdout);
+			print_change(claim);
 		seen = revision;
 		if (is_over(claim))
 			return CTL_DONE;

@@ -25,6 +25,18 @@
 
 /* ---- messages ---- */
 
+void ctl_put(FILE *out, const char *text)
+{
+	while (*text) {
+		size_t unsafe = text_unsafe_len(text);
+
+		if (!unsafe)
+			putc(*text++, out);
+		for (; unsafe; unsafe--, text++)
+			putc('?', out);
+	}
+}
+
 enum ctl_exit ctl_fail(const struct ctl *c, const char *fmt, ...)
 {
 	char text[MESSAGE_MAX];

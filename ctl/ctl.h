@@ -11,6 +11,8 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
+#include <stdio.h>
+
 #include "common/base/buf.h"
 #include "common/wire/json.h"
 
@@ -105,7 +107,10 @@ struct ctl_tally {
 void ctl_tally_add(struct ctl_tally *t, enum ctl_exit result);
 enum ctl_exit ctl_tally_exit(const struct ctl_tally *t);
 
-/* One line on stderr: "masactl: …". Returns CTL_FAILED. */
+/* Write text that others chose: what would drive the terminal becomes '?', each octet of it. */
+void ctl_put(FILE *out, const char *text);
+
+/* One line on stderr: "masactl: …", made safe in the same way. Returns CTL_FAILED. */
 enum ctl_exit ctl_fail(const struct ctl *c, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

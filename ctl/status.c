@@ -202,7 +202,9 @@ static void show_problems(const json_t *o)
 
 	json_array_foreach(problems, i, problem)
 	{
-		printf("%s%s\n", i ? "" : "\n", json_string_value(problem));
+		fputs(i ? "" : "\n", stdout);
+		ctl_put(stdout, json_string_value(problem));
+		putchar('\n');
 	}
 	if (json_array_size(problems) > 0)
 		puts("The doctor command tells what to do.");

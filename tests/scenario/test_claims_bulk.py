@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import socket
 import sqlite3
 import subprocess
@@ -353,6 +354,20 @@ def test_show_and_watch(here):
     ctl(here, "reject", device.serial)
     assert ctl(here, "watch", device.serial, "--seconds", "20")[0] == 0
     assert ctl(here, "show", "NOBODY")[0] == 3
+
+
+def test_what_others_wrote_does_not_drive_the_terminal(here):
+    device, = pending(here, 1)
+    harmful = "\x1b[2J\u009b2J\u202e\rgone"
+    assert Api(here.registrar).post(f"/api/v1/claims/{device.serial}/reject",
+                                    {"reason": harmful}).status == 200
+    said = [ctl(here, *arguments)[1:] for arguments in (
+        ["watch", device.serial], ["show", device.serial], ["list", "--serial", device.serial],
+        ["list", "--serial", device.serial, "-o", "csv"], ["show", harmful], ["approve", harmful])]
+    for out, complaint in said:
+        assert "gone" in out + complaint
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]",
+                             (out + complaint).replace("\r\n", "\n")), (out, complaint)
 
 
 # -- several people
