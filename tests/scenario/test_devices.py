@@ -155,13 +155,18 @@ def test_a_real_pledge__waits_while_it_is_quarantined(here):
 
 # -- out of service
 
+def all_revoked(told):
+    assert told["certificates"]
+    return all(c["revoked"] for c in told["certificates"])
+
+
 def test_a_decommissioned_device__is_revoked_and_comes_back_by_a_new_approval_only(here, cell):
     device = here.device()
     identity = joined(here, cell, device)
     ctl(here, "decommission", device.serial, "--reason", "scrapped")
     told = show(here, device)
     assert (told["state"], told["claim"]) == ("decommissioned", "none")
-    assert all(c["revoked"] for c in told["certificates"])
+    assert all_revoked(told)
     with here.peer(identity) as client:
         assert_refused(client.post_csr(est_body(client.csr()), "simplereenroll"), 403)
     with here.peer(device) as pledge:
@@ -220,6 +225,7 @@ def test_replace__old_is_refused__new_joins_with_site_and_labels(here, cell):
     assert here.pledge(new).join().returncode == 0
     gone, come = show(here, old), show(here, new)
     assert (gone["state"], come["state"]) == ("replaced", "active")
+    assert all_revoked(gone) and not all_revoked(come)
     assert (gone["replaced_by"], come["replaces"]) == (come["id"], gone["id"])
     assert (come["site"], come["labels"]) == ("/eu/berlin/dock", {"rack": "4", "row": "B"})
     assert ("device", "replaced", "unix:uid=0", f"by Acme {new.serial}: burnt") in lines(here, old)

@@ -97,7 +97,8 @@ def holding(cell, acme, domain, fake_masa):
 
 
 @req("R8995-REG-012")
-def test_device_rejected_while_the_masa_is_asked_gets_no_voucher(holding, fake_masa):
+@pytest.mark.parametrize("verb, status", [(("claims", "reject"), 404), (("devices", "quarantine"), 503)])
+def test_device_shut_out_while_the_masa_is_asked_gets_no_voucher(holding, fake_masa, verb, status):
     device = holding.device()
     replies = []
     with holding.peer(device) as pledge:
@@ -108,9 +109,9 @@ def test_device_rejected_while_the_masa_is_asked_gets_no_voucher(holding, fake_m
         waiting = threading.Thread(target=lambda: replies.append(pledge.request_voucher(pvr)))
         waiting.start()
         fake_masa.wait_seen("/requestvoucher", 1)
-        holding.registrar.ctl("claims", "reject", device.serial)
+        holding.registrar.ctl(*verb, device.serial)
         waiting.join(20)
-        assert_refused(replies[0], 404)
+        assert_refused(replies[0], status)
 
 
 @req("R8995-REG-012")
