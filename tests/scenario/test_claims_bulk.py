@@ -458,8 +458,12 @@ def test_who_sees_a_part_decides_about_that(here, people):
     many = carl.post("/api/v1/claims/approve", {"ids": [here_.serial, there.serial]}).json
     assert [i["result"] for i in many["items"]] == ["not-found", "approved"]
     assert carl.post("/api/v1/claims/reject", {"match": "state=approved", "expected": 1}).json["changed"] == 1
+    everything = {"match": "serial=LOT-*,state=preapproved"}
+    everything["expected"] = len(listed(here, f"claims?match={everything['match']}&limit=1000"))
+    job = people["ann"].post("/api/v1/claims/approve", everything).json["job"]
     assert carl.get("/api/v1/jobs").json["items"] == []
-    assert carl.get("/api/v1/jobs/1").status == 404 and people["ann"].get("/api/v1/jobs/1").status == 200
+    assert carl.get(job).status == 404 and people["ann"].get(job).status == 200
+    job_end(here, int(job.rsplit("/", 1)[1]))
     assert claim_of(here, here_.serial)[0]["claim"] == "pending"
 
 

@@ -85,7 +85,7 @@ def here(place, acme, domain, decider):
     registrar = harness.Registrar(place / "registrar", domain, [acme], changes={
         f"manufacturer {acme.name}": {"admit": "hold"},
         "metrics": {"listen": f"127.0.0.1:{free_port()}"},
-        "policy": {"decision_url": decider.url, "decision_secret": secret, "decision_timeout": "2s",
+        "policy": {"decision_url": decider.url, "decision_secret": secret, "decision_timeout": "5s",
                    "decision_again": "1s"}})
     with harness.running(masa, registrar):
         site = Site(place, acme, domain, masa, registrar)
@@ -197,11 +197,10 @@ def test_an_answer_that_is_none_decides_nothing(here, decider, how):
 def test_nobody_waits_for_one_that_hangs(here, decider):
     failures = len(here.registrar.lines("decision-failed"))
     decider.say = lambda q: "hang"
-    began = time.monotonic()
     devices = [here.device() for _ in range(3)]
     asked = time.monotonic()
     assert [ask(here, d) for d in devices] == [202] * 3
-    assert time.monotonic() - asked < 1.5, time.monotonic() - began
+    assert time.monotonic() - asked < 10  # who waited would wait three times five seconds
     harness.wait_until(lambda: len(here.registrar.lines("decision-failed")) == failures + 3, "three cut off")
     assert all(claim(here, d.serial)["claim"] == "pending" for d in devices)
 
