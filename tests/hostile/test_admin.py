@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile insiders, suppliers, devices and outsiders at the administrators' side."""
+import concurrent.futures
+import contextlib
 import csv
 import io
+import json
+import signal
+import socket
+import sqlite3
+import ssl
+import threading
 import time
 import urllib.parse
 
 import pytest
 
+import h2wire
 import harness
 from admin_api import Answer, Api
 from places import Site
@@ -213,6 +222,57 @@ def test_a_request_is_its_own_principals_on_a_connection_of_several(here, local,
         connection.close()
 
 
+def wire(api, alpn=None):
+    """An own TLS connection."""
+    context = ssl.create_default_context(cafile=str(api.registrar.domain.file("root.crt")))
+    context.check_hostname = False
+    if alpn:
+        context.set_alpn_protocols([alpn])
+    connection = socket.create_connection(("127.0.0.1", api.port), timeout=10)
+    return context.wrap_socket(connection)
+
+
+def test_streams_that_are_mixed_keep_their_principals(user):
+    viewer, admin = user("kim", role="viewer"), user("lea", role="admin")
+    who = [admin, None, viewer, None] * 8
+    sent = h2wire.hello()
+    for i, api in enumerate(who):
+        block = h2wire.request(V1 + "session")
+        if api:
+            block += h2wire.literal(b"authorization", b"Bearer " + api.token.encode())
+        sent += h2wire.frame(h2wire.HEADERS, h2wire.END_HEADERS | h2wire.END_STREAM, 2 * i + 1, block)
+    said, bodies = b"", {}
+    with wire(admin, "h2") as s:
+        s.sendall(sent)
+        while len(bodies) < len(who):
+            said += s.recv(65536)
+            bodies = {stream: payload for kind, _, stream, payload in h2wire.frames_of(said)
+                      if kind == h2wire.DATA and payload}
+    for i, api in enumerate(who):
+        told = json.loads(bodies[2 * i + 1])
+        assert told.get("user") == {viewer: "kim", admin: "lea", None: None}[api], told
+        assert api or told["code"] == "not-logged-in"
+
+
+def test_a_refused_body_is_no_request(user):
+    """Refused before its body is read: what the body holds is not taken for the next request."""
+    admin = user("mia", role="admin")
+    inner = f"GET {V1}session HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {admin.token}\r\n\r\n"
+    for sizes in (f"Content-Length: {len(inner)}", "Transfer-Encoding: chunked",
+                  "Content-Length: 0\r\nTransfer-Encoding: chunked", f"Content-Length: {10 ** 9}",
+                  f"Content-Length: 0\r\nContent-Length: {len(inner)}"):
+        body = f"{len(inner):x}\r\n{inner}\r\n0\r\n\r\n" if "chunked" in sizes else inner
+        said = b""
+        with wire(admin) as s:
+            s.sendall(f"POST {V1}users HTTP/1.1\r\nHost: x\r\n{sizes}\r\n\r\n{body}".encode())
+            s.settimeout(0.3)
+            with contextlib.suppress(OSError):
+                while more := s.recv(65536):
+                    said += more
+        assert said[9:12] in (b"401", b"400", b"413"), (sizes, said)
+        assert b'"mia"' not in said and said.count(b"HTTP/1.1 ") == 1, (sizes, said)
+
+
 NUMBERS = ["9007199254740993", "9223372036854775807", "9223372036854775808", "-1", "1.0", "1e3", "0x1", "+1", "0", ""]
 
 
@@ -240,3 +300,80 @@ def test_a_match_is_never_a_statement(local, text):
     assert reply.status == 400 or reply.json["items"] == []
     found = local.get(V1 + "devices/find?text=" + urllib.parse.quote(text))
     assert found.status in (200, 400) and not found.json.get("items")
+
+
+# -- all at once
+
+def rows(here, sql):
+    with contextlib.closing(sqlite3.connect(f"file:{here.registrar.directory}/registrar.db?mode=ro", uri=True)) as db:
+        return db.execute(sql).fetchall()
+
+
+def test_those_who_decide_about_the_same_at_once_leave_one_truth(here, local, user):
+    """Two people, a list, a replacement and a bulk, over devices that ask all the time, with keys
+    that are used twice, people who wait for events, and the configuration read again."""
+    ivy, jack = user("ivy", role="operator"), user("jack", role="operator")
+    devices = [here.device() for _ in range(6)]
+    olds = [f"OLD-{i}" for i in range(6)]
+    text = "manufacturer,serial\n" + "".join(f"Acme,{s}\n" for s in olds)
+    assert local.request("POST", V1 + "claims/import", text, {"Content-Type": "text/csv"}).status == 200
+    for device in devices:
+        ask(here, device)
+    ids = {d.serial: claim(local, d.serial)["id"] for d in devices}
+    old_ids = {s: claim(local, s)["id"] for s in olds}
+    answers, over = [], threading.Event()
+
+    def note(what, reply):
+        answers.append((what, reply.status, reply.body[:200]))
+        return reply
+
+    def decide(who, verb):
+        for d in devices:
+            note(verb, who.post(V1 + f"claims/{ids[d.serial]}/{verb}", {"reason": verb},
+                                **{"Idempotency-Key": f"{verb}-{d.serial}"}))
+        note(verb, who.post(V1 + f"claims/{verb}", {"ids": list(ids.values()), "change": True}))
+
+    def take_list():
+        listed = "manufacturer,serial,site\n" + "".join(f"Acme,{d.serial},/\n" for d in devices)
+        note("import", local.request("POST", V1 + "claims/import", listed, {"Content-Type": "text/csv"}))
+
+    def replace(who):
+        for s, d in zip(olds, devices):
+            note("replace", who.post(V1 + f"devices/{old_ids[s]}/replace", {"with": d.serial, "force": True}))
+
+    def poll():
+        for d in devices:
+            with here.peer(d) as peer:
+                status = peer.request_voucher().status
+                answers.append(("voucher", status if status < 500 or status == 503 else 500, b""))
+
+    def listen():
+        while not over.is_set():
+            note("events", ivy.get(V1 + "events?after=end&wait=1"))
+
+    def reload():
+        while not over.wait(0.1):
+            here.registrar.popen.send_signal(signal.SIGHUP)
+
+    work = [lambda: decide(ivy, "approve"), lambda: decide(jack, "reject"), take_list, poll,
+            lambda: replace(ivy), lambda: replace(jack),
+            lambda: note("bulk", local.post(V1 + "claims/approve", {"all": True}))]
+    with concurrent.futures.ThreadPoolExecutor(len(work) + 3) as pool:
+        others = [pool.submit(f) for f in (listen, listen, reload)]
+        try:
+            for done in [pool.submit(f) for f in work]:
+                done.result()
+        finally:
+            over.set()
+        for other in others:
+            other.result()
+    assert not [a for a in answers if a[1] >= 500 and a[0] != "voucher"]
+    for d in devices:
+        last = rows(here, "SELECT outcome FROM journal WHERE serial = '%s' AND step IN ('claim', 'device') AND outcome IN "
+                    "('approved', 'rejected', 'preapproved') ORDER BY id DESC LIMIT 1" % d.serial)[0][0]
+        assert claim(local, d.serial)["claim"] == last, d.serial
+    for s in olds:
+        told = local.get(V1 + f"devices/{s}").json
+        lines = rows(here, f"SELECT 1 FROM journal WHERE serial = '{s}' AND outcome = 'replaced'")
+        assert len(lines) == (told["state"] == "replaced") <= 1
+    here.registrar.ctl("audit", "verify", check=0)
