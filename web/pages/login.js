@@ -10,8 +10,16 @@ const PASSWORD_MIN = 12;
 /* done(who): somebody is logged in. */
 export function logInForm(done) {
 	const box = h('div.card');
-	const byPassword = () => replace(box, passwordForm());
-	const byCode = () => replace(box, codeForm());
+	const byPassword = () => change(passwordForm());
+	const byCode = () => change(codeForm());
+
+	/* The other form, with the name that was typed, at the first thing that is missing. */
+	function change(next) {
+		const name = box.querySelector('[name=user]')?.value ?? '';
+		replace(box, next);
+		next.querySelector('[name=user]').value = name;
+		[...next.querySelectorAll('input')].find((input) => !input.value).focus();
+	}
 
 	function form(heading, fields, verb, run, ...below) {
 		const wrong = h('div');

@@ -7,10 +7,12 @@ export default async function (t, user, code) {
 	t.expect(/status of 401/, /status of 400/);
 	await t.go('claims');
 	await page.getByRole('heading', { name: 'Log in' }).waitFor();
+	await page.getByLabel('Name').fill(user);
 	await page.getByRole('button', { name: 'I have a one-time code' }).click();
 	await t.shot('code');
-	await page.getByLabel('Name').fill(user);
-	await page.getByLabel('One-time code').fill('WRONG-CODE');
+	assert.equal(await page.getByLabel('Name').inputValue(), user); /* typed once */
+	await page.keyboard.type('WRONG-CODE'); /* it waits for the code */
+	assert.equal(await page.getByLabel('One-time code').inputValue(), 'WRONG-CODE');
 	await page.getByLabel('Choose a password').fill(PASSWORD);
 	await page.getByLabel('The same again').fill(`${PASSWORD}!`);
 	await page.getByRole('button', { name: 'Save and log in' }).click();
