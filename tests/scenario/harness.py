@@ -213,9 +213,9 @@ class Manufacturer:
     def file(self, name):
         return self.directory / name
 
-    def idevid(self, serial, masa_url, key_type=None, where=None):
+    def idevid(self, serial, masa_url, key_type=None, where=None, model=None):
         out = pathlib.Path(where or self.directory / "devices")
-        args = ["--key-type", key_type] if key_type else []
+        args = (["--key-type", key_type] if key_type else []) + (["--model", model] if model else [])
         run(program("brski-certs"), "idevid", "--ca", self.directory, "--out", out,
             "--masa-url", masa_url, "--serial", serial, *args, check=0)
         return out / f"{serial}.key", out / f"{serial}.crt"

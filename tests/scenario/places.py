@@ -13,9 +13,9 @@ _serials = itertools.count(1)
 class Device:
     """A serial number with its IDevID."""
 
-    def __init__(self, manufacturer, masa_url, key_type=None, serial=None):
+    def __init__(self, manufacturer, masa_url, key_type=None, serial=None, model=None):
         self.serial = serial or f"TEST-{next(_serials):05d}"
-        self.key, self.certificate = manufacturer.idevid(self.serial, masa_url, key_type)
+        self.key, self.certificate = manufacturer.idevid(self.serial, masa_url, key_type, model=model)
         self.manufacturer = manufacturer
 
     @property
@@ -43,9 +43,11 @@ class Site:
     def coaps_url(self):
         return f"coaps://127.0.0.1:{self.registrar.coaps_port}"
 
-    def device(self, key_type=None, manufacturer=None, masa_url=None, known=True, owner=None):
+    def device(self, key_type=None, manufacturer=None, masa_url=None, known=True, owner=None,
+               **more):
         """A new device; known: a real MASA has it in its inventory."""
-        device = Device(manufacturer or self.manufacturer, masa_url or self.masa_url, key_type)
+        device = Device(manufacturer or self.manufacturer, masa_url or self.masa_url, key_type,
+                        **more)
         if known and isinstance(self.masa, harness.Masa):
             row = {"serial": device.serial}
             self.masa.import_devices([dict(row, owner=owner) if owner else row])
