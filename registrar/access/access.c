@@ -11,7 +11,7 @@ bool access_start(struct registrar *r, struct err *e)
 	struct access *a = mem_new(sizeof(*a), e);
 
 	r->access = a;
-	return a && (a->denials = denials_new(e)) &&
+	return a && (a->denials = denials_new(e)) && (a->insiders = denials_new(e)) &&
 	       (a->attempts = attempts_new(clock_mono_ms(), e)) && (a->hasher = hasher_new(e));
 }
 
@@ -22,6 +22,7 @@ void access_end(struct registrar *r)
 	hasher_free(r->access->hasher);
 	attempts_free(r->access->attempts);
 	denials_free(r->access->denials);
+	denials_free(r->access->insiders);
 	free(r->access);
 	r->access = NULL;
 }

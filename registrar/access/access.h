@@ -10,7 +10,8 @@
 struct access {
 	struct hasher *hasher;
 	struct attempts *attempts;
-	struct denials *denials;
+	struct denials *denials;  /* of nobody we know */
+	struct denials *insiders; /* of who is known: a crowd outside hides none of theirs */
 };
 
 #define CODE_LIFE_S	   900	 /* a quarter of an hour to walk over and type it */

@@ -123,7 +123,8 @@ void admin_denied(struct registrar *r, const struct call *c, const char *code, c
 	text_make_safe(what, '?');
 	log_event(&r->log, LOG_LEVEL_WARNING, "admin-denied", call_exchange(c), "peer",
 		call_peer(c)->address, "by", p ? p->name : "nobody", "reason", what, NULL);
-	room = denials_admit(r->access->denials, clock_mono_ms(), &left_out);
+	room = denials_admit(
+		p ? r->access->insiders : r->access->denials, clock_mono_ms(), &left_out);
 	note_left_out(r, call_loop(c), left_out);
 	if (room)
 		note(r, call_loop(c), call_exchange(c), p ? p->name : NULL, what);
@@ -131,5 +132,8 @@ void admin_denied(struct registrar *r, const struct call *c, const char *code, c
 
 void denials_flush(struct registrar *r)
 {
-	note_left_out(r, r->workers[0].loop, denials_collect(r->access->denials, clock_mono_ms()));
+	const int64_t now = clock_mono_ms();
+
+	note_left_out(r, r->workers[0].loop, denials_collect(r->access->denials, now));
+	note_left_out(r, r->workers[0].loop, denials_collect(r->access->insiders, now));
 }

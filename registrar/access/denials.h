@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Refusals on the administrators' side, as lines of log and journal: the first of a minute at once,
- * then they are counted, and the count is a line of its own. Who knocks for days fills no disk. */
+ * then they are counted, and the count is a line of its own. Who knocks for days fills no disk; and
+ * they are counted apart from those of users, whose tries are not lost among theirs. */
 #ifndef REGISTRAR_ACCESS_DENIALS_H
 #define REGISTRAR_ACCESS_DENIALS_H
 

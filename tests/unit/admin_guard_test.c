@@ -44,8 +44,10 @@ static int set_up(void **state)
 	f->r.store = store_open(path, &records_schema, &e);
 	f->peer = peer_ref_new(&e);
 	f->access.denials = denials_new(&e);
+	f->access.insiders = denials_new(&e);
 	f->r.access = &f->access;
-	assert_true(f->r.workers[0].loop && f->r.store && f->peer && f->access.denials);
+	assert_true(f->r.workers[0].loop && f->r.store && f->peer && f->access.denials &&
+		    f->access.insiders);
 	*state = f;
 	return 0;
 }
@@ -59,6 +61,7 @@ static int tear_down(void **state)
 	peer_ref_drop(f->peer);
 	store_close(f->r.store);
 	denials_free(f->access.denials);
+	denials_free(f->access.insiders);
 	loop_free(f->r.workers[0].loop);
 	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
 	assert_int_equal(system(command), 0);
