@@ -145,7 +145,8 @@ static bool look(const struct events *x, struct waiter *w)
 {
 	bool over = clock_mono_ms() >= w->until_ms || atomic_load(&x->ending), end;
 	struct err e = ERR_INIT;
-	json_t *items = read_page(x, w->call, &w->q, &end, &e);
+	json_t *items =
+		admin_ask_again(x->r, w->call, &e) ? read_page(x, w->call, &w->q, &end, &e) : NULL;
 
 	if (!items) {
 		call_reply_err(w->call, &x->r->log, "admin-failed", &e);

@@ -29,6 +29,20 @@ static bool identify(struct registrar *r, struct call *c, struct err *e)
 	return admin_authenticate(r, c, p, e);
 }
 
+bool admin_ask_again(struct registrar *r, struct call *c, struct err *e)
+{
+	if (!identify(r, c, e)) {
+		if (e->kind == ERR_LOGIN)
+			admin_denied(r, c, err_code_of(e), NULL);
+		return false;
+	}
+	if (principal_may(admin_who(c), MAY_VIEW, NULL, NULL, registrar_now(r)))
+		return true;
+	err_set(e, ERR_NOT_ALLOWED, "no role that permits it any more");
+	admin_denied(r, c, err_code_of(e), NULL);
+	return false;
+}
+
 const struct principal *admin_who(const struct call *c)
 {
 	const struct principal *p = call_attached(c);

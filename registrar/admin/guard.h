@@ -9,9 +9,14 @@
 #include "common/net/http_server.h"
 #include "registrar/access/principal.h"
 
+struct registrar;
+
 /* An http_guard; app is the struct registrar. */
 bool admin_guard(
 	struct call *c, const struct http_route *route, void *app, struct http_refusal *no);
+
+/* Who waited may be somebody else by now, or nobody: found out anew. On the call's loop. */
+bool admin_ask_again(struct registrar *r, struct call *c, struct err *e) MUST_CHECK;
 
 /* Who asks; NULL only on a route that is open to all. Lives as long as the call. */
 const struct principal *admin_who(const struct call *c);
