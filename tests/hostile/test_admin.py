@@ -138,6 +138,29 @@ def test_an_idempotency_key_tells_a_narrower_token_nothing(here, local, user):
     assert local.post(path, body, **key).headers["Idempotency-Replayed"] is None
 
 
+@pytest.mark.parametrize("end", ["disable", "ungrant"])
+def test_who_waits_for_events_hears_nothing_once_they_may_not(here, local, user, end):
+    name = f"nora-{end}"
+    nora = user(name, role="viewer")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(nora.get, V1 + "events?after=end&wait=20&type=claim.pending")
+        harness.wait_until(lambda: not waiting.done(), "waiting")
+        time.sleep(0.3)
+        assert local.post(V1 + f"users/{name}/{end}", {"role": "viewer"}).status == 200
+        ask(here, here.device())
+        reply = waiting.result(10)
+    assert reply.code in ("not-logged-in", "not-allowed"), reply.body
+
+
+def test_a_crowd_outside_does_not_hide_what_a_user_tried(here, local, user):
+    olaf, nobody = user("olaf", role="viewer"), Api(here.registrar, here.registrar.admin_port)
+    for _ in range(30):
+        assert nobody.get(V1 + "users").status == 401
+    assert olaf.post(V1 + "users", {"name": "eve", "role": "admin"}).status == 403
+    harness.wait_until(lambda: rows(here, "SELECT 1 FROM journal WHERE actor = 'olaf' AND outcome = 'denied'"),
+                       "the denial in the journal")
+
+
 # -- what is shown of what strangers and others wrote
 
 def test_a_long_reason_is_cut_at_a_character_and_the_log_stays_whole(here, local, tmp_path):
