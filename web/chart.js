@@ -6,10 +6,10 @@ import { num } from './format.js';
 import { plainTable } from './table.js';
 
 function figure(title, drawing, heads, rows, none) {
-	if (!rows.length) return h('figure.chart', h('figcaption', h('h3', title)), h('p.dim', none));
+	if (!rows.length) return h('figure.chart', h('figcaption', h('h2', title)), h('p.dim', none));
 	return h(
 		'figure.chart',
-		h('figcaption', h('h3', title)),
+		h('figcaption', h('h2', title)),
 		drawing,
 		h('details', h('summary', 'As a table'), plainTable(title, heads, rows)),
 	);
@@ -148,7 +148,7 @@ export function calendar({ title, unit, days, pick, note }) {
 	for (let i = 0; i < cells.length; i += 7) weeks.push(cells.slice(i, i + 7));
 	return h(
 		'figure.chart',
-		h('figcaption', h('h3', title), note && h('p.dim', note)),
+		h('figcaption', h('h2', title), note && h('p.dim', note)),
 		h(
 			'table.calendar',
 			h('caption.hidden', title),

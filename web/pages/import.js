@@ -58,7 +58,10 @@ export async function show(view) {
 		h('h2', 'Announce devices before they come'),
 		h(
 			'p',
-			'Devices of the list join without waiting. The first row names the columns; only ',
+			may('decide')
+				? 'Devices of the list join without waiting'
+				: 'Devices of the list are expected; who may decide approves them',
+			'. The first row names the columns; only ',
 			h('code', 'manufacturer'),
 			' and ',
 			h('code', 'serial'),
