@@ -93,7 +93,8 @@ static bool finish(struct setup_ca *a, struct err *e)
 		printf("%s is there: nothing was changed.\n", a->s.config_path);
 	if (!setup_ca_tell(a, "only a new issuing CA needs it; take it elsewhere", e))
 		return false;
-	setup_tell("for sites", "%s/root.crt: their registrars trust it", a->dir);
+	setup_tell("for sites",
+		"%s/root.crt: their registrars trust it, and devices (masa_anchors)", a->dir);
 	if (!setup_start(&a->s, &runs, e))
 		return false;
 	tell_next(a);

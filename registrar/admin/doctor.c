@@ -183,6 +183,15 @@ static void judge_masa(const struct probe *p, const struct http_reply *reply)
 			p->m->masa.host);
 }
 
+static const char *after_no_answer(const struct err *e)
+{
+	if (e->kind == ERR_PEER)
+		return "compare its certificate with the manufacturer's masa_anchors";
+	if (e->kind == ERR_REFUSED)
+		return "if that is where it is, allow its class: addresses in [masa]";
+	return "see whether masa_url is right, and the network lets us there";
+}
+
 static void on_masa(void *arg, const struct http_reply *reply, const struct err *e)
 {
 	struct probe *p = arg;
@@ -190,11 +199,7 @@ static void on_masa(void *arg, const struct http_reply *reply, const struct err 
 	if (reply)
 		judge_masa(p, reply);
 	else
-		checkup_note(&p->x->c, p->check, CHECKUP_FAIL,
-			e->kind == ERR_PEER
-				? "compare its certificate with the manufacturer's masa_anchors"
-				: "see whether masa_url is right, and the network lets us there",
-			"%s", e->text);
+		checkup_note(&p->x->c, p->check, CHECKUP_FAIL, after_no_answer(e), "%s", e->text);
 	release(p->x);
 	free(p);
 }

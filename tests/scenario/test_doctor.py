@@ -65,6 +65,15 @@ def test_a_masa_under_other_anchors__fails_by_tls(site, stranger, cell, domain, 
     assert row["verdict"] == "fail" and "masa_anchors" in row["next"], row
 
 
+def test_a_masa_where_none_may_be__says_what_allows_it(cell, domain, acme):
+    registrar = harness.Registrar(cell, domain, [acme], changes={
+        f"manufacturer {acme.name}": {"masa_url": "https://127.0.0.1:1"},
+        "masa": {"addresses": "global private"}})
+    with harness.running(registrar):
+        row = doctor(registrar, f"MASA of {acme.name}")
+    assert row["verdict"] == "fail" and "addresses in [masa]" in row["next"], row
+
+
 def test_a_masa_named_by_devices_alone__is_not_asked(cell, domain, acme):
     registrar = harness.Registrar(cell, domain, [acme])
     with harness.running(registrar):
