@@ -62,6 +62,7 @@ void describe_model(struct bytes subject, char out[MODEL_MAX + 1])
 	memcpy(out, text.data, text.len);
 	out[text.len] = '\0';
 	text_make_utf8(out, '?');
+	text_make_safe(out, '?'); /* people read it before they approve */
 }
 
 void describe_host(const char *peer, char out[CALL_PEER_MAX])

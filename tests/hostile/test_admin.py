@@ -15,9 +15,13 @@ import urllib.parse
 
 import pytest
 
+from cryptography import x509
+from cryptography.x509.name import _ASN1Type
+
 import h2wire
 import harness
 from admin_api import Answer, Api
+from brski_peer import certs, forge
 from places import Site
 
 V1 = "/api/v1/"
@@ -208,6 +212,28 @@ def test_what_strangers_wrote_does_not_drive_a_terminal(here, local):
             assert not set("\x1b\x07\x9b\u202e") & set(text), args
     rows = here.registrar.ctl("events", "tail", "--once", check=None)
     assert "\x1b" not in rows.stdout
+
+
+@pytest.mark.parametrize("where", ["serial", "cn", "ou"])
+def test_a_device_that_writes_on_terminals_in_its_certificate(here, local, cell, where):
+    evil = "<script>\x1b[2J\x9b\u202e'\"=&" if where != "ou" else "gw\u202e\x9b"
+    serial = f"EVIL-{where}" + (evil if where == "serial" else "")
+    subject = certs.name("Device" + (evil if where == "cn" else ""), extra=[
+        x509.NameAttribute(x509.NameOID.SERIAL_NUMBER, serial, _ASN1Type.UTF8String)] + (
+        [x509.NameAttribute(x509.NameOID.ORGANIZATIONAL_UNIT_NAME, evil)] if where == "ou" else []))
+    identity = forge._saved(cell, certs.make_idevid(forge.issuing(here.manufacturer.directory), serial,
+                                                    here.masa_url, subject=subject))
+    with here.peer(identity) as peer:
+        status = peer.request_voucher().status
+    assert status == 202 or 400 <= status < 500, status
+    found = local.get(V1 + "claims?limit=1000")
+    assert found.status == 200
+    ran = here.registrar.ctl("claims", "list", check=0)
+    assert not set("\x1b\x9b\u202e") & set(ran.stdout)
+    mine = [c for c in found.json["items"] if c["serial"].startswith(f"EVIL-{where}")]
+    for c in mine:
+        assert not set("\x1b\x9b\u202e") & set((c["model"] or "") + c["serial"]), c
+    assert "\x1b[2J" not in here.registrar.log()
 
 
 # -- outsiders
