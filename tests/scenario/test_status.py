@@ -31,8 +31,14 @@ def screen(site):
 
 
 def explain(site, device, code):
-    done = site.registrar.ctl("doctor", device.serial, "-o", "json", check=code)
-    return {row["check"]: row for row in json.loads(done.stdout)}
+    """What doctor says, once it says so with this exit code: a failure is noted after its answer."""
+    done = []
+
+    def judged():
+        done.append(site.registrar.ctl("doctor", device.serial, "-o", "json", check=None))
+        return done[-1].returncode == code
+    harness.wait_until(judged, f"doctor to end with {code}")
+    return {row["check"]: row for row in json.loads(done[-1].stdout)}
 
 
 def test_status__follows_a_device(site):
