@@ -377,6 +377,7 @@ void registrar_sweep(void *registrar)
 	struct registrar_setup *s = registrar_setup_take(r);
 	const struct sweep_limits limits = {
 		.now = now,
+		.expiring = now + s->config.expiring_days * DAY_S,
 		.claims_before = now - s->config.pending_days * DAY_S,
 		.journal_before = now - s->config.journal_days * DAY_S,
 		.journal_rows = JOURNAL_MAX,

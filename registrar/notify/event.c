@@ -54,6 +54,8 @@ const struct event_row event_rows[] = {
 	{"device", "decommissioned", "brski.device.decommissioned", false},
 	{"device", "replaced", "brski.device.replaced", false},
 
+	{"device", "expiring", "brski.device.expiring", false},
+	{"device", "expired", "brski.device.expired", false},
 	{"device", "cleared", "brski.device.cleared", false},
 	{"fraud", "clone-suspected", "brski.device.clone_suspected", false},
 	{"fraud", "second-key", "brski.device.second_key", false},

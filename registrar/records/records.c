@@ -472,6 +472,14 @@ bool records_journal_wait(struct store *s, const struct journal_entry *j, struct
 	return store_write_wait(s, t.ops, t.count, NULL, e);
 }
 
+/* What ended, or will before long, since they were last looked at: at first nothing is told. */
+static void ends_ops(struct transaction *t, const char *kind, int64_t until, int64_t now)
+{
+	ADD(t, BEGIN_ENDS, false, store_text(kind), STORE_I(until));
+	ADD(t, NOTE_ENDS, false, store_text(kind), STORE_I(until), STORE_I(now));
+	ADD(t, PASS_ENDS, false, store_text(kind), STORE_I(until));
+}
+
 bool records_sweep(const struct records_writer *w, const struct sweep_limits *l, struct err *e)
 {
 	struct transaction t = {.count = 0};
@@ -484,6 +492,8 @@ bool records_sweep(const struct records_writer *w, const struct sweep_limits *l,
 	add_op(&t, SWEEP_HEADS, false, NULL, 0);
 	ADD(&t, THIN_HEADS, false, STORE_I(l->heads_before));
 	ADD(&t, SWEEP_CERTIFICATES, false, STORE_I(l->certificates_before));
+	ends_ops(&t, "expiring", l->expiring, l->now);
+	ends_ops(&t, "expired", l->now, l->now);
 	return write_transaction(w, &t, e);
 }
 

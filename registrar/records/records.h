@@ -354,7 +354,8 @@ bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64
 
 /* ---- Ageing out. ---- */
 struct sweep_limits {
-	int64_t now; /* approvals that end at it or before expire, a journal line each */
+	int64_t now;	  /* approvals that end at it or before expire, a journal line each */
+	int64_t expiring; /* a line for each device whose certificate ends until here, once */
 	int64_t claims_before, journal_before, certificates_before; /* moments */
 	int64_t journal_rows;					    /* kept at least */
 	int64_t heads_before; /* that are thinned out to one an hour */

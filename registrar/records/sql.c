@@ -400,6 +400,13 @@ static const char *const migrations[] = {
 	"(SELECT id FROM device WHERE claim IN (2, 4) AND claim_until <= $1 "                      \
 	"ORDER BY claim_until, id LIMIT 10000)"
 
+/* Ends of certificates, of kind $1, up to which devices were told of; and up to which they are
+ * next, not beyond $2: so many at a time, with all that end in the same second. */
+#define ENDS_PASSED "(SELECT last FROM number WHERE kind = $1)"
+#define ENDS_NEXT                                                                                  \
+	"coalesce((SELECT min(not_after, $2) FROM device WHERE not_after > " ENDS_PASSED           \
+	" ORDER BY device.not_after LIMIT 1 OFFSET 999), $2)"
+
 /* Numbers of claims of any state behind $1: each state's index gives the first of its own. */
 /* Of each standing so many at most; id > $1 */
 #define DEVICES_FROM(standing)                                                                     \
@@ -864,6 +871,15 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"id), "
 		"$1, manufacturer, serial, 'claim', 'expired', 'nobody used the approval in time' "
 		"FROM device WHERE id IN " RUN_OUT,
+	[BEGIN_ENDS] = "INSERT INTO number (kind, last) VALUES ($1, $2) "
+		       "ON CONFLICT (kind) DO UPDATE SET last = min(last, excluded.last)",
+	[NOTE_ENDS] =
+		"INSERT INTO journal (id, at, manufacturer, serial, step, outcome, reason) "
+		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
+		"not_after, id), $3, manufacturer, serial, 'device', $1, 'its certificate ends ' "
+		"|| strftime('%Y-%m-%dT%H:%M:%SZ', not_after, 'unixepoch') FROM device "
+		"WHERE not_after > " ENDS_PASSED " AND not_after <= " ENDS_NEXT " AND standing = 1",
+	[PASS_ENDS] = "UPDATE number SET last = " ENDS_NEXT " WHERE kind = $1",
 	[EXPIRE_CLAIMS] =
 		"UPDATE device SET claim = 5, revision = revision + 1 WHERE id IN " RUN_OUT,
 	[SWEEP_CLAIMS] =

@@ -38,6 +38,7 @@ PARAMETERS = {
 # The same of a statement that takes its outcome as a parameter.
 SQL = {
     "claim": ["approved", "rejected"],
+    "device": ["expiring", "expired"],
     "fraud": re.findall(r'\[FRAUD_\w+\] = "([a-z-]+)"', (REPOSITORY / "registrar" / "fraud.c").read_text()),
 }
 
@@ -84,7 +85,7 @@ def written():
         words = re.findall(r"'([a-z-]+)'", text)
         if "INSERT INTO journal" not in text or not words:
             continue
-        step, *outcomes = [w for w in words if w != "policy"]  # who did it
+        step, *outcomes = [w for w in words if w not in ("policy", "unixepoch")]  # who did it; a form of time
         for outcome in outcomes or SQL[step]:
             yield step, outcome, "records/sql.c"
 

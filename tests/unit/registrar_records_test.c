@@ -463,6 +463,49 @@ static void records_sweep__an_approval_nobody_used__expires_and_goes_later(void 
 	assert_false(read_device(f).found);
 }
 
+struct ends {
+	int expiring, expired;
+};
+
+static bool count_end(void *arg, const struct journal_line *line, struct err *e)
+{
+	struct ends *n = arg;
+
+	n->expiring += strcmp(line->entry.outcome, "expiring") == 0;
+	n->expired += strcmp(line->entry.outcome, "expired") == 0;
+	return true;
+}
+
+/* Lines about ends after a sweep. */
+static void assert_ends(struct fixture *f, int64_t now, int64_t until, int expiring, int expired)
+{
+	const struct sweep_limits limits = {.now = now, .expiring = until, .journal_rows = 1000};
+	struct ends n = {0, 0};
+	struct err e = ERR_INIT;
+
+	sweep(f, &limits);
+	assert_true(records_read_journal(f->store, "SN-1", 100, count_end, &n, &e));
+	assert_int_equal(n.expiring, expiring);
+	assert_int_equal(n.expired, expired);
+}
+
+static void records_sweep__an_end_that_comes__is_told_once_for_each_certificate(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_voucher(f, "voucher", "");
+	issue(f, 1, NOW);
+	assert_ends(f, NOW, NOW + 999, 0, 0);
+	assert_ends(f, NOW, NOW + 1000, 1, 0);
+	assert_ends(f, NOW, NOW + 1000, 1, 0);
+	assert_ends(f, NOW + 999, NOW + 1999, 1, 0);
+	assert_ends(f, NOW + 1000, NOW + 2000, 1, 1);
+	assert_ends(f, NOW + 1000, NOW + 2000, 1, 1);
+	issue(f, 2, NOW + 5000);
+	assert_ends(f, NOW + 5000, NOW + 6000, 2, 1);
+	assert_ends(f, NOW + 6000, NOW + 7000, 2, 2);
+}
+
 static void records_sweep__an_approval_that_was_used__has_no_end(void **state)
 {
 	const struct sweep_limits limits = {
@@ -1567,6 +1610,7 @@ int main(void)
 		T(records_look_up__a_list__tells_of_those_known),
 		T(records_sweep__an_approval_nobody_used__expires_and_goes_later),
 		T(records_sweep__an_approval_that_was_used__has_no_end),
+		T(records_sweep__an_end_that_comes__is_told_once_for_each_certificate),
 		T(records_hold__when_the_approval_is_over__is_pending_again),
 		T(records_keep_voucher__when_the_approval_has_expired__settles_the_claim),
 		T(records_keep_voucher__by_a_rule__approves_the_device),

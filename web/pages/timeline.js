@@ -32,6 +32,8 @@ const WORDS = {
 	'device replaced': 'Replaced',
 	'device moved': 'Moved',
 	'device labelled': 'Labelled',
+	'device expiring': 'Its certificate ends before long',
+	'device expired': 'Its certificate has ended',
 	'device cleared': 'Marks cleared',
 	'device rejoined': 'Joined again with its factory certificate',
 	'fraud clone-suspected': 'Asked from two places at once',
