@@ -263,11 +263,14 @@ def test_hooks_go_on_where_they_were_when_the_registrar_comes_back(here, receive
     first = hold(here)
     wait_types(receiver, first, ["brski.claim.pending"])
     port = receiver.server.server_port
-    receiver.close()
+    receiver.answers = ["hang"]
     second = hold(here)
-    here.registrar.restart()
+    wait_types(receiver, second, ["brski.claim.pending"])
+    here.registrar.stop()
+    receiver.close()
     again = Receiver(tls, port)
     try:
+        here.registrar.start()
         wait_types(again, second, ["brski.claim.pending"])
         assert again.types(first) == []
         assert hook(here, number)["enabled"]
