@@ -107,6 +107,9 @@ struct ctl_tally {
 void ctl_tally_add(struct ctl_tally *t, enum ctl_exit result);
 enum ctl_exit ctl_tally_exit(const struct ctl_tally *t);
 
+/* A member that is text; "-" where there is none. */
+const char *ctl_text(const json_t *object, const char *name);
+
 /* Write text that others chose: what would drive the terminal becomes '?', each octet of it. */
 void ctl_put(FILE *out, const char *text);
 

@@ -19,13 +19,6 @@
 const struct ctl_option events_tail_options[] = {
 	{"type", "TYPES"}, {"after", "SEQUENCE"}, {"once", NULL}, {NULL, NULL}};
 
-static const char *member(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "-";
-}
-
 /* What came from devices must not drive the terminal. */
 static enum ctl_exit print_line(struct ctl *c, const json_t *event)
 {
@@ -33,9 +26,9 @@ static enum ctl_exit print_line(struct ctl *c, const json_t *event)
 	BUF_AUTO struct buf line = BUF_INIT(LINE_LEN_MAX);
 	struct err e = ERR_INIT;
 
-	if (!buf_printf(&line, &e, "%s  %s  %s  %s  %s  %s", member(event, "id"),
-		    member(event, "time"), member(event, "type"), member(event, "subject"),
-		    member(data, "by"), member(data, "reason")))
+	if (!buf_printf(&line, &e, "%s  %s  %s  %s  %s  %s", ctl_text(event, "id"),
+		    ctl_text(event, "time"), ctl_text(event, "type"), ctl_text(event, "subject"),
+		    ctl_text(data, "by"), ctl_text(data, "reason")))
 		return ctl_fail(c, "%s", e.text);
 	text_make_safe((char *)line.data, '?');
 	puts(buf_str(&line));
@@ -64,7 +57,7 @@ static enum ctl_exit print_events(struct ctl *c, const json_t *items)
 		if (c->output == CTL_JSON)
 			code = print_json(c, event);
 		else if (c->output == CTL_IDS)
-			puts(member(event, "id"));
+			puts(ctl_text(event, "id"));
 		else
 			code = print_line(c, event);
 		if (code != CTL_DONE)

@@ -37,6 +37,13 @@ static bool cell_text(const json_t *value, struct buf *out, struct err *e)
 	return true;
 }
 
+const char *ctl_text(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "-";
+}
+
 /* Columns a UTF-8 text takes, near enough: its characters. */
 static size_t width_of(const char *s)
 {
