@@ -54,7 +54,8 @@ bool history_judge(const struct audit_log *log, const struct domain *own,
 	*out = (struct history_verdict){.state = HISTORY_GOOD};
 	if (!first_own(log, own, &ours, e))
 		return false;
-	snprintf(out->reason, sizeof(out->reason), "%zu events, all ours", log->event_count);
+	snprintf(out->reason, sizeof(out->reason), "%zu event%s, all ours", log->event_count,
+		log->event_count == 1 ? "" : "s");
 	for (size_t i = 0; i < log->event_count; i++) {
 		const struct audit_event *event = &log->events[i];
 		bool is_own = false;

@@ -57,7 +57,7 @@ INSERT INTO ending SELECT not_after / 86400, manufacturer, count(*) FROM device
 INSERT INTO hourly SELECT at / 3600 * 3600, step, outcome, manufacturer, count(*) FROM journal
  WHERE at > (SELECT max(at) FROM journal) - 31 * 86400 GROUP BY 1, 2, 3, 4;
 """
-STEPS = (("voucher", "delivered", "1 events, all ours"), ("voucher-status", "true", "over IDevID"),
+STEPS = (("voucher", "delivered", "1 event, all ours"), ("voucher-status", "true", "over IDevID"),
          ("enroll", "certificate", "00caacf50bd786a4daed1869b9bc9ac533"),
          ("enroll-status", "true", "over LDevID"))
 

@@ -19,7 +19,7 @@ from places import Site
 HERE = pathlib.Path(__file__).resolve().parent
 WEB = harness.REPOSITORY / "web"
 PASSWORD = "correct horse battery staple"  # as in steps.mjs
-ROLES = {"lena": "admin", "anna": "admin", "vera": "viewer", "otto": "approver"}
+ROLES = {"lena": "admin", "anna": "admin", "vera": "viewer", "otto": "approver", "susi": "supplier"}
 
 
 def install():
@@ -94,7 +94,8 @@ class Requests:
 
     def code(self, user):
         """A new user's one-time code."""
-        answer = self.local.post("/api/v1/users", {"name": user, "role": ROLES[user]})
+        bounds = {"manufacturer": self.site.manufacturer.name} if ROLES[user] == "supplier" else {}
+        answer = self.local.post("/api/v1/users", {"name": user, "role": ROLES[user], **bounds})
         assert answer.status == 200, answer.body
         return answer.json["code"]
 
@@ -221,6 +222,10 @@ def test_a_rejection_has_a_reason(browser):
 
 def test_a_list_with_bad_rows_is_corrected_and_imported(browser):
     browser.tell("import")
+
+
+def test_what_a_supplier_announces_is_found_and_approved(browser):
+    browser.tell("announce")
 
 
 def test_a_device_is_replaced(browser):

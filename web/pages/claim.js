@@ -13,7 +13,8 @@ import { timelineOf } from './timeline.js';
 
 const NEXT = {
 	pending: 'It asks again about every minute, and joins as soon as it is approved.',
-	preapproved: 'It was announced and joins without waiting when it asks for the first time.',
+	announced: 'It is expected, and waits when it comes until it is approved.',
+	preapproved: 'It was approved before it came, and joins without waiting when it asks for the first time.',
 	approved: 'It joins when it asks next, if it has not yet.',
 	rejected: 'It is refused whenever it asks, until somebody approves it.',
 	expired:

@@ -13,6 +13,7 @@ import { searchBox } from './search.js';
 
 const STATES = [
 	['pending', 'Waiting'],
+	['announced', 'Announced'],
 	['preapproved', 'Preapproved'],
 	['approved', 'Approved'],
 	['rejected', 'Rejected'],
@@ -28,8 +29,12 @@ const EMPTY = {
 			'A device that no rule decides about appears here by itself as soon as it asks to join.',
 		),
 	],
+	announced: [
+		h('p', 'No announced device waits for an approval.'),
+		h('p', 'What a supplier announces stands here until somebody who may decides about it.'),
+	],
 	preapproved: [
-		h('p', 'Nothing is announced.'),
+		h('p', 'Nothing is approved before it comes.'),
 		h(
 			'p',
 			h('a', { href: '#/import' }, "Import a supplier's list"),

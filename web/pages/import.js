@@ -23,6 +23,7 @@ const WORDS = {
 const EXAMPLE =
 	'manufacturer,serial,model,site,labels,note\nAcme,A-1001,gw-4,/eu/de/berlin-3,rack=4,order 4711\n';
 
+const shownAs = (s) => (s.announced && !s.preapproved ? 'announced' : 'preapproved');
 const typeOf = (name, text) =>
 	/\.(nd)?json(l)?$/.test(name) || text.trimStart().startsWith('{')
 		? 'application/x-ndjson'
@@ -143,10 +144,14 @@ export async function show(view) {
 						'p.note.good',
 						h(
 							'strong',
-							`Imported ${name}: ${plural(changes, 'device')} ${s.announced ? 'are known now' : 'may join'}.`,
+							`Imported ${name}: ${plural(changes, 'device')} ${!s.announced ? 'may join' : changes === 1 ? 'is known now' : 'are known now'}.`,
 						),
 						' ',
-						h('a', { href: href('claims', { state: 'preapproved' }) }, 'See them'),
+						h(
+							'a',
+							{ href: href('claims', { state: shownAs(s) }) },
+							'See them',
+						),
 					);
 		replace(
 			answer,
