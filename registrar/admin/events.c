@@ -13,11 +13,12 @@
 #include "registrar/notify/event.h"
 #include "registrar/notify/hooks.h"
 
-#define SCAN_MAX    5000 /* lines looked at for one page, whatever matches: some 10 ms */
-#define PAGE	    200
-#define WAIT_MAX_S  50	/* below what a call may take (http_limits.request_ms) */
-#define WAITERS_MAX 64	/* browsers and tails; each costs a look at the journal when it grows */
-#define GATHER_MS   100 /* commits of this long are one look */
+#define SCAN_MAX     5000 /* lines looked at for one page, whatever matches: some 10 ms */
+#define PAGE	     200
+#define WAIT_MAX_S   50	 /* below what a call may take (http_limits.request_ms) */
+#define WAITERS_MAX  64	 /* browsers and tails; each costs a look at the journal when it grows */
+#define WAITERS_EACH 16	 /* of them for one who came over the network */
+#define GATHER_MS    100 /* commits of this long are one look */
 
 struct query {
 	int64_t after, limit, wait_s;
@@ -295,9 +296,25 @@ static bool read_query(struct registrar *r, const struct call *c, struct query *
 	return true;
 }
 
-/* Counted before the journal is read: a commit in between finds somebody to tell. */
-static bool may_wait(struct waiting *list, struct err *e)
+/* Nobody keeps the others from waiting. */
+static bool waits_enough(const struct waiting *list, const struct call *c)
 {
+	size_t count = 0;
+
+	if (admin_who(c)->local)
+		return false;
+	for (const struct waiter *w = list->first; w; w = w->next)
+		count += strcmp(admin_by(w->call), admin_by(c)) == 0;
+	return count >= WAITERS_EACH;
+}
+
+/* Counted before the journal is read: a commit in between finds somebody to tell. */
+static bool may_wait(struct waiting *list, const struct call *c, struct err *e)
+{
+	if (waits_enough(list, c)) {
+		err_set(e, ERR_RETRY_LATER, "%s waits %d times already", admin_by(c), WAITERS_EACH);
+		return err_tell(e, "You wait for events %d times already.", WAITERS_EACH);
+	}
 	if (atomic_fetch_add(&list->events->count, 1) < WAITERS_MAX) {
 		atomic_fetch_add(&list->count, 1);
 		return true;
@@ -313,7 +330,7 @@ static bool answer(struct waiting *list, struct call *c, struct query *q, struct
 	bool end = false;
 	json_t *items;
 
-	if (q->wait_s > 0 && !may_wait(list, e))
+	if (q->wait_s > 0 && !may_wait(list, c, e))
 		return false;
 	items = read_page(x, c, q, &end, e);
 	if (items && q->wait_s > 0 && end && json_array_size(items) == 0 &&

@@ -156,6 +156,16 @@ def test_who_waits_for_events_hears_nothing_once_they_may_not(here, local, user,
     assert reply.code in ("not-logged-in", "not-allowed"), reply.body
 
 
+def test_one_who_waits_too_often_keeps_nobody_from_waiting(here, user):
+    pia, quin = user("pia", role="viewer"), user("quin", role="viewer")
+    path = V1 + "events?after=end&type=backup.*&wait="
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        replies = [pool.submit(pia.get, path + "3") for _ in range(20)]
+        time.sleep(1)
+        assert quin.get(path + "1").status == 200
+        assert sorted(r.result().status for r in replies) == [200] * 16 + [503] * 4
+
+
 def test_a_crowd_outside_does_not_hide_what_a_user_tried(here, local, user):
     olaf, nobody = user("olaf", role="viewer"), Api(here.registrar, here.registrar.admin_port)
     for _ in range(30):
