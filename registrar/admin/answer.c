@@ -15,7 +15,6 @@
 
 /* ---- Requests ---- */
 
-/* A decimal number, or false. */
 bool admin_parse_number(const char *text, int64_t *out)
 {
 	size_t len = strlen(text);
@@ -38,6 +37,22 @@ bool admin_query_number(const struct call *c, const char *name, int64_t *value, 
 	return true;
 }
 
+json_t *admin_body(const struct call *c, struct err *e)
+{
+	const struct bytes text = call_body(c);
+	json_t *body = text.len ? json_parse_object(text, e) : json_object();
+
+	if (!body && e->kind == ERR_NONE)
+		err_set(e, ERR_NO_MEMORY, "no memory for a body");
+	return body;
+}
+
+bool admin_bad(struct err *e, const char *sentence)
+{
+	err_set(e, ERR_INPUT, "%s", sentence);
+	return err_tell(e, "%s", sentence);
+}
+
 /* ---- Values ---- */
 
 json_t *admin_text(const char *s)
@@ -57,7 +72,19 @@ json_t *admin_moment(int64_t unix_s)
 	return datetime_format(unix_s, text, &ignored) ? json_string(text) : json_null();
 }
 
-/* Takes value; an item that could not be made is a lack of memory. */
+json_t *admin_stored_json(const char *text, json_t *otherwise)
+{
+	struct err ignored = ERR_INIT;
+	FREE_AUTO char *wrapped = text ? str_printf(&ignored, "{\"value\":%s}", text) : NULL;
+	JSON_AUTO json_t *object =
+		wrapped ? json_parse_object(bytes_of_str(wrapped), &ignored) : NULL;
+
+	if (!object)
+		return otherwise;
+	json_decref(otherwise);
+	return json_incref(json_object_get(object, "value"));
+}
+
 bool admin_append(json_t *array, json_t *value, struct err *e)
 {
 	if (value && json_array_append_new(array, value) == 0)

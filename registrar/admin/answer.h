@@ -11,9 +11,16 @@
 /* A decimal number, or false. */
 bool admin_parse_number(const char *text, int64_t *out);
 
+/* The object in the body, empty where there is no body; the caller's. NULL with *e set. */
+json_t *admin_body(const struct call *c, struct err *e) MUST_CHECK;
+/* ERR_INPUT: what is wrong with a request, for log and person. False. */
+bool admin_bad(struct err *e, const char *sentence);
+
 /* A new value: null for NULL, null for the moment 0. */
 json_t *admin_text(const char *s);
 json_t *admin_moment(int64_t unix_s);
+/* What is stored as JSON text, or what stands for nothing, which is taken. */
+json_t *admin_stored_json(const char *text, json_t *otherwise);
 /* Takes value; an item that could not be made is a lack of memory. */
 bool admin_append(json_t *array, json_t *value, struct err *e) MUST_CHECK;
 

@@ -10,6 +10,7 @@
 
 #include "common/base/text.h"
 #include "common/wire/percent.h"
+#include "registrar/admin/answer.h"
 #include "registrar/admin/guard.h"
 #include "registrar/admin/decide.h"
 #include "registrar/admin/jobs.h"
@@ -259,7 +260,7 @@ static bool judge_all(struct part *p, struct err *e)
 	p->written = 0;
 	p->fits = true;
 	for (size_t i = 0; i < p->count; i++) {
-		if (p->items[i].id && !decide_is_written(p->items[i].result))
+		if (p->items[i].id)
 			p->items[i].result = DECIDE_NOT_FOUND;
 		if (!buf_printf(&ids, e, "%s%lld", i ? "," : "[", (long long)p->items[i].id))
 			return false;
@@ -530,12 +531,6 @@ static void answer(void *arg)
 
 /* ---- The request ---- */
 
-static bool bad(struct err *e, const char *why)
-{
-	err_set(e, ERR_INPUT, "%s", why);
-	return err_tell(e, "%s", why);
-}
-
 static bool copy_who(struct principal *to, const struct principal *from, struct err *e)
 {
 	*to = *from;
@@ -556,10 +551,10 @@ static bool read_id(struct bulk *b, const json_t *value, struct err *e)
 		return false;
 	if (json_is_integer(value)) {
 		i->id = json_integer_value(value);
-		return i->id > 0 || bad(e, "An id is a number above 0 or a serial-number.");
+		return i->id > 0 || admin_bad(e, "An id is a number above 0 or a serial-number.");
 	}
 	if (!json_is_string(value) || !*json_string_value(value))
-		return bad(e, "An id is a number above 0 or a serial-number.");
+		return admin_bad(e, "An id is a number above 0 or a serial-number.");
 	i->name = str_dup(json_string_value(value), e);
 	return i->name != NULL;
 }
@@ -570,7 +565,7 @@ static bool read_ids(struct bulk *b, const json_t *ids, struct err *e)
 	size_t i;
 
 	if (!json_is_array(ids) || json_array_size(ids) == 0)
-		return bad(e, "ids is a list of numbers or serial-numbers.");
+		return admin_bad(e, "ids is a list of numbers or serial-numbers.");
 	if (json_array_size(ids) > BULK_IDS_MAX) {
 		err_set(e, ERR_TOO_LARGE, "%zu ids", json_array_size(ids));
 		return err_tell(e, "More than %d ids; say which with a match.", BULK_IDS_MAX);
@@ -607,13 +602,13 @@ static bool read_which(struct bulk *b, const json_t *body, struct err *e)
 		return false;
 	b->all = json_is_true(json_object_get(body, "all"));
 	if ((ids != NULL) + (match != NULL) + b->all != 1)
-		return bad(e, "Say which claims: ids, or match and expected, or all.");
+		return admin_bad(e, "Say which claims: ids, or match and expected, or all.");
 	if (ids)
 		return read_ids(b, ids, e);
 	if (b->all)
 		return read_match(b, "state=pending", e);
 	if (!json_is_integer(expected) || json_integer_value(expected) < 0)
-		return bad(e, "A match comes with expected: how many claims it has shown.");
+		return admin_bad(e, "A match comes with expected: how many claims it has shown.");
 	b->expected = json_integer_value(expected);
 	return read_match(b, match, e);
 }
@@ -627,7 +622,7 @@ static bool read_place(struct bulk *b, const json_t *body, struct err *e)
 	if (!json_get_string(body, "site", &site, e))
 		return false;
 	if ((site || labels) && b->to != CLAIM_APPROVED)
-		return bad(e, "site and labels go with an approval.");
+		return admin_bad(e, "site and labels go with an approval.");
 	if (site && !site_check(site, e))
 		return false;
 	if (labels && (!labels_check(labels, e) || !json_format(labels, &text, e)))
@@ -644,13 +639,12 @@ static bool read_revision(struct bulk *b, const json_t *body, struct err *e)
 	if (!revision)
 		return true;
 	b->revision = json_integer_value(revision);
-	return json_is_integer(revision) || bad(e, "revision is a number.");
+	return json_is_integer(revision) || admin_bad(e, "revision is a number.");
 }
 
 static bool read_body(struct bulk *b, const char *name, struct err *e)
 {
-	JSON_AUTO json_t *body =
-		call_body(b->call).len ? json_parse_object(call_body(b->call), e) : json_object();
+	JSON_AUTO json_t *body = admin_body(b->call, e);
 	const char *reason = NULL;
 	struct item *i;
 
@@ -665,7 +659,7 @@ static bool read_body(struct bulk *b, const char *name, struct err *e)
 		return read_which(b, body, e);
 	if (json_object_get(body, "ids") || json_object_get(body, "match") ||
 		json_is_true(json_object_get(body, "all")))
-		return bad(e, "Name one claim in the path or several in the body, not both.");
+		return admin_bad(e, "Name one claim in the path or several in the body, not both.");
 	b->one = true;
 	i = add_item(b, e);
 	if (!i)

@@ -10,6 +10,7 @@
 
 #include "common/base/text.h"
 #include "common/wire/percent.h"
+#include "registrar/admin/answer.h"
 #include "registrar/admin/guard.h"
 #include "registrar/admin/object.h"
 #include "registrar/admin/scope.h"
@@ -59,12 +60,6 @@ static bool in_the_way(struct err *e, const char *code, const char *sentence)
 {
 	err_set(e, ERR_CONFLICT, "%s", sentence);
 	err_code(e, code);
-	return err_tell(e, "%s", sentence);
-}
-
-static bool bad(struct err *e, const char *sentence)
-{
-	err_set(e, ERR_INPUT, "%s", sentence);
 	return err_tell(e, "%s", sentence);
 }
 
@@ -182,7 +177,7 @@ static bool check_clear(struct act *a, struct err *e)
 	if (a->device.marks == 0)
 		return in_the_way(e, "not-marked", "This device bears no marks.");
 	if (!a->reason)
-		return bad(e, "Say as the reason why the marks may go.");
+		return admin_bad(e, "Say as the reason why the marks may go.");
 	put_reason(a, "");
 	return true;
 }
@@ -236,7 +231,7 @@ static bool check_move(struct act *a, struct err *e)
 	if (!json_get_string(a->body, "site", &a->site, e))
 		return false;
 	if (!a->site)
-		return bad(e, "A site is missing.");
+		return admin_bad(e, "A site is missing.");
 	if (!site_check(a->site, e) || !records_site_exists(a->r->store, a->site, &exists, e))
 		return false;
 	if (!exists || !admin_sees(a->call, a->device.manufacturer, a->site)) {
@@ -270,7 +265,8 @@ static json_t *new_labels(struct act *a, struct err *e)
 
 	if ((!set && !gone) || (set && !labels_check(set, e)) || (gone && !json_is_array(gone))) {
 		if (e->kind == ERR_NONE)
-			bad(e, "Say what to set, an object, or what to remove, an array of names.");
+			admin_bad(e, "Say what to set, an object, or what to remove, an array of "
+				     "names.");
 		return NULL;
 	}
 	labels = a->device.labels ? json_parse_object(bytes_of_str(a->device.labels), e)
@@ -335,10 +331,10 @@ static bool find_other(struct act *a, struct err *e)
 		!json_get_string(a->body, "with_manufacturer", &manufacturer, e))
 		return false;
 	if (!serial || !*serial || strlen(serial) > DEVICE_NAME_MAX)
-		return bad(e, "The serial-number of the new device is missing.");
+		return admin_bad(e, "The serial-number of the new device is missing.");
 	s.manufacturer = manufacturer ? manufacturer : a->device.manufacturer;
 	if (!is_manufacturer(a->r, s.manufacturer))
-		return bad(e, "No manufacturer of this name is configured.");
+		return admin_bad(e, "No manufacturer of this name is configured.");
 	if (!records_find_by_serial(a->r->store, serial, note_exact, &s, e))
 		return false;
 	if (a->by.id)
@@ -355,7 +351,7 @@ static bool may_take_over(const struct act *a, struct err *e)
 		      d->state == DEVICE_REFUSED || d->state == DEVICE_REVOKED;
 
 	if (d->id == a->device.id)
-		return bad(e, "A device does not replace itself.");
+		return admin_bad(e, "A device does not replace itself.");
 	if (d->id && !admin_may_or(a->call, MAY_OPERATE, d->manufacturer, d->site, e))
 		return false;
 	if (!admin_may_or(a->call, MAY_OPERATE, d->manufacturer, a->device.site, e))
@@ -502,17 +498,13 @@ static bool read_path(struct act *a, struct buf *name, struct err *e)
 
 static bool read_body(struct act *a, const char **manufacturer, struct err *e)
 {
-	const struct bytes text = call_body(a->call);
-
 	*manufacturer = NULL;
-	a->body = text.len ? json_parse_object(text, e) : json_object();
-	if (!a->body)
-		return e->kind != ERR_NONE ? false : err_set(e, ERR_NO_MEMORY, "no memory");
-	if (!json_get_string(a->body, "manufacturer", manufacturer, e) ||
+	a->body = admin_body(a->call, e);
+	if (!a->body || !json_get_string(a->body, "manufacturer", manufacturer, e) ||
 		!json_get_string(a->body, "reason", &a->reason, e))
 		return false;
 	if (a->reason && strlen(a->reason) > REASON_LEN_MAX)
-		return bad(e, "The reason is too long.");
+		return admin_bad(e, "The reason is too long.");
 	if (a->reason && !*a->reason)
 		a->reason = NULL;
 	return true;

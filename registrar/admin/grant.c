@@ -11,12 +11,6 @@
 
 #define MANUFACTURER_LEN_MAX 63
 
-static bool bad(struct err *e, const char *why)
-{
-	err_set(e, ERR_INPUT, "%s", why);
-	return err_tell(e, "%s", why);
-}
-
 json_t *admin_grant_object(const struct grant *g)
 {
 	return json_pack("{ss so so so}", "role", role_names[g->role], "site", admin_text(g->site),
@@ -47,8 +41,8 @@ static bool read_until(const json_t *body, int64_t now, int64_t *out, struct err
 	if (!read_bound(body, "until", &text, e) || !text)
 		return e->kind == ERR_NONE;
 	if (!datetime_parse(text, out, e))
-		return bad(e, "A time is written like 2026-12-01T08:00:00Z.");
-	return *out > now || bad(e, "The end is not in the future.");
+		return admin_bad(e, "A time is written like 2026-12-01T08:00:00Z.");
+	return *out > now || admin_bad(e, "The end is not in the future.");
 }
 
 bool admin_grant_read(
@@ -63,11 +57,12 @@ bool admin_grant_read(
 		return false;
 	*has_role = role != NULL;
 	if (role && !role_parse(role, &out->role))
-		return bad(e, "A role is viewer, approver, operator, auditor, admin or supplier.");
+		return admin_bad(
+			e, "A role is viewer, approver, operator, auditor, admin or supplier.");
 	if (out->site && !site_check(out->site, e))
 		return false;
 	if (out->manufacturer && strlen(out->manufacturer) > MANUFACTURER_LEN_MAX)
-		return bad(e, "The manufacturer's name is too long.");
+		return admin_bad(e, "The manufacturer's name is too long.");
 	if (out->site && strcmp(out->site, "/") == 0)
 		out->site = NULL; /* all of them */
 	return true;
@@ -87,9 +82,9 @@ static bool is_configured(struct registrar *r, const char *name)
 bool admin_grant_check(struct registrar *r, const struct grant *g, struct err *e)
 {
 	if (g->role == ROLE_SUPPLIER && !g->manufacturer)
-		return bad(e, "A supplier is one of a manufacturer: name it.");
+		return admin_bad(e, "A supplier is one of a manufacturer: name it.");
 	if (g->manufacturer && !is_configured(r, g->manufacturer))
-		return bad(e, "No manufacturer of this name is configured.");
+		return admin_bad(e, "No manufacturer of this name is configured.");
 	return true;
 }
 

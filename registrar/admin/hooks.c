@@ -61,12 +61,6 @@ static bool add_dead(void *arg, const struct dead_letter *d, struct err *e)
 		e);
 }
 
-static bool bad(struct err *e, const char *why)
-{
-	err_set(e, ERR_INPUT, "%s", why);
-	return err_tell(e, "%s", why);
-}
-
 /* The ID in …/hooks/ID/VERB; verb points behind it. */
 static bool read_path(const struct call *c, int64_t *id, const char **verb, struct err *e)
 {
@@ -205,10 +199,11 @@ static bool check_anchors(const char *pem, struct err *e)
 	CERT_LIST_AUTO struct cert_list list = CERT_LIST_INIT;
 
 	if (strlen(pem) > HOOK_ANCHORS_MAX)
-		return bad(e, "The anchors are too long.");
+		return admin_bad(e, "The anchors are too long.");
 	if (cert_list_parse_pem(bytes_of_str(pem), &list, e) && list.count > 0)
 		return true;
-	return e->kind == ERR_NO_MEMORY ? false : bad(e, "The anchors are no certificates in PEM.");
+	return e->kind == ERR_NO_MEMORY ? false
+					: admin_bad(e, "The anchors are no certificates in PEM.");
 }
 
 static bool read_hook(const json_t *body, struct hook_row *h, struct uri *uri, struct err *e)
@@ -218,9 +213,9 @@ static bool read_hook(const json_t *body, struct hook_row *h, struct uri *uri, s
 		!json_get_string(body, "anchors", &h->anchors, e))
 		return false;
 	if (!h->url)
-		return bad(e, "A hook needs a url.");
+		return admin_bad(e, "A hook needs a url.");
 	if (strlen(h->url) > HOOK_URL_MAX)
-		return bad(e, "The URL is too long.");
+		return admin_bad(e, "The URL is too long.");
 	return hook_url_parse(h->url, uri, e) && (!h->types || event_types_check(h->types, e)) &&
 	       (!h->anchors || check_anchors(h->anchors, e));
 }
@@ -233,7 +228,7 @@ static bool find_number(struct change *g, struct err *e)
 		!records_last_number(g->r->store, "hook", &g->id, e))
 		return false;
 	g->id++;
-	return s.count < HOOKS_MAX || bad(e, "There are too many hooks.");
+	return s.count < HOOKS_MAX || admin_bad(e, "There are too many hooks.");
 }
 
 static bool start_add(struct change *g, struct err *e)
@@ -322,16 +317,9 @@ static bool enable(struct change *g, bool enabled, bool skip, struct err *e)
 
 static bool start_enable(struct change *g, struct err *e)
 {
-	JSON_AUTO json_t *body = NULL;
-	bool skip = false;
+	JSON_AUTO json_t *body = admin_body(g->call, e);
 
-	if (call_body(g->call).len) {
-		body = json_parse_object(call_body(g->call), e);
-		if (!body)
-			return false;
-		skip = json_is_true(json_object_get(body, "skip"));
-	}
-	return enable(g, true, skip, e);
+	return body && enable(g, true, json_is_true(json_object_get(body, "skip")), e);
 }
 
 static bool start_disable(struct change *g, struct err *e)
@@ -351,7 +339,7 @@ static bool read_letters(const struct change *g, int64_t *sequence, struct err *
 	*sequence = json_integer_value(number);
 	if (json_is_true(json_object_get(body, "all")) ? number == NULL : *sequence > 0)
 		return true;
-	return bad(e, "Name one dead letter by its sequence, or send {\"all\": true}.");
+	return admin_bad(e, "Name one dead letter by its sequence, or send {\"all\": true}.");
 }
 
 static bool start_letters(struct change *g, bool retry, struct err *e)

@@ -348,16 +348,6 @@ void jobs_end(struct registrar *r)
 
 /* ---- For administrators ---- */
 
-static json_t *stored_array(const char *text)
-{
-	struct err ignored = ERR_INIT;
-	FREE_AUTO char *wrapped = text ? str_printf(&ignored, "{\"a\":%s}", text) : NULL;
-	JSON_AUTO json_t *object =
-		wrapped ? json_parse_object(bytes_of_str(wrapped), &ignored) : NULL;
-
-	return object ? json_incref(json_object_get(object, "a")) : json_array();
-}
-
 static json_t *job_object(const struct job_record *job)
 {
 	return json_pack("{sI ss ss ss so sI sI sI so so so}", "id", (json_int_t)job->id, "kind",
@@ -412,7 +402,8 @@ static bool show_job(void *arg, const struct job_record *job, struct err *e)
 	if (!is_in_sight(s->call, job))
 		return true;
 	object = job_object(job);
-	if (!object || json_object_set_new(object, "failures", stored_array(job->failures)) != 0) {
+	if (!object || json_object_set_new(object, "failures",
+			       admin_stored_json(job->failures, json_array())) != 0) {
 		json_decref(object);
 		return err_set(e, ERR_NO_MEMORY, "no memory for a job");
 	}

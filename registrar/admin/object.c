@@ -6,20 +6,6 @@
 
 #include "registrar/fraud.h"
 
-/* What is stored as JSON text, or the value that stands for nothing, which is taken. */
-static json_t *stored_json(const char *text, json_t *otherwise)
-{
-	struct err ignored = ERR_INIT;
-	FREE_AUTO char *wrapped = text ? str_printf(&ignored, "{\"value\":%s}", text) : NULL;
-	JSON_AUTO json_t *object =
-		wrapped ? json_parse_object(bytes_of_str(wrapped), &ignored) : NULL;
-
-	if (!object)
-		return otherwise;
-	json_decref(otherwise);
-	return json_incref(json_object_get(object, "value"));
-}
-
 static json_t *number_or_null(int64_t n)
 {
 	return n ? json_integer(n) : json_null();
@@ -32,7 +18,7 @@ static json_t *decision_object(const struct claim_row *row)
 		row->serial, "model", admin_text(row->model), "subject", admin_text(row->subject),
 		"claim", claim_state_name(row->claim), "reason", admin_text(row->reason), "by",
 		admin_text(row->by), "until", admin_moment(row->until), "site", row->site, "labels",
-		stored_json(row->labels, json_object()));
+		admin_stored_json(row->labels, json_object()));
 }
 
 static json_t *inventory_object(const struct claim_row *row, const struct standing_rule *rule)
@@ -60,7 +46,7 @@ static json_t *progress_object(const struct claim_row *row)
 		"last_seen", admin_moment(row->last_seen), "decided", admin_moment(row->decided_at),
 		"vouched", admin_moment(row->vouched_at), "enrolled",
 		admin_moment(row->enrolled_at), "approvals",
-		stored_json(row->approvals, json_array()));
+		admin_stored_json(row->approvals, json_array()));
 }
 
 json_t *admin_claim_object(const struct claim_row *row, const struct standing_rule *rule)

@@ -51,13 +51,10 @@ static void on_journaled(void *arg, const int64_t *changed, const struct err *e)
 
 static bool read_reason(struct wish *w, struct err *e)
 {
-	JSON_AUTO json_t *body = NULL;
+	JSON_AUTO json_t *body = admin_body(w->call, e);
 	const char *reason = NULL;
 
 	snprintf(w->reason, sizeof(w->reason), "reloaded");
-	if (call_body(w->call).len == 0)
-		return true;
-	body = json_parse_object(call_body(w->call), e);
 	if (!body || !json_get_string(body, "reason", &reason, e))
 		return false;
 	if (reason)

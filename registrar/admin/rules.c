@@ -164,12 +164,6 @@ static struct journal_entry change_line(
 	};
 }
 
-static bool bad(struct err *e, const char *why)
-{
-	err_set(e, ERR_INPUT, "%s", why);
-	return err_tell(e, "%s", why);
-}
-
 /* ---- Adding ---- */
 
 static bool get_moment(const json_t *body, const char *name, int64_t *out, struct err *e)
@@ -179,7 +173,7 @@ static bool get_moment(const json_t *body, const char *name, int64_t *out, struc
 	if (!json_get_string(body, name, &text, e))
 		return false;
 	if (text && !datetime_parse(text, out, e))
-		return bad(e, "A time is written like 2026-12-01T08:00:00Z.");
+		return admin_bad(e, "A time is written like 2026-12-01T08:00:00Z.");
 	return true;
 }
 
@@ -213,13 +207,13 @@ static bool read_texts(const json_t *body, struct rule_text *t, struct err *e)
 		!json_get_string(body, "reason", &t->reason, e))
 		return false;
 	if (!action || !rule_action_parse(action, &t->action))
-		return bad(e, "A rule's action is approve, hold, reject or ask.");
+		return admin_bad(e, "A rule's action is approve, hold, reject or ask.");
 	if (t->serials && strlen(t->serials) > RULE_SERIALS_MAX)
-		return bad(e, "The list of serials is too long for a rule.");
+		return admin_bad(e, "The list of serials is too long for a rule.");
 	if (t->model && strlen(t->model) > RULE_MODELS_MAX)
-		return bad(e, "The list of models is too long for a rule.");
+		return admin_bad(e, "The list of models is too long for a rule.");
 	if (t->reason && strlen(t->reason) > REASON_LEN_MAX)
-		return bad(e, "The reason is too long.");
+		return admin_bad(e, "The reason is too long.");
 	return true;
 }
 
@@ -251,7 +245,7 @@ static bool check_site(struct registrar *r, const char *site, struct err *e)
 		return true;
 	if (!site_check(site, e) || !records_site_exists(r->store, site, &exists, e))
 		return false;
-	return exists || bad(e, "There is no site of this name.");
+	return exists || admin_bad(e, "There is no site of this name.");
 }
 
 /* text: what t->labels is borrowed from. */
@@ -284,15 +278,16 @@ static bool read_rule(struct registrar *r, const json_t *body, struct rule_text 
 		!get_count(body, "remaining", REMAINING_MAX, &t->remaining, &t->limited, e))
 		return false;
 	if (t->limited && t->action != RULE_APPROVE)
-		return bad(e, "Only a rule that approves has a number of devices.");
+		return admin_bad(e, "Only a rule that approves has a number of devices.");
 	if (t->not_before && t->not_after && t->not_before >= t->not_after)
-		return bad(e, "The rule ends before it begins.");
+		return admin_bad(e, "The rule ends before it begins.");
 	if (t->manufacturer && !is_configured(r, t->manufacturer))
-		return bad(e, "No manufacturer of this name is configured.");
+		return admin_bad(e, "No manufacturer of this name is configured.");
 	if (t->action == RULE_REJECT && (t->site || t->labels))
-		return bad(e, "A device that is rejected gets no site and no labels.");
+		return admin_bad(e, "A device that is rejected gets no site and no labels.");
 	if (t->action == RULE_ASK && !somebody_decides(r))
-		return bad(e, "[policy] of the configuration names nobody to ask: decision_url.");
+		return admin_bad(
+			e, "[policy] of the configuration names nobody to ask: decision_url.");
 	return check_site(r, t->site, e) && try_rule(t, e);
 }
 
@@ -308,7 +303,7 @@ static bool find_place(struct change *g, const json_t *body, struct err *e)
 		return false;
 	g->id++;
 	if (count >= RULES_MAX)
-		return bad(e, "There are too many rules.");
+		return admin_bad(e, "There are too many rules.");
 	g->position = (int64_t)count + 1;
 	return get_count(body, "position", (int64_t)count + 1, &g->position, &given, e);
 }
@@ -390,7 +385,7 @@ static bool start_move(
 	if (!body || !get_count(body, "position", (int64_t)count, &g->position, &given, e))
 		return false;
 	if (!given)
-		return bad(e, "A move needs a position.");
+		return admin_bad(e, "A move needs a position.");
 	snprintf(what, sizeof(what), "rule %lld from place %lld to %lld", (long long)g->id,
 		(long long)from, (long long)g->position);
 	j = change_line(g, "moved", what);

@@ -15,12 +15,6 @@
 #define QUERY_TEXT_MAX 1024
 #define DAY_S	       86400
 
-static bool bad(struct err *e, const char *why)
-{
-	err_set(e, ERR_INPUT, "%s", why);
-	return err_tell(e, "%s", why);
-}
-
 static const struct manufacturer *find_manufacturer(
 	const struct registrar_setup *s, const char *name, struct err *e)
 {
@@ -28,10 +22,10 @@ static const struct manufacturer *find_manufacturer(
 		if (!*name || strcmp(s->manufacturers[i].config->name, name) == 0) {
 			if (*name || s->manufacturer_count == 1)
 				return &s->manufacturers[i];
-			bad(e, "Several manufacturers are configured: name one.");
+			admin_bad(e, "Several manufacturers are configured: name one.");
 			return NULL;
 		}
-	bad(e, "No manufacturer of this name is configured.");
+	admin_bad(e, "No manufacturer of this name is configured.");
 	return NULL;
 }
 
@@ -145,7 +139,7 @@ static json_t *try_device(
 		!query_text(c, "address", &address, e) || !query_text(c, "model", &model, e))
 		return NULL;
 	if (serial.len == 0) {
-		bad(e, "A serial is missing.");
+		admin_bad(e, "A serial is missing.");
 		return NULL;
 	}
 	q.manufacturer = find_manufacturer(s, buf_str(&name), e);

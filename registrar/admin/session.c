@@ -231,12 +231,6 @@ static bool ask(struct login *g, const char *password, const char *fresh, struct
 	return hasher_ask(g->r->access->hasher, &q, call_loop(g->call), on_hashed, g, e);
 }
 
-static bool lacks(struct err *e, const char *sentence)
-{
-	err_set(e, ERR_INPUT, "%s", sentence);
-	return err_tell(e, "%s", sentence);
-}
-
 /* Names that nobody can have are counted and answered like others. */
 static bool begin_try(struct login *g, const char *user, struct err *e)
 {
@@ -265,13 +259,13 @@ static bool by_word(struct login *g, const json_t *body, struct err *e)
 		!json_get_string(body, "new_password", &fresh, e))
 		return false;
 	if (!user || !(password || code) || (password && code))
-		return lacks(e, "Send a user and a password or a code.");
+		return admin_bad(e, "Send a user and a password or a code.");
 	if (code && !fresh)
-		return lacks(e, "A one-time code needs a new password with it.");
+		return admin_bad(e, "A one-time code needs a new password with it.");
 	if (fresh && !password_check(fresh, e))
 		return false;
 	if (password && strlen(password) > PASSWORD_OCTETS_MAX)
-		return lacks(e, "The password is too long.");
+		return admin_bad(e, "The password is too long.");
 	g->way = code ? BY_CODE : BY_PASSWORD;
 	g->new_password = fresh != NULL;
 	if (!begin_try(g, user, e) || !records_login(g->r->store, g->user, &g->known, e))
@@ -365,7 +359,7 @@ static bool logout(struct logout *g, struct err *e)
 	uint8_t id[SHA256_LEN];
 
 	if (admin_who(g->call)->proof != PROOF_SESSION || !admin_session_of(g->call, session))
-		return lacks(e, "There is no session to end.");
+		return admin_bad(e, "There is no session to end.");
 	return secret_digest(session, id, e) && records_end_session(&w, id, &j, e);
 }
 

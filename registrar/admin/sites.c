@@ -132,12 +132,6 @@ static void on_changed(void *arg, const int64_t *changed, const struct err *e)
 	change_free(g);
 }
 
-static bool bad(struct err *e, const char *why)
-{
-	err_set(e, ERR_INPUT, "%s", why);
-	return err_tell(e, "%s", why);
-}
-
 static bool take_text(json_t *site, const json_t *body, const char *name, struct err *e)
 {
 	json_t *value = json_object_get(body, name);
@@ -145,9 +139,9 @@ static bool take_text(json_t *site, const json_t *body, const char *name, struct
 	if (!value)
 		return true;
 	if (json_is_string(value) && json_string_length(value) > SITE_TEXT_MAX)
-		return bad(e, "The text is too long.");
+		return admin_bad(e, "The text is too long.");
 	if (!json_is_string(value) && !json_is_null(value))
-		return bad(e, "A site's name and note are texts.");
+		return admin_bad(e, "A site's name and note are texts.");
 	if (json_is_string(value) && json_string_length(value) == 0)
 		value = json_null();
 	return json_object_set(site, name, value) == 0 ||
@@ -165,9 +159,10 @@ static bool take_wishes(json_t *site, const json_t *body, struct err *e)
 		return false;
 	if (approvers && (!json_is_integer(approvers) || json_integer_value(approvers) < 1 ||
 				 json_integer_value(approvers) > APPROVERS_MAX))
-		return bad(e, "A site has 1 or 2 approvers.");
+		return admin_bad(e, "A site has 1 or 2 approvers.");
 	if (unknown && (!name || (strcmp(name, "hold") != 0 && strcmp(name, "reject") != 0)))
-		return bad(e, "Unknown devices are held or rejected: unknown is hold or reject.");
+		return admin_bad(
+			e, "Unknown devices are held or rejected: unknown is hold or reject.");
 	if ((approvers && json_object_set(site, "approvers", approvers) != 0) ||
 		(unknown && json_object_set(site, "unknown", unknown) != 0))
 		return err_set(e, ERR_NO_MEMORY, "no memory for a site");
@@ -332,7 +327,7 @@ static bool start(struct change *g, change_fn *fn, struct err *e)
 	if (!body || !json_get_string(body, "path", &path, e))
 		return false;
 	if (!path)
-		return bad(e, "A path is missing.");
+		return admin_bad(e, "A path is missing.");
 	return site_check(path, e) && admin_may_or(g->call, MAY_ADMIN, NULL, path, e) &&
 	       fn(g, path, body, &w, &j, e);
 }

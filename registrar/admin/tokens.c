@@ -16,12 +16,6 @@
 #define DAY_S	       86400
 #define TOKEN_TEXT_MAX (sizeof(TOKEN_PREFIX) + SECRET_TEXT_LEN)
 
-static bool bad(struct err *e, const char *why)
-{
-	err_set(e, ERR_INPUT, "%s", why);
-	return err_tell(e, "%s", why);
-}
-
 /* NULL: everybody's. */
 static const char *owner(const struct call *c)
 {
@@ -115,9 +109,7 @@ static void start(struct call *c, struct registrar *r,
 	}
 	g->r = r;
 	g->call = c;
-	body = call_body(c).len ? json_parse_object(call_body(c), &e) : json_object();
-	if (!body && e.kind == ERR_NONE)
-		err_set(&e, ERR_NO_MEMORY, "no memory for a body");
+	body = admin_body(c, &e);
 	if (!body || !begin(g, body, &e))
 		fail(g, &e);
 }
@@ -166,7 +158,7 @@ static bool read_user(struct change *g, const json_t *body, struct err *e)
 	if (!p->local)
 		user = p->name;
 	if (!user || !user_name_is_valid(user))
-		return bad(e, "Say which user the token is for.");
+		return admin_bad(e, "Say which user the token is for.");
 	memcpy(g->user, user, strlen(user) + 1);
 	return true;
 }
@@ -180,7 +172,7 @@ static bool read_days(const json_t *body, int64_t *days, struct err *e)
 		return true;
 	*days = json_integer_value(value);
 	return (json_is_integer(value) && *days >= 1 && *days <= TOKEN_DAYS_MAX) ||
-	       bad(e, "A token is for 1 to 3650 days.");
+	       admin_bad(e, "A token is for 1 to 3650 days.");
 }
 
 static bool read_token(struct change *g, const json_t *body, struct err *e)
@@ -193,14 +185,14 @@ static bool read_token(struct change *g, const json_t *body, struct err *e)
 	if (!json_get_string(body, "name", &name, e) || !read_days(body, &days, e))
 		return false;
 	if (!name || !user_name_is_valid(name))
-		return bad(e, "A token's name has 1 to 63 of a-z, 0-9, '.', '_' and '-'.");
+		return admin_bad(e, "A token's name has 1 to 63 of a-z, 0-9, '.', '_' and '-'.");
 	memcpy(g->name, name, strlen(name) + 1);
 	if (!admin_grant_read(body, now, &g->limit, &has_role, e))
 		return false;
 	if (!has_role)
 		g->limit.role = ROLE_ADMIN; /* all that the user may */
 	if (g->limit.until)
-		return bad(e, "A token's end is given in days.");
+		return admin_bad(e, "A token's end is given in days.");
 	g->limit.until = now + days * DAY_S;
 	return true;
 }

@@ -160,12 +160,6 @@ struct change {
 	char old_hash[PASSWORD_HASH_MAX];
 };
 
-static bool bad(struct err *e, const char *why)
-{
-	err_set(e, ERR_INPUT, "%s", why);
-	return err_tell(e, "%s", why);
-}
-
 static void change_free(struct change *g)
 {
 	if (g)
@@ -289,7 +283,7 @@ static bool change_grant(struct change *g, const json_t *body, struct err *e)
 	if (!read_grant(g, body, &grant, &has_role, e))
 		return false;
 	if (!has_role)
-		return bad(e, "A grant needs a role.");
+		return admin_bad(e, "A grant needs a role.");
 	if (!admin_grant_check(g->r, &grant, e) || !covers(g, &grant, e))
 		return false;
 	admin_grant_format(&grant, text, sizeof(text));
@@ -308,7 +302,7 @@ static bool change_ungrant(struct change *g, const json_t *body, struct err *e)
 	if (!read_grant(g, body, &grant, &has_role, e))
 		return false;
 	if (!has_role)
-		return bad(e, "Say which role is taken away.");
+		return admin_bad(e, "Say which role is taken away.");
 	admin_grant_format(&grant, text, sizeof(text));
 	snprintf(g->what, sizeof(g->what), "%s: %s", g->user, text);
 	return records_ungrant(&w, g->user, &grant, is_local(g), &j, e);
@@ -342,7 +336,7 @@ static bool only_certificate(const char *pem, struct cert_list *out, struct err 
 {
 	if (cert_list_parse_pem(bytes_of_str(pem), out, e))
 		return true;
-	return e->kind == ERR_INPUT ? bad(e, "This is no certificate in PEM.") : false;
+	return e->kind == ERR_INPUT ? admin_bad(e, "This is no certificate in PEM.") : false;
 }
 
 /* {"certificate": PEM [, "remove": true]} */
@@ -360,7 +354,7 @@ static bool change_certificate(struct change *g, const json_t *body, struct err 
 	if (!json_get_string(body, "certificate", &pem, e))
 		return false;
 	if (!pem)
-		return bad(e, "A certificate in PEM is missing.");
+		return admin_bad(e, "A certificate in PEM is missing.");
 	if (!only_certificate(pem, &list, e))
 		return false;
 	cert = list.items[0];
@@ -371,7 +365,7 @@ static bool change_certificate(struct change *g, const json_t *body, struct err 
 	if (remove)
 		return records_remove_user_certificate(&w, g->user, cert_sha256(cert), &j, e);
 	if (cert_not_after(cert) <= j.at)
-		return bad(e, "The certificate has ended.");
+		return admin_bad(e, "The certificate has ended.");
 	return records_add_user_certificate(
 		&w, g->user, cert_sha256(cert), subject, cert_not_after(cert), &j, e);
 }
@@ -413,7 +407,7 @@ static bool change_password(struct change *g, const json_t *body, struct err *e)
 		!json_get_string(body, "new_password", &fresh, e))
 		return false;
 	if (!password || !fresh || strlen(password) > PASSWORD_OCTETS_MAX)
-		return bad(e, "Send the old and the new password.");
+		return admin_bad(e, "Send the old and the new password.");
 	if (!password_check(fresh, e) ||
 		!attempts_begin(g->r->access->attempts, g->user, clock_mono_ms(), &wait_s, e) ||
 		!records_login(g->r->store, g->user, &known, e))
@@ -478,9 +472,9 @@ static bool begin_change(struct change *g, struct err *e)
 	if (!read_path(g->call, g->user, &verb, e) || !(v = find_verb(verb, e)) ||
 		!may_change(g, v, e))
 		return false;
-	body = call_body(g->call).len ? json_parse_object(call_body(g->call), e) : json_object();
+	body = admin_body(g->call, e);
 	if (!body)
-		return e->kind != ERR_NONE ? false : err_set(e, ERR_NO_MEMORY, "no memory");
+		return false;
 	g->conflict = v->conflict;
 	snprintf(g->what, sizeof(g->what), "%s", g->user);
 	return v->begin(g, body, e);
@@ -516,8 +510,9 @@ static bool read_name(struct change *g, const json_t *body, struct err *e)
 	if (!json_get_string(body, "name", &name, e))
 		return false;
 	if (!name || !user_name_is_valid(name))
-		return bad(e, "A name has 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit "
-			      "first.");
+		return admin_bad(e,
+			"A name has 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit "
+			"first.");
 	memcpy(g->user, name, strlen(name) + 1);
 	return true;
 }
@@ -536,7 +531,7 @@ static bool begin_add(struct change *g, struct err *e)
 		!read_grant(g, body, &grant, &has_role, e))
 		return false;
 	if (!has_role && (grant.site || grant.manufacturer || grant.until))
-		return bad(e, "A site, manufacturer or end is one of a role: name it.");
+		return admin_bad(e, "A site, manufacturer or end is one of a role: name it.");
 	if (has_role && (!admin_grant_check(g->r, &grant, e) || !covers(g, &grant, e)))
 		return false;
 	if (has_role)

@@ -407,8 +407,8 @@ static const char *const migrations[] = {
 	"coalesce((SELECT min(not_after, $2) FROM device WHERE not_after > " ENDS_PASSED           \
 	" ORDER BY device.not_after LIMIT 1 OFFSET 999), $2)"
 
-/* Numbers of claims of any state behind $1: each state's index gives the first of its own. */
-/* Of each standing so many at most; id > $1 */
+/* Numbers of devices and claims behind $1: the index of each standing, or state, gives the first of
+ * its own. */
 #define DEVICES_FROM(standing)                                                                     \
 	"SELECT id FROM (SELECT id FROM device WHERE standing = " standing                         \
 	" AND standing > 0 AND id > $1 ORDER BY id LIMIT $2)"
@@ -419,7 +419,7 @@ static const char *const migrations[] = {
 	"SELECT id FROM (SELECT id FROM device WHERE claim = " state                               \
 	" AND id > $1 ORDER BY id LIMIT $2)"
 
-/* A row of a list, as records.h has it. */
+/* A row of a supplier's list, as records.h has it. */
 #define IMPORTED_COLUMNS                                                                           \
 	"(id, manufacturer, serial, claim, state, history, first_seen, last_seen, claim_reason, "  \
 	"claim_by, claim_at, claim_until, site, model, labels, announced_idevid) "
