@@ -13,6 +13,7 @@ import time
 import pytest
 
 import harness
+from admin_api import Api
 from places import Site
 from brski_peer.masa import FakeMasa
 
@@ -83,6 +84,37 @@ def test_ten_years_back_and_ahead(place_in_time):
     site.masa.ctl("devices", "list")
     clock.set(0)
     joins(site)
+
+
+def test_what_administrators_did_is_there_after_years_ahead_and_back(cell, acme, domain):
+    """Approvals and roles are over in ten years, and not any more when it is today again."""
+    clock = harness.Clock(cell / "clock")
+    masa = harness.Masa(cell / "masa", acme)
+    registrar = harness.Registrar(cell / "registrar", domain, [acme],
+                                  changes={f"manufacturer {acme.name}": {"admit": "hold"}})
+    for daemon in (masa, registrar):
+        daemon.env.update(clock.env())
+    with harness.running(masa, registrar):
+        site, local = Site(cell, acme, domain, masa, registrar), Api(registrar)
+        device = site.device()
+        with site.peer(device) as peer:
+            assert peer.request_voucher().status == 202
+        registrar.ctl("claims", "approve", device.serial)
+        registrar.ctl("users", "add", "otto", "--role", "approver", "--until", "2030-01-01T00:00:00Z")
+        before = [local.get(f"/api/v1/{noun}").json["items"] for noun in ("claims", "users")]
+        clock.set(YEARS_10)
+        assert local.get(f"/api/v1/claims/{device.serial}").status == 200
+        registrar.ctl("claims", "reject", "NOBODY-1", check=3)
+        told = registrar.ctl("doctor", check=1)
+        assert "clock" in told.stdout + told.stderr or "not valid" in told.stdout + told.stderr
+        clock.set(0)
+        after = [local.get(f"/api/v1/{noun}").json["items"] for noun in ("claims", "users")]
+        assert [x["serial"] for x in after[0]] == [x["serial"] for x in before[0]]
+        assert (after[0][0]["claim"], after[0][0]["until"]) == ("approved", before[0][0]["until"])
+        assert after[1] == before[1]
+        with site.peer(device) as peer:
+            assert peer.request_voucher().status == 200
+        registrar.ctl("audit", "verify")
 
 
 def test_two_years_ahead_certificates_and_vouchers_bear_the_new_time(place_in_time):
