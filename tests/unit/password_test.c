@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
-#include "common/base/clock.h"
 #include "registrar/access/access.h"
 #include "registrar/access/secret.h"
 
@@ -95,12 +95,21 @@ static struct answer *new_answer(struct loop *l)
 	return a;
 }
 
-/* Milliseconds it took. */
+/* Of all threads: a busy machine takes its time, which says nothing. */
+static int64_t cpu_ms(void)
+{
+	struct timespec t;
+
+	assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Milliseconds it took to reckon. */
 static int64_t ask(struct hasher *h, struct loop *l, const char *hash, const char *password,
 	const char *fresh, bool *right, char out[PASSWORD_HASH_MAX])
 {
 	const struct hash_question q = {hash, password, fresh};
-	const int64_t began = clock_mono_ms();
+	const int64_t began = cpu_ms();
 	struct err e = ERR_INIT;
 
 	assert_true(hasher_ask(h, &q, l, on_hashed, new_answer(l), &e));
@@ -109,7 +118,7 @@ static int64_t ask(struct hasher *h, struct loop *l, const char *hash, const cha
 	*right = last->right;
 	memcpy(out, last->hash, sizeof(last->hash));
 	free(last);
-	return clock_mono_ms() - began;
+	return cpu_ms() - began;
 }
 
 static void hasher_ask__nobody__costs_as_much_as_a_wrong_password(void **state)
