@@ -17,6 +17,7 @@ const struct event_row event_rows[] = {
 	{"claim", "preapproved", "brski.claim.preapproved", false},
 	{"claim", "announced", "brski.claim.announced", false},
 	{"claim", "approved", "brski.claim.approved", false},
+	{"claim", "approved-once", "brski.claim.approved_once", false},
 	{"claim", "rejected", "brski.claim.rejected", false},
 	{"claim", "expired", "brski.claim.expired", false},
 	{"import", "done", "brski.claim.imported", false},

@@ -20,6 +20,7 @@ static const char *type_of(const char *step, const char *outcome)
 static void event_type__a_line__has_the_type_of_its_row(void **state)
 {
 	assert_string_equal(type_of("claim", "approved"), "brski.claim.approved");
+	assert_string_equal(type_of("claim", "approved-once"), "brski.claim.approved_once");
 	assert_string_equal(type_of("claim", "unwanted"), "brski.voucher.refused");
 	assert_string_equal(type_of("renew", "certificate"), "brski.device.renewed");
 	assert_string_equal(type_of("history", "refused"), "brski.auditlog.suspicious");
