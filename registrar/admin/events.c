@@ -141,10 +141,11 @@ static void set_timer(struct waiting *w)
 		loop_timer_arm(&w->timer, until > now ? until - now : 0);
 }
 
-/* True: it is answered. */
+/* True: it is answered. Where more came than is looked at for a page, with how far that was: who
+ * asks goes on from there. */
 static bool look(const struct events *x, struct waiter *w)
 {
-	bool over = clock_mono_ms() >= w->until_ms || atomic_load(&x->ending), end;
+	bool over = clock_mono_ms() >= w->until_ms || atomic_load(&x->ending), end = false;
 	struct err e = ERR_INIT;
 	json_t *items =
 		admin_ask_again(x->r, w->call, &e) ? read_page(x, w->call, &w->q, &end, &e) : NULL;
@@ -153,7 +154,7 @@ static bool look(const struct events *x, struct waiter *w)
 		call_reply_err(w->call, &x->r->log, "admin-failed", &e);
 		return true;
 	}
-	if (json_array_size(items) == 0 && !over) {
+	if (json_array_size(items) == 0 && !over && end) {
 		json_decref(items);
 		return false;
 	}

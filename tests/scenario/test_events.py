@@ -159,6 +159,18 @@ def test_a_stop_answers_who_waits(here):
     admin.close()
 
 
+def test_who_waits_hears_how_far_it_was_looked_when_much_came_that_is_not_theirs(here, place):
+    path = place / "many.csv"
+    path.write_text("manufacturer,serial\n" + "".join(f"Acme,MANY-{i:05}\n" for i in range(6000)))
+    before = end(here)
+    waiting = later(here, f"after={before}&wait=25&type=backup.*")
+    time.sleep(0.2)
+    here.registrar.ctl("claims", "import", path)
+    waiting["thread"].join()
+    assert waiting["s"] < 20 and waiting["page"]["items"] == []  # not at the end of its patience
+    assert int(waiting["page"]["next"]) == int(before) + 5000
+
+
 @pytest.mark.parametrize("query", ["after=x", "after=-1", "wait=51", "limit=0", "limit=1001", "type=",
                                    "type=a%2C%2Cb", "type=Claim.*", "type=%00"])
 def test_a_query_that_is_none_is_refused(here, query):
