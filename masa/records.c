@@ -72,6 +72,8 @@ enum {
 	" LEFT JOIN (SELECT domain_id FROM events WHERE device = $1 GROUP BY domain_id"            \
 	" HAVING count(DISTINCT domain_key) > 1) AS shared ON shared.domain_id = e.domain_id"
 
+#define NEXT_EVENT "(SELECT coalesce(max(id), 0) + 1 FROM events)"
+
 static const char *const statements[] = {
 	[DEVICES_BY_SERIAL] =
 		"SELECT id, serial, owner, idevid_issuer, issuer_key, created FROM devices"
@@ -93,16 +95,15 @@ static const char *const statements[] = {
 	[EVENT_RELEASE_DIGEST] =
 		"UPDATE events SET digest = NULL"
 		" WHERE digest = $1 AND expires_on IS NOT NULL AND expires_on <= $2",
-	/* each event's hash covers that of the one before it (audit.h) */
+	/* each event's hash covers that of the one before it (audit.h); not INSERT ... SELECT,
+	 * which SQLite puts aside in a table of its own first */
 	[EVENT_ADD] =
 		"INSERT INTO events (id, device, date, domain_id, domain_key, nonce, assertion,"
 		" digest, expires_on, content, registrar, hash)"
-		" SELECT n.id, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, chain_hash("
-		"(SELECT hash FROM events WHERE id = n.id - 1), n.id, $2,"
+		" VALUES (" NEXT_EVENT ", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, chain_hash("
+		"(SELECT hash FROM events ORDER BY id DESC LIMIT 1), " NEXT_EVENT ", $2,"
 		" (SELECT serial FROM devices WHERE id = $1), $3, lower(hex($4)), $5, $6, $8,"
-		" $9, $10)"
-		" FROM (SELECT coalesce(max(id), 0) + 1 AS id FROM events) AS n WHERE true"
-		" ON CONFLICT (digest) DO NOTHING",
+		" $9, $10)) ON CONFLICT (digest) DO NOTHING",
 	[ISSUED_BY_DIGEST] = "SELECT device, content FROM events WHERE digest = $1"
 			     " AND (expires_on IS NULL OR expires_on > $2)",
 	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",

@@ -7,14 +7,29 @@
 #include "common/pki/cms_parts.h"
 #include "common/wire/hex.h"
 
-#define ENTRY_MAX     65536 /* octets of all fields: the journal's longest are below 2 kB */
-#define HEAD_TEXT_MAX 256
+#define ENTRY_MAX	65536 /* octets of all fields: the journal's longest are below 2 kB */
+#define HEAD_TEXT_MAX	256
+#define LENGTH_TEXT_MAX 21 /* of any size_t, with a colon */
+
+/* "12:"; every line of a log has a dozen, and printf() would cost more than the hash does. */
+static bool put_length(struct buf *out, size_t len, struct err *e)
+{
+	char text[LENGTH_TEXT_MAX];
+	size_t at = sizeof(text);
+
+	text[--at] = ':';
+	do {
+		text[--at] = (char)('0' + len % 10);
+		len /= 10;
+	} while (len > 0);
+	return buf_append(out, text + at, sizeof(text) - at, e);
+}
 
 static bool put_field(struct buf *out, struct bytes field, struct err *e)
 {
 	if (!field.data)
 		return buf_append_str(out, "-", e);
-	return buf_printf(out, e, "%zu:", field.len) && buf_append(out, field.data, field.len, e);
+	return put_length(out, field.len, e) && buf_append(out, field.data, field.len, e);
 }
 
 bool hash_chain_next(const uint8_t previous[SHA256_LEN], const struct bytes *fields, size_t count,

@@ -53,17 +53,21 @@ static void copy_digest(uint8_t out[SHA256_LEN], struct bytes blob)
 		memcpy(out, blob.data, SHA256_LEN);
 }
 
-static void copy_address(char out[ADDRESS_KEPT + 1], const char *text)
+static void copy_text(char *out, size_t size, const char *text)
 {
-	snprintf(out, ADDRESS_KEPT + 1, "%s", text ? text : "");
+	size_t len = text ? strnlen(text, size - 1) : 0;
+
+	if (len)
+		memcpy(out, text, len);
+	out[len] = '\0';
 }
 
 static void fraud_columns(struct device_record *d, const struct store_row *r, int at)
 {
 	d->marks = store_row_int(r, at);
 	copy_digest(d->key_sha256, store_row_blob(r, at + 1));
-	copy_address(d->address, store_row_text(r, at + 2));
-	copy_address(d->address_before, store_row_text(r, at + 3));
+	copy_text(d->address, sizeof(d->address), store_row_text(r, at + 2));
+	copy_text(d->address_before, sizeof(d->address_before), store_row_text(r, at + 3));
 	d->moved_at = store_row_int(r, at + 4);
 	d->vouched_at = store_row_int(r, at + 5);
 	d->renewed_at = store_row_int(r, at + 6);
@@ -95,11 +99,9 @@ static bool device_row(void *arg, const struct store_row *r, struct err *e)
 	d->standing = (enum standing)store_row_int(r, 12);
 	d->revision = store_row_int(r, 13);
 	d->decided_at = store_row_int(r, 14);
-	if (site)
-		snprintf(d->site, sizeof(d->site), "%s", site);
+	copy_text(d->site, sizeof(d->site), site);
 	fraud_columns(d, r, 16);
-	if (announced)
-		snprintf(d->announced, sizeof(d->announced), "%s", announced);
+	copy_text(d->announced, sizeof(d->announced), announced);
 	return true;
 }
 
@@ -235,10 +237,11 @@ bool records_oldest_pending(struct store *s, int64_t *first_seen, struct err *e)
 
 /* ---- Writing ---- */
 
-/* The operations of one transaction, put together step by step. */
+/* The operations of one transaction, put together step by step. Ten kilobytes of which most have a
+ * tenth: only what counts is ever set. */
 struct transaction {
-	struct store_op ops[STORE_OPS_MAX];
 	size_t count;
+	struct store_op ops[STORE_OPS_MAX];
 	char reason[JOURNAL_REASON_MAX + 1]; /* of its line in the journal */
 };
 
@@ -249,6 +252,7 @@ static void add_op(struct transaction *t, enum statement statement, bool must_ch
 
 	op->statement = (int)statement;
 	op->must_change = must_change;
+	op->rows = 0;
 	op->param_count = param_count;
 	if (param_count)
 		memcpy(op->params, params, param_count * sizeof(*params));
@@ -321,8 +325,9 @@ static bool write_transaction(
 bool records_hold(const struct records_writer *w, const struct request_record *r,
 	const struct journal_entry *j, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	add_device(&t, r);
 	add_fraud(&t, r->fraud, j);
 	ADD(&t, HOLD_DEVICE, false, digest_value(r->idevid_sha256), digest_value(r->request_sha256),
@@ -341,8 +346,9 @@ bool records_hold(const struct records_writer *w, const struct request_record *r
 
 bool records_touch(const struct records_writer *w, struct device_key key, int64_t at, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	ADD(&t, TOUCH_DEVICE, false, STORE_I(at), store_text(key.manufacturer),
 		store_text(key.serial));
 	return write_transaction(w, &t, e);
@@ -377,8 +383,9 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 	struct bytes voucher, const char *voucher_type, struct bytes registrar_request,
 	enum history_state history, const struct journal_entry *j, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	ADD(&t, SETTLE_CLAIM, false, store_text(r->device.manufacturer),
 		store_text(r->device.serial), STORE_I(r->at));
 	add_device(&t, r);
@@ -402,8 +409,9 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 bool records_judge_history(const struct records_writer *w, const struct request_record *r,
 	enum history_state history, const struct journal_entry *j, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	add_device(&t, r);
 	if (history == HISTORY_REFUSED)
 		ADD(&t, REFUSE_DEVICE, false, STORE_I(history), store_text(j->reason),
@@ -420,8 +428,9 @@ bool records_judge_history(const struct records_writer *w, const struct request_
 bool records_issue(const struct records_writer *w, const struct issued_record *c,
 	const struct journal_entry *j, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	ADD(&t, ADD_CERTIFICATE, true, digest_value(c->sha256), store_text(c->serial_hex),
 		store_text(c->device.manufacturer), store_text(c->device.serial),
 		store_text(c->subject), STORE_I(c->at), STORE_I(c->not_after),
@@ -440,8 +449,9 @@ bool records_issue(const struct records_writer *w, const struct issued_record *c
 bool records_status(const struct records_writer *w, struct device_key key, bool of_voucher,
 	const char *text, const struct journal_entry *j, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	ADD(&t, of_voucher ? NOTE_VOUCHER_STATUS : NOTE_ENROLL_STATUS, false, store_text(text),
 		STORE_I(j->at), store_text(key.manufacturer), store_text(key.serial));
 	add_journal(&t, j);
@@ -450,24 +460,27 @@ bool records_status(const struct records_writer *w, struct device_key key, bool 
 
 bool records_journal(const struct records_writer *w, const struct journal_entry *j, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
 }
 
 bool records_failure(const struct records_writer *w, const struct journal_entry *j, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	add_failure(&t, j);
 	return write_transaction(w, &t, e);
 }
 
 bool records_journal_wait(struct store *s, const struct journal_entry *j, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	add_journal(&t, j);
 	return store_write_wait(s, t.ops, t.count, NULL, e);
 }
@@ -482,8 +495,9 @@ static void ends_ops(struct transaction *t, const char *kind, int64_t until, int
 
 bool records_sweep(const struct records_writer *w, const struct sweep_limits *l, struct err *e)
 {
-	struct transaction t = {.count = 0};
+	struct transaction t;
 
+	t.count = 0;
 	ADD(&t, NOTE_EXPIRED, false, STORE_I(l->now));
 	ADD(&t, EXPIRE_CLAIMS, false, STORE_I(l->now));
 	ADD(&t, SWEEP_CLAIMS, false, STORE_I(l->claims_before));
