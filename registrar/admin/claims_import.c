@@ -28,7 +28,7 @@ struct job {
 	struct import list;
 	struct careful_sites careful;
 	size_t counts[IMPORT_RESULT_COUNT];
-	char by[CALL_PEER_MAX];
+	char by[PRINCIPAL_NAME_MAX];
 	int64_t now;
 };
 

@@ -37,8 +37,8 @@ struct job;
 struct jobs_order {
 	const char *kind, *by, *exchange, *what; /* copied */
 	int64_t total;
-	/* One step at a time, on the thread: work through some, add to *done and *failed; false
-	 * with *e: the job has failed; *more: it wants to be called again. */
+	/* One step at a time, on the thread: work through some, and say how many by job_count();
+	 * false with *e: the job has failed; *more: it wants to be called again. */
 	bool (*step)(void *arg, struct job *job, bool *more, struct err *e);
 	void (*drop)(void *arg); /* when it has ended */
 	void *arg;

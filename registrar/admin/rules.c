@@ -109,7 +109,7 @@ struct change {
 	struct registrar *r;
 	struct call *call;
 	int64_t id, position;
-	char by[CALL_PEER_MAX];
+	char by[PRINCIPAL_NAME_MAX];
 };
 
 static void on_changed(void *arg, const int64_t *changed, const struct err *e)
