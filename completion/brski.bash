@@ -115,7 +115,7 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --expiring --last --after --anchors --expect --type --retry --drop --name --host --existing-ca --existing-key --directory --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --expiring --last --after --anchors --expect --type --retry --drop --name --host --existing-ca --existing-key --directory --config --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
@@ -128,7 +128,7 @@ _registrarctl() {
 	--match | --label | --model | --older-than | --seconds) return ;;
 	-f | --file) _brski_paths -f "$cur" && return ;;
 	--reason | --last | --after | --expect | --type | --retry | --drop) return ;;
-	--anchors | --masa-anchors | --existing-ca | --existing-key) _brski_paths -f "$cur" && return ;;
+	--anchors | --masa-anchors | --existing-ca | --existing-key | --config) _brski_paths -f "$cur" && return ;;
 	--directory) _brski_paths -d "$cur" && return ;;
 	--token-file | --cacert) _brski_paths -f "$cur" && return ;;
 	--url) _brski_words "https://" "$cur" && return ;;
@@ -140,7 +140,7 @@ _registrarctl() {
 	esac
 	case "${plain[*]}" in
 	status) words="--quiet" ;;
-	"") words="setup manufacturers claims jobs rules devices sites certificates vouchers statistics audit events hooks users tokens backup doctor status" ;;
+	"") words="setup manufacturers claims jobs rules devices sites certificates vouchers statistics audit events hooks users tokens backup restore doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	manufacturers) words="list add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
@@ -152,6 +152,7 @@ _registrarctl() {
 		;;
 	"rules test"*) words="--manufacturer --model --from" ;;
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
+	restore*) if [[ $cur == -* ]]; then words="--config"; else _brski_paths -f "$cur"; return; fi ;;
 	users) words="list show add code grant ungrant disable enable remove certificate" ;;
 	"users add"* | "users grant"* | "users ungrant"*) words="--role --site --manufacturer --until" ;;
 	"users certificate"*)
@@ -208,18 +209,19 @@ _registrarctl() {
 
 _masactl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --name --host --existing-ca --existing-key --directory --state --last --after --anchors --expect"
+	_brski_begin "-s --socket -o --output --name --host --existing-ca --existing-key --directory --state --last --after --anchors --expect --config"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
-	--existing-ca | --existing-key | --anchors) _brski_paths -f "$cur" && return ;;
+	--existing-ca | --existing-key | --anchors | --config) _brski_paths -f "$cur" && return ;;
 	--directory | --state) _brski_paths -d "$cur" && return ;;
 	--name | --host | --last | --after | --expect) return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="setup devices owners audit backup doctor status" ;;
+	"") words="setup devices owners audit backup restore doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	status) words="--quiet" ;;
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
+	restore*) if [[ $cur == -* ]]; then words="--config"; else _brski_paths -f "$cur"; return; fi ;;
 	devices) words="import list show" ;;
 	owners) words="add list" ;;
 	audit) words="show list export verify" ;;

@@ -7,6 +7,7 @@
 #include "common/wire/csv.h"
 #include "ctl/audit.h"
 #include "ctl/backup.h"
+#include "ctl/restore.h"
 #include "ctl/ctl.h"
 #include "ctl/doctor.h"
 #include "ctl/setup_ca.h"
@@ -292,6 +293,8 @@ static const struct ctl_command commands[] = {
 		audit_verify_options, audit_verify},
 	{"backup", "", "FILE", "Copy the store into a new file while the MASA runs.", 1, 1, NULL,
 		backup},
+	{"restore", "", "FILE", "Put a backup in place of the store; the MASA is stopped.", 1, 1,
+		restore_options, restore_masa},
 	{"doctor", "", "", "What may be wrong, and what to do next.", 0, 0, NULL, doctor},
 	{"status", "", "", "How the MASA is, at one glance.", 0, 0, status_options, status},
 	{.noun = NULL},

@@ -14,6 +14,7 @@
 #include "ctl/jobs.h"
 #include "ctl/manufacturers.h"
 #include "ctl/reports.h"
+#include "ctl/restore.h"
 #include "ctl/rules.h"
 #include "ctl/sites.h"
 #include "ctl/setup_ca.h"
@@ -151,6 +152,8 @@ static const struct ctl_command commands[] = {
 	{"tokens", "remove", "ID…", "Remove tokens.", 1, -1, NULL, tokens_remove},
 	{"backup", "", "FILE", "Copy the store into a new file while the registrar runs.", 1, 1,
 		NULL, backup},
+	{"restore", "", "FILE", "Put a backup in place of the store; the registrar is stopped.", 1,
+		1, restore_options, restore_registrar},
 	{"doctor", "", "[SERIAL]",
 		"What may be wrong, here or with one device, and what to do next.", 0, 1, NULL,
 		doctor},

@@ -8,6 +8,7 @@
 #ifndef CTL_SETUP_H
 #define CTL_SETUP_H
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "common/pki/hierarchy.h"
@@ -75,6 +76,8 @@ bool setup_start(const struct setup *s, bool *runs, struct err *e) MUST_CHECK;
 /* Where what was installed beside this tool keeps `name` of its data: PREFIX/share/brski/NAME, or
  * NAME in the source tree. NULL: nowhere; the caller's. */
 char *setup_data(const char *name, struct err *e);
+/* The daemon beside this tool, as it is built and installed; else wherever PATH has it. */
+bool setup_program(const char *name, char out[PATH_MAX], struct err *e) MUST_CHECK;
 /* "  WHAT   VALUE" in the summary. */
 void setup_tell(const char *what, const char *fmt, ...) PRINTF(2, 3);
 /* The same with a certificate's SHA-256, as browsers show it. */

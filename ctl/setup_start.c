@@ -73,8 +73,7 @@ char *setup_data(const char *name, struct err *e)
 	return found;
 }
 
-/* The daemon beside this tool, as it is built and installed; else wherever PATH has it. */
-static bool find_program(const char *name, char out[PATH_MAX], struct err *e)
+bool setup_program(const char *name, char out[PATH_MAX], struct err *e)
 {
 	char own[PATH_MAX];
 	const char *folder = own_folder(own);
@@ -92,7 +91,7 @@ bool setup_check(const struct setup *s, struct err *e)
 	const char *const argv[] = {program, "-c", s->config_path, "--check", NULL};
 
 	fflush(stdout);
-	if (find_program(s->service->program, program, e) && run(argv, e))
+	if (setup_program(s->service->program, program, e) && run(argv, e))
 		return true;
 	unlink(s->config_path); /* it would stand for a setup that is complete */
 	return false;
@@ -128,7 +127,7 @@ static bool say_how(const struct setup *s, bool has_unit, struct err *e)
 {
 	char program[PATH_MAX];
 
-	if (!find_program(s->service->program, program, e))
+	if (!setup_program(s->service->program, program, e))
 		return false;
 	if (has_unit)
 		setup_tell("start it", "systemctl enable --now %s.service", s->service->program);

@@ -34,8 +34,7 @@ def join(site):
 
 
 def restore(registrar, file, check=0):
-    return harness.run(harness.program("brski-registrar"), "-c", registrar.config, "--restore", file,
-                       check=check)
+    return registrar.ctl("restore", file, "--config", registrar.config, check=check)
 
 
 def serials(registrar):

@@ -118,7 +118,8 @@ def test_a_backup__goes_back_to_where_it_was(masa, cell):
         assert status(masa)["devices_known"] == 2
         done = harness.run(*masa.argv, "--restore", copy)
         assert done.returncode == 1 and "in use" in done.stderr, done.stderr
-    assert "restored" in harness.run(*masa.argv, "--restore", copy, check=0).stdout
+    assert "restored" in masa.ctl("restore", copy, "--config", masa.config).stdout
+    masa.ctl("restore", cell / "nothing.db", "--config", masa.config, check=1)
     with harness.running(masa):
         assert status(masa)["devices_known"] == 1
         masa.ctl("devices", "show", "G-1")
