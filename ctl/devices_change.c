@@ -99,7 +99,10 @@ static void act_on_each(struct act *a, const json_t *targets)
 	const json_t *target;
 	size_t i;
 
-	json_array_foreach(targets, i, target) ctl_tally_add(&a->tally, act_on(a, target));
+	json_array_foreach(targets, i, target)
+	{
+		ctl_tally_add(&a->tally, act_on(a, target));
+	}
 }
 
 /* The service is asked what it would do; what it refuses is said, and is left out. */
