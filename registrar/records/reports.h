@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store seen from afar: certificates by their end, vouchers, and sums that are kept as things
- * happen (triggers in records/sql.c), so that none of it is counted when somebody looks. */
+ * happen (triggers in records/migrations.c), so that none of it is counted when somebody looks. */
 #ifndef REGISTRAR_RECORDS_REPORTS_H
 #define REGISTRAR_RECORDS_REPORTS_H
 
