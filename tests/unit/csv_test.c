@@ -158,7 +158,7 @@ static void csv_put__what_a_spreadsheet_computes__is_marked_and_read_back(void *
 {
 	const char *const fields[] = {
 		"=1+1", "+1", "-1", "@A1", "\t=1", "'=1", "''=1", "'a'", "a=b"};
-	const char *const want = "'=1+1,'+1,'-1,'@A1,'\t=1,''=1,'''=1,'a',a=b\n";
+	const char *const want = "'=1+1,'+1,'-1,'@A1,\"'\t=1\",''=1,'''=1,'a',a=b\n";
 	BUF_AUTO struct buf out = BUF_INIT(256);
 	CSV_ROW_AUTO struct csv_row row = CSV_ROW_INIT;
 	struct err e = ERR_INIT;

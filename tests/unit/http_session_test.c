@@ -422,8 +422,9 @@ static void http_session_send__something_unasked_behind_an_answer__ends_the_sess
 	w->peer.extra = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
 	start_peer(w);
 	open_session(w);
-	if (send_once(w)) /* it may arrive later than the answer: then the next look finds it */
-		assert_false(send_once(w) && send_once(w));
+	/* it may arrive later than the answer: then one of the next looks finds it */
+	for (int tries = 0; tries < 50 && send_once(w); tries++)
+		;
 	assert_false(http_session_is_open(w->session));
 }
 
