@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a device stands with the site, as people are told it. What is stored decides first (the
- * column `standing`, derived in records/migrations.c of stored facts alone); whether a certificate has
- * ended, or soon will, is a matter of the moment. Both halves are here by name. */
+ * column `standing`, derived in records/migrations.c of stored facts alone); whether a certificate
+ * has ended, or soon will, is a matter of the moment. Both halves are here by name. */
 #ifndef REGISTRAR_STANDING_H
 #define REGISTRAR_STANDING_H
 
