@@ -80,18 +80,19 @@ static void check_ports(struct examination *x)
 
 static void check_journal(struct examination *x)
 {
-	char text[DATETIME_LEN + 1] = "?";
+	char text[DATETIME_LEN + 1];
 	struct err e = ERR_INIT, ignored = ERR_INIT;
 	int64_t signed_at;
 
-	if (seal_holds(x->r->seal, &signed_at, &e))
-		checkup_note(&x->c, "audit log", CHECKUP_OK, NULL, "as it was signed, last at %s",
-			signed_at && datetime_format(signed_at, text, &ignored) ? text
-										: "no time yet");
-	else
+	if (!seal_holds(x->r->seal, &signed_at, &e))
 		checkup_note(&x->c, "audit log", CHECKUP_FAIL,
 			"keep a copy of the store as it is; registrarctl audit verify tells more",
 			"%s", e.text);
+	else if (!signed_at || !datetime_format(signed_at, text, &ignored))
+		checkup_note(&x->c, "audit log", CHECKUP_OK, NULL, "not signed yet");
+	else
+		checkup_note(
+			&x->c, "audit log", CHECKUP_OK, NULL, "as it was signed, last at %s", text);
 }
 
 static bool take_first_seen(void *arg, const struct claim_row *row, struct err *e)
