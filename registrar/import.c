@@ -18,7 +18,6 @@
 #include "registrar/site.h"
 
 #define SHOWN_MAX 128 /* octets of a bad row's manufacturer and serial that are said again */
-#define DATE_LEN  10  /* 2026-12-01 */
 
 /* SUPPLIER and ORDER are labels with a name of their own. */
 enum column {
@@ -150,28 +149,19 @@ static const char *place_fault(const struct raw *raw)
 	return NULL;
 }
 
-/* A moment, or a day: its beginning. */
-static bool read_moment(const char *text, int64_t *out)
-{
-	char moment[DATE_LEN + sizeof("T00:00:00Z")];
-	struct err ignored = ERR_INIT;
-
-	if (strlen(text) != DATE_LEN)
-		return datetime_parse(text, out, &ignored);
-	snprintf(moment, sizeof(moment), "%sT00:00:00Z", text);
-	return datetime_parse(moment, out, &ignored);
-}
-
 static const char *time_fault(const struct reader *r, const struct raw *raw, int64_t *until)
 {
+	struct err ignored = ERR_INIT;
 	int64_t from;
 
 	*until = 0;
-	if (is_there(raw, NOT_BEFORE) && !read_moment(raw->fields[NOT_BEFORE], &from))
+	if (is_there(raw, NOT_BEFORE) && !datetime_parse_or_day(raw->fields[NOT_BEFORE],
+						 DATETIME_DAY_BEGINS, &from, &ignored))
 		return "not_before is no time like 2026-12-01 or 2026-12-01T08:00:00Z";
 	if (is_there(raw, NOT_BEFORE) && from > r->now)
 		return "not_before is still to come: send the list then, or make a rule";
-	if (is_there(raw, NOT_AFTER) && !read_moment(raw->fields[NOT_AFTER], until))
+	if (is_there(raw, NOT_AFTER) &&
+		!datetime_parse_or_day(raw->fields[NOT_AFTER], DATETIME_DAY_ENDS, until, &ignored))
 		return "not_after is no time like 2026-12-01 or 2026-12-01T08:00:00Z";
 	if (is_there(raw, NOT_AFTER) && *until <= r->now)
 		return "not_after has passed";

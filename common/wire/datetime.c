@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define DAY_S	    86400
+#define DATE_LEN    10			  /* 2026-12-01 */
 #define YEAR_MIN_S  INT64_C(0)		  /* 1970-01-01T00:00:00Z */
 #define YEAR_MAX_S  INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 #define DELAY_MAX_S INT64_C(315360000)	  /* ten years; a longer delay is as good as this one */
@@ -139,6 +140,17 @@ bool datetime_parse(const char *text, int64_t *unix_s, struct err *e)
 		return err_set(e, ERR_INPUT, "\"%.40s\" is no moment of the calendar", text);
 	*unix_s -= offset_s;
 	return true;
+}
+
+bool datetime_parse_or_day(const char *text, enum datetime_day day, int64_t *unix_s, struct err *e)
+{
+	char moment[DATETIME_LEN + 1];
+
+	if (strlen(text) != DATE_LEN)
+		return datetime_parse(text, unix_s, e);
+	snprintf(moment, sizeof(moment), "%s%s", text,
+		day == DATETIME_DAY_ENDS ? "T23:59:59Z" : "T00:00:00Z");
+	return datetime_parse(moment, unix_s, e);
 }
 
 bool datetime_format(int64_t unix_s, char out[DATETIME_LEN + 1], struct err *e)

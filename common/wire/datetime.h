@@ -9,6 +9,11 @@
 
 /* Any RFC 3339 date-time: fraction (dropped) and numeric offset allowed, a zone required (T-06). */
 bool datetime_parse(const char *text, int64_t *unix_s, struct err *e) MUST_CHECK;
+/* A moment as above, or a day like 2026-12-01, in UTC: its first or its last second, as what begins
+ * or ends with it means all of that day. ERR_INPUT. */
+enum datetime_day { DATETIME_DAY_BEGINS, DATETIME_DAY_ENDS };
+bool datetime_parse_or_day(
+	const char *text, enum datetime_day day, int64_t *unix_s, struct err *e) MUST_CHECK;
 /* UTC, whole seconds, "Z". Years 1970 to 9999. */
 bool datetime_format(int64_t unix_s, char out[DATETIME_LEN + 1], struct err *e) MUST_CHECK;
 /* IMF-fixdate as in Retry-After and Date (RFC 9110 §5.6.7). */

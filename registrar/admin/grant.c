@@ -40,8 +40,8 @@ static bool read_until(const json_t *body, int64_t now, int64_t *out, struct err
 
 	if (!read_bound(body, "until", &text, e) || !text)
 		return e->kind == ERR_NONE;
-	if (!datetime_parse(text, out, e))
-		return admin_bad(e, "A time is written like 2026-12-01T08:00:00Z.");
+	if (!datetime_parse_or_day(text, DATETIME_DAY_ENDS, out, e))
+		return admin_bad(e, "A time is written like 2026-12-01 or 2026-12-01T08:00:00Z.");
 	return *out > now || admin_bad(e, "The end is not in the future.");
 }
 

@@ -166,14 +166,15 @@ static struct journal_entry change_line(
 
 /* ---- Adding ---- */
 
-static bool get_moment(const json_t *body, const char *name, int64_t *out, struct err *e)
+static bool get_moment(
+	const json_t *body, const char *name, enum datetime_day day, int64_t *out, struct err *e)
 {
 	const char *text = NULL;
 
 	if (!json_get_string(body, name, &text, e))
 		return false;
-	if (text && !datetime_parse(text, out, e))
-		return admin_bad(e, "A time is written like 2026-12-01T08:00:00Z.");
+	if (text && !datetime_parse_or_day(text, day, out, e))
+		return admin_bad(e, "A time is written like 2026-12-01 or 2026-12-01T08:00:00Z.");
 	return true;
 }
 
@@ -273,8 +274,9 @@ static bool try_rule(const struct rule_text *t, struct err *e)
 
 static bool read_rule(struct registrar *r, const json_t *body, struct rule_text *t, struct err *e)
 {
-	if (!read_texts(body, t, e) || !get_moment(body, "not_before", &t->not_before, e) ||
-		!get_moment(body, "not_after", &t->not_after, e) ||
+	if (!read_texts(body, t, e) ||
+		!get_moment(body, "not_before", DATETIME_DAY_BEGINS, &t->not_before, e) ||
+		!get_moment(body, "not_after", DATETIME_DAY_ENDS, &t->not_after, e) ||
 		!get_count(body, "remaining", REMAINING_MAX, &t->remaining, &t->limited, e))
 		return false;
 	if (t->limited && t->action != RULE_APPROVE)

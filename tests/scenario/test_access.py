@@ -402,6 +402,10 @@ def test_users_by_the_command_line(registrar):
     ctl("users", "grant", name, "--role", "supplier", check=1)  # of whom?
     ctl("users", "grant", name, "--role", "viewer", "--site", "eu", check=1)
     ctl("users", "grant", name, "--role", "viewer", "--site", "", check=1)
+    ctl("users", "grant", name, "--role", "viewer", "--until", "2099-02-30", check=1)
+    ctl("users", "grant", name, "--role", "viewer", "--until", "2099-12-31")
+    assert "viewer until 2099-12-31T23:59:59Z" in ctl("users", "list", "-o", "csv").stdout
+    ctl("users", "grant", name, "--role", "viewer")
     ctl("users", "grant", name, check=2)
     ctl("users", "grant", "nobody-here", "--role", "viewer", check=3)
     shown = ctl("users", "list", "-o", "csv").stdout

@@ -162,7 +162,7 @@ def test_an_announced_idevid_is_the_only_one_that_joins(here, load):
         assert reply.status == 403 and "another certificate" in reply.text
     with here.peer(device) as peer:
         assert peer.request_voucher().status == 200
-    assert [c["until"] for c in here.registrar.claims("preapproved") if c["serial"] == other.serial] == ["2099-01-01T00:00:00Z"]
+    assert [c["until"] for c in here.registrar.claims("preapproved") if c["serial"] == other.serial] == ["2099-01-01T23:59:59Z"]
     here.registrar.ctl("claims", "approve", other.serial, "--change")
     with here.peer(other) as peer:
         assert peer.request_voucher().status == 200

@@ -160,6 +160,12 @@ def test_rules_outlive_the_registrar(here):
     assert rules(here) == before and before[0]["remaining"] == 7
 
 
+def test_a_rule_for_days_holds_on_all_of_them(here):
+    add(here, "hold", "--not-before", "2026-01-01", "--not-after", "2099-12-31")
+    rule, = rules(here)
+    assert (rule["not_before"], rule["not_after"]) == ("2026-01-01T00:00:00Z", "2099-12-31T23:59:59Z")
+
+
 @pytest.mark.parametrize("arguments", [
     ("admit",), ("approve", "--network", "10.0.0.1/8"), ("approve", "--serial", "A,,B"),
     ("approve", "--serial", "A-2..A-1"), ("approve", "--not-before", "tomorrow"),

@@ -52,6 +52,33 @@ static void datetime_parse__no_zone_or_no_such_moment__is_refused(void **state)
 	}
 }
 
+static void datetime_parse_or_day__a_day__is_its_first_or_last_second(void **state)
+{
+	struct err e = ERR_INIT;
+	int64_t t;
+
+	assert_true(datetime_parse_or_day("2026-12-01", DATETIME_DAY_BEGINS, &t, &e));
+	assert_int_equal(t, parsed("2026-12-01T00:00:00Z"));
+	assert_true(datetime_parse_or_day("2026-12-01", DATETIME_DAY_ENDS, &t, &e));
+	assert_int_equal(t, parsed("2026-12-01T23:59:59Z"));
+	assert_true(datetime_parse_or_day("2026-12-01T09:00:00+01:00", DATETIME_DAY_ENDS, &t, &e));
+	assert_int_equal(t, parsed("2026-12-01T08:00:00Z"));
+}
+
+static void datetime_parse_or_day__no_such_day__is_refused(void **state)
+{
+	const char *const bad[] = {"", "2026-13-01", "2026-02-29", "2026-12-1", "01-12-2026",
+		"2026-12-01Z", "2026/12/01"};
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct err e = ERR_INIT;
+		int64_t t;
+
+		assert_false(datetime_parse_or_day(bad[i], DATETIME_DAY_ENDS, &t, &e));
+		assert_int_equal(e.kind, ERR_INPUT);
+	}
+}
+
 static void datetime_format__every_day_of_many_years__reads_back(void **state)
 {
 	for (int64_t t = 0; t < INT64_C(253402300799); t += 86400 * INT64_C(113) + 4567) {
@@ -137,6 +164,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(datetime_parse__fractions_and_offsets__are_read),
 		cmocka_unit_test(datetime_parse__no_zone_or_no_such_moment__is_refused),
+		cmocka_unit_test(datetime_parse_or_day__a_day__is_its_first_or_last_second),
+		cmocka_unit_test(datetime_parse_or_day__no_such_day__is_refused),
 		cmocka_unit_test(datetime_format__every_day_of_many_years__reads_back),
 		cmocka_unit_test(datetime_format__known_moments__are_right),
 		cmocka_unit_test(datetime_format__outside_of_its_years__is_refused),

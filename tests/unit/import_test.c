@@ -66,7 +66,7 @@ static void import_read__all_columns__are_kept(void **state)
 		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
 	assert_string_equal(in.rows[0].labels,
 		"{\"rack\":\"4\",\"row\":\"n\",\"supplier\":\"Parts Ltd\",\"order\":\"4711\"}");
-	assert_int_equal(in.rows[0].until, 1796083200);
+	assert_int_equal(in.rows[0].until, 1796169599); /* all of that day */
 	assert_null(in.rows[1].model);
 	assert_null(in.rows[1].site);
 	assert_null(in.rows[1].idevid);
