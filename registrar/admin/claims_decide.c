@@ -14,6 +14,7 @@
 #include "registrar/admin/guard.h"
 #include "registrar/admin/decide.h"
 #include "registrar/admin/jobs.h"
+#include "registrar/admin/sites.h"
 #include "registrar/meters.h"
 #include "registrar/site.h"
 
@@ -613,6 +614,14 @@ static bool read_which(struct bulk *b, const json_t *body, struct err *e)
 	return read_match(b, match, e);
 }
 
+/* Of a place out of sight nothing is told, not even whether it is there: each item says that it is
+ * not allowed. */
+static bool check_place(struct bulk *b, const char *site, struct err *e)
+{
+	return !principal_may(&b->who, MAY_VIEW, NULL, site, b->who.asked_at) ||
+	       admin_site_check(b->r, site, e);
+}
+
 static bool read_place(struct bulk *b, const json_t *body, struct err *e)
 {
 	const json_t *labels = json_object_get(body, "labels");
@@ -623,7 +632,7 @@ static bool read_place(struct bulk *b, const json_t *body, struct err *e)
 		return false;
 	if ((site || labels) && b->to != CLAIM_APPROVED)
 		return admin_bad(e, "site and labels go with an approval.");
-	if (site && !site_check(site, e))
+	if (site && (!site_check(site, e) || !check_place(b, site, e)))
 		return false;
 	if (labels && (!labels_check(labels, e) || !json_format(labels, &text, e)))
 		return false;

@@ -14,6 +14,7 @@
 #include "registrar/admin/guard.h"
 #include "registrar/admin/object.h"
 #include "registrar/admin/scope.h"
+#include "registrar/admin/sites.h"
 #include "registrar/records/devices.h"
 #include "registrar/records/sites.h"
 #include "registrar/revoked.h"
@@ -226,19 +227,14 @@ static bool is_approved_enough(const struct act *a, struct err *e)
 
 static bool check_move(struct act *a, struct err *e)
 {
-	bool exists;
-
 	if (!json_get_string(a->body, "site", &a->site, e))
 		return false;
 	if (!a->site)
 		return admin_bad(e, "A site is missing.");
-	if (!site_check(a->site, e) || !records_site_exists(a->r->store, a->site, &exists, e))
+	if (!admin_site_check(a->r, a->site, e))
 		return false;
-	if (!exists || !admin_sees(a->call, a->device.manufacturer, a->site)) {
-		err_set(e, ERR_INPUT, "no site \"%s\"", a->site);
-		err_code(e, "no-such-site");
-		return err_tell(e, "There is no such site.");
-	}
+	if (!admin_sees(a->call, a->device.manufacturer, a->site))
+		return admin_no_site(e, a->site);
 	if (!admin_may_or(a->call, MAY_OPERATE, a->device.manufacturer, a->site, e))
 		return false;
 	if (!is_approved_enough(a, e))

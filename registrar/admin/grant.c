@@ -7,6 +7,7 @@
 
 #include "common/wire/datetime.h"
 #include "registrar/admin/answer.h"
+#include "registrar/admin/sites.h"
 #include "registrar/site.h"
 
 #define MANUFACTURER_LEN_MAX 63
@@ -85,7 +86,7 @@ bool admin_grant_check(struct registrar *r, const struct grant *g, struct err *e
 		return admin_bad(e, "A supplier is one of a manufacturer: name it.");
 	if (g->manufacturer && !is_configured(r, g->manufacturer))
 		return admin_bad(e, "No manufacturer of this name is configured.");
-	return true;
+	return admin_site_check(r, g->site, e);
 }
 
 void admin_grant_format(const struct grant *g, char *out, size_t room)

@@ -13,10 +13,10 @@
 #include "registrar/admin/answer.h"
 #include "registrar/admin/guard.h"
 #include "registrar/admin/scope.h"
+#include "registrar/admin/sites.h"
 #include "registrar/claim.h"
 #include "registrar/records/hooks.h"
 #include "registrar/records/rules.h"
-#include "registrar/records/sites.h"
 
 #define QUERY_TEXT_MAX 1024
 #define DAY_S	       86400
@@ -238,17 +238,6 @@ static bool somebody_decides(struct registrar *r)
 	return is;
 }
 
-static bool check_site(struct registrar *r, const char *site, struct err *e)
-{
-	bool exists;
-
-	if (!site)
-		return true;
-	if (!site_check(site, e) || !records_site_exists(r->store, site, &exists, e))
-		return false;
-	return exists || admin_bad(e, "There is no site of this name.");
-}
-
 /* text: what t->labels is borrowed from. */
 static bool read_labels(const json_t *body, struct rule_text *t, struct buf *text, struct err *e)
 {
@@ -290,7 +279,7 @@ static bool read_rule(struct registrar *r, const json_t *body, struct rule_text 
 	if (t->action == RULE_ASK && !somebody_decides(r))
 		return admin_bad(
 			e, "[policy] of the configuration names nobody to ask: decision_url.");
-	return check_site(r, t->site, e) && try_rule(t, e);
+	return admin_site_check(r, t->site, e) && try_rule(t, e);
 }
 
 /* A number nobody has, the place it goes to, and whether there is room. */

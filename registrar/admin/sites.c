@@ -27,6 +27,26 @@ static json_t *site_object(const struct site_row *row)
 		(json_int_t)row->below);
 }
 
+/* ---- Is it there? ---- */
+
+bool admin_no_site(struct err *e, const char *site)
+{
+	err_set(e, ERR_INPUT, "no site \"%s\"", site);
+	err_code(e, "no-such-site");
+	return err_tell(e, "There is no such site; an administrator adds it with sites add.");
+}
+
+bool admin_site_check(struct registrar *r, const char *site, struct err *e)
+{
+	bool exists;
+
+	if (!site)
+		return true;
+	if (!site_check(site, e) || !records_site_exists(r->store, site, &exists, e))
+		return false;
+	return exists || admin_no_site(e, site);
+}
+
 /* ---- The list ---- */
 
 struct listing {

@@ -12,6 +12,13 @@
 
 #define SITES_PATH "/api/v1/sites"
 
+/* Is there such a site? For what places something in one or binds something to it. NULL is none.
+ * ERR_INPUT when it is no path or not there. */
+struct registrar;
+bool admin_site_check(struct registrar *r, const char *site, struct err *e) MUST_CHECK;
+/* It is not there, or not for who asks. False. */
+bool admin_no_site(struct err *e, const char *site);
+
 void sites_list(struct call *c, void *registrar);
 void sites_add(struct call *c, void *registrar);
 void sites_set(struct call *c, void *registrar);

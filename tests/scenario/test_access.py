@@ -32,6 +32,8 @@ def registrar(place, acme, domain):
     r.clock = harness.Clock(place / "clock")
     r.env.update(r.clock.env())
     with harness.running(r):
+        for site in ("/eu/dock", "/us/dock"):
+            r.ctl("sites", "add", site)
         yield r
 
 
@@ -402,6 +404,9 @@ def test_users_by_the_command_line(registrar):
     ctl("users", "grant", name, "--role", "supplier", check=1)  # of whom?
     ctl("users", "grant", name, "--role", "viewer", "--site", "eu", check=1)
     ctl("users", "grant", name, "--role", "viewer", "--site", "", check=1)
+    for arguments in (("grant", name), ("add", next(names))):
+        refused = ctl("users", *arguments, "--role", "viewer", "--site", "/nosuch", check=1)
+        assert "no such site" in refused.stderr and "sites add" in refused.stderr
     ctl("users", "grant", name, "--role", "viewer", "--until", "2099-02-30", check=1)
     ctl("users", "grant", name, "--role", "viewer", "--until", "2099-12-31")
     assert "viewer until 2099-12-31T23:59:59Z" in ctl("users", "list", "-o", "csv").stdout

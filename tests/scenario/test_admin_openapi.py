@@ -157,7 +157,9 @@ def test_a_job(api):
 def test_users_and_tokens(here, api, cell):
     code = api.post(API + "users", {"name": "ada", "role": "viewer"}).json["code"]
     assert api.get(API + "users/ada").json["grants"]
+    api.post(API + "sites/add", {"path": "/eu"})
     assert api.post(API + "users/ada/grant", {"role": "approver", "site": "/eu"}).status == 200
+    assert api.post(API + "users/ada/grant", {"role": "approver", "site": "/no"}).code == "no-such-site"
     assert api.post(API + "users/ada/ungrant", {"role": "approver", "site": "/eu"}).status == 200
     assert api.post(API + "users/ada/disable").status == 200
     assert api.post(API + "users/ada/enable").status == 200

@@ -184,6 +184,10 @@ def test_a_bulk_that_says_nothing_is_refused(here, body, sentence):
 def test_an_approval_puts_the_device_in_its_place(here):
     device, = pending(here, 1)
     body = {"site": "/eu/de", "labels": {"rack": "4"}}
+    status, _, problem = request(here, "POST", f"claims/{device.serial}/approve", body)
+    assert (status, problem["code"]) == (400, "no-such-site") and "sites add" in problem["detail"]
+    assert claim_of(here, device.serial)[0]["claim"] == "pending"
+    here.registrar.ctl("sites", "add", "/eu/de")
     assert request(here, "POST", f"claims/{device.serial}/approve", body)[0] == 200
     claim, _ = claim_of(here, device.serial)
     assert (claim["site"], claim["labels"]) == ("/eu/de", {"rack": "4"})
@@ -370,6 +374,7 @@ def people(here):
         assert local.post("/api/v1/users", {"name": name, **grant}).status == 200
         token = local.post("/api/v1/tokens", {"name": "t", "user": name}).json["token"]
         return Api(here.registrar, here.registrar.admin_port, {"Authorization": f"Bearer {token}"})
+    assert local.post("/api/v1/sites/add", {"path": "/us"}).status == 200
     return {"local": local, "ann": user("ann", role="approver"), "bob": user("bob", role="approver"),
             "carl": user("carl", role="approver", site="/us")}
 
