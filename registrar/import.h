@@ -33,7 +33,7 @@ struct import_row {
 	char *labels;				  /* owned: a JSON object; NULL: none */
 	int64_t until; /* the approval ends before, if not used; 0: as usual */
 	enum import_result result;
-	char *why; /* owned; of a bad row */
+	char *why; /* owned; of a bad row, or what is worth knowing of a good one */
 };
 
 struct import {

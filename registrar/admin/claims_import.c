@@ -17,6 +17,7 @@
 #include "registrar/import.h"
 #include "registrar/meters.h"
 #include "registrar/records/claims.h"
+#include "registrar/records/sites.h"
 
 #define LIST_MAX  (2 * IMPORT_BODY_MAX) /* the rows as JSON: quotes, escapes, places */
 #define REPLY_MAX (3 * IMPORT_BODY_MAX) /* the same with the names of the members */
@@ -215,13 +216,45 @@ static bool note_known(void *arg, int64_t place, const struct known_claim *claim
 	return true;
 }
 
+static bool site_is_there(struct job *j, json_t *asked, const char *site, bool *is, struct err *e)
+{
+	const json_t *known = json_object_get(asked, site);
+
+	*is = json_is_true(known);
+	if (known)
+		return true;
+	return records_site_exists(j->r->store, site, is, e) &&
+	       (json_object_set_new(asked, site, json_boolean(*is)) == 0 ||
+		       err_set(e, ERR_NO_MEMORY, "no memory for sites"));
+}
+
+/* A list adds the sites it names; one that was mistyped is to be seen, before that if tried. */
+static bool note_new_sites(struct job *j, struct err *e)
+{
+	JSON_AUTO json_t *asked = json_object();
+
+	for (size_t i = 0; !j->list.bad && i < j->list.count; i++) {
+		struct import_row *row = &j->list.rows[i];
+		bool is;
+
+		if (!row->site || !(BIT(row->result) & CHANGED))
+			continue;
+		if (!site_is_there(j, asked, row->site, &is, e))
+			return false;
+		if (!is && !(row->why = str_dup("its site was not there before", e)))
+			return false;
+	}
+	return true;
+}
+
 static bool look_up(struct job *j, struct err *e)
 {
 	BUF_AUTO struct buf rows = BUF_INIT(LIST_MAX);
 
 	if (!records_careful_sites(j->r->store, &j->careful, e) || !judge_scope(j, e) ||
 		!format_list(&j->list, CHANGED, &rows, e) ||
-		!records_look_up(j->r->store, buf_bytes(&rows), j->now, note_known, j, e))
+		!records_look_up(j->r->store, buf_bytes(&rows), j->now, note_known, j, e) ||
+		!note_new_sites(j, e))
 		return false;
 	for (size_t i = 0; i < j->list.count; i++)
 		j->counts[j->list.rows[i].result]++;

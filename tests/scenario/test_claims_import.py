@@ -135,6 +135,24 @@ def test_a_revoked_device_stays_revoked(here, load):
         assert peer.request_voucher().status == 202
 
 
+def test_a_site_that_is_new_is_added_and_said(here, load):
+    text = ("manufacturer,serial,site\nAcme,PLACED-1,/fresh\nAcme,PLACED-2,/fresh\n"
+            "Acme,PLACED-3,/\nAcme,PLACED-4,\n")
+    new, known = "its site was not there before", None
+
+    def said(*options):
+        rows = json.loads(load(text, "-o", "json", *options, check=0).stdout)
+        return [(r["result"], r.get("reason")) for r in rows]
+    expected = [("preapproved", new)] * 2 + [("preapproved", known)] * 2
+    assert said("--dry-run") == expected
+    assert "/fresh" not in here.registrar.ctl("sites", "list", "-o", "csv").stdout
+    assert said() == expected
+    assert "/fresh" in here.registrar.ctl("sites", "list", "-o", "csv").stdout
+    assert said() == [("unchanged", known)] * 4
+    text = "manufacturer,serial,site\nAcme,PLACED-5,/fresh\n"
+    assert said() == [("preapproved", known)]
+
+
 def test_json_lines_are_a_list_too(here, load):
     text = '{"manufacturer":"Acme","serial":"LINE-1","note":"\\u00fc"}\n\n{"serial":"LINE-2","manufacturer":"Acme","colour":"red"}'
     done = load(text, "-o", "json", name="list.ndjson", check=0)
