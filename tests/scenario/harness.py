@@ -137,6 +137,8 @@ class Clock:
 
 
 class Daemon(Process):
+    metrics = None  # the port it tells them on: the last that it opens
+
     def __init__(self, name, directory, port, env=None):
         self.directory = pathlib.Path(directory)
         self.config = self.directory / f"{name}.conf"
@@ -150,7 +152,7 @@ class Daemon(Process):
         def up():
             if not self.alive():
                 raise AssertionError(f"{self.argv[0]} ended with {self.popen.returncode}:\n{self.log()}")
-            return listening(self.port)
+            return listening(self.port) and (not self.metrics or listening(self.metrics))
         wait_until(up, f"{self.argv[0]} listening on {self.port}")
         return self
 
