@@ -209,15 +209,17 @@ _registrarctl() {
 
 _masactl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --name --host --existing-ca --existing-key --directory --state --last --after --anchors --expect --config"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --name --host --existing-ca --existing-key --directory --state --last --after --anchors --expect --config --days"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--existing-ca | --existing-key | --anchors | --config) _brski_paths -f "$cur" && return ;;
+	--token-file | --cacert) _brski_paths -f "$cur" && return ;;
+	--url) _brski_words "https://" "$cur" && return ;;
 	--directory | --state) _brski_paths -d "$cur" && return ;;
-	--name | --host | --last | --after | --expect) return ;;
+	--name | --host | --last | --after | --expect | --days) return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="setup devices owners audit backup restore doctor status" ;;
+	"") words="setup devices owners audit tokens backup restore doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	status) words="--quiet" ;;
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
@@ -225,6 +227,8 @@ _masactl() {
 	devices) words="import list show" ;;
 	owners) words="add list" ;;
 	audit) words="show list export verify" ;;
+	tokens) words="new" ;;
+	"tokens new"*) words="--read --days" ;;
 	"audit list") words="--last --after" ;;
 	"audit verify"*)
 		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
@@ -232,7 +236,7 @@ _masactl() {
 		;;
 	"devices import" | "owners add "*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	esac
-	[[ $cur == -* ]] && words+=" $_brski_ctl_options"
+	[[ $cur == -* ]] && words+=" $_brski_ctl_options --url --token-file --cacert"
 	_brski_words "$words" "$cur"
 }
 

@@ -119,10 +119,9 @@ static bool set_up(struct ctl *c, const char *method, const char *url, struct by
 static const char *what_next(const struct ctl *c, CURLcode rc)
 {
 	if (rc == CURLE_PEER_FAILED_VERIFICATION)
-		return c->cacert ? "; is it the registrar, and is --cacert the CA of its "
-				   "certificate?"
-				 : "; --cacert FILE names the CA of its certificate, as the site's "
-				   "root";
+		return c->cacert ? "; is it the right service, and is --cacert the CA of "
+				   "its certificate?"
+				 : "; --cacert FILE names the CA of its certificate";
 	if (rc != CURLE_COULDNT_CONNECT)
 		return "";
 	return c->url ? "; does the service run? is --url right?"
@@ -171,6 +170,17 @@ static enum ctl_exit fail_as_told(
 	return fail_about(c, about, code, detail);
 }
 
+static enum ctl_exit want_token(const struct ctl *c, const char *about)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why),
+		remote_authorization(c) ? "the token counts no more, or never did: %s makes one"
+					: "a token is needed: %s makes one, --token-file names it",
+		c->program->token_command);
+	return fail_about(c, about, CTL_NOT_ALLOWED, why);
+}
+
 /* One exchange with the service; the connection is kept for the next one. *told: why it was refused
  * is in the reply; set when the caller wants that. */
 static enum ctl_exit exchange(struct ctl *c, const char *about, const char *method,
@@ -206,10 +216,7 @@ static enum ctl_exit exchange(struct ctl *c, const char *about, const char *meth
 	if (*told || exit_of_status(status) == CTL_DONE)
 		return exit_of_status(status);
 	if (status == STATUS_UNAUTHORIZED && c->url)
-		return fail_about(c, about, CTL_NOT_ALLOWED,
-			remote_authorization(c)
-				? "the token counts no more, or never did: tokens add makes one"
-				: "a token is needed: tokens add makes one, --token-file names it");
+		return want_token(c, about);
 	return fail_as_told(c, about, exit_of_status(status), reply);
 }
 

@@ -50,6 +50,7 @@ struct ctl_program {
 	const struct ctl_command *commands; /* ended by a NULL noun */
 	const struct audit_log *audit;	    /* ctl/audit.h */
 	const char *environment;	    /* NAME of NAME_URL and others; NULL: the socket only */
+	const char *token_command;	    /* "tokens add": what makes a token */
 };
 
 /* The whole of main(): parses -s/--socket, -o/--output, --help, --version, finds and runs the

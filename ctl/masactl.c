@@ -13,6 +13,7 @@
 #include "ctl/setup_ca.h"
 #include "ctl/setup_masa.h"
 #include "ctl/status.h"
+#include "ctl/tokens_new.h"
 
 #define CSV_FILE_MAX (256 * 1024 * 1024) /* a few million devices */
 #define PEM_FILE_MAX 65536
@@ -291,6 +292,10 @@ static const struct ctl_command commands[] = {
 	{"audit", "verify", "[EXPORT]",
 		"Was it changed? Follow its hashes and signatures, here or in an export.", 0, 1,
 		audit_verify_options, audit_verify},
+	{"tokens", "new", "NAME",
+		"Make a token for --token-file, and its line for the MASA; --read: it may change "
+		"nothing.",
+		1, 1, tokens_new_options, tokens_new},
 	{"backup", "", "FILE", "Copy the store into a new file while the MASA runs.", 1, 1, NULL,
 		backup},
 	{"restore", "", "FILE", "Put a backup in place of the store; the MASA is stopped.", 1, 1,
@@ -306,6 +311,8 @@ static const struct ctl_program program = {
 	.default_socket = "/run/brski-masa/admin.sock",
 	.commands = commands,
 	.audit = &audit_log_of_masa,
+	.environment = "MASACTL",
+	.token_command = "tokens new",
 };
 
 int main(int argc, char **argv)

@@ -169,6 +169,7 @@ static const struct ctl_program program = {
 	.commands = commands,
 	.audit = &audit_log_of_registrar,
 	.environment = "REGISTRARCTL",
+	.token_command = "tokens add",
 };
 
 int main(int argc, char **argv)

@@ -42,7 +42,7 @@ static bool url_check(const struct ctl *c)
 
 	if (strncmp(c->url, HTTPS, strlen(HTTPS)) != 0 || !*host || *host == '/' ||
 		strpbrk(host, "@?# \t\r\n\\")) {
-		ctl_fail(c, "%s: a URL is written like https://registrar.example:8444", c->url);
+		ctl_fail(c, "%s: a URL is written like https://HOST:PORT", c->url);
 		return false;
 	}
 	return true;

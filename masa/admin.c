@@ -14,6 +14,7 @@
 #include "common/wire/percent.h"
 #include "masa/audit.h"
 #include "masa/care.h"
+#include "masa/guard.h"
 
 #define JSON_TYPE   "application/json"
 #define REFUSED	    "admin-refused"
@@ -357,7 +358,7 @@ static void on_imported(void *arg, const int64_t *changed, const struct err *e)
 		rows_changed += of_row[0] + of_row[1] + of_row[2] > 0;
 	}
 	log_event(in->m->log, LOG_LEVEL_INFO, "devices-imported", call_exchange(in->call), "peer",
-		call_peer(in->call)->address, NULL);
+		call_peer(in->call)->address, "by", masa_asked_by(in->call), NULL);
 	import_answer(in, "imported", rows_changed);
 }
 
@@ -454,7 +455,8 @@ static void on_owner_written(void *arg, const int64_t *changed, const struct err
 		refuse(oc->call, oc->m, e);
 	} else {
 		log_event(oc->m->log, LOG_LEVEL_INFO, "owner-changed", call_exchange(oc->call),
-			"owner", name, "peer", call_peer(oc->call)->address, NULL);
+			"owner", name, "peer", call_peer(oc->call)->address, "by",
+			masa_asked_by(oc->call), NULL);
 		call_reply(oc->call, 200, JSON_TYPE, bytes_of_str("{}"));
 	}
 	owner_change_free(oc);

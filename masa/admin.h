@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The administrator's routes under /api/v1/, JSON over the Unix socket: devices, owners, audit.
- * Whoever may open the socket may do all of it. */
+/* The administrator's routes under /api/v1/, JSON over the Unix socket or, past guard.h, HTTPS:
+ * devices, owners, audit. Whoever may open the socket may do all of it. */
 #ifndef MASA_ADMIN_H
 #define MASA_ADMIN_H
 

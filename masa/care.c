@@ -10,6 +10,7 @@
 #include "common/run/checkup.h"
 #include "common/run/store_copy.h"
 #include "common/wire/datetime.h"
+#include "masa/guard.h"
 #include "masa/limits.h"
 #include "masa/owner.h"
 
@@ -258,7 +259,7 @@ void care_backup_begin(struct call *c, void *masa)
 {
 	const struct masa *m = masa;
 
-	backup_want(m->backup, c, call_peer(c)->address);
+	backup_want(m->backup, c, masa_asked_by(c));
 }
 
 bool care_start(struct masa *m, struct loop *l, struct err *e)

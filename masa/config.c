@@ -2,6 +2,9 @@
 /* The table of brski-masa's options: the parser, --check and --help all live from it. */
 #include "masa/config.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/base/log.h"
 #include "common/message/audit_log.h"
 #include "common/net/http_client.h"
@@ -33,6 +36,16 @@ static const struct config_option options[] = {
 		"Unix socket for masactl; empty: none."},
 	{"admin", "group", CONFIG_STRING, AT(admin_group), "", 0, 0, NULL,
 		"Group that may use the socket; empty: the service's user alone."},
+	{"admin", "listen", CONFIG_STRING, AT(admin_listen), "", 0, 0, NULL,
+		"Address and port for masactl over HTTPS with a token, apart from the registrars', "
+		"e.g. [::]:9444; unset: none."},
+	{"admin", "key", CONFIG_PATH, AT(admin_key), "", 0, 0, NULL,
+		"PEM key for it; unset: that of the TLS server."},
+	{"admin", "certificate", CONFIG_PATH, AT(admin_certificate), "", 0, 0, NULL,
+		"PEM certificate for it, then its chain; unset: that of the TLS server."},
+	{"admin", "tokens", CONFIG_PATH, AT(admin_tokens), "", 0, 0, NULL,
+		"File with a line for each token: NAME SHA256HEX [read|all] [UNTIL]; only "
+		"its owner may write it."},
 	{"metrics", "listen", CONFIG_STRING, AT(metrics_listen), "", 0, 0, NULL,
 		"Address and port where GET /metrics, /healthz and /readyz are answered over plain "
 		"HTTP, to anybody who reaches it: loopback or a network of the administrators, "
@@ -83,13 +96,35 @@ static const struct config_option options[] = {
 
 /* Sockets and the store are opened once. */
 static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[store] path",
-	"[admin] socket", "[admin] group", "[metrics] listen", NULL};
+	"[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen", NULL};
 
 const struct config_schema masa_config_schema = {
 	.options = options,
 	.option_count = sizeof(options) / sizeof(*options),
 	.at_start_only = at_start_only,
 };
+
+static long port_of(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+
+	return colon ? strtol(colon + 1, NULL, 10) : 0;
+}
+
+/* Nobody could use a listener without tokens. And sockets share a port here: two listeners at one
+ * would each get some of the other's connections, whatever their addresses are called. */
+static bool admin_check(const char *path, const struct masa_config *c, struct err *e)
+{
+	if (!c->admin_key != !c->admin_certificate)
+		return err_set(e, ERR_INPUT, "%s: [admin] key and certificate go together", path);
+	if (!c->admin_listen != !c->admin_tokens)
+		return err_set(e, ERR_INPUT, "%s: [admin] listen and tokens go together", path);
+	if (c->admin_listen && port_of(c->admin_listen) &&
+		port_of(c->admin_listen) == port_of(c->listen))
+		return err_set(e, ERR_INPUT,
+			"%s: [admin] listen needs another port than [server] listen", path);
+	return true;
+}
 
 bool masa_config_load(const char *path, struct masa_config *out, struct err *e)
 {
@@ -100,7 +135,7 @@ bool masa_config_load(const char *path, struct masa_config *out, struct err *e)
 			"%s: [signer] nonceless_key and nonceless_certificate go together", path);
 	if (out->admin_group && !out->admin_socket)
 		return err_set(e, ERR_INPUT, "%s: [admin] group without a socket", path);
-	return true;
+	return admin_check(path, out, e);
 }
 
 void masa_config_clear(struct masa_config *c)

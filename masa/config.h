@@ -11,7 +11,8 @@ struct masa_config {
 	char *store_path;
 	int log_level;
 	char *admin_socket, *admin_group;
-	char *metrics_listen; /* or NULL */
+	char *admin_listen, *admin_key, *admin_certificate, *admin_tokens; /* or NULL */
+	char *metrics_listen;						   /* or NULL */
 	char *signer_key, *signer_certificate;
 	char *nonceless_key, *nonceless_certificate;
 	char *device_anchors;

@@ -25,6 +25,8 @@
 #define MASA_ADMIN_BODY_MAX 262144
 /* An admin answer: MASA_PAGE_ROWS rows; the longest, all of it escaped, has 3 KiB. */
 #define MASA_ADMIN_REPLY_MAX 4194304
+/* Administrators and their tools elsewhere. */
+#define MASA_ADMIN_CONNECTIONS_MAX 64
 /* Revocation lists kept, each with CRL_LIST_DER_MAX octets and a table of half that at most. */
 #define MASA_LISTS_CACHED 64
 /* Distribution points remembered as not answering. */

@@ -13,6 +13,8 @@
 #include "masa/admin.h"
 #include "masa/audit.h"
 #include "masa/care.h"
+#include "masa/guard.h"
+#include "masa/limits.h"
 #include "masa/meters.h"
 #include "masa/serve.h"
 
@@ -21,10 +23,11 @@ struct service {
 	struct log log;
 	struct masa *masa;
 	struct daemon *daemon;
-	struct tls_server *tls; /* of the start */
-	struct http_server *public, *admin;
-	char *admin_listen;	 /* "unix:" and the socket's path */
-	uint64_t store_turns;	 /* that the watchdog has seen */
+	struct tls_server *tls;	      /* of the start */
+	struct tls_server *admin_tls; /* ... for administrators; NULL: not served */
+	struct http_server *public, *admin, *elsewhere; /* registrars, the socket, HTTPS */
+	char *admin_listen;				/* "unix:" and the socket's path */
+	uint64_t store_turns;				/* that the watchdog has seen */
 	struct buf started_list; /* the options at the start: what sockets and store are */
 };
 
@@ -42,6 +45,19 @@ static struct tls_server *load_tls(const struct masa_config *c, int64_t *not_aft
 	return tls;
 }
 
+/* *out stays NULL where no administrators are served over HTTPS. */
+static bool load_admin_tls(const struct masa_config *c, struct tls_server **out, struct err *e)
+{
+	IDENTITY_AUTO struct identity id = {0};
+
+	if (!c->admin_listen)
+		return true;
+	if (identity_load(&id, c->admin_key ? c->admin_key : c->tls_key,
+		    c->admin_certificate ? c->admin_certificate : c->tls_certificate, e))
+		*out = tls_server_new(&id, false, e);
+	return *out || err_prefix(e, "[admin]");
+}
+
 /* Before the threads run, nobody replaces it. */
 static const struct masa_config *config_at_start(const struct service *s)
 {
@@ -52,6 +68,8 @@ static bool addresses_check(const struct masa_config *c, struct err *e)
 {
 	if (!http_listen_is_address(c->listen, e))
 		return false;
+	if (c->admin_listen && !http_listen_is_address(c->admin_listen, e))
+		return err_prefix(e, "[admin]");
 	return !c->metrics_listen || http_listen_is_address(c->metrics_listen, e) ||
 	       err_prefix(e, "[metrics]");
 }
@@ -69,7 +87,8 @@ static bool load(struct service *s, const char *path, struct err *e)
 		.fd = STDERR_FILENO,
 		.limits = log_limits_new(e)};
 	s->tls = s->log.limits && tls_init(e) ? load_tls(setup->config, &not_after, e) : NULL;
-	if (!s->tls || !buf_append(&s->started_list, setup->list.data, setup->list.len, e)) {
+	if (!s->tls || !load_admin_tls(setup->config, &s->admin_tls, e) ||
+		!buf_append(&s->started_list, setup->list.data, setup->list.len, e)) {
 		masa_setup_free(setup);
 		return false;
 	}
@@ -120,6 +139,28 @@ static bool listen_admin(struct service *s, struct err *e)
 	return s->admin && daemon_share_socket(config->admin_socket, config->admin_group, e);
 }
 
+/* Administrators elsewhere: their own port, where no registrar is served. */
+static bool listen_elsewhere(struct service *s, struct err *e)
+{
+	struct http_server_config c = {.listen = config_at_start(s)->admin_listen,
+		.tls = s->admin_tls,
+		.routes = masa_admin_routes,
+		.route_count = masa_admin_route_count,
+		.app = s->masa,
+		.limits = {.connections_max = MASA_ADMIN_CONNECTIONS_MAX,
+			.connections_per_source_max = MASA_ADMIN_CONNECTIONS_MAX},
+		.log = &s->log,
+		.guard = masa_guard,
+		.problems = true};
+	size_t n;
+	struct loop **loops = daemon_loops(s->daemon, &n);
+
+	if (!c.listen)
+		return true;
+	s->elsewhere = http_server_new(&c, loops, 1, e);
+	return s->elsewhere || err_prefix(e, "[admin]");
+}
+
 static void on_drained(void *arg)
 {
 	struct service *s = arg;
@@ -127,7 +168,7 @@ static void on_drained(void *arg)
 	daemon_drained(s->daemon);
 }
 
-static void on_public_drained(void *arg)
+static void on_elsewhere_drained(void *arg)
 {
 	struct service *s = arg;
 
@@ -135,6 +176,16 @@ static void on_public_drained(void *arg)
 		http_server_drain(s->admin, MASA_DRAIN_MS, on_drained, s);
 	else
 		on_drained(s);
+}
+
+static void on_public_drained(void *arg)
+{
+	struct service *s = arg;
+
+	if (s->elsewhere)
+		http_server_drain(s->elsewhere, MASA_DRAIN_MS, on_elsewhere_drained, s);
+	else
+		on_elsewhere_drained(s);
 }
 
 static void drain(void *arg)
@@ -154,8 +205,10 @@ static bool reload(void *arg)
 	struct masa_setup *fresh = masa_setup_load(s->config_path, clock_unix_s(NULL), &e), *old;
 	int64_t not_after = 0;
 	struct tls_server *tls = fresh ? load_tls(fresh->config, &not_after, &e) : NULL;
+	struct tls_server *admin_tls = NULL;
 
-	if (!tls) {
+	if (!tls || !load_admin_tls(fresh->config, &admin_tls, &e)) {
+		tls_server_free(tls);
 		masa_setup_free(fresh);
 		config_log_failed_reload(&s->log, &e);
 		return false;
@@ -163,9 +216,12 @@ static bool reload(void *arg)
 	log_set_level(&s->log, (enum log_level)fresh->config->log_level);
 	old = masa_setup_replace(s->masa, masa_setup_ref(fresh));
 	http_server_set_tls(s->public, tls);
+	if (s->elsewhere && admin_tls)
+		http_server_set_tls(s->elsewhere, admin_tls);
 	atomic_store(&s->masa->tls_not_after, not_after);
 	config_log_reload(&s->log, &masa_config_schema, &s->started_list, &old->list, &fresh->list);
 	tls_server_free(tls);
+	tls_server_free(admin_tls);
 	masa_setup_free(fresh);
 	masa_setup_free(old);
 	return true;
@@ -191,7 +247,8 @@ static bool start(struct service *s, struct err *e)
 	return revocation_use_loops(s->masa->revocation, loops, n, e) &&
 	       masa_open_store(s->masa, e) && listen_public(s, e) &&
 	       audit_start(s->masa, loops[0], e) && care_start(s->masa, loops[0], e) &&
-	       listen_admin(s, e) && masa_meters_start(s->masa, s->public, loops[0], e);
+	       listen_admin(s, e) && listen_elsewhere(s, e) &&
+	       masa_meters_start(s->masa, s->public, loops[0], e);
 }
 
 static int run(struct service *s)
@@ -213,11 +270,13 @@ static void stop(struct service *s)
 		s->masa->seal = NULL;
 	}
 	http_server_free(s->public);
+	http_server_free(s->elsewhere);
 	http_server_free(s->admin);
 	free(s->admin_listen);
 	masa_free(s->masa);
 	daemon_free(s->daemon);
 	tls_server_free(s->tls);
+	tls_server_free(s->admin_tls);
 	buf_clear(&s->started_list);
 	log_end(&s->log);
 }

@@ -54,6 +54,14 @@ static struct masa_setup *allocate(struct err *e)
 	return s;
 }
 
+static bool load_tokens(struct masa_setup *s, struct err *e)
+{
+	if (!s->config->admin_tokens)
+		return true;
+	s->tokens = masa_tokens_load(s->config->admin_tokens, e);
+	return s->tokens || err_prefix(e, "[admin] tokens");
+}
+
 struct masa_setup *masa_setup_new(const struct masa_config *config, int64_t now, struct err *e)
 {
 	struct masa_setup *s = allocate(e);
@@ -61,7 +69,7 @@ struct masa_setup *masa_setup_new(const struct masa_config *config, int64_t now,
 	if (!s)
 		return NULL;
 	s->config = config;
-	if (load_signers(s, now, e) && load_trust(s, e))
+	if (load_signers(s, now, e) && load_trust(s, e) && load_tokens(s, e))
 		return s;
 	masa_setup_free(s);
 	return NULL;
@@ -75,7 +83,7 @@ struct masa_setup *masa_setup_load(const char *config_path, int64_t now, struct 
 		return NULL;
 	if (masa_config_load(config_path, &s->own, e) &&
 		config_list(&masa_config_schema, &s->own, &s->list, e) && load_signers(s, now, e) &&
-		load_trust(s, e))
+		load_trust(s, e) && load_tokens(s, e))
 		return s;
 	masa_setup_free(s);
 	return NULL;
@@ -91,6 +99,7 @@ void masa_setup_free(struct masa_setup *s)
 {
 	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
+	masa_tokens_free(s->tokens);
 	crl_set_free(s->crls);
 	anchors_free(s->devices);
 	identity_clear(&s->nonceless_signer);

@@ -15,6 +15,7 @@
 #include "masa/issue.h"
 #include "masa/owner.h"
 #include "masa/revocation.h"
+#include "masa/tokens.h"
 
 struct masa_setup {
 	atomic_uint refs;
@@ -23,8 +24,9 @@ struct masa_setup {
 	struct identity signer, nonceless_signer;
 	bool has_nonceless_signer;
 	struct anchors *devices;
-	struct crl_set *crls; /* NULL: none given */
-	struct buf list;      /* of all options, to tell what a reload changed */
+	struct crl_set *crls;	    /* NULL: none given */
+	struct masa_tokens *tokens; /* NULL: none given */
+	struct buf list;	    /* of all options, to tell what a reload changed */
 };
 
 /* Read the file and all it names, at the moment `now`. ERR_INPUT: a signer that has expired, among

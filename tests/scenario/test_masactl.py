@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import signal
 import sqlite3
 import types
 
@@ -249,3 +250,171 @@ def test_the_audit_log__is_not_changed_by_a_slip_of_the_hand(vouched):
         with pytest.raises(sqlite3.DatabaseError, match="only added to"):
             db.execute(statement)
     db.close()
+
+
+# ---- from elsewhere ----
+
+
+class Elsewhere:
+    """masactl over HTTPS to a MASA that has such a listener; tokens and the lines of its file."""
+
+    def __init__(self, masa, cell):
+        self.masa, self.cell, self.port = masa, cell, free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.lines = cell / "masa.tokens"
+        self.lines.write_text("# nobody yet\n")
+        self.lines.chmod(0o644)
+        harness.write_conf(masa.etc / "masa.conf.d" / "zz-elsewhere.conf", {
+            "admin": {"listen": f"127.0.0.1:{self.port}", "tokens": self.lines}})
+        self.ca = masa.state / "ca" / "root.crt"
+
+    def token(self, name, *args):
+        """A file with a new token; its line is added to the MASA's, which has to read it yet."""
+        made = json.loads(harness.run(harness.program("masactl"), "tokens", "new", name, *args,
+                                      "-o", "json", check=0).stdout)
+        assert made["token"] not in made["line"]
+        with open(self.lines, "a", encoding="utf-8") as out:
+            out.write(made["line"] + "\n")
+        return self.file(name, made["token"])
+
+    def file(self, name, text):
+        path = self.cell / f"{name}.token"
+        path.write_text(text + "\n")
+        path.chmod(0o600)
+        return path
+
+    def ctl(self, token, *args, check=0, ca=None, env=None):
+        shown = ["--token-file", token] if token else []
+        return harness.run(harness.program("masactl"), "--url", self.url, *shown, "--cacert",
+                           ca or self.ca, *args, env=env, check=check)
+
+
+@pytest.fixture
+def elsewhere(masa, cell):
+    return Elsewhere(masa, cell)
+
+
+def reload(masa, event="reloaded"):
+    since = masa.log_size()
+    masa.signal(signal.SIGHUP)
+    masa.wait_log(f"event={event}", since=since)
+
+
+def made_here(masa, cell, *serials):
+    make = [harness.program("brski-certs"), "idevid", "--ca", masa.state / "ca",
+            "--out", cell / "devices", "--masa-url", f"localhost:{masa.port}"]
+    for serial in serials:
+        harness.run(*make, "--serial", serial, check=0)
+    return cell / "devices" / "manifest.csv"
+
+
+def test_tokens__from_elsewhere__do_what_their_line_says(masa, elsewhere, cell):
+    boss = elsewhere.token("boss", "--days", "2")
+    reader = elsewhere.token("reader", "--read")
+    manifest = made_here(masa, cell, "G-1")
+    with harness.running(masa):
+        refused = elsewhere.ctl(reader, "devices", "import", manifest, check=5)
+        assert "may only read" in refused.stderr
+        assert elsewhere.ctl(reader, "devices", "list", "-o", "ids").stdout == ""
+        elsewhere.ctl(reader, "backup", cell / "copy.db", check=5)
+        assert not (cell / "copy.db").exists()
+        assert "1 new" in elsewhere.ctl(boss, "devices", "import", manifest).stdout
+        elsewhere.ctl(boss, "owners", "add", "site", elsewhere.ca)
+        assert elsewhere.ctl(reader, "devices", "list", "-o", "ids").stdout == "G-1\n"
+        assert json.loads(elsewhere.ctl(reader, "status", "-o", "json").stdout)["health"] == "ok"
+        env = {"MASACTL_URL": elsewhere.url, "MASACTL_TOKEN_FILE": str(reader),
+               "MASACTL_CACERT": str(elsewhere.ca)}
+        assert harness.run(harness.program("masactl"), "devices", "list", "-o", "ids", env=env,
+                           check=0).stdout == "G-1\n"
+        assert masa.ctl("devices", "list", "-o", "ids").stdout == "G-1\n"
+    lines = masa.log().splitlines()
+    for event, by in (("devices-imported", "boss"), ("owner-changed", "boss"),
+                      ("admin-denied", "reader")):
+        assert any(event in line and f"by=token:{by}" in line for line in lines), event
+    for token in (boss, reader):
+        assert token.read_text().strip() not in masa.log()
+
+
+def test_tokens__missing_wrong_or_ended__open_nothing(masa, elsewhere):
+    boss = elsewhere.token("boss", "--days", "2")
+    wrong = elsewhere.file("wrong", "brski-" + "0" * 64)
+    digest = elsewhere.file("digest", elsewhere.lines.read_text().split()[-3])  # what the file has
+    with harness.running(masa):
+        elsewhere.ctl(boss, "status")
+        for verb in (["status"], ["devices", "list"], ["audit", "verify"]):
+            assert "--token-file" in elsewhere.ctl(None, *verb, check=5).stderr
+            for bad in (wrong, digest):
+                assert "tokens new" in elsewhere.ctl(bad, *verb, check=5).stderr
+        masa.clock.set(2 * DAY + 60)
+        assert "tokens new" in elsewhere.ctl(boss, "status", check=5).stderr
+        masa.ctl("status", "--quiet")
+    assert "the token boss has ended" in masa.log()
+
+
+def test_tokens__of_a_file_that_changed__count_from_the_reload(masa, elsewhere):
+    boss = elsewhere.token("boss")
+    before = elsewhere.lines.read_text()
+    with harness.running(masa):
+        late = elsewhere.token("late")
+        elsewhere.ctl(late, "status", check=5)
+        reload(masa)
+        elsewhere.ctl(late, "status")
+        elsewhere.lines.chmod(0o666)
+        elsewhere.lines.write_text(before)
+        reload(masa, "reload-failed")
+        elsewhere.ctl(late, "status")  # nothing has changed
+        elsewhere.lines.chmod(0o644)
+        reload(masa)
+        elsewhere.ctl(late, "status", check=5)
+        elsewhere.ctl(boss, "status")
+
+
+def test_listeners__serve_their_own_and_are_known_by_their_ca(masa, elsewhere, domain):
+    boss = elsewhere.token("boss")
+    with harness.running(masa):
+        said = elsewhere.ctl(boss, "status", check=1, ca=domain.file("root.crt"))
+        assert "--cacert" in said.stderr
+
+        def status_of(port, path, *more):
+            return harness.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert",
+                               elsewhere.ca, "-H",
+                               f"Authorization: Bearer {boss.read_text().strip()}", *more,
+                               f"https://127.0.0.1:{port}{path}", check=0).stdout
+        assert status_of(elsewhere.port, "/api/v1/status") == "200"
+        assert status_of(masa.port, "/api/v1/status") == "404"
+        post = ["-X", "POST", "-d", "x"]
+        assert status_of(elsewhere.port, "/.well-known/brski/requestvoucher", *post) == "404"
+        assert status_of(masa.port, "/.well-known/brski/requestvoucher", *post) == "415"
+
+
+@pytest.mark.parametrize("changes, said", [
+    ({"tokens": None}, "listen and tokens go together"),
+    ({"listen": None}, "listen and tokens go together"),
+    ({"key": "x.key"}, "key and certificate go together"),
+    ({"listen": "127.0.0.1:SERVER"}, "another port"),
+    ({"listen": "[::]:SERVER"}, "another port"),
+    ({"listen": "nowhere"}, "[admin]"),
+    ({"tokens": "/dev/null/none"}, "[admin] tokens"),
+])
+def test_options_of_the_listener__that_do_not_fit__are_refused(masa, elsewhere, changes, said):
+    options = {"listen": f"127.0.0.1:{elsewhere.port}", "tokens": elsewhere.lines,
+               **changes}
+    options["listen"] = options["listen"] and options["listen"].replace("SERVER", str(masa.port))
+    harness.write_conf(masa.etc / "masa.conf.d" / "zz-elsewhere.conf", {"admin": options})
+    done = harness.run(*masa.argv, "--check", check=1)
+    assert said in done.stderr, done.stderr
+
+
+def test_tokens_new__names_and_days_that_are_none__are_refused():
+    def new(*args, check=2):
+        return harness.run(harness.program("masactl"), "tokens", "new", *args, check=check)
+
+    for args in (["a b"], [""], ["x" * 65], ["a", "--days", "0"], ["a", "--days", "x"],
+                 ["a", "--days", "3651"]):
+        assert new(*args).stdout == ""
+    made = new("a", "-o", "ids", check=0)
+    token = made.stdout.strip()
+    assert token != new("a", "-o", "ids", check=0).stdout.strip()
+    assert made.stderr.split() == ["a", hashlib.sha256(token.encode()).hexdigest(), "all"]
+    assert new("a", "--read", "-o", "csv", check=0).stdout.endswith(" read\n")
+    assert "--token-file" in new("a", check=0).stdout
