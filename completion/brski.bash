@@ -234,7 +234,11 @@ _masactl() {
 		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
 		words="--anchors --expect"
 		;;
-	"devices import" | "owners add "*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
+	"devices import"*)
+		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }
+		words="--dry-run"
+		;;
+	"owners add "*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	esac
 	[[ $cur == -* ]] && words+=" $_brski_ctl_options --url --token-file --cacert"
 	_brski_words "$words" "$cur"

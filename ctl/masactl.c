@@ -36,7 +36,10 @@ struct import {
 	size_t rows, bad;
 	json_int_t changed;
 	bool check_only;
+	int passes; /* 1: look at the rows only */
 };
+
+static const struct ctl_option import_options[] = {{"dry-run", NULL}, {NULL, NULL}};
 
 static enum ctl_exit complain(struct import *in, size_t line, const char *why)
 {
@@ -165,7 +168,7 @@ static enum ctl_exit import(struct import *in, struct bytes text)
 {
 	enum ctl_exit code = CTL_DONE;
 
-	for (int pass = 0; pass < 2 && code == CTL_DONE; pass++) {
+	for (int pass = 0; pass < in->passes && code == CTL_DONE; pass++) {
 		in->check_only = pass == 0;
 		in->csv = csv_of(text);
 		in->rows = 0;
@@ -185,15 +188,19 @@ static enum ctl_exit devices_import(struct ctl *c, int argc, char **argv)
 {
 	BUF_AUTO struct buf text = BUF_INIT(CSV_FILE_MAX);
 	struct import in = {.c = c, .path = argv[0], .items = json_array()};
+	const bool dry_run = ctl_option(c, "dry-run");
 	struct err e = ERR_INIT;
 	enum ctl_exit code;
 
+	in.passes = dry_run ? 1 : 2;
 	if (!in.items || !file_read(argv[0], &text, &e))
 		code = ctl_fail(c, "%s", in.items ? e.text : "no memory");
 	else
 		code = import(&in, buf_bytes(&text));
 	json_decref(in.items);
-	if (code == CTL_DONE)
+	if (code == CTL_DONE && dry_run)
+		printf("%zu devices, all good; nothing was imported\n", in.rows);
+	else if (code == CTL_DONE)
 		printf("%zu devices, %lld new or changed\n", in.rows, (long long)in.changed);
 	return code;
 }
@@ -276,7 +283,7 @@ static const struct ctl_command commands[] = {
 		"Add devices: a header row with the columns serial and, where wanted, "
 		"idevid_issuer and"
 		" owner.",
-		1, 1, NULL, devices_import},
+		1, 1, import_options, devices_import},
 	{"devices", "list", "", "List all devices.", 0, 0, NULL, devices_list},
 	{"devices", "show", "SERIAL", "Show one device.", 1, 1, NULL, devices_show},
 	{"owners", "add", "NAME ANCHOR.pem",

@@ -252,6 +252,20 @@ def test_the_audit_log__is_not_changed_by_a_slip_of_the_hand(vouched):
     db.close()
 
 
+def test_import__of_a_dry_run__looks_at_every_row_and_writes_none(masa, cell):
+    good, bad = cell / "good.csv", cell / "bad.csv"
+    good.write_text("serial\nG-1\nG-2\n")
+    bad.write_text("serial,owner\nG-1,\nG-2,nobody\n")
+    with harness.running(masa):
+        said = masa.ctl("devices", "import", good, "--dry-run").stdout
+        assert said == "2 devices, all good; nothing was imported\n"
+        assert "bad.csv:3: no owner nobody" in masa.ctl("devices", "import", bad, "--dry-run",
+                                                        check=1).stderr
+        assert masa.ctl("devices", "list", "-o", "ids").stdout == ""
+        assert "2 new" in masa.ctl("devices", "import", good).stdout
+        assert masa.ctl("devices", "list", "-o", "ids").stdout == "G-1\nG-2\n"
+
+
 # ---- from elsewhere ----
 
 
