@@ -20,9 +20,9 @@ from cryptography.x509.name import _ASN1Type
 
 import h2wire
 import harness
+import places
 from admin_api import Answer, Api
 from brski_peer import certs, forge
-from places import Site
 
 V1 = "/api/v1/"
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\n"
@@ -30,15 +30,8 @@ ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\n"
 
 @pytest.fixture(scope="module")
 def here(place, acme, stranger, domain):
-    port = harness.free_port()
-    masa = harness.Masa(place / "masa", acme)
-    registrar = harness.Registrar(place / "registrar", domain, [acme, stranger], changes={
-        "admin": {"listen": f"127.0.0.1:{port}"},
-        f"manufacturer {acme.name}": {"admit": "hold"},
-        f"manufacturer {stranger.name}": {"admit": "hold"}})
-    registrar.admin_port = port
-    with harness.running(masa, registrar):
-        yield Site(place, acme, domain, masa, registrar)
+    with places.site_of_two_makers(place, acme, stranger, domain) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")

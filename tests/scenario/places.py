@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device with its IDevID, and a site with its registrar and MASA: what the tests are about."""
+import contextlib
 import itertools
 import pathlib
 
@@ -76,3 +77,18 @@ class Site:
         """The Python pledge for the device over CoAPS; port: of a relay before the registrar."""
         identity = device.identity if hasattr(device, "identity") else device
         return constrained.Pledge(port or self.registrar.coaps_port, identity, **more)
+
+
+@contextlib.contextmanager
+def site_of_two_makers(directory, acme, stranger, domain):
+    """A running Site that holds the devices of both, with a listener for administrators at
+    registrar.admin_port; the MASA is acme's."""
+    port = harness.free_port()
+    masa = harness.Masa(directory / "masa", acme)
+    registrar = harness.Registrar(directory / "registrar", domain, [acme, stranger], changes={
+        "admin": {"listen": f"127.0.0.1:{port}"},
+        f"manufacturer {acme.name}": {"admit": "hold"},
+        f"manufacturer {stranger.name}": {"admit": "hold"}})
+    registrar.admin_port = port
+    with harness.running(masa, registrar):
+        yield Site(directory, acme, domain, masa, registrar)

@@ -3,10 +3,9 @@
 written down here once more, by hand: the test is the second opinion."""
 import pytest
 
-import harness
+import places
 from admin_api import Api
 from openapi import Description
-from places import Site
 
 API = "/api/v1/"
 PASSWORD = "correct horse battery staple"
@@ -79,15 +78,8 @@ def needs():
 
 @pytest.fixture(scope="module")
 def here(place, acme, stranger, domain):
-    port = harness.free_port()
-    masa = harness.Masa(place / "masa", acme)
-    registrar = harness.Registrar(place / "registrar", domain, [acme, stranger], changes={
-        "admin": {"listen": f"127.0.0.1:{port}"},
-        f"manufacturer {acme.name}": {"admit": "hold"},
-        f"manufacturer {stranger.name}": {"admit": "hold"}})
-    registrar.admin_port = port
-    with harness.running(masa, registrar):
-        yield Site(place, acme, domain, masa, registrar)
+    with places.site_of_two_makers(place, acme, stranger, domain) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
