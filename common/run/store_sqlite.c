@@ -3,7 +3,7 @@
  * on a thread of its own, a bounded pool of connections that read. Measured: one commit per request
  * caps a server at the disk's flush rate (120 to 325 a second on real disks); a batch shares one
  * flush. */
-#include "common/run/store.h"
+#include "common/run/store_engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,22 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/pki/hash_chain.h"
 #include "common/run/store_lock.h"
-#include "common/run/store_queue.h"
 
-#define BATCH_MAX                                                                                  \
-	512 /* transactions sharing a commit: beyond this the flush is no longer the cost */
 #define READERS_MAX                                                                                \
 	8 /* read connections: more than any sensible number of worker threads waits for */
-#define BUSY_MS	       5000 /* how long to wait for somebody with the sqlite3 shell */
-#define WRITER_NICE    5    /* a third of a worker's share when both want to run */
-#define STATEMENTS_MAX 256  /* statements in a schema */
+#define BUSY_MS 5000 /* how long to wait for somebody with the sqlite3 shell */
 
 enum control { BEGIN, SAVE, RELEASE, UNDO, COMMIT, ROLLBACK, CONTROL_COUNT };
 
@@ -49,42 +43,27 @@ struct statement {
 
 struct connection {
 	sqlite3 *db;
-	struct statement statements[STATEMENTS_MAX];
+	struct statement statements[STORE_STATEMENTS_MAX];
 };
 
-struct store {
+/* What the store's own points to. */
+struct sqlite {
 	const struct store_schema *schema;
-	char *path;
+	const char *path; /* the store's */
 	size_t statement_count;
 	int lock_fd;
 	struct connection *writer;
 	sqlite3_stmt *control[CONTROL_COUNT];
-	struct store_queue queue;
-	pthread_t thread;
-	bool thread_runs;
-	void (*committed)(void *arg); /* or NULL */
-	void *committed_arg;
 	pthread_mutex_t readers_lock; /* guards what follows */
 	pthread_cond_t reader_free;
 	struct connection *idle[READERS_MAX];
 	size_t idle_count, reader_count;
 };
 
-struct store_row {
+struct sqlite_row {
+	struct store_row row;
 	sqlite3_stmt *stmt;
 };
-
-struct store_value store_text(const char *s)
-{
-	return s ? (struct store_value){.type = STORE_TEXT, .octets = bytes_of_str(s)}
-		 : (struct store_value){.type = STORE_NULL};
-}
-
-struct store_value store_blob(struct bytes b)
-{
-	return b.data ? (struct store_value){.type = STORE_BLOB, .octets = b}
-		      : (struct store_value){.type = STORE_NULL};
-}
 
 /* What SQLite says, as one of our kinds: a broken constraint is the caller's conflict, all else is
  * ours. */
@@ -124,7 +103,7 @@ static bool find_params(struct statement *s, const char *sql, struct err *e)
 	return true;
 }
 
-static bool prepare(struct connection *c, const struct store *s, size_t index, struct err *e)
+static bool prepare(struct connection *c, const struct sqlite *s, size_t index, struct err *e)
 {
 	struct statement *st = &c->statements[index];
 	const char *sql = s->schema->statements[index];
@@ -207,7 +186,7 @@ static void connection_close(struct connection *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < STATEMENTS_MAX; i++)
+	for (size_t i = 0; i < STORE_STATEMENTS_MAX; i++)
 		sqlite3_finalize(c->statements[i].stmt);
 	sqlite3_close(c->db);
 	free(c);
@@ -290,7 +269,7 @@ static bool migrate_one(sqlite3 *db, const char *sql, int32_t id, int64_t versio
 	return err_prefix(e, "to schema version %lld", (long long)version);
 }
 
-static bool migrate(sqlite3 *db, const struct store *s, struct err *e)
+static bool migrate(sqlite3 *db, const struct sqlite *s, struct err *e)
 {
 	int32_t ours = application_id(s->schema->name);
 	int64_t id, version, tables, newest = 0;
@@ -318,7 +297,7 @@ static bool migrate(sqlite3 *db, const struct store *s, struct err *e)
 }
 
 /* Every statement is prepared at once: a slip in the table stops the start, not a request. */
-static bool open_writer(struct store *s, struct err *e)
+static bool open_writer(struct sqlite *s, struct err *e)
 {
 	s->writer = connection_open(
 		s->path, "PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864", e);
@@ -336,7 +315,7 @@ static bool open_writer(struct store *s, struct err *e)
 
 /* ---- writing ---- */
 
-static bool control(struct store *s, enum control what, struct err *e)
+static bool control(struct sqlite *s, enum control what, struct err *e)
 {
 	int rc = sqlite3_step(s->control[what]);
 
@@ -344,7 +323,7 @@ static bool control(struct store *s, enum control what, struct err *e)
 	return rc == SQLITE_DONE || fail(e, s->writer->db, control_sql[what]);
 }
 
-static bool run_op(struct store *s, const struct store_op *op, int64_t *changed, struct err *e)
+static bool run_op(struct sqlite *s, const struct store_op *op, int64_t *changed, struct err *e)
 {
 	sqlite3 *db = s->writer->db;
 	struct statement *st;
@@ -363,13 +342,11 @@ static bool run_op(struct store *s, const struct store_op *op, int64_t *changed,
 	*changed = ok && !sqlite3_stmt_readonly(st->stmt) ? sqlite3_changes64(db) : 0;
 	sqlite3_reset(st->stmt);
 	sqlite3_clear_bindings(st->stmt);
-	if (ok && ((op->must_change && *changed == 0) || (op->rows && *changed != op->rows)))
-		return err_set(e, ERR_CONFLICT, "store: the record is not in the state expected");
-	return ok;
+	return ok && store_op_check(op, *changed, e);
 }
 
 /* One transaction under its savepoint. False: the whole batch is lost, *e says why. */
-static bool run_job(struct store *s, struct store_job *job, struct err *e)
+static bool run_job(struct sqlite *s, struct store_job *job, struct err *e)
 {
 	bool ok = true;
 
@@ -387,7 +364,7 @@ static bool run_job(struct store *s, struct store_job *job, struct err *e)
 	return control(s, UNDO, e) && control(s, RELEASE, e);
 }
 
-static bool run_batch(struct store *s, struct store_job *batch, struct err *e)
+static bool run_batch(struct sqlite *s, struct store_job *batch, struct err *e)
 {
 	if (!control(s, BEGIN, e))
 		return false;
@@ -397,7 +374,7 @@ static bool run_batch(struct store *s, struct store_job *batch, struct err *e)
 	return control(s, COMMIT, e);
 }
 
-static void fail_batch(struct store *s, struct store_job *batch, const struct err *why)
+static void fail_batch(struct sqlite *s, struct store_job *batch, const struct err *why)
 {
 	struct err ignored = ERR_INIT;
 
@@ -408,84 +385,19 @@ static void fail_batch(struct store *s, struct store_job *batch, const struct er
 			job->result = *why;
 }
 
-void store_watch(struct store *s, void (*fn)(void *arg), void *arg)
+static bool run(struct store *store, struct store_job *batch)
 {
-	s->committed_arg = arg;
-	s->committed = fn;
-}
+	struct err e = ERR_INIT;
 
-static void *writer_main(void *arg)
-{
-	struct store *s = arg;
-	struct store_job *batch;
-
-	/* what makes transactions comes first: while the processors are busy, more of them share a
-	 * flush; when there is time, there is no difference */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), WRITER_NICE);
-	while ((batch = store_queue_take(&s->queue, BATCH_MAX)) != NULL) {
-		struct err e = ERR_INIT;
-
-		if (!run_batch(s, batch, &e))
-			fail_batch(s, batch, &e);
-		else if (s->committed)
-			s->committed(s->committed_arg);
-		store_queue_answer(&s->queue, batch);
-	}
-	return NULL;
-}
-
-bool store_write(struct store *s, const struct store_op *ops, size_t op_count, struct loop *l,
-	store_done *done, void *arg, struct err *e)
-{
-	return store_queue_push(&s->queue, ops, op_count, l, done, arg, e);
-}
-
-struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool answered;
-	size_t op_count;
-	int64_t *changed;
-	struct err *e;
-	bool ok;
-};
-
-static void waiter_done(void *arg, const int64_t *changed, const struct err *e)
-{
-	struct waiter *w = arg;
-
-	pthread_mutex_lock(&w->lock);
-	w->ok = !e;
-	if (e)
-		*w->e = *e;
-	else if (w->changed)
-		memcpy(w->changed, changed, w->op_count * sizeof(*changed));
-	w->answered = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
-}
-
-bool store_write_wait(struct store *s, const struct store_op *ops, size_t op_count,
-	int64_t *changed, struct err *e)
-{
-	struct waiter w = {.op_count = op_count, .changed = changed, .e = e};
-
-	pthread_mutex_init(&w.lock, NULL);
-	pthread_cond_init(&w.wake, NULL);
-	if (store_write(s, ops, op_count, NULL, waiter_done, &w, e)) {
-		pthread_mutex_lock(&w.lock);
-		while (!w.answered)
-			pthread_cond_wait(&w.wake, &w.lock);
-		pthread_mutex_unlock(&w.lock);
-	}
-	pthread_cond_destroy(&w.wake);
-	pthread_mutex_destroy(&w.lock);
-	return w.ok;
+	if (run_batch(store->own, batch, &e))
+		return true;
+	fail_batch(store->own, batch, &e);
+	return false;
 }
 
 /* ---- reading ---- */
 
-static struct connection *reader_take(struct store *s, struct err *e)
+static struct connection *reader_take(struct sqlite *s, struct err *e)
 {
 	struct connection *c = NULL;
 	bool make = false;
@@ -512,7 +424,7 @@ static struct connection *reader_take(struct store *s, struct err *e)
 	return c;
 }
 
-static void reader_give(struct store *s, struct connection *c)
+static void reader_give(struct sqlite *s, struct connection *c)
 {
 	pthread_mutex_lock(&s->readers_lock);
 	s->idle[s->idle_count++] = c;
@@ -523,13 +435,13 @@ static void reader_give(struct store *s, struct connection *c)
 static bool each_row(struct connection *c, struct statement *st, store_row_fn *fn, void *arg,
 	int64_t *rows, struct err *e)
 {
-	struct store_row row = {st->stmt};
+	struct sqlite_row row = {{&store_sqlite}, st->stmt};
 	struct err from_row = ERR_INIT;
 	int rc;
 
 	while ((rc = sqlite3_step(st->stmt)) == SQLITE_ROW) {
 		(*rows)++;
-		if (fn && !fn(arg, &row, &from_row)) {
+		if (fn && !fn(arg, &row.row, &from_row)) {
 			if (from_row.kind == ERR_NONE)
 				return true;
 			*e = from_row;
@@ -539,52 +451,56 @@ static bool each_row(struct connection *c, struct statement *st, store_row_fn *f
 	return rc == SQLITE_DONE || fail(e, c->db, "reading");
 }
 
-bool store_read(struct store *s, int statement, const struct store_value *params,
+static bool read_rows(struct store *store, int statement, const struct store_value *params,
 	size_t param_count, store_row_fn *fn, void *arg, int64_t *rows, struct err *e)
 {
-	struct connection *c;
+	struct sqlite *s = store->own;
+	struct connection *c = reader_take(s, e);
 	struct statement *st;
-	int64_t count = 0;
 	bool ok;
 
-	if (statement < 0 || (size_t)statement >= s->statement_count)
-		return err_set(e, ERR_BUG, "store: no statement %d", statement);
-	c = reader_take(s, e);
 	if (!c)
 		return false;
 	st = &c->statements[statement];
 	ok = prepare(c, s, (size_t)statement, e) && bind_all(c->db, st, params, param_count, e) &&
-	     each_row(c, st, fn, arg, &count, e);
+	     each_row(c, st, fn, arg, rows, e);
 	sqlite3_reset(st->stmt);
 	if (st->stmt)
 		sqlite3_clear_bindings(st->stmt);
 	reader_give(s, c);
-	if (rows)
-		*rows = count;
 	return ok;
 }
 
-int64_t store_row_int(const struct store_row *r, int column)
+static sqlite3_stmt *stmt_of(const struct store_row *r)
 {
-	return sqlite3_column_int64(r->stmt, column);
+	return ((const struct sqlite_row *)r)->stmt;
 }
 
-const char *store_row_text(const struct store_row *r, int column)
+static int64_t row_int(const struct store_row *r, int column)
 {
-	return (const char *)sqlite3_column_text(r->stmt, column);
+	return sqlite3_column_int64(stmt_of(r), column);
 }
 
-struct bytes store_row_blob(const struct store_row *r, int column)
+static const char *row_text(const struct store_row *r, int column)
 {
-	const void *data = sqlite3_column_blob(r->stmt, column);
+	return (const char *)sqlite3_column_text(stmt_of(r), column);
+}
 
-	return bytes_of(data, (size_t)sqlite3_column_bytes(r->stmt, column));
+static struct bytes row_blob(const struct store_row *r, int column)
+{
+	const void *data = sqlite3_column_blob(stmt_of(r), column);
+
+	return bytes_of(data, (size_t)sqlite3_column_bytes(stmt_of(r), column));
 }
 
 /* ---- life ---- */
 
-static void store_free(struct store *s)
+static void close_all(struct store *store)
 {
+	struct sqlite *s = store->own;
+
+	if (!s)
+		return;
 	for (size_t i = 0; i < CONTROL_COUNT; i++)
 		sqlite3_finalize(s->control[i]);
 	for (size_t i = 0; i < s->idle_count; i++)
@@ -594,71 +510,28 @@ static void store_free(struct store *s)
 		close(s->lock_fd);
 	pthread_cond_destroy(&s->reader_free);
 	pthread_mutex_destroy(&s->readers_lock);
-	store_queue_destroy(&s->queue);
-	free(s->path);
 	free(s);
 }
 
-static struct store *store_new(const char *path, const struct store_schema *schema, struct err *e)
+static bool open_all(struct store *store, struct err *e)
 {
-	struct store *s = mem_new(sizeof(*s), e);
+	struct sqlite *s = store->own = mem_new(sizeof(*s), e);
 
 	if (!s)
-		return NULL;
-	if (!store_queue_init(&s->queue, e)) {
-		free(s);
-		return NULL;
-	}
+		return false;
 	pthread_mutex_init(&s->readers_lock, NULL);
 	pthread_cond_init(&s->reader_free, NULL);
-	s->lock_fd = -1;
-	s->schema = schema;
-	s->path = str_dup(path, e);
-	if (!s->path) {
-		store_free(s);
-		return NULL;
-	}
-	return s;
-}
-
-static bool start(struct store *s, struct err *e)
-{
-	while (s->schema->statements[s->statement_count])
-		if (++s->statement_count > STATEMENTS_MAX)
-			return err_set(
-				e, ERR_BUG, "store: more than %d statements", STATEMENTS_MAX);
+	s->schema = store->schema;
+	s->statement_count = store->statement_count;
+	s->path = store->where;
 	s->lock_fd = store_lock(s->path, e);
-	if (s->lock_fd < 0 || !create_private(s->path, e) || !open_writer(s, e))
-		return false;
-	s->thread_runs = pthread_create(&s->thread, NULL, writer_main, s) == 0;
-	if (s->thread_runs)
-		pthread_setname_np(s->thread, "store-writer");
-	return s->thread_runs || err_set(e, ERR_NO_MEMORY, "store: no thread");
+	return s->lock_fd >= 0 && create_private(s->path, e) && open_writer(s, e);
 }
 
-struct store *store_open(const char *path, const struct store_schema *schema, struct err *e)
+/* The lock of the file makes this the only process there is. */
+static bool always(struct store *store)
 {
-	struct store *s = store_new(path, schema, e);
-
-	if (s && !start(s, e)) {
-		store_free(s);
-		return NULL;
-	}
-	return s;
-}
-
-bool store_moves(struct store *s, uint64_t *seen)
-{
-	return store_queue_moves(&s->queue, seen);
-}
-
-void store_close(struct store *s)
-{
-	if (!s)
-		return;
-	store_queue_close(&s->queue);
-	pthread_join(s->thread, NULL);
-	store_free(s);
+	return true;
 }
 
 /* ---- space ---- */
@@ -670,8 +543,9 @@ static int64_t size_of_file(const char *path)
 	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
-bool store_space(const struct store *s, struct store_space *out, struct err *e)
+static bool space(struct store *store, struct store_space *out, struct err *e)
 {
+	const struct sqlite *s = store->own;
 	FREE_AUTO char *log = str_printf(e, "%s-wal", s->path);
 	struct statvfs fs;
 
@@ -683,3 +557,16 @@ bool store_space(const struct store *s, struct store_space *out, struct err *e)
 	out->free_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
 	return true;
 }
+
+const struct store_engine store_sqlite = {
+	.open = open_all,
+	.close = close_all,
+	.run = run,
+	.read = read_rows,
+	.space = space,
+	.ready = always,
+	.leads = always,
+	.row_int = row_int,
+	.row_text = row_text,
+	.row_blob = row_blob,
+};
