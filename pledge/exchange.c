@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/message/status_report.h"
 #include "pledge/retry.h"
@@ -15,12 +16,14 @@ static void give_time(struct exchange *x)
 	x->deadline_ms = clock_mono_ms() + x->pledge->config.coaps_deadline_s * 1000;
 }
 
-void exchange_init(struct exchange *x, struct pledge *p, const struct uri *registrar)
+void exchange_init(struct exchange *x, struct pledge *p, const struct candidate *c)
 {
 	memset(x, 0, sizeof(*x));
 	x->pledge = p;
-	x->registrar = registrar;
-	x->server = *registrar;
+	x->candidate = c;
+	x->registrar = &c->uri;
+	x->server = c->uri;
+	x->connected = -1;
 	x->identity = &p->idevid;
 	give_time(x);
 	buf_init(&x->voucher, VOUCHER_REPLY_MAX);
@@ -32,6 +35,9 @@ void exchange_clear(struct exchange *x)
 {
 	session_free(x->session);
 	x->session = NULL;
+	if (x->connected >= 0)
+		close(x->connected);
+	x->connected = -1;
 	anchors_unref(&x->server_anchors);
 	cert_list_clear(&x->server_chain);
 	pending_clear(&x->ask);
@@ -105,6 +111,7 @@ bool exchange_open(struct exchange *x, struct err *e)
 		.connect_ms = p->config.connect_timeout_s * 1000,
 		.timeout_ms = p->config.timeout_s * 1000,
 		.exchange = x->id,
+		.connected = uri_same_origin(&x->server, x->registrar) ? &x->connected : NULL,
 	};
 
 	fit_to_carrier(x, &config);

@@ -14,7 +14,8 @@
 struct exchange {
 	struct pledge *pledge;
 	char id[EXCHANGE_ID_MAX + 1];
-	const struct uri *registrar;	     /* as configured */
+	const struct candidate *candidate;   /* borrowed */
+	const struct uri *registrar;	     /* its URI */
 	struct uri server;		     /* whom we talk to: another after a redirect */
 	char request_path[URI_PATH_MAX + 1]; /* of requestvoucher: another after a redirect */
 	const struct identity *identity;     /* IDevID; LDevID when renewing */
@@ -22,6 +23,7 @@ struct exchange {
 	struct anchors *server_anchors; /* owned; NULL: the server is provisional or the one of the
 					   voucher */
 	struct session *session;
+	int connected;	     /* a TCP connection to the candidate, for the first session; or -1 */
 	bool waited_on;	     /* nothing was sent on the session since a 202 was waited out */
 	unsigned sessions;   /* how many there were: a number for the current one */
 	int64_t deadline_ms; /* on a lossy link: until when a lost session is opened again */
@@ -47,7 +49,7 @@ struct exchange {
 	enum outcome outcome;	      /* set by whoever knows; OUTCOME_NONE leaves it to the step */
 };
 
-void exchange_init(struct exchange *x, struct pledge *p, const struct uri *registrar);
+void exchange_init(struct exchange *x, struct pledge *p, const struct candidate *c);
 void exchange_clear(struct exchange *x);
 #define EXCHANGE_AUTO __attribute__((cleanup(exchange_clear)))
 

@@ -325,13 +325,13 @@ static bool report_with_ldevid(struct exchange *x, const struct enrolment *n, st
 bool join_report_success(
 	struct pledge *p, const struct enrolment *n, const char *exchange, struct err *e)
 {
+	struct candidate c = {.source = CANDIDATE_CONFIG};
 	struct exchange x;
-	struct uri server;
 	bool ok;
 
-	if (!uri_parse_server(n->registrar, &server, e))
+	if (!uri_parse_server(n->registrar, &c.uri, e))
 		return false;
-	exchange_init(&x, p, &server);
+	exchange_init(&x, p, &c);
 	snprintf(x.id, sizeof(x.id), "%s", exchange);
 	x.identity = &n->ldevid;
 	ok = report_with_ldevid(&x, n, e);

@@ -24,6 +24,11 @@
 #define COAPS_MTU_MIN		  256  /* below it a block of 64 octets has no room */
 #define COAPS_MTU_MAX		  1232 /* what IPv6 carries everywhere: 1280 less its headers */
 #define REGISTRARS_MAX		  32
+#define CANDIDATES_FOUND_MAX	  32 /* places that strangers named; nobody has so many proxies */
+#define CANDIDATES_PER_SOURCE	  16 /* of these: a flood by one way leaves the others' room */
+#define CANDIDATES_PER_SENDER	  4  /* addresses and carriers of one neighbour */
+#define CANDIDATES_MAX		  (REGISTRARS_MAX + CANDIDATES_FOUND_MAX + 1) /* and the cloud's */
+#define LATENCY_EQUAL_MS	  500  /* below it two places are equally near */
 #define PEER_WORDS_MAX		  120  /* of an error body, shown to the technician */
 #define LINE_MAX_LEN		  1024 /* for the technician; an error text has 600 */
 #define STATE_FILE_MAX		  262144

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/rng.h"
 #include "common/base/text.h"
 #include "common/pki/idevid.h"
 
@@ -67,6 +68,7 @@ bool pledge_init_config(struct pledge *p, const char *config_path, struct err *e
 
 bool pledge_init(struct pledge *p, const char *config_path, struct err *e)
 {
+	candidates_init(&p->candidates, rng_below);
 	if (!pledge_init_config(p, config_path, e) || !parse_registrars(p, e) || !load_device(p, e))
 		return false;
 	p->state = state_open(p->config.state_dir, e);

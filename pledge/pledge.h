@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/pki/chain.h"
 #include "common/pki/identity.h"
+#include "pledge/candidates.h"
 #include "pledge/config.h"
 #include "pledge/limits.h"
 #include "pledge/state.h"
@@ -18,7 +19,8 @@ struct pledge {
 	struct pledge_config config;
 	struct uri registrars[REGISTRARS_MAX]; /* from config.urls */
 	size_t registrar_count;
-	bool discovers; /* others are asked for on the link */
+	bool discovers; /* others are looked for on the link */
+	struct candidates candidates;
 	struct identity idevid;
 	char *serial_number; /* of the IDevID */
 	struct anchors *masa_anchors;

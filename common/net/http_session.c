@@ -99,6 +99,22 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
 	return CURLE_OK;
 }
 
+/* ---- A connection that is there already ----------------------------------------------------- */
+
+static curl_socket_t give_connected(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct http_session *s = arg;
+	int fd = *s->config.connected;
+
+	*s->config.connected = -1;
+	return fd < 0 ? CURL_SOCKET_BAD : fd; /* from here on libcurl's */
+}
+
+static int say_connected(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
 #define SET(option, value) (rc = rc ? rc : curl_easy_setopt(easy, (option), (value)))
 
 static bool prepare(struct http_session *s, struct err *e)
@@ -125,6 +141,11 @@ static bool prepare(struct http_session *s, struct err *e)
 	SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
 	SET(CURLOPT_SSL_CTX_DATA, s);
 	SET(CURLOPT_ERRORBUFFER, s->reason);
+	if (s->config.connected && *s->config.connected >= 0) {
+		SET(CURLOPT_OPENSOCKETFUNCTION, give_connected);
+		SET(CURLOPT_OPENSOCKETDATA, s);
+		SET(CURLOPT_SOCKOPTFUNCTION, say_connected);
+	}
 	return !rc || err_set(e, rc == CURLE_OUT_OF_MEMORY ? ERR_NO_MEMORY : ERR_BUG,
 			      "HTTPS session cannot be set up: %s", curl_easy_strerror(rc));
 }

@@ -22,6 +22,8 @@ struct session_config {
 	int64_t connect_ms, timeout_ms;
 	const char *exchange; /* X-Request-Id; not sent over CoAP */
 	size_t mtu;	      /* coaps: octets of a datagram; 0: default */
+	int *connected; /* https: a TCP connection to the server that is there already, taken over
+			   when it connects (then -1); NULL or -1: there is none */
 };
 
 struct session_request {
