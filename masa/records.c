@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/wire/base64.h"
+#include "masa/records_sql.h"
 
 #define DUPLICATES_COUNTED_MAX 1024 /* counters in the log may stop here (RFC 8995 §5.8.1) */
 
@@ -36,34 +37,6 @@ static const char *const migrations[] = {
 	NULL,
 };
 
-enum {
-	DEVICES_BY_SERIAL,
-	DEVICES_AFTER,
-	DEVICE_SET_ISSUER,
-	DEVICE_ADD,
-	DEVICE_SET_OWNER,
-	OWNERS_ALL,
-	OWNER_PUT,
-	EVENT_RELEASE_DIGEST,
-	EVENT_ADD,
-	ISSUED_BY_DIGEST,
-	DEVICE_BY_DIGEST,
-	WAS_OWNER,
-	EVENTS_OF_ONE,
-	EVENTS_FULL,
-	EVENTS_ABRIDGED,
-	EVENTS_BY_SERIAL,
-	LAST_EVENT,
-	LAST_DEVICE,
-	AUDIT_LINES,
-	AUDIT_HEADS,
-	AUDIT_LINE,
-	AUDIT_LAST_LINE,
-	AUDIT_LAST_HEAD,
-	AUDIT_ADD_HEAD,
-	STATEMENT_COUNT,
-};
-
 /* A domainID is a key identifier, and a CA may write another's into its certificate. One that
  * stands for several keys in the same log names nobody: its events go by the fingerprint of the
  * key, as if there were no identifier (RFC 8995 §5.8.2), so that each domain knows its own. */
@@ -71,8 +44,6 @@ enum {
 #define JOIN_SHARED                                                                                \
 	" LEFT JOIN (SELECT domain_id FROM events WHERE device = $1 GROUP BY domain_id"            \
 	" HAVING count(DISTINCT domain_key) > 1) AS shared ON shared.domain_id = e.domain_id"
-
-#define NEXT_EVENT "(SELECT coalesce(max(id), 0) + 1 FROM events)"
 
 static const char *const statements[] = {
 	[DEVICES_BY_SERIAL] =
@@ -82,13 +53,14 @@ static const char *const statements[] = {
 		"SELECT id, serial, owner, idevid_issuer, issuer_key, created FROM devices"
 		" WHERE id > $1 ORDER BY id LIMIT $2",
 	[DEVICE_SET_ISSUER] = "UPDATE devices SET issuer_key = $2, idevid_issuer = $3"
-			      " WHERE serial = $1 AND length(issuer_key) = 0 AND length($2) > 0",
+			      " WHERE serial = $1 AND length(issuer_key) = 0 AND issuer_key <> $2",
 	[DEVICE_ADD] = "INSERT INTO devices (serial, issuer_key, idevid_issuer, created)"
 		       " SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM devices"
 		       " WHERE serial = $1 AND (issuer_key = $2 OR length($2) = 0))",
-	[DEVICE_SET_OWNER] = "UPDATE devices SET owner = $3 WHERE serial = $1"
-			     " AND (issuer_key = $2 OR length($2) = 0) AND $3 IS NOT NULL"
-			     " AND owner IS DISTINCT FROM $3",
+	[DEVICE_SET_OWNER] =
+		"UPDATE devices SET owner = $3 WHERE serial = $1"
+		" AND (issuer_key = $2 OR length($2) = 0) AND CAST($3 AS TEXT) IS NOT NULL"
+		" AND owner IS DISTINCT FROM $3",
 	[OWNERS_ALL] = "SELECT name, anchors, created FROM owners ORDER BY name",
 	[OWNER_PUT] = "INSERT INTO owners (name, anchors, created) VALUES ($1, $2, $3)"
 		      " ON CONFLICT (name) DO UPDATE SET anchors = excluded.anchors",
@@ -145,7 +117,12 @@ static const char *const statements[] = {
 	[STATEMENT_COUNT] = NULL,
 };
 
-const struct store_schema masa_schema = {"masa", migrations, statements};
+const struct store_schema masa_schema = {
+	.name = "masa",
+	.migrations = migrations,
+	.statements = statements,
+	.postgres = {masa_postgres_migrations, MASA_POSTGRES_FIRST, masa_postgres_statements},
+};
 
 /* ---- devices ---- */
 

@@ -4,25 +4,20 @@
 #include "registrar/records/sql.h"
 
 #include "registrar/records/migrations.h"
+#include "registrar/records/postgres.h"
 #include "registrar/records/records.h"
-
-#define CLAIM_COLUMNS                                                                              \
-	"id, manufacturer, serial, subject, claim, claim_reason, claim_by, state, history, "       \
-	"history_reason, voucher_status, enroll_status, first_seen, last_seen, claim_at, "         \
-	"vouched_at, enrolled_at, claim_until, site, labels, model, address, revision, "           \
-	"quarantined_at, quarantine_reason, retired_at, not_after, rejoined_at, replaces, "        \
-	"replaced_by, marks, approvals, standing"
 
 /* Below a site are paths from its own with a '/' behind it on, before '0', which comes next. */
 #define SITE_COLUMNS                                                                               \
 	"path, name, note, approvers, unknown, revision, "                                         \
 	"(SELECT count FROM tally WHERE kind = 'site' AND value = path), "                         \
-	"(SELECT coalesce(sum(count), 0) FROM tally WHERE kind = 'site' AND value > "              \
+	"(SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM tally WHERE kind = 'site' AND "      \
+	"value > "                                                                                 \
 	"CASE path WHEN '/' THEN '/' ELSE path || '/' END AND value < "                            \
 	"CASE path WHEN '/' THEN '0' ELSE path || '0' END), "                                      \
-	"EXISTS (SELECT 1 FROM site AS s WHERE s.path > "                                          \
+	"CASE WHEN EXISTS (SELECT 1 FROM site AS s WHERE s.path > "                                \
 	"CASE site.path WHEN '/' THEN '/' ELSE site.path || '/' END AND s.path < "                 \
-	"CASE site.path WHEN '/' THEN '0' ELSE site.path || '0' END)"
+	"CASE site.path WHEN '/' THEN '0' ELSE site.path || '0' END) THEN 1 ELSE 0 END"
 
 /* The device of this key, if nobody changed it meanwhile. */
 #define THIS(manufacturer_, serial_, revision_)                                                    \
@@ -41,24 +36,17 @@
 	"(SELECT id FROM device WHERE claim IN (2, 4) AND claim_until <= $1 "                      \
 	"ORDER BY claim_until, id LIMIT 10000)"
 
-/* Ends of certificates, of kind $1, up to which devices were told of; and up to which they are
- * next, not beyond $2: so many at a time, with all that end in the same second. */
-#define ENDS_PASSED "(SELECT last FROM number WHERE kind = $1)"
-#define ENDS_NEXT                                                                                  \
-	"coalesce((SELECT min(not_after, $2) FROM device WHERE not_after > " ENDS_PASSED           \
-	" ORDER BY device.not_after LIMIT 1 OFFSET 999), $2)"
-
 /* Numbers of devices and claims behind $1: the index of each standing, or state, gives the first of
  * its own. */
 #define DEVICES_FROM(standing)                                                                     \
 	"SELECT id FROM (SELECT id FROM device WHERE standing = " standing                         \
-	" AND standing > 0 AND id > $1 ORDER BY id LIMIT $2)"
+	" AND standing > 0 AND id > $1 ORDER BY id LIMIT $2) AS s"
 #define AND_FROM(standing) " UNION ALL " DEVICES_FROM(standing)
 #define IN_SERVICE	   DEVICES_FROM("1") AND_FROM("2") AND_FROM("3")
 #define DEVICES		   IN_SERVICE AND_FROM("4") AND_FROM("5") AND_FROM("6") AND_FROM("7")
 #define CLAIMS_FROM(state)                                                                         \
 	"SELECT id FROM (SELECT id FROM device WHERE claim = " state                               \
-	" AND id > $1 ORDER BY id LIMIT $2)"
+	" AND id > $1 ORDER BY id LIMIT $2) AS s"
 
 /* A row of a supplier's list, as records.h has it. */
 #define IMPORTED_COLUMNS                                                                           \
@@ -67,15 +55,13 @@
 #define IMPORTED_VALUES(claim)                                                                     \
 	"SELECT (SELECT coalesce(max(id), 0) FROM device) + row_number() OVER (ORDER BY j.key), "  \
 	"j.value ->> 0, j.value ->> 1, " claim ", 0, 0, 0, 0, j.value ->> 2, $1, $2, "             \
-	"coalesce(j.value ->> 8, $3), coalesce(j.value ->> 4, '/'), j.value ->> 5, "               \
+	"coalesce(CAST(j.value ->> 8 AS BIGINT), $3), coalesce(j.value ->> 4, '/'), j.value ->> "  \
+	"5, "                                                                                      \
 	"j.value ->> 6, j.value ->> 7 FROM json_each($4) AS j WHERE true "
 
 #define JOB_COLUMNS                                                                                \
 	"id, state, kind, actor, exchange, what, total, done, failed, begun, ended, reason, "      \
 	"failures"
-
-#define NEXT_LINE	"(SELECT coalesce(max(id), 0) + 1 FROM journal)"
-#define JOURNAL_COLUMNS "id, at, exchange, manufacturer, serial, actor, step, outcome, reason, hash"
 
 /* The oldest head that lets something go: all lines up to it go at once, so that what is left
  * begins behind a signed head. A line stays in any case, for its number. */
@@ -85,13 +71,15 @@
 	"sequence < (SELECT max(id) FROM journal) AND " which ")"
 
 #define USER_COLUMNS                                                                               \
-	"name, password IS NOT NULL, disabled, created_at, login_at, code_until, "                 \
-	"(SELECT count(*) FROM token WHERE token.user = name), "                                   \
-	"(SELECT count(*) FROM user_certificate WHERE user_certificate.user = name)"
+	"name, CASE WHEN password IS NULL THEN 0 ELSE 1 END, disabled, created_at, login_at, "     \
+	"code_until, "                                                                             \
+	"(SELECT count(*) FROM token WHERE token.\"user\" = name), "                               \
+	"(SELECT count(*) FROM user_certificate WHERE user_certificate.\"user\" = name)"
 
 /* Somebody else than user $1 is admin of everything at moment $2; or $3: it does not matter. */
 #define ADMIN_STAYS                                                                                \
-	"($3 <> 0 OR EXISTS (SELECT 1 FROM user_grant AS g JOIN user AS u ON u.name = g.user "     \
+	"($3 <> 0 OR EXISTS (SELECT 1 FROM user_grant AS g JOIN \"user\" AS u ON u.name = "        \
+	"g.\"user\" "                                                                              \
 	"WHERE u.name <> $1 AND u.disabled = 0 AND g.role = 'admin' AND g.site IS NULL "           \
 	"AND g.manufacturer IS NULL AND (g.until = 0 OR g.until > $2)))"
 
@@ -150,7 +138,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"d.state, d.first_seen, d.site, lower(hex(d.idevid_sha256)) FROM json_each($1) AS "
 		"j "
 		"CROSS JOIN device AS d "
-		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
+		"WHERE d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[READ_JOURNAL] = "SELECT " JOURNAL_COLUMNS
 			 " FROM journal WHERE serial = $1 ORDER BY id DESC LIMIT $2",
 	[LIST_JOURNAL] =
@@ -169,14 +157,15 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* the plus keeps this to the small index of what is revoked */
 	[LIST_REVOKED] = "SELECT serial_hex, revoked_at, der FROM certificate "
 			 "WHERE revoked_at IS NOT NULL AND +not_after >= $1 ORDER BY revoked_at",
-	/* a blob is behind every number, and the empty one before all others */
-	[LIST_BY_END] = "SELECT c.sha256, c.serial_hex, c.manufacturer, c.serial, c.subject, "
-			"c.issued_at, c.not_after, c.revoked_at, d.id, d.site, "
-			"c.revoked_at IS NULL AND d.state = 2 AND d.not_after = c.not_after "
-			"FROM certificate AS c LEFT JOIN device AS d "
-			"ON d.manufacturer = c.manufacturer AND d.serial = c.serial "
-			"WHERE (c.not_after, c.sha256) > ($1, coalesce($2, x'')) "
-			"AND c.not_after < $3 ORDER BY c.not_after, c.sha256 LIMIT $4",
+	[LIST_BY_END] =
+		"SELECT c.sha256, c.serial_hex, c.manufacturer, c.serial, c.subject, "
+		"c.issued_at, c.not_after, c.revoked_at, d.id, d.site, "
+		"CASE WHEN c.revoked_at IS NULL AND d.state = 2 AND d.not_after = c.not_after "
+		"THEN 1 ELSE 0 END "
+		"FROM certificate AS c LEFT JOIN device AS d "
+		"ON d.manufacturer = c.manufacturer AND d.serial = c.serial "
+		"WHERE (c.not_after, c.sha256) > ($1, $2) "
+		"AND c.not_after < $3 ORDER BY c.not_after, c.sha256 LIMIT $4",
 	[LIST_VOUCHERS] = "SELECT id, manufacturer, serial, vouched_at, voucher_type, site "
 			  "FROM device WHERE id > $1 ORDER BY id LIMIT $2",
 	[LIST_HOURS] = "SELECT hour, step, outcome, manufacturer, count FROM hourly "
@@ -184,9 +173,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[LIST_ENDS] = "SELECT day, manufacturer, count FROM ending "
 		      "WHERE day >= $1 AND day < $2 AND count > 0 ORDER BY day",
 	[COUNT_DEVICES_OF] = "SELECT count(*) FROM (SELECT 1 FROM device "
-			     "WHERE manufacturer = $1 LIMIT $2)",
+			     "WHERE manufacturer = $1 LIMIT $2) AS s",
 	[COUNT_PENDING_OF] = "SELECT count(*) FROM (SELECT 1 FROM device INDEXED BY device_waiting "
-			     "WHERE manufacturer = $1 AND claim = 1 LIMIT $2)",
+			     "WHERE manufacturer = $1 AND claim = 1 LIMIT $2) AS s",
 	[READ_CRL] = "SELECT number, der FROM crl WHERE issuer = $1",
 	[ADD_DEVICE] = "INSERT INTO device "
 		       "(id, manufacturer, serial, claim, state, history, first_seen, last_seen, "
@@ -195,8 +184,9 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "DO UPDATE SET first_seen = excluded.first_seen, "
 		       "subject = excluded.subject WHERE device.first_seen = 0",
 	[HOLD_DEVICE] =
-		"UPDATE device SET revision = revision + (claim <> 1), claim = CASE "
-		"WHEN claim IN (2, 4) AND (claim_until > $4 OR (claim_until IS NULL AND NOT $9)) "
+		"UPDATE device SET revision = revision + CASE WHEN claim <> 1 THEN 1 ELSE 0 END, "
+		"claim = CASE "
+		"WHEN claim IN (2, 4) AND (claim_until > $4 OR (claim_until IS NULL AND $9 = 0)) "
 		"THEN 2 ELSE 1 END, claim_until = CASE WHEN claim IN (2, 4) AND claim_until > $4 "
 		"THEN claim_until END, address = $7, model = coalesce($8, model), "
 		"idevid_sha256 = $1, "
@@ -205,7 +195,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"key_sha256 = coalesce($10, key_sha256), address_before = $11, moved_at = $12, "
 		"registrar_request = NULL "
 		"WHERE manufacturer = $5 AND serial = $6 "
-		"AND (claim IN (0, 1, 5, 6) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 OR "
+		"AND (claim IN (0, 1, 5, 6) OR claim_until <= $4 OR (claim IN (2, 4) AND ($9 <> 0 "
+		"OR "
 		"quarantined_at IS NOT NULL)))",
 	[TOUCH_DEVICE] = "UPDATE device SET last_seen = $1 WHERE manufacturer = $2 AND serial = $3",
 	/* an approval that was used has no end; one that was over was not used */
@@ -215,7 +206,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"WHERE manufacturer = $1 AND serial = $2 "
 		"AND (claim IN (1, 5, 6) OR claim_until IS NOT NULL)",
 	[KEEP_VOUCHER] =
-		"UPDATE device SET revision = revision + (state <> 1), state = 1, retired_at = "
+		"UPDATE device SET revision = revision + CASE WHEN state <> 1 THEN 1 ELSE 0 END, "
+		"state = 1, retired_at = "
 		"NULL, "
 		"retired_as = NULL, address = $13, model = coalesce($14, model), "
 		"idevid_sha256 = $1, request_sha256 = $2, "
@@ -242,7 +234,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS "
 		"(SELECT 1 FROM certificate WHERE csr_sha256 = $8 AND client_sha256 = $9 "
 		"AND issued_at >= $11 AND revoked_at IS NULL)",
-	[ENROLL_DEVICE] = "UPDATE device SET revision = revision + (state <> 2), state = 2, "
+	[ENROLL_DEVICE] = "UPDATE device SET revision = revision + CASE WHEN state <> 2 THEN 1 "
+			  "ELSE 0 END, state = 2, "
 			  "enrolled_at = $1, last_seen = $2, not_after = $5, "
 			  "renewed_at = coalesce($6, renewed_at), "
 			  "joins = CASE WHEN day = $7 THEN joins ELSE 0 END, "
@@ -256,11 +249,11 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 			       "WHERE manufacturer = $3 AND serial = $4",
 	/* how many rows an index has for a match, up to a few: see records_search() */
 	[COUNT_BY_SERIAL] = "SELECT count(*) FROM (SELECT 1 FROM device "
-			    "WHERE serial BETWEEN $1 AND $2 LIMIT $3)",
+			    "WHERE serial BETWEEN $1 AND $2 LIMIT $3) AS s",
 	[COUNT_BY_SITE] = "SELECT count(*) FROM (SELECT 1 FROM device "
-			  "WHERE site BETWEEN $1 AND $2 AND site <> '/' LIMIT $3)",
+			  "WHERE site BETWEEN $1 AND $2 AND site <> '/' LIMIT $3) AS s",
 	[COUNT_BY_MANUFACTURER] = "SELECT count(*) FROM (SELECT 1 FROM device "
-				  "WHERE manufacturer BETWEEN $1 AND $2 LIMIT $3)",
+				  "WHERE manufacturer BETWEEN $1 AND $2 LIMIT $3) AS s",
 	[LIST_BY_SERIAL] = "SELECT " CLAIM_COLUMNS " FROM device WHERE id IN "
 			   "(SELECT id FROM device WHERE serial BETWEEN $1 AND $2 LIMIT $3) "
 			   "AND id > $4 ORDER BY id",
@@ -273,7 +266,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"(SELECT id FROM device WHERE manufacturer BETWEEN $1 AND $2 LIMIT $3) "
 		"AND id > $4 ORDER BY id",
 	[LIST_BY_IDS] = "SELECT " CLAIM_COLUMNS " FROM device "
-			"WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id",
+			"WHERE id IN (SELECT CAST(atom AS BIGINT) FROM json_each($1)) ORDER BY id",
 	[LIST_DEVICES_IN] = "SELECT " CLAIM_COLUMNS " FROM device "
 			    "WHERE standing = $1 AND standing > 0 AND id > $2 ORDER BY id LIMIT $3",
 	[LIST_MARKED] = "SELECT " CLAIM_COLUMNS " FROM device "
@@ -285,21 +278,23 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
 		"j.key), "
 		"$1, $2, d.manufacturer, d.serial, $3, 'claim', j.value ->> 2, $4 "
-		"FROM json_each($5) AS j CROSS JOIN device AS d ON d.id = j.value ->> 0",
+		"FROM json_each($5) AS j CROSS JOIN device AS d WHERE d.id = CAST(j.value ->> 0 AS "
+		"BIGINT)",
 	[DECIDE_ROWS] =
 		"UPDATE device SET revision = revision + 1, approvals = j.value ->> 4, "
 		"announced_idevid = CASE WHEN j.value ->> 3 IS NULL THEN announced_idevid END, "
-		"claim = coalesce(j.value ->> 3, claim), "
+		"claim = coalesce(CAST(j.value ->> 3 AS BIGINT), claim), "
 		"claim_reason = CASE WHEN j.value ->> 3 IS NULL THEN claim_reason ELSE $1 END, "
 		"claim_by = CASE WHEN j.value ->> 3 IS NULL THEN claim_by ELSE $2 END, "
 		"claim_at = CASE WHEN j.value ->> 3 IS NULL THEN claim_at ELSE $3 END, "
 		"claim_until = CASE WHEN j.value ->> 3 IS NULL THEN claim_until "
-		"WHEN voucher IS NULL THEN $4 END, "
+		"WHEN voucher IS NULL THEN CAST($4 AS BIGINT) END, "
 		"site = CASE WHEN j.value ->> 3 IS NULL THEN site ELSE coalesce($5, site) END, "
-		"labels = CASE WHEN j.value ->> 3 IS NULL OR $6 IS NULL THEN labels "
+		"labels = CASE WHEN j.value ->> 3 IS NULL OR CAST($6 AS TEXT) IS NULL THEN labels "
 		"ELSE json_patch(coalesce(labels, '{}'), $6) END "
 		"FROM json_each($7) AS j "
-		"WHERE device.id = j.value ->> 0 AND device.revision = j.value ->> 1",
+		"WHERE device.id = CAST(j.value ->> 0 AS BIGINT) "
+		"AND device.revision = CAST(j.value ->> 1 AS BIGINT)",
 	[LIST_JOBS] = "SELECT " JOB_COLUMNS " FROM job ORDER BY id DESC LIMIT $1",
 	[SHOW_JOB] = "SELECT " JOB_COLUMNS " FROM job WHERE id = $1",
 	[ADD_JOB] = "INSERT INTO job (id, state, kind, actor, exchange, what, total, done, failed, "
@@ -310,25 +305,28 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[NOTE_INTERRUPTED] =
 		"INSERT INTO journal (id, at, exchange, actor, step, outcome, reason) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
-		"id), $1, exchange, actor, 'job', 'interrupted', printf('job %d: %s, %d of %d "
-		"done, "
-		"%d failed: the registrar was restarted', id, kind, done, total, failed) "
+		"id), $1, exchange, actor, 'job', 'interrupted', format('job %s: %s, %s of %s "
+		"done, %s failed: the registrar was restarted', id, kind, done, total, failed) "
 		"FROM job WHERE state IN (0, 1)",
 	[INTERRUPT_JOBS] = "UPDATE job SET state = 4, ended = $1, "
 			   "reason = 'the registrar was restarted' WHERE state IN (0, 1)",
 	[SWEEP_JOBS] = "DELETE FROM job WHERE id <= (SELECT max(id) FROM job) - 100",
 	[IMPORT_CLAIMS] = "INSERT INTO device " IMPORTED_COLUMNS IMPORTED_VALUES(
 		"4") "ON CONFLICT (manufacturer, serial) "
-		     "DO UPDATE SET revision = revision + 1, claim = CASE WHEN first_seen = 0 THEN "
+		     "DO UPDATE SET revision = device.revision + 1, claim = CASE WHEN "
+		     "device.first_seen = 0 THEN "
 		     "4 "
-		     "ELSE 2 END, site = CASE excluded.site WHEN '/' THEN site ELSE excluded.site "
+		     "ELSE 2 END, site = CASE excluded.site WHEN '/' THEN device.site ELSE "
+		     "excluded.site "
 		     "END, "
 		     "claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
-		     "claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
-		     "excluded.claim_until END, model = coalesce(model, excluded.model), "
-		     "labels = CASE WHEN excluded.labels IS NULL THEN labels "
-		     "ELSE json_patch(coalesce(labels, '{}'), excluded.labels) END, "
-		     "announced_idevid = coalesce(excluded.announced_idevid, announced_idevid) "
+		     "claim_at = excluded.claim_at, claim_until = CASE WHEN device.voucher IS NULL "
+		     "THEN "
+		     "excluded.claim_until END, model = coalesce(device.model, excluded.model), "
+		     "labels = CASE WHEN excluded.labels IS NULL THEN device.labels "
+		     "ELSE json_patch(coalesce(device.labels, '{}'), excluded.labels) END, "
+		     "announced_idevid = coalesce(excluded.announced_idevid, "
+		     "device.announced_idevid) "
 		     "WHERE device.state <> 4 AND (device.claim IN (0, 1, 5, 6) "
 		     "OR device.claim_until <= excluded.claim_at)",
 	[ANNOUNCE_CLAIMS] = "INSERT INTO device " IMPORTED_COLUMNS IMPORTED_VALUES(
@@ -342,16 +340,18 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"CASE d.claim WHEN 4 THEN 'preapproved' WHEN 6 THEN 'announced' ELSE 'approved' "
 		"END, d.claim_reason "
 		"FROM json_each($4) AS j CROSS JOIN device AS d "
-		"ON d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
+		"WHERE d.manufacturer = j.value ->> 0 AND d.serial = j.value ->> 1",
 	[JOURNAL_LINE] = "SELECT id, hash FROM journal WHERE id = $1",
 	[JOURNAL_LAST] = "SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1",
-	[COUNT_ENDING] = "SELECT coalesce(sum(count), 0) FROM ending WHERE day BETWEEN $1 AND $2",
+	[COUNT_ENDING] = "SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM ending WHERE day "
+			 "BETWEEN $1 AND $2",
 	[LIST_SITES] = "SELECT " SITE_COLUMNS " FROM site WHERE path > $1 ORDER BY path LIMIT $2",
 	[READ_SITE] = "SELECT " SITE_COLUMNS " FROM site WHERE path = $1",
 	/* $1: the path and those of all sites it is in, a JSON array */
 	[READ_SITE_POLICY] = "SELECT max(approvers), max(unknown) FROM site "
-			     "WHERE path IN (SELECT value FROM json_each($1))",
-	[READ_SITE_USES] = "SELECT " SITE_IN_RULES "," SITE_IN_ROLES,
+			     "WHERE path IN (SELECT atom FROM json_each($1))",
+	[READ_SITE_USES] = "SELECT CASE WHEN " SITE_IN_RULES " THEN 1 ELSE 0 END, "
+			   "CASE WHEN " SITE_IN_ROLES " THEN 1 ELSE 0 END",
 	[ADD_SITE] = "INSERT INTO site (path, name, note, approvers, unknown) "
 		     "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (path) DO NOTHING",
 	[SET_SITE] = "UPDATE site SET name = $1, note = $2, approvers = $3, unknown = $4, "
@@ -370,7 +370,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* what a person said of its place and labels stays */
 	[PLACE_BY_RULE] =
 		"UPDATE device SET site = CASE site WHEN '/' THEN coalesce($1, site) ELSE site "
-		"END, labels = CASE WHEN $2 IS NULL THEN labels ELSE json_patch($2, "
+		"END, labels = CASE WHEN CAST($2 AS TEXT) IS NULL THEN labels ELSE json_patch($2, "
 		"coalesce(labels, '{}')) END "
 		"WHERE manufacturer = $3 AND serial = $4 AND claim = 1",
 	[REMOVE_RULE] = "DELETE FROM rule WHERE id = $1 AND place = $2",
@@ -378,19 +378,20 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[SHIFT_RULES] = "UPDATE rule SET place = place + 1 WHERE place >= $1",
 	[CLOSE_RULES] = "UPDATE rule SET place = place - 1 WHERE place > $1",
 	[USE_RULE] = "UPDATE rule SET remaining = remaining - 1 WHERE id = $1 AND remaining > 0",
-	[APPROVE_BY_RULE] = "UPDATE device SET revision = revision + 1, claim = 2, claim_reason = "
-			    "$1, claim_by = $2, claim_at = $3, "
-			    "site = CASE site WHEN '/' THEN coalesce($6, site) ELSE site END, "
-			    "labels = CASE WHEN $7 IS NULL THEN labels ELSE json_patch($7, "
-			    "coalesce(labels, '{}')) END, "
-			    "claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
-			    "AND claim IN (0, 1, 5, 6) AND state <> 4",
+	[APPROVE_BY_RULE] =
+		"UPDATE device SET revision = revision + 1, claim = 2, claim_reason = "
+		"$1, claim_by = $2, claim_at = $3, "
+		"site = CASE site WHEN '/' THEN coalesce($6, site) ELSE site END, "
+		"labels = CASE WHEN CAST($7 AS TEXT) IS NULL THEN labels ELSE json_patch($7, "
+		"coalesce(labels, '{}')) END, "
+		"claim_until = NULL WHERE manufacturer = $4 AND serial = $5 "
+		"AND claim IN (0, 1, 5, 6) AND state <> 4",
 	[DECIDE_ASKED] =
 		"UPDATE device SET revision = revision + 1, claim = $1, claim_reason = $2, "
-		"claim_by = $3, claim_at = $4, claim_until = CASE WHEN voucher IS NULL THEN $5 "
-		"END, "
+		"claim_by = $3, claim_at = $4, claim_until = CASE WHEN voucher IS NULL THEN "
+		"CAST($5 AS BIGINT) END, "
 		"site = CASE site WHEN '/' THEN coalesce($8, site) ELSE site END, "
-		"labels = CASE WHEN $9 IS NULL THEN labels ELSE json_patch($9, "
+		"labels = CASE WHEN CAST($9 AS TEXT) IS NULL THEN labels ELSE json_patch($9, "
 		"coalesce(labels, '{}')) END WHERE manufacturer = $6 AND serial = $7 "
 		"AND claim = 1 AND state <> 4 AND quarantined_at IS NULL",
 	[LAST_NUMBER] = "SELECT last FROM number WHERE kind = $1",
@@ -438,7 +439,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[ADD_FAILURE] = "INSERT INTO journal "
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
 			"SELECT (SELECT coalesce(max(id), 0) + 1 FROM journal), "
-			"$1, $2, $3, $4, $5, $6, $7, $8 WHERE coalesce((SELECT at FROM journal "
+			"CAST($1 AS BIGINT), $2, $3, $4, $5, $6, $7, $8 "
+			"WHERE coalesce((SELECT at FROM journal "
 			"WHERE serial = $4 ORDER BY id DESC LIMIT 1 OFFSET $9), 0) <= $1 - 86400",
 	/* only what the journal has come to is a head of it */
 	[ADD_HEAD] = "INSERT INTO head (sequence, at, hash, signature, certificates) "
@@ -487,11 +489,11 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM device), $1, $2, 4, 0, 0, 0, 0, "
 		"$5, $6, $3, $4, site, labels, id FROM device "
 		"WHERE manufacturer = $7 AND serial = $8 ON CONFLICT (manufacturer, serial) "
-		"DO UPDATE SET claim = CASE WHEN first_seen = 0 THEN 4 ELSE 2 END, "
+		"DO UPDATE SET claim = CASE WHEN device.first_seen = 0 THEN 4 ELSE 2 END, "
 		"claim_reason = excluded.claim_reason, claim_by = excluded.claim_by, "
-		"claim_at = excluded.claim_at, claim_until = CASE WHEN voucher IS NULL THEN "
+		"claim_at = excluded.claim_at, claim_until = CASE WHEN device.voucher IS NULL THEN "
 		"excluded.claim_until END, site = excluded.site, labels = excluded.labels, "
-		"replaces = excluded.replaces, revision = revision + 1 "
+		"replaces = excluded.replaces, revision = device.revision + 1 "
 		"WHERE device.revision = $9",
 	[QUARANTINE_DEVICE] =
 		"UPDATE device SET quarantined_at = $1, quarantine_reason = $2, "
@@ -516,7 +518,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"$1, manufacturer, serial, 'claim', 'expired', 'nobody used the approval in time' "
 		"FROM device WHERE id IN " RUN_OUT,
 	[BEGIN_ENDS] = "INSERT INTO number (kind, last) VALUES ($1, $2) "
-		       "ON CONFLICT (kind) DO UPDATE SET last = min(last, excluded.last)",
+		       "ON CONFLICT (kind) DO UPDATE SET last = min(number.last, excluded.last)",
 	[NOTE_ENDS] =
 		"INSERT INTO journal (id, at, manufacturer, serial, step, outcome, reason) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
@@ -529,11 +531,11 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[SWEEP_CLAIMS] =
 		"DELETE FROM device WHERE id IN ("
 		"SELECT id FROM (SELECT id FROM device WHERE state = 0 AND claim IN (0, 1) "
-		"AND last_seen < $1 LIMIT 1000) UNION ALL "
+		"AND last_seen < $1 LIMIT 1000) AS s UNION ALL "
 		"SELECT id FROM (SELECT id FROM device WHERE claim = 5 AND claim_until < $1 "
-		"AND state = 0 LIMIT 1000) UNION ALL "
+		"AND state = 0 LIMIT 1000) AS s UNION ALL "
 		"SELECT id FROM (SELECT id FROM device WHERE claim = 6 AND claim_until < $1 "
-		"AND state = 0 LIMIT 1000))",
+		"AND state = 0 LIMIT 1000) AS s)",
 	[SWEEP_JOURNAL_AGE] = SWEEP_JOURNAL_TO("at < $1"),
 	[SWEEP_JOURNAL_ROWS] = SWEEP_JOURNAL_TO("sequence <= (SELECT max(id) FROM journal) - $1"),
 	/* those of lines that are gone, but for the one where what is left begins; and of older
@@ -544,79 +546,91 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "(SELECT max(sequence) FROM head GROUP BY at / 3600, sequence / 10000)",
 	[SWEEP_CERTIFICATES] = "DELETE FROM certificate WHERE sha256 IN "
 			       "(SELECT sha256 FROM certificate WHERE not_after < $1 LIMIT 1000)",
-	[LIST_USERS] = "SELECT " USER_COLUMNS " FROM user WHERE name > $1 ORDER BY name LIMIT $2",
-	[READ_USER] = "SELECT " USER_COLUMNS " FROM user WHERE name = $1",
+	[LIST_USERS] =
+		"SELECT " USER_COLUMNS " FROM \"user\" WHERE name > $1 ORDER BY name LIMIT $2",
+	[READ_USER] = "SELECT " USER_COLUMNS " FROM \"user\" WHERE name = $1",
 	[LIST_GRANTS] = "SELECT role, site, manufacturer, until FROM user_grant "
-			"WHERE user = $1 ORDER BY id",
+			"WHERE \"user\" = $1 ORDER BY id",
 	[READ_LOGIN] =
-		"SELECT password, code, code_until FROM user WHERE name = $1 AND disabled = 0",
-	[READ_SESSION] = "SELECT s.user, s.created_at, s.used_at FROM session AS s "
-			 "JOIN user AS u ON u.name = s.user WHERE s.id = $1 AND u.disabled = 0",
-	[READ_TOKEN] = "SELECT t.id, t.user, t.used_at, t.role, t.site, t.manufacturer, t.until "
-		       "FROM token AS t JOIN user AS u ON u.name = t.user "
-		       "WHERE t.sha256 = $1 AND u.disabled = 0",
+		"SELECT password, code, code_until FROM \"user\" WHERE name = $1 AND disabled = 0",
+	[READ_SESSION] =
+		"SELECT s.\"user\", s.created_at, s.used_at FROM session AS s "
+		"JOIN \"user\" AS u ON u.name = s.\"user\" WHERE s.id = $1 AND u.disabled = 0",
+	[READ_TOKEN] =
+		"SELECT t.id, t.\"user\", t.used_at, t.role, t.site, t.manufacturer, t.until "
+		"FROM token AS t JOIN \"user\" AS u ON u.name = t.\"user\" "
+		"WHERE t.sha256 = $1 AND u.disabled = 0",
 	[READ_USER_OF_CERTIFICATE] =
-		"SELECT u.name FROM user_certificate AS c JOIN user AS u ON u.name = c.user "
+		"SELECT u.name FROM user_certificate AS c JOIN \"user\" AS u ON u.name = c.user "
 		"WHERE c.sha256 = $1 AND u.disabled = 0",
-	[LIST_TOKENS] = "SELECT id, user, used_at, role, site, manufacturer, until, name, "
-			"created_at FROM token WHERE $1 IS NULL OR user = $1 ORDER BY id LIMIT $2",
+	[LIST_TOKENS] = "SELECT id, \"user\", used_at, role, site, manufacturer, until, name, "
+			"created_at FROM token WHERE CAST($1 AS TEXT) IS NULL OR \"user\" = $1 "
+			"ORDER BY id LIMIT $2",
 	[LIST_USER_CERTIFICATES] = "SELECT sha256, subject, not_after, added_at "
-				   "FROM user_certificate WHERE user = $1 ORDER BY added_at",
-	[ADD_USER] = "INSERT INTO user (name, disabled, created_at, code, code_until) "
-		     "SELECT $1, 0, $2, $3, $4 WHERE (SELECT count(*) FROM user) < $5 "
+				   "FROM user_certificate WHERE \"user\" = $1 ORDER BY added_at",
+	[ADD_USER] = "INSERT INTO \"user\" (name, disabled, created_at, code, code_until) "
+		     "SELECT $1, 0, $2, $3, $4 WHERE (SELECT count(*) FROM \"user\") < $5 "
 		     "ON CONFLICT (name) DO NOTHING",
-	[SET_CODE] = "UPDATE user SET code = $2, code_until = $3 WHERE name = $1",
-	[USE_CODE] = "UPDATE user SET code = NULL, code_until = NULL "
+	[SET_CODE] = "UPDATE \"user\" SET code = $2, code_until = $3 WHERE name = $1",
+	[USE_CODE] = "UPDATE \"user\" SET code = NULL, code_until = NULL "
 		     "WHERE name = $1 AND code = $2 AND code_until > $3 AND disabled = 0",
 	[ADD_GRANT] =
-		"INSERT INTO user_grant (id, user, role, site, manufacturer, until) "
+		"INSERT INTO user_grant (id, \"user\", role, site, manufacturer, until) "
 		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM user_grant), $1, $2, $3, $4, $5 "
-		"WHERE EXISTS (SELECT 1 FROM user WHERE name = $1) "
-		"AND (SELECT count(*) FROM user_grant WHERE user = $1) < $6 "
-		"AND NOT EXISTS (SELECT 1 FROM user_grant WHERE user = $1 AND role = $2 "
+		"WHERE EXISTS (SELECT 1 FROM \"user\" WHERE name = $1) "
+		"AND (SELECT count(*) FROM user_grant WHERE \"user\" = $1) < $6 "
+		"AND NOT EXISTS (SELECT 1 FROM user_grant WHERE \"user\" = $1 AND role = $2 "
 		"AND site IS NOT DISTINCT FROM $3 AND manufacturer IS NOT DISTINCT FROM $4)",
 	[REMOVE_GRANT] =
-		"DELETE FROM user_grant WHERE user = $1 AND role = $4 "
+		"DELETE FROM user_grant WHERE \"user\" = $1 AND role = $4 "
 		"AND site IS NOT DISTINCT FROM $5 AND manufacturer IS NOT DISTINCT FROM $6 "
 		"AND " ADMIN_STAYS,
-	[REMOVE_GRANTS] = "DELETE FROM user_grant WHERE user = $1",
-	[DISABLE_USER] = "UPDATE user SET disabled = 1, code = NULL, code_until = NULL "
+	[REMOVE_GRANTS] = "DELETE FROM user_grant WHERE \"user\" = $1",
+	[DISABLE_USER] = "UPDATE \"user\" SET disabled = 1, code = NULL, code_until = NULL "
 			 "WHERE name = $1 AND disabled = 0 AND " ADMIN_STAYS,
-	[ENABLE_USER] = "UPDATE user SET disabled = 0 WHERE name = $1 AND disabled <> 0",
-	[REMOVE_USER] = "DELETE FROM user WHERE name = $1 AND " ADMIN_STAYS,
+	[ENABLE_USER] = "UPDATE \"user\" SET disabled = 0 WHERE name = $1 AND disabled <> 0",
+	[REMOVE_USER] = "DELETE FROM \"user\" WHERE name = $1 AND " ADMIN_STAYS,
 	[ADD_USER_CERTIFICATE] =
-		"INSERT INTO user_certificate (sha256, user, subject, not_after, added_at) "
-		"SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM user WHERE name = $2) "
-		"AND (SELECT count(*) FROM user_certificate WHERE user = $2) < $6 "
+		"INSERT INTO user_certificate (sha256, \"user\", subject, not_after, added_at) "
+		"SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM \"user\" WHERE name = $2) "
+		"AND (SELECT count(*) FROM user_certificate WHERE \"user\" = $2) < $6 "
 		"ON CONFLICT (sha256) DO NOTHING",
-	[REMOVE_USER_CERTIFICATE] = "DELETE FROM user_certificate WHERE sha256 = $1 AND user = $2",
-	[REMOVE_USER_CERTIFICATES] = "DELETE FROM user_certificate WHERE user = $1",
-	[SET_PASSWORD] = "UPDATE user SET password = $2 WHERE name = $1 AND disabled = 0",
-	[CHANGE_PASSWORD] = "UPDATE user SET password = $2 "
+	[REMOVE_USER_CERTIFICATE] =
+		"DELETE FROM user_certificate WHERE sha256 = $1 AND \"user\" = $2",
+	[REMOVE_USER_CERTIFICATES] = "DELETE FROM user_certificate WHERE \"user\" = $1",
+	[SET_PASSWORD] = "UPDATE \"user\" SET password = $2 WHERE name = $1 AND disabled = 0",
+	[CHANGE_PASSWORD] = "UPDATE \"user\" SET password = $2 "
 			    "WHERE name = $1 AND disabled = 0 AND password = $3",
-	[NOTE_LOGIN] = "UPDATE user SET login_at = $2 WHERE name = $1 AND disabled = 0 "
-		       "AND ($3 IS NULL OR password = $3)",
-	[ADD_SESSION] = "INSERT INTO session (id, user, created_at, used_at) "
+	[NOTE_LOGIN] = "UPDATE \"user\" SET login_at = $2 WHERE name = $1 AND disabled = 0 "
+		       "AND (CAST($3 AS TEXT) IS NULL OR password = $3)",
+	[ADD_SESSION] = "INSERT INTO session (id, \"user\", created_at, used_at) "
 			"SELECT $1, $2, $3, $3 WHERE EXISTS "
-			"(SELECT 1 FROM user WHERE name = $2 AND disabled = 0) "
+			"(SELECT 1 FROM \"user\" WHERE name = $2 AND disabled = 0) "
 			"ON CONFLICT (id) DO NOTHING",
 	[TOUCH_SESSION] = "UPDATE session SET used_at = $2 WHERE id = $1 AND used_at < $2",
 	[END_SESSION] = "DELETE FROM session WHERE id = $1",
 	/* all of a user but the one named */
-	[END_SESSIONS] = "DELETE FROM session WHERE user = $1 AND id IS DISTINCT FROM $2",
+	[END_SESSIONS] = "DELETE FROM session WHERE \"user\" = $1 AND id IS DISTINCT FROM $2",
 	[SWEEP_SESSIONS] = "DELETE FROM session WHERE used_at < $1 OR created_at < $2 OR id = $3 "
-			   "OR id IN (SELECT id FROM session WHERE user = $4 "
-			   "ORDER BY used_at DESC LIMIT -1 OFFSET $5)",
+			   "OR id IN (SELECT id FROM session WHERE \"user\" = $4 "
+			   "ORDER BY used_at DESC LIMIT 1000000000 OFFSET $5)",
 	[ADD_TOKEN] =
-		"INSERT INTO token (id, user, name, sha256, role, site, manufacturer, until, "
+		"INSERT INTO token (id, \"user\", name, sha256, role, site, manufacturer, until, "
 		"created_at, used_at) "
 		"SELECT (SELECT coalesce(max(id), 0) + 1 FROM token), $1, $2, $3, $4, $5, $6, $7, "
-		"$8, 0 WHERE EXISTS (SELECT 1 FROM user WHERE name = $1 AND disabled = 0) "
-		"AND (SELECT count(*) FROM token WHERE user = $1) < $9 "
-		"ON CONFLICT (user, name) DO NOTHING",
+		"$8, 0 WHERE EXISTS (SELECT 1 FROM \"user\" WHERE name = $1 AND disabled = 0) "
+		"AND (SELECT count(*) FROM token WHERE \"user\" = $1) < $9 "
+		"ON CONFLICT (\"user\", name) DO NOTHING",
 	[TOUCH_TOKEN] = "UPDATE token SET used_at = $2 WHERE id = $1 AND used_at < $2",
-	[REMOVE_TOKEN] = "DELETE FROM token WHERE id = $1 AND ($2 IS NULL OR user = $2)",
-	[REMOVE_TOKENS] = "DELETE FROM token WHERE user = $1",
+	[REMOVE_TOKEN] =
+		"DELETE FROM token WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR \"user\" = $2)",
+	[REMOVE_TOKENS] = "DELETE FROM token WHERE \"user\" = $1",
 };
 
-const struct store_schema records_schema = {"registrar", records_migrations, statements};
+const struct store_schema records_schema = {
+	.name = "registrar",
+	.migrations = records_migrations,
+	.statements = statements,
+	.postgres = {records_postgres_migrations, RECORDS_POSTGRES_FIRST,
+		records_postgres_statements},
+};

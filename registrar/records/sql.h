@@ -199,4 +199,22 @@ struct claim_reader {
 };
 bool records_claim_row(void *arg, const struct store_row *r, struct err *e) MUST_CHECK;
 
+/* Parts of statements that several have, and those of PostgreSQL as well. */
+#define CLAIM_COLUMNS                                                                              \
+	"id, manufacturer, serial, subject, claim, claim_reason, claim_by, state, history, "       \
+	"history_reason, voucher_status, enroll_status, first_seen, last_seen, claim_at, "         \
+	"vouched_at, enrolled_at, claim_until, site, labels, model, address, revision, "           \
+	"quarantined_at, quarantine_reason, retired_at, not_after, rejoined_at, replaces, "        \
+	"replaced_by, marks, approvals, standing"
+
+#define NEXT_LINE	"(SELECT coalesce(max(id), 0) + 1 FROM journal)"
+#define JOURNAL_COLUMNS "id, at, exchange, manufacturer, serial, actor, step, outcome, reason, hash"
+
+/* Ends of certificates, of kind $1, up to which devices were told of; and up to which they are
+ * next, not beyond $2: so many at a time, with all that end in the same second. */
+#define ENDS_PASSED "(SELECT last FROM number WHERE kind = $1)"
+#define ENDS_NEXT                                                                                  \
+	"coalesce((SELECT min(not_after, $2) FROM device WHERE not_after > " ENDS_PASSED           \
+	" ORDER BY device.not_after LIMIT 1 OFFSET 999), $2)"
+
 #endif

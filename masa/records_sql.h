@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The MASA's statements by name, and its tables and statements on PostgreSQL: between records.c and
+ * records_postgres.c. */
+#ifndef MASA_RECORDS_SQL_H
+#define MASA_RECORDS_SQL_H
+
+enum masa_statement {
+	DEVICES_BY_SERIAL,
+	DEVICES_AFTER,
+	DEVICE_SET_ISSUER,
+	DEVICE_ADD,
+	DEVICE_SET_OWNER,
+	OWNERS_ALL,
+	OWNER_PUT,
+	EVENT_RELEASE_DIGEST,
+	EVENT_ADD,
+	ISSUED_BY_DIGEST,
+	DEVICE_BY_DIGEST,
+	WAS_OWNER,
+	EVENTS_OF_ONE,
+	EVENTS_FULL,
+	EVENTS_ABRIDGED,
+	EVENTS_BY_SERIAL,
+	LAST_EVENT,
+	LAST_DEVICE,
+	AUDIT_LINES,
+	AUDIT_HEADS,
+	AUDIT_LINE,
+	AUDIT_LAST_LINE,
+	AUDIT_LAST_HEAD,
+	AUDIT_ADD_HEAD,
+	STATEMENT_COUNT,
+};
+
+#define NEXT_EVENT "(SELECT coalesce(max(id), 0) + 1 FROM events)"
+
+/* What SQLite's migrations had come to when this began: the first one makes that. */
+#define MASA_POSTGRES_FIRST 2
+
+extern const char *const masa_postgres_migrations[]; /* NULL-ended */
+extern const char *const masa_postgres_statements[]; /* NULL: the text of SQLite's */
+
+#endif
