@@ -128,6 +128,7 @@ static int run_join(struct pledge *p, const struct command_options *o)
 		return complain(&e, EXIT_USAGE, ADVICE_CONFIG);
 	if (state_is_enrolled(p->state))
 		return already_enrolled(p);
+	pledge_begin_budget(p);
 	outcome = rounds_run(&r, &e);
 	if (outcome != OUTCOME_DONE)
 		return complain(&e, outcome_exit_code(outcome), outcome_advice(outcome));
@@ -176,7 +177,7 @@ static int run_status(struct pledge *p, const struct command_options *o)
 	pledge_say(p, "issuer:       %s", cert_issuer(n.ldevid.cert));
 	pledge_say(p, "not after:    %s", until);
 	say_days_left(p, n.ldevid.cert);
-	pledge_say(p, "registrar:    %s", n.registrar);
+	pledge_say(p, "registrar:    %s", *n.registrar ? n.registrar : "not known");
 	pledge_say(p, "files:        %s", state_current_path(p->state));
 	return 0;
 }
@@ -206,6 +207,8 @@ static bool prefer_registrar(struct pledge *p, const char *registrar, struct err
 {
 	struct uri first;
 
+	if (!*registrar)
+		return true;
 	if (!uri_parse_server(registrar, &first, e))
 		return false;
 	for (size_t i = 0; i < p->registrar_count; i++)
@@ -252,6 +255,7 @@ static int renew(struct pledge *p, struct enrolment *n, const struct command_opt
 
 	if (!prefer_registrar(p, n->registrar, &e))
 		return complain(&e, 1, ADVICE_DAMAGED);
+	pledge_begin_budget(p);
 	outcome = rounds_run(&r, &e);
 	if (outcome == OUTCOME_REFUSED && has_expired(p, n->ldevid.cert))
 		return complain(&e, 3,

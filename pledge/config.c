@@ -42,6 +42,8 @@ static const struct config_option options[] = {
 		"UDP port where they are asked."},
 	{"retry", "attempts", CONFIG_INT, AT(attempts), "0", 0, 1000000, NULL,
 		"Rounds over the list of registrars; 0 never gives up."},
+	{"retry", "budget", CONFIG_DURATION, AT(budget_s), "0s", 0, 365 * (int64_t)DAY_S, NULL,
+		"Time for all rounds together, waiting included; 0 is no limit."},
 	{"retry", "backoff_min", CONFIG_DURATION, AT(backoff_min_s), "2s", 1, 3600, NULL,
 		"Longest pause after the first round; doubles each round."},
 	{"retry", "backoff_max", CONFIG_DURATION, AT(backoff_max_s), "1h", 1, DAY_S, NULL,

@@ -19,6 +19,7 @@ struct pledge_config {
 	char *urls, *discover;
 	int64_t discovery_port;
 	int64_t attempts; /* 0: forever */
+	int64_t budget_s; /* 0: none */
 	int64_t backoff_min_s, backoff_max_s, pending_max_s;
 	int64_t connect_timeout_s, timeout_s, retry_after_max_s;
 	int nonceless; /* enum nonceless_policy */

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "common/message/status_report.h"
-#include "pledge/retry.h"
 
 static void give_time(struct exchange *x)
 {
@@ -52,9 +51,30 @@ void exchange_clear(struct exchange *x)
 
 /* ---- The session ---------------------------------------------------------------------------- */
 
-static enum outcome outcome_of_connecting(const struct err *e)
+/* What the session says of its end: by its code, else by the kind. */
+static const struct {
+	const char *code;
+	enum setback setback;
+} codes[] = {
+	{SESSION_NO_ADDRESS, SETBACK_NO_ADDRESS},
+	{SESSION_NO_TLS, SETBACK_STRANGER},
+	{SESSION_DENIED, SETBACK_DENIED},
+	{SESSION_OTHER_SERVER, SETBACK_OTHER_SERVER},
+};
+
+static enum setback own_or(const struct err *e, enum setback otherwise)
 {
-	return outcome_of(e, OUTCOME_UNREACHABLE);
+	return outcome_of(e, OUTCOME_NONE) == OUTCOME_LOCAL ? SETBACK_LOCAL : otherwise;
+}
+
+static enum setback setback_of_session(const struct err *e, enum setback otherwise)
+{
+	for (size_t i = 0; e->code && i < sizeof(codes) / sizeof(*codes); i++)
+		if (strcmp(e->code, codes[i].code) == 0)
+			return codes[i].setback;
+	if (e->kind == ERR_RETRY_LATER)
+		return SETBACK_UNREACHABLE;
+	return e->kind == ERR_PEER_TIMEOUT ? SETBACK_SILENT : own_or(e, otherwise);
 }
 
 void exchange_say_server(const struct exchange *x, const char *verb, const char *rest)
@@ -124,7 +144,7 @@ bool exchange_open(struct exchange *x, struct err *e)
 	x->session = session_new(&config, e);
 	if (x->session && session_connect(x->session, e) && keep_chain(x, e))
 		return true;
-	x->outcome = outcome_of_connecting(e);
+	x->setback = setback_of_session(e, SETBACK_TLS);
 	return false;
 }
 
@@ -135,7 +155,7 @@ bool exchange_send(struct exchange *x, const struct session_request *rq,
 		x->waited_on = false;
 		return true;
 	}
-	x->outcome = outcome_of(e, OUTCOME_BUSY);
+	x->setback = setback_of_session(e, SETBACK_LOST);
 	return err_prefix(e, "%s", rq->path);
 }
 
@@ -155,7 +175,7 @@ static bool reconnect(struct exchange *x, struct err *e)
 		p->pause(p->pause_arg,
 			retry_backoff_ms(i, RECONNECT_MIN_S, RECONNECT_MAX_S, rng_below));
 		if (exchange_open(x, e)) {
-			x->outcome = OUTCOME_NONE;
+			x->setback = SETBACK_NONE;
 			return true;
 		}
 	}
@@ -188,29 +208,35 @@ bool exchange_ask(struct exchange *x, const struct session_request *rq, struct s
 
 /* ---- 202 ------------------------------------------------------------------------------------ */
 
-static bool waited_enough(struct exchange *x, int64_t now_unix_s)
+/* Pauses are added up: a clock may jump by years once there is a network (trusted_clock = no). */
+static bool may_wait(struct exchange *x, int64_t pause_ms, struct err *e)
 {
-	if (x->waiting_since_unix_s == 0 || x->waiting_since_unix_s > now_unix_s)
-		x->waiting_since_unix_s =
-			now_unix_s; /* the first time, or the clock was set back */
-	return now_unix_s - x->waiting_since_unix_s >= x->pledge->config.pending_max_s;
+	const struct pledge *p = x->pledge;
+
+	if (x->waited_s >= p->config.pending_max_s) {
+		x->setback = SETBACK_OVERDUE;
+		return err_set(e, ERR_REFUSED, "still not decided after %lld hours",
+			(long long)(p->config.pending_max_s / 3600));
+	}
+	if (pause_ms < pledge_time_left_ms(p))
+		return true;
+	x->setback = SETBACK_OVER_BUDGET;
+	return err_set(e, ERR_REFUSED, "still not decided, and [retry] budget is spent");
 }
 
 bool exchange_wait(
 	struct exchange *x, const char *what, const struct session_reply *reply, struct err *e)
 {
 	struct pledge *p = x->pledge;
-	int64_t now_unix_s = clock_unix_s(&p->clock), delay_s;
+	int64_t asked_s = retry_after_s(reply->retry_after, reply->date, clock_unix_s(&p->clock),
+		p->config.retry_after_max_s);
+	int64_t pause_ms = retry_wait_ms(asked_s, rng_below);
 
-	if (waited_enough(x, now_unix_s)) {
-		x->outcome = OUTCOME_PENDING;
-		return err_set(e, ERR_REFUSED, "still not decided after %lld hours",
-			(long long)(p->config.pending_max_s / 3600));
-	}
-	delay_s = retry_after_s(
-		reply->retry_after, reply->date, now_unix_s, p->config.retry_after_max_s);
-	pledge_say(p, "%s: not decided yet, asking again in %lld s", what, (long long)delay_s);
-	p->pause(p->pause_arg, delay_s * 1000);
+	if (!may_wait(x, pause_ms, e))
+		return false;
+	pledge_say(p, "%s: not decided yet, asking again in %lld s", what, (long long)asked_s);
+	p->pause(p->pause_arg, pause_ms);
+	x->waited_s += asked_s;
 	give_time(x);
 	x->waited_on = session_is_open(x->session);
 	return x->waited_on || exchange_reopen(x, e);
@@ -241,20 +267,23 @@ static void peer_words(const struct session_reply *reply, char out[PEER_WORDS_MA
 bool exchange_refused(struct exchange *x, const struct session_reply *reply, struct err *e)
 {
 	const struct pledge *p = x->pledge;
+	const struct retry_rule *rule;
 	char words[PEER_WORDS_MAX + 4];
-	int status = reply->status;
+	int64_t max_s;
 
 	peer_words(reply, words);
-	if (status == 429 || status >= 500) {
-		x->outcome = OUTCOME_BUSY;
-		if (*reply->retry_after)
-			x->retry_after_s = retry_after_s(reply->retry_after, reply->date,
-				clock_unix_s(&p->clock), p->config.retry_after_max_s);
-		return err_set(e, ERR_RETRY_LATER, "registrar answered %d%s", status, words);
-	}
-	x->outcome = status >= 400 ? OUTCOME_REFUSED : OUTCOME_NONE;
-	return err_set(e, status >= 400 ? ERR_REFUSED : ERR_PEER, "registrar answered %d%s", status,
-		words);
+	x->setback = retry_setback_of_status(reply->status, x->of_cloud, *reply->retry_after != 0);
+	rule = retry_rule(x->setback);
+	max_s = retry_asked_max_s(rule, p->config.retry_after_max_s);
+	if (max_s && *reply->retry_after)
+		x->retry_after_s = retry_after_s(
+			reply->retry_after, reply->date, clock_unix_s(&p->clock), max_s);
+	if (x->setback == SETBACK_STRANGER)
+		return err_set(e, ERR_PEER,
+			"%s is no BRSKI registrar: it answers %d with '%s'; a captive portal?",
+			x->server.host, reply->status, reply->content_type);
+	return err_set(e, rule->outcome == OUTCOME_REFUSED ? ERR_REFUSED : ERR_RETRY_LATER,
+		"registrar answered %d%s", reply->status, words);
 }
 
 /* ---- Telemetry ------------------------------------------------------------------------------ */
@@ -306,14 +335,14 @@ bool exchange_report(struct exchange *x, const char *path, const char *reason)
 
 static enum outcome fail_step(struct exchange *x, const struct step *s, const struct err *e)
 {
-	enum outcome o = x->outcome ? x->outcome : outcome_of(e, s->outcome);
-
+	if (!x->setback)
+		x->setback = own_or(e, s->setback);
 	pledge_say(x->pledge, "%s: failed: %s", s->name, e->text);
 	log_err(&x->pledge->log, s->name, x->id, e);
 	if (s->failure_path && x->session && session_is_open(x->session) &&
 		(!x->renews || dialect_of(x->session)->reports_renewal))
 		exchange_report(x, s->failure_path, s->failure_reason);
-	return o;
+	return retry_rule(x->setback)->outcome;
 }
 
 enum outcome exchange_run(struct exchange *x, const struct step *steps, size_t count, struct err *e)
@@ -321,7 +350,7 @@ enum outcome exchange_run(struct exchange *x, const struct step *steps, size_t c
 	if (!rng_exchange_id(x->id, e))
 		return OUTCOME_LOCAL;
 	for (size_t i = 0; i < count; i++) {
-		x->outcome = OUTCOME_NONE;
+		x->setback = SETBACK_NONE;
 		log_event(&x->pledge->log, LOG_LEVEL_DEBUG, steps[i].name, x->id, "registrar",
 			x->server.host, NULL);
 		if (!steps[i].run(x, e))

@@ -10,6 +10,7 @@
 #include "pledge/dialect.h"
 #include "pledge/outcome.h"
 #include "pledge/pledge.h"
+#include "pledge/retry.h"
 
 struct exchange {
 	struct pledge *pledge;
@@ -20,6 +21,7 @@ struct exchange {
 	char request_path[URI_PATH_MAX + 1]; /* of requestvoucher: another after a redirect */
 	const struct identity *identity;     /* IDevID; LDevID when renewing */
 	bool renews;
+	bool of_cloud; /* the server is one of the manufacturer's cloud registrars */
 	struct anchors *server_anchors; /* owned; NULL: the server is provisional or the one of the
 					   voucher */
 	struct session *session;
@@ -44,9 +46,10 @@ struct exchange {
 	struct cert *ldevid;
 	struct cert_list ldevid_chain;
 	/* waiting and ending */
-	int64_t waiting_since_unix_s; /* 0: nothing was answered with 202 yet */
-	int64_t retry_after_s;	      /* of a 5xx or 429; 0: none */
-	enum outcome outcome;	      /* set by whoever knows; OUTCOME_NONE leaves it to the step */
+	int64_t waited_s;      /* with 202, before a restart too; no clock that could jump */
+	bool remembered;       /* the request is on disk */
+	int64_t retry_after_s; /* it asks for so much time before the next request; 0: for none */
+	enum setback setback;  /* set by whoever knows; SETBACK_NONE leaves it to the step */
 };
 
 void exchange_init(struct exchange *x, struct pledge *p, const struct candidate *c);
@@ -81,7 +84,8 @@ bool exchange_ask(struct exchange *x, const struct session_request *rq, struct s
 bool exchange_wait(struct exchange *x, const char *what, const struct session_reply *reply,
 	struct err *e) MUST_CHECK;
 
-/* Say what a status other than the wanted one means. Always false. */
+/* Say what a status other than the wanted one means, or a 200 that is a page for browsers. Always
+ * false. */
 bool exchange_refused(struct exchange *x, const struct session_reply *reply, struct err *e);
 
 /* Telemetry: the answer, and even its absence, changes nothing (R8995-PLG-046). Says whether it
@@ -99,12 +103,13 @@ bool exchange_report(struct exchange *x, const char *path, const char *reason);
 struct step {
 	const char *name; /* what the technician reads */
 	bool (*run)(struct exchange *x, struct err *e);
-	enum outcome outcome; /* of a failure, unless the step knew better */
+	enum setback setback; /* of a failure, unless the step knew better */
 	const char
 		*failure_path; /* where a failure is reported to, on the same connection; or NULL */
 	const char *failure_reason; /* no detail a stranger could use (R8995-PLG-044) */
 };
-/* The steps in order until one fails. OUTCOME_DONE or why not, *e set. */
+/* The steps in order until one fails. OUTCOME_DONE or why not, *e set, and x->setback the row of
+ * the table in retry.c that says what to do next. */
 enum outcome exchange_run(
 	struct exchange *x, const struct step *steps, size_t count, struct err *e);
 

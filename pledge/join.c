@@ -43,7 +43,7 @@ static bool recall_pending(struct exchange *x, struct err *e)
 		return false;
 	snprintf(x->request_path, sizeof(x->request_path), "%s", x->server.path);
 	x->server.path[0] = '\0';
-	x->waiting_since_unix_s = x->ask.since_unix_s;
+	x->waited_s = x->ask.waited_s;
 	x->resumed = true;
 	return true;
 }
@@ -95,12 +95,14 @@ static bool make_request(struct exchange *x, struct err *e)
 	return request_make(&in, &x->ask, e) || err_prefix(e, "voucher-request");
 }
 
-/* Before the first wait, so that a restart sends the same octets again. */
+/* Before the first wait, so that a restart sends the same octets again; then now and then, for how
+ * long it has been. */
 static bool remember_request(struct exchange *x, struct err *e)
 {
-	if (x->waiting_since_unix_s == 0)
-		x->waiting_since_unix_s = clock_unix_s(&x->pledge->clock);
-	x->ask.since_unix_s = x->waiting_since_unix_s;
+	if (x->remembered && x->waited_s - x->ask.waited_s < WAITED_SAVE_S)
+		return true;
+	x->remembered = true;
+	x->ask.waited_s = x->waited_s;
 	return format_uri(x->registrar, "", x->ask.registrar, sizeof(x->ask.registrar), e) &&
 	       format_uri(&x->server, x->request_path, x->ask.server, sizeof(x->ask.server), e) &&
 	       state_save_pending(x->pledge->state, &x->ask, e);
@@ -111,7 +113,7 @@ static void forget_if_overdue(struct exchange *x)
 {
 	struct err e = ERR_INIT;
 
-	if (x->outcome == OUTCOME_PENDING && !state_drop_pending(x->pledge->state, &e))
+	if (x->setback == SETBACK_OVERDUE && !state_drop_pending(x->pledge->state, &e))
 		log_err(&x->pledge->log, "state", x->id, &e);
 }
 
@@ -134,8 +136,10 @@ static bool ask_until_answered(struct exchange *x, struct session_reply *reply, 
 				return false;
 			continue;
 		}
-		if (reply->status != 202)
+		if (reply->status != 202) {
+			x->remembered = false;
 			return state_drop_pending(x->pledge->state, e);
+		}
 		if (!remember_request(x, e) || !exchange_wait(x, "voucher", reply, e))
 			break;
 	}
@@ -188,6 +192,14 @@ static void keep_voucher(struct exchange *x, struct session_reply *reply)
 	memcpy(x->voucher_type, reply->content_type, sizeof(x->voucher_type));
 }
 
+/* What captive portals answer to whatever they are asked: there is nothing in it to report about,
+ * and nobody to report to. */
+static bool is_page(const struct session_reply *reply)
+{
+	return media_type_is(reply->content_type, "text/html") ||
+	       media_type_is(reply->content_type, "application/xhtml+xml");
+}
+
 static bool request_voucher(struct exchange *x, struct err *e)
 {
 	struct session_reply reply = {.status = 0};
@@ -198,7 +210,7 @@ static bool request_voucher(struct exchange *x, struct err *e)
 		ok = (x->ask.request.len > 0 || make_request(x, e)) &&
 		     ask_until_answered(x, &reply, e);
 	} while (ok && is_redirect(reply.status) && (ok = follow_redirect(x, reply.location, e)));
-	if (ok && reply.status == 200)
+	if (ok && reply.status == 200 && !is_page(&reply))
 		keep_voucher(x, &reply);
 	else if (ok)
 		ok = exchange_refused(x, &reply, e);
@@ -358,14 +370,14 @@ bool join_reconnect_and_report(struct exchange *x, struct err *e)
 }
 
 const struct step join_steps[] = {
-	{"connect", connect_provisionally, OUTCOME_UNREACHABLE, NULL, NULL},
-	{"voucher", request_voucher, OUTCOME_BUSY, NULL, NULL},
-	{"voucher", check_voucher, OUTCOME_VOUCHER, BRSKI_VOUCHER_STATUS, REASON_VOUCHER},
-	{"voucher status", report_voucher, OUTCOME_BUSY, NULL, NULL},
-	{"cacerts", cacerts_learn, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
-	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
-	{"certificate", enroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CERT},
-	{"install", install, OUTCOME_LOCAL, BRSKI_ENROLL_STATUS, REASON_STORE},
-	{"enrolment status", join_reconnect_and_report, OUTCOME_LOCAL, NULL, NULL},
+	{"connect", connect_provisionally, SETBACK_TLS, NULL, NULL},
+	{"voucher", request_voucher, SETBACK_LOST, NULL, NULL},
+	{"voucher", check_voucher, SETBACK_VOUCHER, BRSKI_VOUCHER_STATUS, REASON_VOUCHER},
+	{"voucher status", report_voucher, SETBACK_LOST, NULL, NULL},
+	{"cacerts", cacerts_learn, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CACERTS},
+	{"csrattrs", enroll_csrattrs, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
+	{"certificate", enroll, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CERT},
+	{"install", install, SETBACK_LOCAL, BRSKI_ENROLL_STATUS, REASON_STORE},
+	{"enrolment status", join_reconnect_and_report, SETBACK_LOCAL, NULL, NULL},
 };
 const size_t join_step_count = sizeof(join_steps) / sizeof(*join_steps);

@@ -17,6 +17,7 @@
 #define SAME_ORIGIN_REDIRECT_MAX  3	/* no count in the text; a loop must end (R8995-PLG-030) */
 #define OTHER_ORIGIN_REDIRECT_MAX 1	/* RFC 8995 §5.6 */
 #define RETRY_AFTER_DEFAULT_S	  60	/* RFC 8995 §5.6: header absent or garbage */
+#define WAITED_SAVE_S		  600 /* flash wears: how long it has waited is not written at each 202 */
 #define BACKOFF_FLOOR_MS	  200	/* full jitter may draw nothing: still no tight loop */
 #define RECONNECT_MIN_S		  1	/* a lossy link: the longest pause before the first try, */
 #define RECONNECT_MAX_S		  8	/* and before any; the deadline ends them */

@@ -12,21 +12,24 @@ static const struct {
 	[OUTCOME_DONE] = {0, 0, "nothing is left to do"},
 	[OUTCOME_UNREACHABLE] = {4, 1,
 		"check the cable, the addresses under [registrars] and that the registrar runs"},
-	[OUTCOME_REFUSED] = {3, 2,
+	[OUTCOME_STRANGER] = {4, 2,
+		"what answers at that address is no registrar: look for a captive portal, another "
+		"web server or a name server that answers wrongly"},
+	[OUTCOME_REFUSED] = {3, 3,
 		"ask the site's administrator to admit this serial number, then run "
 		"'brski-pledge join' again"},
-	[OUTCOME_BUSY] = {1, 3,
+	[OUTCOME_BUSY] = {1, 4,
 		"the registrar has a problem; look at its log, then run 'brski-pledge join' again"},
-	[OUTCOME_FAILED] = {1, 4,
+	[OUTCOME_FAILED] = {1, 5,
 		"look at the registrar's log for why it issued no usable certificate"},
-	[OUTCOME_PENDING] = {6, 5,
+	[OUTCOME_PENDING] = {6, 6,
 		"ask the site's administrator to decide on this serial number, then run "
 		"'brski-pledge join' again"},
-	[OUTCOME_VOUCHER] = {5, 6,
+	[OUTCOME_VOUCHER] = {5, 7,
 		"check that masa_anchors is this manufacturer's (over CoAPS the MASA's signer "
 		"itself), that the clock is right or trusted_clock = no, and ask the manufacturer "
 		"whether this device belongs to this site"},
-	[OUTCOME_LOCAL] = {1, 7, "mend what the message names on this device and try again"},
+	[OUTCOME_LOCAL] = {1, 8, "mend what the message names on this device and try again"},
 };
 
 int outcome_exit_code(enum outcome o)

@@ -10,6 +10,7 @@ enum outcome {
 	OUTCOME_NONE, /* nothing decided yet */
 	OUTCOME_DONE,
 	OUTCOME_UNREACHABLE, /* no TLS connection */
+	OUTCOME_STRANGER,    /* what answers there is no registrar */
 	OUTCOME_BUSY,	     /* 5xx, 429, connection lost: the same request may succeed later */
 	OUTCOME_REFUSED,     /* 4xx: this registrar does not want us */
 	OUTCOME_PENDING,     /* said "not yet" for longer than we wait */

@@ -89,6 +89,16 @@ int64_t pledge_judging_time(const struct pledge *p)
 	return p->config.trusted_clock ? clock_unix_s(&p->clock) : CHAIN_NO_TIME;
 }
 
+void pledge_begin_budget(struct pledge *p)
+{
+	p->give_up_ms = p->config.budget_s ? clock_mono_ms() + p->config.budget_s * 1000 : 0;
+}
+
+int64_t pledge_time_left_ms(const struct pledge *p)
+{
+	return p->give_up_ms ? p->give_up_ms - clock_mono_ms() : INT64_MAX;
+}
+
 void pledge_say(const struct pledge *p, const char *fmt, ...)
 {
 	char line[LINE_MAX_LEN];

@@ -31,6 +31,8 @@ struct pledge {
 	/* Let time pass; tests put a clock here that jumps. */
 	void (*pause)(void *arg, int64_t ms);
 	void *pause_arg;
+	int64_t give_up_ms; /* when [retry] budget is spent, of the clock that never jumps; 0: never
+			     */
 };
 
 /* Load what the configuration names and open the state. *p is zeroed but for log, clock, out and
@@ -44,6 +46,11 @@ bool pledge_init_config(struct pledge *p, const char *config_path, struct err *e
 
 /* The moment to judge certificates and vouchers at: CHAIN_NO_TIME without a trusted clock. */
 int64_t pledge_judging_time(const struct pledge *p);
+
+/* From now on [retry] budget counts. */
+void pledge_begin_budget(struct pledge *p);
+/* What is left of it; INT64_MAX where there is none. */
+int64_t pledge_time_left_ms(const struct pledge *p);
 
 /* One line on p->out, flushed, without control characters: some of the words are a stranger's. What
  * it says has happened is durable when it appears. */

@@ -45,7 +45,7 @@ static bool ask_and_store(struct exchange *x, struct err *e)
 }
 
 const struct step refresh_steps[] = {
-	{"connect", renew_connect, OUTCOME_UNREACHABLE, NULL, NULL},
-	{"cacerts", ask_and_store, OUTCOME_FAILED, NULL, NULL},
+	{"connect", renew_connect, SETBACK_TLS, NULL, NULL},
+	{"cacerts", ask_and_store, SETBACK_ENROLMENT, NULL, NULL},
 };
 const size_t refresh_step_count = sizeof(refresh_steps) / sizeof(*refresh_steps);

@@ -65,11 +65,11 @@ static bool report(struct exchange *x, struct err *e)
 }
 
 const struct step renew_steps[] = {
-	{"connect", renew_connect, OUTCOME_UNREACHABLE, NULL, NULL},
-	{"cacerts", cacerts_learn, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CACERTS},
-	{"csrattrs", enroll_csrattrs, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
-	{"certificate", reenroll, OUTCOME_FAILED, BRSKI_ENROLL_STATUS, REASON_CERT},
-	{"install", replace, OUTCOME_LOCAL, BRSKI_ENROLL_STATUS, REASON_STORE},
-	{"enrolment status", report, OUTCOME_LOCAL, NULL, NULL},
+	{"connect", renew_connect, SETBACK_TLS, NULL, NULL},
+	{"cacerts", cacerts_learn, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CACERTS},
+	{"csrattrs", enroll_csrattrs, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
+	{"certificate", reenroll, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CERT},
+	{"install", replace, SETBACK_LOCAL, BRSKI_ENROLL_STATUS, REASON_STORE},
+	{"enrolment status", report, SETBACK_LOCAL, NULL, NULL},
 };
 const size_t renew_step_count = sizeof(renew_steps) / sizeof(*renew_steps);

@@ -185,17 +185,22 @@ static struct round_result run_round(const struct rounds *r)
 	return result;
 }
 
-static void rest(const struct rounds *r, unsigned round, int64_t retry_after_s)
+/* False when the budget does not last that long. */
+static bool rest(const struct rounds *r, unsigned round, int64_t retry_after_s)
 {
 	const struct pledge *p = r->pledge;
 	int64_t pause_ms = retry_backoff_ms(
 		round, p->config.backoff_min_s, p->config.backoff_max_s, rng_below);
 
-	if (pause_ms < retry_after_s * 1000)
-		pause_ms = retry_after_s * 1000;
+	pause_ms += retry_after_s * 1000; /* all of them were told the same */
+	if (pause_ms >= pledge_time_left_ms(p)) {
+		pledge_say(p, "giving up: [retry] budget is spent");
+		return false;
+	}
 	pledge_say(p, "trying again in %lld.%lld s", (long long)(pause_ms / 1000),
 		(long long)(pause_ms % 1000 / 100));
 	p->pause(p->pause_arg, pause_ms);
+	return true;
 }
 
 enum outcome rounds_run(const struct rounds *r, struct err *e)
@@ -208,8 +213,7 @@ enum outcome rounds_run(const struct rounds *r, struct err *e)
 		bool last = r->attempts && (int64_t)round + 1 >= r->attempts;
 
 		*e = result.why;
-		if (is_over(&result) || last)
+		if (is_over(&result) || last || !rest(r, round, result.retry_after_s))
 			return result.outcome;
-		rest(r, round, result.retry_after_s);
 	}
 }

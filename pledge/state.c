@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/pki/digest.h"
 #include "common/wire/base64.h"
 #include "pledge/limits.h"
 
@@ -306,19 +307,46 @@ static bool load_voucher(const struct enrolled_paths *p, struct enrolment *out, 
 	return file_read(p->voucher[true], &out->voucher, e);
 }
 
-static bool load_enrolled(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
+static bool load_info(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
 {
 	BUF_AUTO struct buf info = BUF_INIT(STATE_FILE_MAX);
 
-	if (!identity_load(&out->ldevid, p->key, p->cert, e) ||
-		!cert_list_load(p->cacerts, &out->cacerts, e) || !load_voucher(p, out, e) ||
-		!file_read(p->info, &info, e))
+	if (!file_read(p->info, &info, e))
 		return false;
 	if (!get_text(&info, "registrar", out->registrar, sizeof(out->registrar)))
 		return err_set(e, ERR_STORE, "%s: no registrar", p->info);
 	get_cacerts_version(&info, out);
-	out->report_due = access(p->report_due, F_OK) == 0;
 	return true;
+}
+
+/* What a device of the site cannot be without. */
+static bool load_identity(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
+{
+	out->report_due = access(p->report_due, F_OK) == 0;
+	return identity_load(&out->ldevid, p->key, p->cert, e) &&
+	       cert_list_load(p->cacerts, &out->cacerts, e);
+}
+
+static bool load_enrolled(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
+{
+	return load_identity(p, out, e) && load_voucher(p, out, e) && load_info(p, out, e);
+}
+
+/* The voucher has done its work, and a registrar is configured or found: a disk that has lost one
+ * of the two costs no device its certificate. */
+static bool load_what_is_left(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
+{
+	if (!load_identity(p, out, e))
+		return false;
+	if (!load_voucher(p, out, e)) {
+		buf_clear(&out->voucher);
+		if (e->kind == ERR_NO_MEMORY)
+			return false;
+	}
+	if (load_info(p, out, e))
+		return true;
+	out->registrar[0] = '\0';
+	return e->kind != ERR_NO_MEMORY;
 }
 
 bool state_load_enrolment(const struct state *s, struct enrolment *out, struct err *e)
@@ -328,7 +356,7 @@ bool state_load_enrolment(const struct state *s, struct enrolment *out, struct e
 	enrolment_init(out);
 	if (!paths_of(s, s->current, &p, e))
 		return false;
-	if (load_enrolled(&p, out, e))
+	if (load_what_is_left(&p, out, e))
 		return true;
 	enrolment_clear(out);
 	if (e->kind != ERR_NO_MEMORY)
@@ -556,12 +584,33 @@ void pending_clear(struct pending *p)
 	buf_clear(&p->server_cert);
 }
 
+/* The last line is the digest of all before it. */
+#define SEAL "sha256"
+
+static bool put_seal(struct buf *text, struct err *e)
+{
+	uint8_t digest[SHA256_LEN];
+
+	return digest_sha256(buf_bytes(text), digest, e) &&
+	       put_octets(text, SEAL, bytes_of(digest, sizeof(digest)), e);
+}
+
+static bool has_seal(const struct buf *text, struct err *e)
+{
+	BUF_AUTO struct buf sealed = BUF_INIT(STATE_FILE_MAX);
+	const char *line = strstr(buf_str(text), "\n" SEAL " ");
+
+	return line && buf_append(&sealed, buf_str(text), (size_t)(line + 1 - buf_str(text)), e) &&
+	       put_seal(&sealed, e) && bytes_equal(buf_bytes(&sealed), buf_bytes(text));
+}
+
 static bool parse_pending(const struct buf *text, struct pending *out, struct err *e)
 {
-	return get_text(text, "registrar", out->registrar, sizeof(out->registrar)) &&
+	return has_seal(text, e) &&
+	       get_text(text, "registrar", out->registrar, sizeof(out->registrar)) &&
 	       get_text(text, "server", out->server, sizeof(out->server)) &&
 	       get_text(text, "nonce", out->nonce, sizeof(out->nonce)) &&
-	       get_number(text, "since", &out->since_unix_s) &&
+	       get_number(text, "waited", &out->waited_s) &&
 	       get_octets(text, "request", &out->request, e) &&
 	       get_octets(text, "server-cert", &out->server_cert, e);
 }
@@ -586,10 +635,11 @@ bool state_save_pending(struct state *s, const struct pending *p, struct err *e)
 {
 	BUF_AUTO struct buf text = BUF_INIT(STATE_FILE_MAX);
 
-	return buf_printf(&text, e, "registrar %s\nserver %s\nnonce %s\nsince %lld\n", p->registrar,
-		       p->server, p->nonce, (long long)p->since_unix_s) &&
+	return buf_printf(&text, e, "registrar %s\nserver %s\nnonce %s\nwaited %lld\n",
+		       p->registrar, p->server, p->nonce, (long long)p->waited_s) &&
 	       put_octets(&text, "request", buf_bytes(&p->request), e) &&
 	       put_octets(&text, "server-cert", buf_bytes(&p->server_cert), e) &&
+	       put_seal(&text, e) &&
 	       file_write_atomic(s->pending_path, buf_bytes(&text), SECRET_MODE, e);
 }
 

@@ -57,7 +57,8 @@ void enrolment_clear(struct enrolment *n);
 #define ENROLMENT_AUTO __attribute__((cleanup(enrolment_clear)))
 
 bool state_is_enrolled(const struct state *s);
-/* ERR_STORE: something is missing or damaged. */
+/* ERR_STORE: something is missing or damaged that the device needs; without the voucher or the
+ * registrar's address, which are empty then, it still is one of its site. */
 bool state_load_enrolment(const struct state *s, struct enrolment *out, struct err *e) MUST_CHECK;
 /* The registrar has been told. */
 bool state_report_done(struct state *s, struct err *e) MUST_CHECK;
@@ -101,13 +102,13 @@ struct pending {
 	char nonce[VOUCHER_NONCE_MAX * 2];
 	struct buf request;	/* octets to send again */
 	struct buf server_cert; /* DER; whoever shows another one does not get them */
-	int64_t since_unix_s;
+	int64_t waited_s;	/* how long it has been answered so, pauses added up */
 };
 void pending_init(struct pending *p);
 void pending_clear(struct pending *p);
 #define PENDING_AUTO __attribute__((cleanup(pending_clear)))
 
-/* A file that cannot be read as one is dropped: the request is made anew. */
+/* A file that is not whole, by the digest at its end, is dropped: the request is made anew. */
 bool state_load_pending(
 	struct state *s, struct pending *out, bool *exists, struct err *e) MUST_CHECK;
 bool state_save_pending(struct state *s, const struct pending *p, struct err *e) MUST_CHECK;

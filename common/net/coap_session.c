@@ -274,6 +274,7 @@ bool coap_session_connect(struct coap_session *s, struct err *e)
 	if (rc != 0) {
 		err_set(e, rc == EAI_MEMORY ? ERR_NO_MEMORY : ERR_RETRY_LATER, "%s",
 			gai_strerror(rc));
+		err_code(e, SESSION_NO_ADDRESS);
 		return uri_blame(&s->config.server, e);
 	}
 	ok = connect_to_any(s, list, e);

@@ -45,6 +45,8 @@ struct http_session {
 	bool open;
 	SSL *ssl;		/* owned by libcurl, alive as long as easy */
 	struct cert_list chain; /* as the server sent it */
+	int alert;		/* the fatal one it sent; -1: none */
+	bool no_tls;		/* its first octets are no TLS record */
 	struct err verdict;	/* why the verify callback refused; ERR_NONE when it did not */
 	char reason[CURL_ERROR_SIZE];
 };
@@ -81,6 +83,22 @@ static void on_info(const SSL *ssl, int where, int ret)
 		SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, NULL);
 }
 
+/* What the library makes of both is a sentence only. */
+static void on_message(int sent, int version, int content_type, const void *octets, size_t len,
+	SSL *ssl, void *arg)
+{
+	struct http_session *s = arg;
+	const uint8_t *p = octets;
+
+	if (sent)
+		return;
+	if (content_type == SSL3_RT_HEADER && len > 0)
+		s->no_tls = p[0] < SSL3_RT_CHANGE_CIPHER_SPEC || p[0] > SSL3_RT_APPLICATION_DATA;
+	if (content_type == SSL3_RT_ALERT && len == 2 && p[0] == SSL3_AL_FATAL)
+		s->alert = p[1];
+	(void)version, (void)ssl;
+}
+
 static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
 {
 	struct http_session *s = arg;
@@ -93,6 +111,8 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
 	SSL_CTX_set_cert_verify_callback(ctx, on_verify, s);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_msg_callback(ctx, on_message);
+	SSL_CTX_set_msg_callback_arg(ctx, s);
 	SSL_CTX_set_max_cert_list(ctx, TLS_PEER_CERTS_BYTES_MAX);
 	if (!s->config.anchors)
 		SSL_CTX_set_info_callback(ctx, on_info);
@@ -162,6 +182,7 @@ struct http_session *http_session_new(const struct session_config *config, struc
 	if (!s)
 		return NULL;
 	s->config = *config;
+	s->alert = -1;
 	s->exchange = config->exchange ? str_dup(config->exchange, e) : NULL;
 	s->easy = curl_easy_init();
 	if (!s->easy || (config->exchange && !s->exchange))
@@ -186,11 +207,31 @@ void http_session_free(struct http_session *s)
 
 /* ---- Connecting ----------------------------------------------------------------------------- */
 
+/* Alerts that speak of our certificate (RFC 8446 §6.2). */
+static bool is_about_certificate(int alert)
+{
+	static const int alerts[] = {SSL_AD_BAD_CERTIFICATE, SSL_AD_UNSUPPORTED_CERTIFICATE,
+		SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN,
+		SSL_AD_UNKNOWN_CA, SSL_AD_ACCESS_DENIED, TLS13_AD_CERTIFICATE_REQUIRED};
+
+	for (size_t i = 0; i < sizeof(alerts) / sizeof(*alerts); i++)
+		if (alert == alerts[i])
+			return true;
+	return false;
+}
+
 static bool fail(struct http_session *s, enum err_kind kind, const char *what, struct err *e)
 {
 	s->open = false;
 	ERR_clear_error();
 	err_set(e, kind, "%.*s", REASON_MAX, s->reason[0] ? s->reason : what);
+	if (is_about_certificate(s->alert)) {
+		err_prefix(e, "it does not take our certificate");
+		err_code(e, SESSION_DENIED);
+	} else if (s->no_tls) {
+		err_prefix(e, "what answers does not speak TLS; a captive portal?");
+		err_code(e, SESSION_NO_TLS);
+	}
 	return uri_blame(&s->config.server, e);
 }
 
@@ -219,8 +260,10 @@ bool http_session_connect(struct http_session *s, struct err *e)
 		ERR_clear_error();
 		return uri_blame(&s->config.server, e);
 	}
-	if (rc)
-		return fail(s, kind_of(rc), curl_easy_strerror(rc), e);
+	if (rc) {
+		fail(s, kind_of(rc), curl_easy_strerror(rc), e);
+		return rc == CURLE_COULDNT_RESOLVE_HOST ? err_code(e, SESSION_NO_ADDRESS) : false;
+	}
 	s->open = s->ssl && s->fd != CURL_SOCKET_BAD;
 	ERR_clear_error();
 	return s->open || fail(s, ERR_BUG, "connected without a TLS session", e);

@@ -47,6 +47,12 @@ struct session_reply { /* owned by the caller: session_reply_clear() */
 };
 void session_reply_clear(struct session_reply *r);
 
+/* Codes of errors (err_code_of()): why there is no session, or none any more. */
+#define SESSION_NO_ADDRESS   "no-address"	  /* the name has none, or nobody could be asked */
+#define SESSION_NO_TLS	     "no-tls"		  /* what answers does not speak TLS */
+#define SESSION_DENIED	     "certificate-denied" /* a TLS alert: it does not take ours */
+#define SESSION_OTHER_SERVER "other-server"	  /* not the one that same_server says */
+
 struct session;
 /* Nothing is sent yet. ERR_INPUT: a scheme that no carrier has. */
 struct session *session_new(const struct session_config *config, struct err *e) MUST_CHECK;

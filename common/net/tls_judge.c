@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/net/session.h"
+
 bool tls_judge_chain(X509_STORE_CTX *store, struct cert_list *chain, struct err *e)
 {
 	STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store); /* the end entity included */
@@ -30,8 +32,10 @@ static bool accept_provisionally(
 {
 	if (!chain_links_intact(chain, e))
 		return err_prefix(e, "certificate of the server");
-	return !x->same_server || cert_same(x->same_server, chain->items[0]) ||
-	       err_set(e, ERR_UNAUTHENTICATED, "the server shows another certificate than before");
+	if (!x->same_server || cert_same(x->same_server, chain->items[0]))
+		return true;
+	err_set(e, ERR_UNAUTHENTICATED, "the server shows another certificate than before");
+	return err_code(e, SESSION_OTHER_SERVER);
 }
 
 static bool name_matches(const struct tls_expectation *x, const struct cert *ee)

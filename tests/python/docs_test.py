@@ -131,6 +131,17 @@ def described_options(program):
     return found
 
 
+def test_page_of_the_pledge__has_every_row_of_its_table_of_failures():
+    rules = (REPOSITORY / "pledge" / "retry.c").read_text()
+    rows = re.findall(r'\[(SETBACK_\w+)\] = \{"([^"]+)",.*?\s"([^"]+)"\}', rules, re.S)
+    assert len(rows) > 20
+    told = section_of(page("brski-pledge.8"), "WHEN SOMETHING FAILS")
+    for name, what, clause in rows:
+        if name != "SETBACK_NONE":
+            clause = clause.replace("RFC 8995 ", "RFC 8995 section ").replace("Cloud ", "Cloud section ")
+            assert f"\n{what} ({clause})" in told or (clause == "none" and f"\n{what}." in told), name
+
+
 @pytest.mark.parametrize("program", CONFIGURED)
 def test_configuration_page__has_every_option_with_its_default_and_no_others(program):
     told = told_options(program)

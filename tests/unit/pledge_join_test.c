@@ -42,7 +42,7 @@ struct site {
 	const struct identity *masa;
 	const struct identity *issuer; /* of LDevIDs */
 	bool wrong_key, ca_certificate, close_when_pending, empty_voucher, close_after_voucher;
-	bool cacerts_without_root;
+	bool cacerts_without_root, page;
 	int64_t ldevid_life_s;
 	/* what it saw */
 	char wire[WIRE_MAX]; /* "1 device requestvoucher 200\n" ... */
@@ -87,11 +87,19 @@ static void reply_base64(struct peer_reply *out, const char *type, struct bytes 
 	reply_bytes(out, type, buf_bytes(&text));
 }
 
+static void reply_retry_after(const struct site *s, struct peer_reply *out)
+{
+	size_t used = strlen(out->headers);
+
+	snprintf(out->headers + used, sizeof(out->headers) - used, "Retry-After: %s\r\n",
+		s->retry_after);
+}
+
 static void reply_pending(struct site *s, struct peer_reply *out)
 {
 	out->status = 202;
 	if (s->retry_after)
-		snprintf(out->headers, sizeof(out->headers), "Retry-After: %s\r\n", s->retry_after);
+		reply_retry_after(s, out);
 	out->close_after = s->close_when_pending;
 }
 
@@ -146,6 +154,10 @@ static void on_request_voucher(
 	} else if (s->refuse_status) {
 		out->status = s->refuse_status;
 		reply_bytes(out, "text/plain; charset=utf-8", bytes_of_str("Not \x1b[2Jyou."));
+		if (s->retry_after)
+			reply_retry_after(s, out);
+	} else if (s->page) {
+		reply_bytes(out, "text/html", bytes_of_str("<html>Log in</html>"));
 	} else if (s->pending > 0) {
 		s->pending--;
 		reply_pending(s, out);
@@ -560,7 +572,7 @@ static void join__pending__sends_the_same_octets_on_the_same_connection(void **s
 	assert_int_equal(w->site.request_count, 3);
 	expect_same(&w->site.requests[0], &w->site.requests[1]);
 	expect_same(&w->site.requests[0], &w->site.requests[2]);
-	assert_int_equal(w->waited_ms, 10000);
+	assert_in_range(w->waited_ms, 10000, 11000);
 	expect_nothing_pending(w);
 	assert_int_equal(w->peer.connections, 2);
 }
@@ -573,7 +585,7 @@ static void join__pending_and_closed__comes_back_to_the_same_certificate(void **
 	w->site.close_when_pending = true;
 	expect_joined(w);
 	expect_same(&w->site.requests[0], &w->site.requests[1]);
-	assert_int_equal(w->waited_ms, 60000); /* no Retry-After */
+	assert_in_range(w->waited_ms, 60000, 66000); /* no Retry-After */
 	assert_int_equal(w->peer.connections, 3);
 }
 
@@ -641,8 +653,77 @@ static void join__pending_for_four_days__gives_up(void **state)
 	w->site.pending = 1000000;
 	w->p.config.pending_max_s = 300;
 	expect_not_joined(w, 6);
-	assert_int_equal(w->waited_ms, 300000);
+	assert_in_range(w->waited_ms, 300000, 330000);
 	expect_nothing_pending(w);
+}
+
+static void ten_years_later(struct world *w)
+{
+	w->p.clock.fixed_unix_s += INT64_C(315360000);
+}
+
+/* It was 1970 until there was a network to ask for the time. */
+static void join__clock_set_by_years_while_pending__goes_on_waiting(void **state)
+{
+	struct world *w = *state;
+
+	w->site.pending = 3;
+	w->p.config.trusted_clock = false;
+	w->while_waiting = ten_years_later;
+	expect_joined(w);
+	assert_int_equal(w->site.request_count, 4);
+	expect_same(&w->site.requests[0], &w->site.requests[3]);
+}
+
+static void stop_after_700_s(struct world *w)
+{
+	if (w->waited_ms > 700000)
+		w->p.give_up_ms = 1;
+}
+
+/* However often it is started again, the four days come to their end. */
+static void join__budget_spent_while_pending__goes_on_at_the_next_start(void **state)
+{
+	struct world *w = *state;
+
+	w->site.pending = 1000000;
+	w->p.config.pending_max_s = 1200;
+	w->while_waiting = stop_after_700_s;
+	expect_not_joined(w, 6);
+	expect_line(w, "budget is spent");
+	w->while_waiting = NULL;
+	expect_not_joined(w, 6);
+	assert_in_range(w->waited_ms, 1200000, 1500000);
+	expect_same(&w->site.requests[0], &w->site.requests[w->site.request_count - 1]);
+	expect_nothing_pending(w);
+}
+
+static void join__budget__ends_the_rounds(void **state)
+{
+	struct world *w = *state;
+
+	w->site.refuse_status = 503;
+	w->site.retry_after = "60";
+	w->p.config.attempts = 0;
+	w->p.config.budget_s = 30;
+	expect_not_joined(w, 1);
+	expect_line(w, "budget is spent");
+	assert_int_equal(w->site.request_count, 1);
+	assert_int_equal(w->waited_ms, 0);
+}
+
+/* Captive portals answer so to whatever they are asked. */
+static void join__page_for_browsers__is_no_registrar_and_told_nothing(void **state)
+{
+	struct world *w = *state;
+
+	w->site.page = true;
+	expect_not_joined(w, 4);
+	assert_int_equal(w->site.request_count, 1);
+	assert_false(w->site.voucher_reported);
+	expect_line(w, "no BRSKI registrar");
+	w->site.page = false;
+	expect_joined(w);
 }
 
 static void join__enrolment_pending__sends_the_same_csr(void **state)
@@ -986,6 +1067,10 @@ int main(void)
 		TEST(join__restarted_while_pending__sends_the_same_octets),
 		TEST(join__restarted_while_pending_and_another_certificate__has_a_new_nonce),
 		TEST(join__pending_for_four_days__gives_up),
+		TEST(join__clock_set_by_years_while_pending__goes_on_waiting),
+		TEST(join__budget_spent_while_pending__goes_on_at_the_next_start),
+		TEST(join__budget__ends_the_rounds),
+		TEST(join__page_for_browsers__is_no_registrar_and_told_nothing),
 		TEST(join__enrolment_pending__sends_the_same_csr),
 		TEST(join__enrolment_pending_and_closed__rebinds_the_csr_it_must),
 		TEST(join__restarted_while_enrolling__shows_the_same_csr_again),
