@@ -126,6 +126,34 @@ static bool pins_a_domain(const struct accept_input *in, struct accepted *out, s
 	return out->pinned || err_prefix(e, "pinned-domain-cert");
 }
 
+/* "https://host:port/" as we write it, or the bare authority that the draft's own figure has
+ * (T-22); EST has its paths below the one well-known name. */
+static bool parse_est_domain(const char *text, struct uri *out, struct err *e)
+{
+	static const char *const paths[] = {"", "/", "/.well-known/est", "/.well-known/est/"};
+	bool ok = strstr(text, "://") ? uri_parse(text, out, e) : uri_parse_authority(text, out, e);
+
+	for (size_t i = 0; ok && i < sizeof(paths) / sizeof(*paths); i++)
+		if (strcmp(out->path, paths[i]) == 0) {
+			out->path[0] = '\0';
+			return true;
+		}
+	return ok && err_set(e, ERR_INPUT, "a path that EST does not have");
+}
+
+/* Only of who is known already: for any other registrar est-domain is no way round the pin. */
+static bool names_an_est_server(const struct accept_input *in, struct accepted *out, struct err *e)
+{
+	const char *text = out->voucher.fields.est_domain;
+
+	if (!text || !in->server_verified)
+		return true;
+	if (!parse_est_domain(text, &out->est, e))
+		return false;
+	out->has_est = true;
+	return out->pinned || err_set(e, ERR_INPUT, "no pinned-domain-cert to know that server by");
+}
+
 static bool is_valid_at(const struct cert *c, int64_t now)
 {
 	return now == CHAIN_NO_TIME || (cert_not_before(c) <= now && now <= cert_not_after(c));
@@ -167,6 +195,8 @@ static bool names_this_registrar(const struct accept_input *in, struct accepted 
 	const struct buf *pin = pin_leaf(&out->voucher.fields, out->form);
 	struct cert *server;
 
+	if (out->has_est) /* that one is the server the pin is about */
+		return true;
 	if (in->server_chain->count == 0)
 		return err_set(e, ERR_BUG, "no certificate of the registrar was kept");
 	server = in->server_chain->items[0];
@@ -189,6 +219,7 @@ const struct accept_check accept_checks[] = {
 	{"dates", "RFC 8995 §2.6.1", is_of_this_time},
 	{"assertion", "RFC 8366 §5.3", asserts_enough},
 	{"pin", "RFC 8995 §5.6.1", pins_a_domain},
+	{"est-domain", "brski-cloud §3.3.2", names_an_est_server},
 	{"registrar", "RFC 8995 §5.6.2", names_this_registrar},
 };
 const size_t accept_check_count = sizeof(accept_checks) / sizeof(*accept_checks);
@@ -197,6 +228,7 @@ void accepted_init(struct accepted *a)
 {
 	signed_voucher_init(&a->voucher);
 	a->pinned = NULL;
+	a->has_est = false;
 	a->path = (struct cert_list)CERT_LIST_INIT;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/message/voucher_format.h"
 #include "common/pki/chain.h"
+#include "common/wire/uri.h"
 #include "pledge/config.h"
 #include "pledge/pin.h"
 
@@ -14,9 +15,11 @@ struct accept_input { /* all borrowed */
 	const char *content_type;
 	struct anchors *masa_anchors;
 	const struct cert *idevid;
-	const char *serial_number;	      /* ours */
-	const char *nonce;		      /* that we sent on this attempt */
-	enum pin_form asked_with;	      /* how our request named the registrar */
+	const char *serial_number; /* ours */
+	const char *nonce;	   /* that we sent on this attempt */
+	enum pin_form asked_with;  /* how our request named the registrar */
+	bool server_verified; /* by the implicit anchors: it may name an EST server (CLOUD-PLG-008)
+			       */
 	const struct cert_list *server_chain; /* of the TLS handshake, end entity first */
 	int64_t now_unix_s;		      /* CHAIN_NO_TIME without a trusted clock */
 	enum nonceless_policy nonceless;
@@ -28,6 +31,8 @@ struct accepted {
 	enum pin_form form;    /* of the pin that counts */
 	struct cert *pinned;   /* the pinned-domain-cert; NULL when a key is pinned */
 	struct cert_list path; /* of the registrar: its certificate first, the pin last */
+	bool has_est;	       /* enrolment is at the server of est-domain, which the pin knows: */
+	struct uri est;
 };
 
 /* One check; the first that fails decides. */

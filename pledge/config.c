@@ -38,6 +38,12 @@ static const struct config_option options[] = {
 	{"registrars", "discover", CONFIG_WORDS, AT(discover), "", 0, 0, NULL,
 		"Interfaces, or addresses, where join proxies are asked for by CoAP; all: each "
 		"interface. Unset: none."},
+	{"registrars", "cloud", CONFIG_STRING, AT(cloud), "", 0, 0, NULL,
+		"The manufacturer's cloud registrar, https://host[:port][/path], asked when no "
+		"other lets the device in; unset: none."},
+	{"registrars", "cloud_anchors", CONFIG_PATH, AT(cloud_anchors),
+		"/etc/ssl/certs/ca-certificates.crt", 0, 0, NULL,
+		"Anchors by which the cloud registrar, and whom it redirects to, is known (PEM)."},
 	{"registrars", "discovery_port", CONFIG_INT, AT(discovery_port), "5683", 1, 65535, NULL,
 		"UDP port where they are asked."},
 	{"retry", "attempts", CONFIG_INT, AT(attempts), "0", 0, 1000000, NULL,

@@ -17,6 +17,7 @@ struct pledge_config {
 	bool trusted_clock;
 	int key_type; /* enum key_type */
 	char *urls, *discover;
+	char *cloud, *cloud_anchors;
 	int64_t discovery_port;
 	int64_t attempts; /* 0: forever */
 	int64_t budget_s; /* 0: none */

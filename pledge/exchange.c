@@ -22,6 +22,7 @@ void exchange_init(struct exchange *x, struct pledge *p, const struct candidate 
 	x->candidate = c;
 	x->registrar = &c->uri;
 	x->server = c->uri;
+	x->cloud.begun = c->source == CANDIDATE_CLOUD;
 	x->connected = -1;
 	x->identity = &p->idevid;
 	give_time(x);
@@ -39,6 +40,9 @@ void exchange_clear(struct exchange *x)
 	x->connected = -1;
 	anchors_unref(&x->server_anchors);
 	cert_list_clear(&x->server_chain);
+	session_free(x->cloud.est.session);
+	anchors_unref(&x->cloud.est.anchors);
+	cert_list_clear(&x->cloud.est.chain);
 	pending_clear(&x->ask);
 	buf_clear(&x->voucher);
 	accepted_clear(&x->accepted);
@@ -127,6 +131,8 @@ bool exchange_open(struct exchange *x, struct err *e)
 		.server = x->server,
 		.identity = x->identity,
 		.anchors = x->server_anchors,
+		.named = x->server_named,
+		.else_provisional = x->server_else_provisional,
 		.now_unix_s = pledge_judging_time(p),
 		.connect_ms = p->config.connect_timeout_s * 1000,
 		.timeout_ms = p->config.timeout_s * 1000,
@@ -142,8 +148,11 @@ bool exchange_open(struct exchange *x, struct err *e)
 	config.same_server = expected;
 	x->sessions++;
 	x->session = session_new(&config, e);
-	if (x->session && session_connect(x->session, e) && keep_chain(x, e))
+	if (x->session && session_connect(x->session, e) && keep_chain(x, e)) {
+		x->server_verified = session_is_verified(x->session);
+		x->of_cloud = x->cloud.begun && x->server_verified;
 		return true;
+	}
 	x->setback = setback_of_session(e, SETBACK_TLS);
 	return false;
 }

@@ -6,11 +6,32 @@
 
 #include "common/base/rng.h"
 #include "common/net/session.h"
+#include "common/pki/digest.h"
 #include "pledge/accept.h"
 #include "pledge/dialect.h"
 #include "pledge/outcome.h"
 #include "pledge/pledge.h"
 #include "pledge/retry.h"
+
+/* Whom we talk to, and how it is known. */
+struct exchange_side {
+	struct session *session;
+	struct uri server;
+	struct anchors *anchors; /* owned */
+	enum server_name named;
+	bool else_provisional, verified;
+	struct cert_list chain;
+};
+
+/* The way from the manufacturer's cloud registrar to the owner; see cloud.h. */
+struct cloud_walk {
+	bool begun;	     /* this exchange starts at the cloud registrar */
+	bool looped;	     /* it was sent to where it had been */
+	unsigned claim_asks; /* so often it was told that nobody has claimed it */
+	size_t visited_count;
+	uint8_t visited[CLOUD_PLACES_MAX][SHA256_LEN];
+	struct exchange_side est; /* the server that the voucher names, until it is x's own */
+};
 
 struct exchange {
 	struct pledge *pledge;
@@ -24,6 +45,10 @@ struct exchange {
 	bool of_cloud; /* the server is one of the manufacturer's cloud registrars */
 	struct anchors *server_anchors; /* owned; NULL: the server is provisional or the one of the
 					   voucher */
+	enum server_name server_named;	/* beside the anchors' word */
+	bool server_else_provisional;	/* where the anchors do not know it */
+	bool server_verified;		/* they knew the one we talk to */
+	struct cloud_walk cloud;
 	struct session *session;
 	int connected;	     /* a TCP connection to the candidate, for the first session; or -1 */
 	bool waited_on;	     /* nothing was sent on the session since a 202 was waited out */
@@ -94,6 +119,7 @@ bool exchange_report(struct exchange *x, const char *path, const char *reason);
 
 /* Reasons of a failure report. */
 #define REASON_VOUCHER	"The voucher could not be validated."
+#define REASON_EST	"The EST server of the voucher could not be trusted."
 #define REASON_CACERTS	"The CA certificates could not be used."
 #define REASON_CSRATTRS "The attributes for the request could not be used."
 #define REASON_CERT	"No usable certificate was issued."

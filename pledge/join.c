@@ -8,6 +8,7 @@
 
 #include "common/wire/media_type.h"
 #include "pledge/cacerts.h"
+#include "pledge/cloud.h"
 #include "pledge/enroll.h"
 #include "pledge/request.h"
 #include "pledge/revocation.h"
@@ -50,7 +51,10 @@ static bool recall_pending(struct exchange *x, struct err *e)
 
 static void say_connected(const struct exchange *x)
 {
-	exchange_say_server(x, "shows", x->resumed ? ", as before" : ", not trusted yet");
+	exchange_say_server(x, "shows",
+		x->server_verified ? ", as its anchors know it"
+		: x->resumed	   ? ", as before"
+				   : ", not trusted yet");
 }
 
 static bool connect_provisionally(struct exchange *x, struct err *e)
@@ -58,7 +62,7 @@ static bool connect_provisionally(struct exchange *x, struct err *e)
 	struct err ignored = ERR_INIT;
 
 	snprintf(x->request_path, sizeof(x->request_path), "%s", BRSKI_REQUEST_VOUCHER);
-	if (!recall_pending(x, e))
+	if (!recall_pending(x, e) || (x->cloud.begun && !cloud_begin(x, e)))
 		return false;
 	if (!exchange_open(x, e)) {
 		/* another certificate than before: the old request is void (RFC 8995 §5) */
@@ -158,6 +162,8 @@ static bool move_to(struct exchange *x, const struct uri *target, struct err *e)
 {
 	x->server = *target;
 	x->server.path[0] = '\0';
+	if (x->cloud.begun)
+		cloud_expect(x);
 	cert_list_clear(&x->server_chain);
 	pending_clear(&x->ask);
 	x->resumed = false;
@@ -167,22 +173,46 @@ static bool move_to(struct exchange *x, const struct uri *target, struct err *e)
 	return true;
 }
 
-static bool follow_redirect(struct exchange *x, const char *location, struct err *e)
+/* RFC 8995 §5.6 bounds them by counting; a 307 is the cloud registrar's way to send a device on and
+ * has rules of its own. */
+static bool may_follow(
+	struct exchange *x, int status, const struct uri *target, bool same, struct err *e)
+{
+	if (status == 307 && (!same || x->cloud.begun))
+		return cloud_may_follow(x, target, e);
+	if (same ? x->same_origin_redirects++ == SAME_ORIGIN_REDIRECT_MAX
+		 : x->other_origin_redirects++ == OTHER_ORIGIN_REDIRECT_MAX)
+		return err_set(e, ERR_PEER, "registrar redirects once too often");
+	return true;
+}
+
+/* The cloud draft's figure has a bare host name in Location (T-22). */
+static bool parse_location(
+	const struct exchange *x, const char *location, struct uri *out, struct err *e)
+{
+	bool bare = x->cloud.begun && x->server_verified && !strchr(location, '/');
+
+	return *location && (bare ? uri_parse_authority(location, out, e)
+				  : uri_resolve(&x->server, location, out, e));
+}
+
+static bool follow_redirect(struct exchange *x, const struct session_reply *reply, struct err *e)
 {
 	struct uri target;
 	bool same;
 
-	if (!*location || !uri_resolve(&x->server, location, &target, e))
+	if (!parse_location(x, reply->location, &target, e))
 		return err_set(e, ERR_PEER, "registrar redirects to nowhere");
 	same = uri_same_origin(&x->server, &target);
-	if (same ? x->same_origin_redirects++ == SAME_ORIGIN_REDIRECT_MAX
-		 : x->other_origin_redirects++ == OTHER_ORIGIN_REDIRECT_MAX)
-		return err_set(e, ERR_PEER, "registrar redirects once too often");
+	if (!may_follow(x, reply->status, &target, same, e))
+		return false;
 	snprintf(x->request_path, sizeof(x->request_path), "%s",
 		target.path[0] && strcmp(target.path, "/") != 0 ? target.path
 								: BRSKI_REQUEST_VOUCHER);
 	pledge_say(x->pledge, "voucher: redirected to %s", target.host);
-	return same ? session_is_open(x->session) || exchange_open(x, e) : move_to(x, &target, e);
+	if (same && !x->cloud.begun)
+		return session_is_open(x->session) || exchange_open(x, e);
+	return move_to(x, &target, e);
 }
 
 static void keep_voucher(struct exchange *x, struct session_reply *reply)
@@ -200,6 +230,19 @@ static bool is_page(const struct session_reply *reply)
 	       media_type_is(reply->content_type, "application/xhtml+xml");
 }
 
+/* Is this answer one to ask again after, here or elsewhere? *ok: and could that be begun? */
+static bool asks_again(
+	struct exchange *x, const struct session_reply *reply, bool *ok, struct err *e)
+{
+	if (is_redirect(reply->status)) {
+		*ok = follow_redirect(x, reply, e);
+		if (!*ok && !x->setback)
+			x->setback = SETBACK_REDIRECT;
+		return *ok;
+	}
+	return cloud_waits_for_claim(x, reply) && (*ok = move_to(x, &x->server, e));
+}
+
 static bool request_voucher(struct exchange *x, struct err *e)
 {
 	struct session_reply reply = {.status = 0};
@@ -209,7 +252,7 @@ static bool request_voucher(struct exchange *x, struct err *e)
 		session_reply_clear(&reply);
 		ok = (x->ask.request.len > 0 || make_request(x, e)) &&
 		     ask_until_answered(x, &reply, e);
-	} while (ok && is_redirect(reply.status) && (ok = follow_redirect(x, reply.location, e)));
+	} while (ok && asks_again(x, &reply, &ok, e));
 	if (ok && reply.status == 200 && !is_page(&reply))
 		keep_voucher(x, &reply);
 	else if (ok)
@@ -237,7 +280,7 @@ static bool check_revocation(struct exchange *x, struct err *e)
 	const struct pledge *p = x->pledge;
 	struct revocation_input in = {
 		.path = &x->accepted.path,
-		.server_chain = &x->server_chain,
+		.server_chain = x->accepted.has_est ? &x->cloud.est.chain : &x->server_chain,
 		.now_unix_s = pledge_judging_time(p),
 		.address_classes = p->config.revocation_addresses,
 		.connect_ms = p->config.connect_timeout_s * 1000,
@@ -264,13 +307,14 @@ static bool check_voucher(struct exchange *x, struct err *e)
 		.serial_number = p->serial_number,
 		.nonce = x->ask.nonce,
 		.asked_with = proximity_of(x),
+		.server_verified = x->cloud.begun && x->server_verified,
 		.server_chain = &x->server_chain,
 		.now_unix_s = pledge_judging_time(p),
 		.nonceless = (enum nonceless_policy)p->config.nonceless,
 		.assertion = (enum assertion_policy)p->config.assertion,
 	};
 
-	if (!accept_voucher(&in, &x->accepted, e) || !check_revocation(x, e))
+	if (!accept_voucher(&in, &x->accepted, e))
 		return false;
 	warn_without_cmc_ra(x);
 	assertion = voucher_assertion_name(x->accepted.voucher.fields.assertion);
@@ -283,6 +327,8 @@ static bool report_voucher(struct exchange *x, struct err *e)
 	bool sent = exchange_report(x, BRSKI_VOUCHER_STATUS, NULL);
 
 	pledge_say(x->pledge, "voucher status: %s", sent ? "reported" : "could not be reported");
+	if (x->accepted.has_est)
+		return cloud_enter_est(x, e);
 	if (sent && session_is_open(x->session))
 		return true;
 	/* gone or closing: the same certificates on both sides make it the same exchange (§5) */
@@ -373,7 +419,10 @@ const struct step join_steps[] = {
 	{"connect", connect_provisionally, SETBACK_TLS, NULL, NULL},
 	{"voucher", request_voucher, SETBACK_LOST, NULL, NULL},
 	{"voucher", check_voucher, SETBACK_VOUCHER, BRSKI_VOUCHER_STATUS, REASON_VOUCHER},
+	{"EST server", cloud_meet_est, SETBACK_TLS, BRSKI_VOUCHER_STATUS, REASON_EST},
+	{"voucher", check_revocation, SETBACK_VOUCHER, BRSKI_VOUCHER_STATUS, REASON_VOUCHER},
 	{"voucher status", report_voucher, SETBACK_LOST, NULL, NULL},
+	{"configuration", cloud_fetch_configuration, SETBACK_LOCAL, NULL, NULL},
 	{"cacerts", cacerts_learn, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CACERTS},
 	{"csrattrs", enroll_csrattrs, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CSRATTRS},
 	{"certificate", enroll, SETBACK_ENROLMENT, BRSKI_ENROLL_STATUS, REASON_CERT},

@@ -16,11 +16,14 @@
 #define TELEMETRY_REPLY_MAX	  16384 /* read to keep the connection usable, then ignored */
 #define SAME_ORIGIN_REDIRECT_MAX  3	/* no count in the text; a loop must end (R8995-PLG-030) */
 #define OTHER_ORIGIN_REDIRECT_MAX 1	/* RFC 8995 §5.6 */
+#define CLOUD_PLACES_MAX	  40	/* CLOUD-PLG-005: dozens; each hop costs a handshake */
+#define CLOUD_CLAIM_ASKS_MAX	  10	/* in one attempt, each after a short Retry-After */
+#define CONFIGURATION_MAX	  65536 /* kept, never run: room for any device's settings */
 #define RETRY_AFTER_DEFAULT_S	  60	/* RFC 8995 §5.6: header absent or garbage */
 #define WAITED_SAVE_S		  600 /* flash wears: how long it has waited is not written at each 202 */
-#define BACKOFF_FLOOR_MS	  200	/* full jitter may draw nothing: still no tight loop */
-#define RECONNECT_MIN_S		  1	/* a lossy link: the longest pause before the first try, */
-#define RECONNECT_MAX_S		  8	/* and before any; the deadline ends them */
+#define BACKOFF_FLOOR_MS	  200 /* full jitter may draw nothing: still no tight loop */
+#define RECONNECT_MIN_S		  1   /* a lossy link: the longest pause before the first try, */
+#define RECONNECT_MAX_S		  8   /* and before any; the deadline ends them */
 #define CLOCK_SKEW_S		  86400 /* a voucher from "tomorrow" is a wrong time zone, not an attack */
 #define COAPS_MTU_MIN		  256  /* below it a block of 64 octets has no room */
 #define COAPS_MTU_MAX		  1232 /* what IPv6 carries everywhere: 1280 less its headers */

@@ -25,6 +25,19 @@ static bool add_registrar(struct pledge *p, const char *url, struct err *e)
 	return true;
 }
 
+static bool parse_cloud(struct pledge *p, struct err *e)
+{
+	if (!p->config.cloud)
+		return true;
+	p->cloud.source = CANDIDATE_CLOUD;
+	if (!uri_parse(p->config.cloud, &p->cloud.uri, e))
+		return err_prefix(e, "[registrars] cloud");
+	if (strcmp(p->cloud.uri.path, "/") == 0)
+		p->cloud.uri.path[0] = '\0';
+	p->has_cloud = true;
+	return true;
+}
+
 /* "https://a:1 coaps://b:2" into registrars. */
 static bool parse_registrars(struct pledge *p, struct err *e)
 {
@@ -37,14 +50,15 @@ static bool parse_registrars(struct pledge *p, struct err *e)
 		if (!add_registrar(p, w, e))
 			return err_prefix(e, "[registrars] urls");
 	p->discovers = p->config.discover != NULL;
-	return p->registrar_count > 0 || p->discovers ||
-	       err_set(e, ERR_INPUT, "[registrars] urls: none given, and discover is unset");
+	return p->registrar_count > 0 || p->discovers || p->has_cloud ||
+	       err_set(e, ERR_INPUT,
+		       "[registrars] urls: none given, and discover and cloud are unset");
 }
 
 bool pledge_set_registrar(struct pledge *p, const char *url, struct err *e)
 {
 	p->registrar_count = 0;
-	p->discovers = false;
+	p->discovers = p->has_cloud = false;
 	return add_registrar(p, url, e);
 }
 
@@ -69,7 +83,8 @@ bool pledge_init_config(struct pledge *p, const char *config_path, struct err *e
 bool pledge_init(struct pledge *p, const char *config_path, struct err *e)
 {
 	candidates_init(&p->candidates, rng_below);
-	if (!pledge_init_config(p, config_path, e) || !parse_registrars(p, e) || !load_device(p, e))
+	if (!pledge_init_config(p, config_path, e) || !parse_cloud(p, e) ||
+		!parse_registrars(p, e) || !load_device(p, e))
 		return false;
 	p->state = state_open(p->config.state_dir, e);
 	return p->state != NULL;

@@ -21,6 +21,9 @@ struct pledge {
 	size_t registrar_count;
 	bool discovers; /* others are looked for on the link */
 	struct candidates candidates;
+	bool has_cloud;
+	struct candidate
+		cloud; /* the manufacturer's, with its path; asked when all others failed */
 	struct identity idevid;
 	char *serial_number; /* of the IDevID */
 	struct anchors *masa_anchors;

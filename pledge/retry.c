@@ -8,6 +8,8 @@
 #include "pledge/limits.h"
 
 #define HOUR_S 3600
+/* CLOUD-PLG-007: not before Retry-After, and several times over a few hours. */
+#define CLAIM_ASKED_MAX_S (6 * HOUR_S)
 /* Who is overloaded says so by himself: a back-off of an hour would only keep devices out of a
  * registrar that has long been idle. */
 #define BUSY_LONGEST_S 120
@@ -69,7 +71,7 @@ int64_t retry_asked_max_s(const struct retry_rule *rule, int64_t retry_after_max
 	case ASKING_CAPPED:
 		return retry_after_max_s;
 	case ASKING_LONG:
-		return HOUR_S;
+		return CLAIM_ASKED_MAX_S;
 	}
 	return 0;
 }

@@ -49,7 +49,7 @@ enum retry_next {
 enum retry_asking {
 	ASKING_IGNORED,
 	ASKING_CAPPED, /* up to retry_after_max: the device is to join in this hour */
-	ASKING_LONG,   /* up to an hour: nothing will have changed before */
+	ASKING_LONG,   /* up to six hours: somebody has to claim the device before */
 };
 
 struct retry_rule {

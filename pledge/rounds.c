@@ -3,11 +3,13 @@
 
 #include <unistd.h>
 
+#include "pledge/cloud.h"
 #include "pledge/find.h"
 #include "pledge/race.h"
 #include "pledge/retry.h"
 
 struct round_result {
+	bool cloud_again; /* it sent the device where it could not join: that is where to begin */
 	enum outcome outcome;
 	struct err why;
 	int64_t retry_after_s; /* the longest a registrar asked for */
@@ -22,7 +24,7 @@ static bool is_over(const struct round_result *result)
 
 /* connected: a TCP connection to it, taken; or -1. */
 static enum outcome run_one(const struct rounds *r, struct candidate *c, int connected,
-	int64_t *retry_after_s, struct err *e)
+	struct round_result *result, int64_t *retry_after_s, struct err *e)
 {
 	EXCHANGE_AUTO struct exchange x;
 	enum outcome o;
@@ -33,11 +35,13 @@ static enum outcome run_one(const struct rounds *r, struct candidate *c, int con
 		return OUTCOME_LOCAL;
 	o = exchange_run(&x, r->steps, r->step_count, e);
 	*retry_after_s = x.retry_after_s;
+	if (x.cloud.begun)
+		result->cloud_again = cloud_starts_over(&x);
 	return o;
 }
 
-/* Configured ones are tried in each round, whatever happened in the one before; each of the others
- * has a back-off of its own (R8995-PLG-008). */
+/* Configured ones are tried in each round, whatever happened in the one before, and so is the
+ * cloud's unless it named a time; each of the others has a back-off of its own (R8995-PLG-008). */
 static void note_failure(const struct rounds *r, struct candidate *c, int64_t retry_after_s)
 {
 	const struct pledge_config *k = &r->pledge->config;
@@ -46,7 +50,10 @@ static void note_failure(const struct rounds *r, struct candidate *c, int64_t re
 
 	if (pause_ms < retry_after_s * 1000)
 		pause_ms = retry_after_s * 1000;
-	candidate_failed(c, c->source == CANDIDATE_CONFIG ? 0 : clock_mono_ms() + pause_ms);
+	if (c->source == CANDIDATE_CONFIG || (c->source == CANDIDATE_CLOUD && !retry_after_s))
+		candidate_failed(c, 0);
+	else
+		candidate_failed(c, clock_mono_ms() + pause_ms);
 }
 
 static void take_outcome(struct round_result *result, enum outcome o, const struct err *e)
@@ -63,10 +70,10 @@ static void try_one(
 {
 	struct err e = ERR_INIT;
 	int64_t retry_after_s = 0;
-	enum outcome o = run_one(r, c, connected, &retry_after_s, &e);
+	enum outcome o = run_one(r, c, connected, result, &retry_after_s, &e);
 
 	take_outcome(result, o, &e);
-	if (retry_after_s > result->retry_after_s)
+	if (retry_after_s > result->retry_after_s && c->source != CANDIDATE_CLOUD)
 		result->retry_after_s = retry_after_s;
 	if (o == OUTCOME_DONE)
 		candidate_worked(c);
@@ -174,14 +181,36 @@ static void try_found(const struct rounds *r, struct round_result *result)
 	result->why = e;
 }
 
-static struct round_result run_round(const struct rounds *r)
+/* Nobody else let the device in: its manufacturer may know where it belongs. */
+static void try_cloud(const struct rounds *r, struct round_result *result)
+{
+	struct candidate *c = &r->pledge->cloud;
+	struct err e = ERR_INIT;
+
+	if (!r->pledge->has_cloud || r->prepare || c->tried || is_over(result))
+		return;
+	if (c->penalised_until_ms <= clock_mono_ms()) {
+		try_one(r, c, -1, result);
+	} else if (result->outcome == OUTCOME_NONE) {
+		err_set(&e, ERR_REFUSED, "the cloud registrar is not to be asked yet");
+		take_outcome(result, OUTCOME_REFUSED, &e);
+	}
+}
+
+/* The manufacturer's comes last (RFC 8995 §4.1), or first when it is where to begin again. */
+static struct round_result run_round(const struct rounds *r, bool cloud_first)
 {
 	struct round_result result = {.outcome = OUTCOME_NONE, .why = ERR_INIT};
 
 	candidates_begin_round(&r->pledge->candidates);
-	try_known(r, &result);
+	r->pledge->cloud.tried = false;
+	if (cloud_first)
+		try_cloud(r, &result);
+	if (!is_over(&result))
+		try_known(r, &result);
 	if (r->pledge->discovers && !is_over(&result))
 		try_found(r, &result);
+	try_cloud(r, &result);
 	return result;
 }
 
@@ -206,14 +235,16 @@ static bool rest(const struct rounds *r, unsigned round, int64_t retry_after_s)
 enum outcome rounds_run(const struct rounds *r, struct err *e)
 {
 	struct pledge *p = r->pledge;
+	bool cloud_first = false;
 
 	candidates_set_configured(&p->candidates, p->registrars, p->registrar_count);
 	for (unsigned round = 0;; round++) {
-		struct round_result result = run_round(r);
+		struct round_result result = run_round(r, cloud_first);
 		bool last = r->attempts && (int64_t)round + 1 >= r->attempts;
 
 		*e = result.why;
 		if (is_over(&result) || last || !rest(r, round, result.retry_after_s))
 			return result.outcome;
+		cloud_first = result.cloud_again;
 	}
 }

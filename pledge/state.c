@@ -648,11 +648,28 @@ bool state_drop_pending(struct state *s, struct err *e)
 	return file_remove(s->pending_path, e);
 }
 
+/* ---- Additional configuration --------------------------------------------------------------- */
+
+static char *configuration_path(const struct state *s, struct err *e)
+{
+	return str_printf(e, "%s/additional-configuration", s->dir);
+}
+
+bool state_save_configuration(struct state *s, struct bytes octets, struct err *e)
+{
+	FREE_AUTO char *path = configuration_path(s, e);
+
+	return path && file_write_atomic(path, octets, SECRET_MODE, e);
+}
+
 /* ---- Factory reset -------------------------------------------------------------------------- */
 
 bool state_reset(struct state *s, struct err *e)
 {
-	if (!file_remove(s->current_path, e) || !file_remove(s->pending_path, e))
+	FREE_AUTO char *configuration = configuration_path(s, e);
+
+	if (!configuration || !file_remove(s->current_path, e) ||
+		!file_remove(s->pending_path, e) || !file_remove(configuration, e))
 		return false;
 	s->current = 0;
 	return sweep(s, true, e) && sync_dir(s->dir, e);

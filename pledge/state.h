@@ -2,6 +2,7 @@
 /* Everything the device keeps, under one directory:
  *
  *   lock          held while a command runs
+ *   additional-configuration  what a voucher's additional-configuration-url gave; kept, not used
  *   pending       the voucher-request a registrar has answered with "not yet" (202)
  *   enrolled.N/   ldevid.key ldevid.crt cacerts.crt voucher.vcj|vch info [report-due]
  *   current       symbolic link to the enrolled.N that counts
@@ -113,6 +114,11 @@ bool state_load_pending(
 	struct state *s, struct pending *out, bool *exists, struct err *e) MUST_CHECK;
 bool state_save_pending(struct state *s, const struct pending *p, struct err *e) MUST_CHECK;
 bool state_drop_pending(struct state *s, struct err *e) MUST_CHECK;
+
+/* ---- additional configuration ---- */
+
+/* Keep it in DIR/additional-configuration, in place of what was there. */
+bool state_save_configuration(struct state *s, struct bytes octets, struct err *e) MUST_CHECK;
 
 /* ---- factory reset ---- */
 

@@ -282,6 +282,11 @@ bool coap_session_connect(struct coap_session *s, struct err *e)
 	return ok || uri_blame(&s->config.server, e);
 }
 
+bool coap_session_is_verified(const struct coap_session *s)
+{
+	return s->config.anchors && coap_session_server_chain(s)->count > 0;
+}
+
 bool coap_session_is_open(struct coap_session *s)
 {
 	struct err e = ERR_INIT;

@@ -32,6 +32,8 @@ bool coap_session_connect(struct coap_session *s, struct err *e) MUST_CHECK;
 /* What the server sent, end entity first; borrowed. Empty before the handshake and
  * after one that failed. */
 const struct cert_list *coap_session_server_chain(const struct coap_session *s);
+/* Was it the anchors that let the server pass? */
+bool coap_session_is_verified(const struct coap_session *s);
 /* Is there an association that a further request could be sent on? Reads what has arrived. */
 bool coap_session_is_open(struct coap_session *s);
 /* base64 of tls-unique (row C-38), as http_session_channel_binding(). Appends. */

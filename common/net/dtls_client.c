@@ -39,8 +39,9 @@ void dtls_client_free(struct dtls_client *c)
 static int on_verify(X509_STORE_CTX *store, void *arg)
 {
 	struct dtls_client *c = arg;
+	bool verified;
 	bool ok = tls_judge_chain(store, &c->chain, &c->verdict) &&
-		  tls_judge_server(&c->expected, &c->chain, &c->verdict);
+		  tls_judge_server(&c->expected, &c->chain, &verified, &c->verdict);
 
 	X509_STORE_CTX_set_error(store, ok ? X509_V_OK : X509_V_ERR_CERT_REJECTED);
 	return ok;

@@ -42,7 +42,7 @@ struct http_session {
 	char *exchange;
 	CURL *easy;
 	curl_socket_t fd;
-	bool open;
+	bool open, verified;
 	SSL *ssl;		/* owned by libcurl, alive as long as easy */
 	struct cert_list chain; /* as the server sent it */
 	int alert;		/* the fatal one it sent; -1: none */
@@ -59,6 +59,8 @@ static int on_verify(X509_STORE_CTX *store, void *arg)
 	const struct tls_expectation expected = {
 		.anchors = s->config.anchors,
 		.now_unix_s = s->config.now_unix_s,
+		.named = s->config.named,
+		.else_provisional = s->config.else_provisional,
 		.same_server = s->config.same_server,
 		.host = s->config.server.host,
 		.host_is_ip = s->config.server.host_is_ip,
@@ -67,7 +69,7 @@ static int on_verify(X509_STORE_CTX *store, void *arg)
 
 	s->ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	ok = tls_judge_chain(store, &s->chain, &s->verdict) &&
-	     tls_judge_server(&expected, &s->chain, &s->verdict);
+	     tls_judge_server(&expected, &s->chain, &s->verified, &s->verdict);
 	/* libcurl reads this too; the alert sent for it is bad_certificate */
 	X509_STORE_CTX_set_error(store, ok ? X509_V_OK : X509_V_ERR_CERT_REJECTED);
 	return ok;
@@ -272,6 +274,11 @@ bool http_session_connect(struct http_session *s, struct err *e)
 const struct cert_list *http_session_server_chain(const struct http_session *s)
 {
 	return &s->chain;
+}
+
+bool http_session_is_verified(const struct http_session *s)
+{
+	return s->verified;
 }
 
 bool http_session_is_open(struct http_session *s)

@@ -28,6 +28,8 @@ bool http_session_send(struct http_session *s, const struct session_request *rq,
 bool http_session_connect(struct http_session *s, struct err *e) MUST_CHECK;
 /* The chain the server sent, end entity first; borrowed. Empty before the handshake. */
 const struct cert_list *http_session_server_chain(const struct http_session *s);
+/* Was the server known by the anchors? */
+bool http_session_is_verified(const struct http_session *s);
 /* Is there a connection that a further request could be sent on? Looks whether the server has
  * closed it meanwhile (or said something unasked, which ends the session too). */
 bool http_session_is_open(struct http_session *s);

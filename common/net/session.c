@@ -21,6 +21,7 @@ struct carrier {
 		struct err *e);
 	bool (*connect)(void *own, struct err *e);
 	const struct cert_list *(*server_chain)(const void *own);
+	bool (*is_verified)(const void *own);
 	bool (*is_open)(void *own);
 	bool (*channel_binding)(void *own, struct buf *out, struct err *e);
 };
@@ -48,6 +49,10 @@ struct carrier {
 	{                                                                                          \
 		return name##_server_chain(own);                                                   \
 	}                                                                                          \
+	static bool name##_is_verified_any(const void *own)                                        \
+	{                                                                                          \
+		return name##_is_verified(own);                                                    \
+	}                                                                                          \
 	static bool name##_is_open_any(void *own)                                                  \
 	{                                                                                          \
 		return name##_is_open(own);                                                        \
@@ -62,10 +67,12 @@ CARRIER_FUNCTIONS(coap_session)
 
 static const struct carrier carriers[] = {
 	{URI_HTTPS, false, http_session_new_any, http_session_free_any, http_session_send_any,
-		http_session_connect_any, http_session_server_chain_any, http_session_is_open_any,
+		http_session_connect_any, http_session_server_chain_any,
+		http_session_is_verified_any, http_session_is_open_any,
 		http_session_channel_binding_any},
 	{URI_COAPS, true, coap_session_new_any, coap_session_free_any, coap_session_send_any,
-		coap_session_connect_any, coap_session_server_chain_any, coap_session_is_open_any,
+		coap_session_connect_any, coap_session_server_chain_any,
+		coap_session_is_verified_any, coap_session_is_open_any,
 		coap_session_channel_binding_any},
 };
 
@@ -120,6 +127,11 @@ bool session_connect(struct session *s, struct err *e)
 const struct cert_list *session_server_chain(const struct session *s)
 {
 	return s->carrier->server_chain(s->own);
+}
+
+bool session_is_verified(const struct session *s)
+{
+	return s->carrier->is_verified(s->own);
 }
 
 bool session_is_open(struct session *s)

@@ -12,11 +12,20 @@
 #include "common/wire/coap_message.h"
 #include "common/wire/uri.h"
 
+/* By what an anchored server is known beside its chain. */
+enum server_name {
+	SERVER_NAME_OR_RA, /* the name it was called by, or cmcRA (RFC 7030 §3.6.1) */
+	SERVER_NAME,	   /* the name alone (RFC 9525): a cloud registrar */
+	SERVER_ANY_NAME,   /* the anchor says it all: one that a voucher pins */
+};
+
 struct session_config {
 	struct uri server;		 /* its scheme chooses the carrier */
 	const struct identity *identity; /* IDevID or LDevID; borrowed */
 	struct anchors *anchors;	 /* NULL: provisional */
 	int64_t now_unix_s;		 /* for anchored checks; CHAIN_NO_TIME without a clock */
+	enum server_name named;		 /* for anchored checks */
+	bool else_provisional; /* one that is not known by anchors and name is provisional */
 	const struct cert *same_server; /* provisional again after a wait: the server must show this
 					   one (RFC 8995 §5, §5.6); NULL otherwise */
 	int64_t connect_ms, timeout_ms;
@@ -61,6 +70,8 @@ bool session_send(struct session *s, const struct session_request *rq, struct se
 	struct err *e) MUST_CHECK;
 bool session_connect(struct session *s, struct err *e) MUST_CHECK;
 const struct cert_list *session_server_chain(const struct session *s);
+/* Was the server known by the anchors? Once it is connected. */
+bool session_is_verified(const struct session *s);
 bool session_is_open(struct session *s);
 bool session_channel_binding(struct session *s, struct buf *out, struct err *e) MUST_CHECK;
 /* Is the carrier a constrained one: binary bodies, COSE and CBOR, no base64. */

@@ -431,12 +431,78 @@ static void accept_voucher__registrar_expired__is_refused_with_a_clock_only(void
 	}
 }
 
+/* ---- est-domain ---- */
+
+static bool names_est(struct world *w, const char *est_domain, struct uri *est)
+{
+	ACCEPTED_AUTO struct accepted a;
+	bool ok;
+
+	w->in.server_verified = true;
+	fixture_set(&w->v.est_domain, est_domain);
+	seal(w);
+	w->in.octets = buf_bytes(&w->octets);
+	ok = accept_voucher(&w->in, &a, &w->e) && a.has_est;
+	*est = a.est;
+	return ok;
+}
+
+static void accept_voucher__est_domain_as_uri_or_bare__names_the_server(void **state)
+{
+	static const struct {
+		const char *text, *host;
+		uint16_t port;
+	} good[] = {
+		{"https://est.example:8443/", "est.example", 8443},
+		{"https://est.example", "est.example", 443},
+		{"https://[2001:db8::1]/.well-known/est/", "2001:db8::1", 443},
+		{"est.example", "est.example", 443},
+		{"est.example:8443", "est.example", 8443},
+	};
+	struct world *w = *state;
+	struct uri est;
+
+	fixture_put(&w->v.pinned_domain_cert, cert_der(w->f.other_root_cert));
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_true(names_est(w, good[i].text, &est));
+		assert_string_equal(est.host, good[i].host);
+		assert_int_equal(est.port, good[i].port);
+		assert_string_equal(est.path, "");
+	}
+}
+
+static void accept_voucher__est_domain_that_is_none__is_refused(void **state)
+{
+	static const char *const bad[] = {"", "http://est.example/", "https://a@est.example/",
+		"https://est.example/other/est", "coaps://est.example", "est.example/x",
+		"https://est.example:99999/", "est example"};
+	struct world *w = *state;
+	struct uri est;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_false(names_est(w, bad[i], &est));
+		assert_int_equal(w->e.kind, ERR_INPUT);
+	}
+}
+
+static void accept_voucher__est_domain_of_who_is_not_verified__is_no_way_round_the_pin(void **state)
+{
+	struct world *w = *state;
+	struct uri est;
+
+	assert_true(names_est(w, "https://est.example/", &est));
+	w->in.server_verified = false;
+	expect_accepted(w);
+	fixture_put(&w->v.pinned_domain_cert, cert_der(w->f.other_root_cert));
+	expect_refused(w, "registrar");
+}
+
 static void accept_checks__each__has_a_name_and_a_clause(void **state)
 {
-	assert_int_equal(accept_check_count, 12);
+	assert_int_equal(accept_check_count, 13);
 	for (size_t i = 0; i < accept_check_count; i++) {
 		assert_true(strlen(accept_checks[i].name) > 0);
-		assert_memory_equal(accept_checks[i].clause, "RFC ", 4);
+		assert_non_null(strstr(accept_checks[i].clause, " §"));
 	}
 }
 
@@ -472,6 +538,9 @@ int main(void)
 		TEST(accept_voucher__pin_of_another_site__is_refused),
 		TEST(accept_voucher__server_sent_only_its_own__is_refused_for_a_pinned_root),
 		TEST(accept_voucher__registrar_expired__is_refused_with_a_clock_only),
+		TEST(accept_voucher__est_domain_as_uri_or_bare__names_the_server),
+		TEST(accept_voucher__est_domain_that_is_none__is_refused),
+		TEST(accept_voucher__est_domain_of_who_is_not_verified__is_no_way_round_the_pin),
 		TEST(accept_checks__each__has_a_name_and_a_clause),
 	};
 

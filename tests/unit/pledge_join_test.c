@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "common/base/rng.h"
 #include "common/message/status_report.h"
 #include "common/pki/csr.h"
 #include "common/pki/issue.h"
@@ -36,8 +37,8 @@ struct site {
 	int cacerts_status, csrattrs_status, enroll_status, telemetry_status;
 	const char *redirect_to;	/* Location, given `redirects` times */
 	const char *second_redirect_to; /* the one after; NULL: the same */
-	int redirects;
-	const char *csrattrs; /* words for csrattrs_format() */
+	int redirects, redirect_status; /* 0: 302 */
+	const char *csrattrs;		/* words for csrattrs_format() */
 	void (*spoil)(struct site *s, struct voucher *v);
 	const struct identity *masa;
 	const struct identity *issuer; /* of LDevIDs */
@@ -147,7 +148,7 @@ static void on_request_voucher(
 	keep(s->requests, &s->request_count, rq);
 	if (s->redirects > 0) {
 		s->redirects--;
-		out->status = 307;
+		out->status = s->redirect_status ? s->redirect_status : 302;
 		snprintf(out->headers, sizeof(out->headers), "Location: %s\r\n", s->redirect_to);
 		if (s->second_redirect_to)
 			s->redirect_to = s->second_redirect_to;
@@ -340,6 +341,7 @@ static void make_pledge(struct world *w)
 		.idevid = w->f.idevid,
 		.serial_number = str_dup(FIXTURE_SERIAL, &e),
 		.masa_anchors = w->f.masa_anchors,
+		.candidates = {.draw = rng_below},
 		.clock = {.fixed_unix_s = w->site.now},
 		.log = {.program = "test", .level = LOG_LEVEL_ERROR, .fd = 2},
 		.pause = on_pause,
@@ -951,6 +953,21 @@ static void join__redirect_to_another_server__makes_a_new_request_once(void **st
 	assert_int_equal(w->site.request_count, 4);
 }
 
+/* CLOUD-PLG-004: a 307 sends a device on, and only who is trusted may. */
+static void join__307_of_a_registrar_that_is_not_trusted__leads_nowhere(void **state)
+{
+	struct world *w = *state;
+	char there[64];
+
+	snprintf(there, sizeof(there), "https://127.0.0.1:%u/x/requestvoucher", w->peer.port);
+	w->site.redirects = 1;
+	w->site.redirect_status = 307;
+	w->site.redirect_to = there;
+	expect_not_joined(w, 1);
+	assert_int_equal(w->site.request_count, 1);
+	assert_int_equal(w->peer.connections, 1);
+}
+
 static void join__redirect_to_nowhere__fails(void **state)
 {
 	struct world *w = *state;
@@ -1088,6 +1105,7 @@ int main(void)
 		TEST(join__redirect_on_the_same_server__keeps_request_and_connection),
 		TEST(join__redirect_loop_on_the_same_server__ends),
 		TEST(join__redirect_to_another_server__makes_a_new_request_once),
+		TEST(join__307_of_a_registrar_that_is_not_trusted__leads_nowhere),
 		TEST(join__redirect_to_nowhere__fails),
 		TEST(status__before_and_after__says_7_and_0),
 		TEST(renew__not_due__sends_nothing),

@@ -126,7 +126,7 @@ static void retry_setback_of_status__401_of_a_cloud_registrar__depends_on_retry_
 	const struct retry_rule *never = retry_rule(retry_setback_of_status(401, true, false));
 
 	assert_int_equal(later->next, RETRY_CANDIDATE);
-	assert_int_equal(retry_asked_max_s(later, 60), 3600);
+	assert_int_equal(retry_asked_max_s(later, 60), 21600);
 	assert_int_equal(never->next, RETRY_START_OVER);
 	assert_int_equal(retry_setback_of_status(403, true, true), SETBACK_REFUSED);
 }
