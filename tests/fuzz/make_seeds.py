@@ -8,6 +8,7 @@ Needs BUILD/fuzz/seal (make build/fuzz/seal), openssl for a few public keys, and
 import base64
 import json
 import pathlib
+import struct
 import subprocess
 import sys
 
@@ -857,6 +858,42 @@ def make_jpy():
         b"\x82\x58\x41" + bytes(65) + b"\x41b", b"\x82\x58\x40" + bytes(64) + b"\x41b", b"\x82\x41a\x5a\xff\xff\xff\xffb", record])
 
 
+def make_dns_message():
+    head = struct.pack("!HHHHHH", 0, 0x8400, 0, 1, 0, 3)
+    name, host, back = b"\x0c_brski-proxy\x04_tcp\x05local\0", b"\x02gw\xc0\x1e", b"\xc0\x0c"
+
+    def record(owner, kind, data, kept=0x8001):
+        return owner + struct.pack("!HHIH", kind, kept, 120, len(data)) + data
+    ptr = record(name, 12, b"\x02p1" + back, 1)
+    owner = struct.pack("!H", 0xc000 | (12 + len(name) + 10))
+    whole = (head + ptr + record(owner, 33, struct.pack("!HHH", 1, 2, 4443) + host)
+             + record(owner, 16, b"\x07est-tls\0\x03a=b") + record(b"\x02gw\xc0\x1e", 28, bytes(16)))
+    question = struct.pack("!HHHHHH", 7, 0x0100, 2, 0, 0, 0) + name + b"\0\x0c\x80\1" + back + b"\0\x21\0\1"
+
+    def one(data):
+        return struct.pack("!HHHHHH", 0, 0x8400, 0, 1, 0, 0) + data
+    seeds("dns_message", [
+        whole, question, whole[:60], whole[:90], head, head[:7], b"", one(record(b"\1a\0", 1, b"\x7f\0\0\1")), one(record(b"\1a\0", 1, b"abc")),
+        one(record(b"\1a\0", 33, b"abc")), one(record(b"\1a\0", 16, b"\5a")), one(record(b"\1a\0", 12, b"\1a\0x")), one(record(b"\1a\0", 47, b"x")), one(record(b"\0", 28, b"x")),
+        one(record(b"\xc0\x0c", 1, b"abcd")), one(record(b"\xc0\x20", 1, b"abcd")), one(record(b"\x41a\0", 1, b"abcd")), one(b"\x3f" + b"a" * 63 * 4), one((b"\x3f" + b"a" * 63) * 5 + b"\0"),
+        one(b"\xc0"), one(b"\3ab"), struct.pack("!HHHHHH", 0, 0, 33, 0, 0, 0), struct.pack("!HHHHHH", 0, 0, 0, 129, 0, 0), bytes(9001), one(b"\1a\0\0\1\0\1\0\0"),
+        one(record(b"\4\x2e\x5c \xff\0", 12, b"\0"))])
+
+
+def make_grasp():
+    where = [103, bytes(15) + b"\1", 6, 4443]
+
+    def flood(*pairs, kind=9, session=7, initiator=bytes(16), ttl=180000):
+        return cbor2.dumps([kind, session, initiator, ttl, *pairs])
+    proxy = ["AN_Proxy", 4, 1, ""]
+    seeds("grasp", [
+        flood([proxy, where]), flood([["AN_join_registrar", 4, 255, "EST-TLS"], [104, bytes(4), 17, 1]]), flood([proxy, []]), flood([proxy[:3], [105, "a.b", 6, 1]], [proxy, [106, "https://a", None, None]]),
+        flood([["o", 4, 1, {"a": 1}], [107, 1]]), flood(*[[proxy[:3], []]] * 17), flood(), flood(kind=8), flood(session=2**32), flood(initiator=bytes(5)), flood(initiator=7), flood(ttl=-1), flood([proxy]),
+        flood([proxy, where, 1]), flood([["o", 256, 1], []]), flood([["o", 4, 256], []]), flood([["o" * 64, 4, 1], []]), flood([["o", 4, 1, "v" * 64], []]), flood([["o", 4, 1, 1, 1], []]), flood([[1, 4, 1], []]),
+        flood([proxy, [103, bytes(4), 6, 1]]), flood([proxy, [103, bytes(16), 6, 65536]]), flood([proxy, [103, bytes(16), 256, 1]]), flood([proxy, [103, bytes(16), 6]]), flood([proxy, [105, "h" * 256, 6, 1]]),
+        flood([proxy, [103, bytes(16), True, 1]]), flood([proxy, ["x"]]), flood(7), b"", b"\x80", b"\x09", bytes(2049), flood([proxy, where])[:30], flood([proxy, [103, bytes(16), 6, 1, 1]])])
+
+
 def make_pledge_state():
     pending = ("registrar https://a.example\nserver https://a.example:8443/x\nnonce %s\nsince 1796000000\nrequest %s\nserver-cert %s\n"
                % (NONCE, b64(sign("device", PLEDGE_REQUESTS[0])), b64(REGISTRAR)))
@@ -985,7 +1022,7 @@ def make_texts():
 
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
-                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_core_link, make_jpy, make_pledge_state,
+                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_core_link, make_jpy, make_dns_message, make_grasp, make_pledge_state,
                  make_coap_message, make_coap_block, make_coap_client,
                  make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_est_reply, make_status_report_cbor,
                  make_texts):
