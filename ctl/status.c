@@ -159,6 +159,23 @@ static void show_masas(const json_t *o)
 	}
 }
 
+static void show_announced(const json_t *o)
+{
+	const json_t *all = json_object_get(o, "announced"), *one;
+	size_t i;
+
+	json_array_foreach(all, i, one)
+	{
+		const char *state = text(one, "state");
+
+		label(i ? "" : "announced");
+		printf("%s on %s at %s by %s%s\n", text(one, "service"), text(one, "interface"),
+			text(one, "place"), text(one, "by"),
+			state && strcmp(state, "announced") == 0 ? ""
+								 : ": still asking for the name");
+	}
+}
+
 static void show_store(const json_t *o)
 {
 	char used[SPAN_MAX], left[SPAN_MAX];
@@ -220,6 +237,7 @@ static void show(const struct ctl *c, const json_t *o)
 	show_counts(o, "devices");
 	show_expiring(o);
 	show_masas(o);
+	show_announced(o);
 	show_store(o);
 	show_backup(o);
 	show_end(o, "certificate_not_after", "certificate");

@@ -11,6 +11,7 @@
 #include "common/pki/idevid.h"
 #include "common/pki/pkcs7_certs.h"
 #include "common/run/daemon.h"
+#include "registrar/announce.h"
 #include "registrar/fraud.h"
 
 #define OFF(member)  offsetof(struct registrar_config, member)
@@ -46,6 +47,24 @@ static const struct config_option options[] = {
 		"Interfaces, or addresses of ours, on which join proxies and devices find the registrar by plain CoAP; unset: none."},
 	{"coaps", "discovery_port", CONFIG_INT, OFF(discovery_port), "5683", 1, 65535, NULL,
 		"UDP port for that."},
+	{"announce", "interfaces", CONFIG_WORDS, OFF(announce), "", 0, 0, NULL,
+		"Interfaces on which devices and join proxies are told where the registrar is; unset: none."},
+	{"announce", "mdns", CONFIG_BOOL, OFF(announce_mdns), "yes", 0, 0, NULL,
+		"Tell by multicast DNS (_brski-registrar._tcp, and _brski-registrar._udp for CoAPS)."},
+	{"announce", "grasp", CONFIG_BOOL, OFF(announce_grasp), "yes", 0, 0, NULL,
+		"Tell by GRASP (AN_join_registrar)."},
+	{"announce", "name", CONFIG_STRING, OFF(announce_name), "", 0, 0, NULL,
+		"What administrators see when they browse; unset: BRSKI registrar on HOST."},
+	{"announce", "host", CONFIG_STRING, OFF(announce_host), "", 0, 0, NULL,
+		"Name in .local, one label, for multicast DNS; unset: that of the machine and -brski."},
+	{"announce", "priority", CONFIG_INT, OFF(announce_priority), "0", 0, 65535, NULL,
+		"Of several registrars those with the least priority come first."},
+	{"announce", "weight", CONFIG_INT, OFF(announce_weight), "0", 0, 65535, NULL,
+		"How often it is chosen among those of one priority, compared with the weight of the others."},
+	{"announce", "flood_interval", CONFIG_DURATION, OFF(flood_interval), "60s", 1, 150, NULL,
+		"Time from one GRASP message to the next; less than 60 s is for tests only."},
+	{"announce", "grasp_port", CONFIG_INT, OFF(grasp_port), "7017", 1, 65535, NULL,
+		"UDP port for GRASP; another one is for tests only."},
 	{"store", "path", CONFIG_PATH, OFF(store), "registrar.db", 0, 0, NULL,
 		"Database file; made when it is not there."},
 	{"store", "free_floor", CONFIG_INT, OFF(free_floor), "64", 0, 1000000000, NULL,
@@ -248,6 +267,8 @@ bool registrar_config_load(struct registrar_config *c, const char *path, struct 
 	if (c->discovery && !c->coaps_listen)
 		return err_set(
 			e, ERR_INPUT, "%s: [coaps] discovery needs `listen` beside it", path);
+	if (!announce_check_config(c, e))
+		return err_prefix(e, "%s: [announce]", path);
 	if (!c->decision_url != !c->decision_secret)
 		return err_set(e, ERR_INPUT,
 			"%s: [policy] decision_url and decision_secret go together", path);

@@ -36,6 +36,9 @@ struct registrar_config {
 	char *discovery; /* interfaces and addresses to be found on, or NULL */
 	int64_t discovery_port;
 	int coaps_certificate; /* enum certificate_format */
+	char *announce, *announce_name, *announce_host; /* interfaces; names; or NULL */
+	bool announce_mdns, announce_grasp;
+	int64_t announce_priority, announce_weight, flood_interval, grasp_port;
 	char *store;
 	int64_t free_floor; /* MB */
 	int log_level;

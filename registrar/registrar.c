@@ -18,6 +18,7 @@
 #include "registrar/admin/guard.h"
 #include "registrar/admin/events.h"
 #include "registrar/admin/web.h"
+#include "registrar/announce.h"
 #include "registrar/notify/ask.h"
 #include "registrar/backup.h"
 #include "registrar/coap.h"
@@ -176,6 +177,7 @@ static void put_in_force(struct registrar *r, struct registrar_setup *fresh)
 	registrar_setup_free(old);
 	warn_of_no_manufacturer(r, fresh);
 	revoked_reload(r);
+	announce_reload(r);
 }
 
 bool registrar_reload(struct registrar *r, struct err *e)
@@ -298,6 +300,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		!access_start(r, e) || !ask_start(r, e) || !hooks_start(r, e) ||
 		!serve_admin(r, loops, e) || !serve_admin_https(r, loops, e) ||
 		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
+		!announce_start(r, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
 		!revoked_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
 		return false;
@@ -428,6 +431,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	backup_cancel(r->backup);
 	jobs_cancel(r);
 	events_drain(r);
+	announce_drain(r);
 	if (r->admin)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
 	if (r->admin_https)
@@ -458,6 +462,7 @@ void registrar_close(struct registrar *r)
 	http_server_free(r->admin_https);
 	idempotency_free(r->idempotency);
 	strangers_free(r->strangers);
+	announce_stop(r);
 	coap_stop(r);
 	meters_stop(r);
 	outstanding_free(r->outstanding);

@@ -33,6 +33,7 @@ struct jobs;
 struct events;
 struct hooks;
 struct asker;
+struct announce;
 
 struct worker {
 	struct loop *loop;
@@ -67,6 +68,7 @@ struct registrar {
 	struct coap_server *coap;		 /* NULL: no constrained devices are served */
 	struct coap_responder *responders[DISCOVERY_MAX];
 	size_t responder_count;
+	struct announce *announce; /* NULL: nothing has ever been announced */
 	struct loop_timer sweep;
 	struct masa_watch *masa_watch;
 	struct revoked *revoked; /* the list of revoked certificates */

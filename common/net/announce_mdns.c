@@ -68,9 +68,13 @@ static void log_of_avahi(AvahiLogLevel level, const char *text)
 {
 	const struct log *l = atomic_load(&avahis_log);
 
+	/* what it warns of, above all another responder on the machine, is no fault */
 	if (l)
-		log_event(l, level <= AVAHI_LOG_WARN ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "mdns",
-			NULL, "detail", text, NULL);
+		log_event(l,
+			level == AVAHI_LOG_ERROR  ? LOG_LEVEL_WARNING
+			: level == AVAHI_LOG_WARN ? LOG_LEVEL_INFO
+						  : LOG_LEVEL_DEBUG,
+			"mdns", NULL, "detail", text, NULL);
 }
 
 static void log_failure(const struct announce_mdns *m, const char *what)
@@ -128,7 +132,8 @@ static size_t host_of(struct announce_mdns *m, size_t service)
 	return m->host_count++;
 }
 
-static void take_name(const struct announce_mdns *m, char label[MDNS_LABEL_MAX], char *(*next)(const char *))
+static void take_name(
+	const struct announce_mdns *m, char label[MDNS_LABEL_MAX], char *(*next)(const char *))
 {
 	char *other = next(label);
 
@@ -151,19 +156,21 @@ static char *next_service_name(const char *label)
 
 /* ---- Publishing ----------------------------------------------------------------------------- */
 
-static bool add_record(struct announce_mdns *m, const struct entry *x, AvahiPublishFlags flags, AvahiRecord *r)
+static bool add_record(
+	struct announce_mdns *m, const struct entry *x, AvahiPublishFlags flags, AvahiRecord *r)
 {
-	int rc = avahi_server_add(m->server, x->group, (AvahiIfIndex)x->index, AVAHI_PROTO_UNSPEC,
-		flags, r);
+	int rc = avahi_server_add(
+		m->server, x->group, (AvahiIfIndex)x->index, AVAHI_PROTO_UNSPEC, flags, r);
 
 	avahi_record_unref(r);
 	return rc == 0;
 }
 
-static bool add_pointer(struct announce_mdns *m, const struct entry *x, const char *from, const char *to)
+static bool add_pointer(
+	struct announce_mdns *m, const struct entry *x, const char *from, const char *to)
 {
-	AvahiRecord *r = avahi_record_new_full(
-		from, AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_PTR, OTHER_TTL_S);
+	AvahiRecord *r =
+		avahi_record_new_full(from, AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_PTR, OTHER_TTL_S);
 
 	if (!r)
 		return false;
@@ -174,8 +181,8 @@ static bool add_pointer(struct announce_mdns *m, const struct entry *x, const ch
 static bool add_place(struct announce_mdns *m, const struct entry *x, const char *name)
 {
 	const struct offered *o = &m->offered[x->of];
-	AvahiRecord *r = avahi_record_new_full(
-		name, AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_SRV, HOST_TTL_S);
+	AvahiRecord *r =
+		avahi_record_new_full(name, AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_SRV, HOST_TTL_S);
 
 	if (!r)
 		return false;
@@ -189,14 +196,14 @@ static bool add_place(struct announce_mdns *m, const struct entry *x, const char
 static bool add_variations(struct announce_mdns *m, const struct entry *x, const char *name)
 {
 	const struct mdns_service *s = &m->offered[x->of].service;
-	AvahiRecord *r = avahi_record_new_full(
-		name, AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_TXT, OTHER_TTL_S);
+	AvahiRecord *r =
+		avahi_record_new_full(name, AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_TXT, OTHER_TTL_S);
 
 	if (!r)
 		return false;
 	for (size_t i = s->variation_count; i > 0; i--) /* the list grows at its front */
-		r->data.txt.string_list = avahi_string_list_add(
-			r->data.txt.string_list, s->variations[i - 1]);
+		r->data.txt.string_list =
+			avahi_string_list_add(r->data.txt.string_list, s->variations[i - 1]);
 	return add_record(m, x, AVAHI_PUBLISH_UNIQUE, r);
 }
 
@@ -238,7 +245,15 @@ static void withdraw(struct entry *x)
 	x->established = false;
 }
 
-static void on_group(AvahiServer *server, AvahiSEntryGroup *g, AvahiEntryGroupState state, void *arg)
+static void withdraw_all(struct announce_mdns *m)
+{
+	for (size_t i = 0; i < m->entry_count; i++)
+		withdraw(&m->entries[i]);
+	m->entry_count = 0;
+}
+
+static void on_group(
+	AvahiServer *server, AvahiSEntryGroup *g, AvahiEntryGroupState state, void *arg)
 {
 	struct announce_mdns *m = arg;
 
@@ -338,19 +353,15 @@ static void start_anew(void *arg)
 {
 	struct announce_mdns *m = arg;
 
-	for (size_t i = 0; i < m->entry_count; i++)
-		withdraw(&m->entries[i]);
-	m->entry_count = 0;
+	if (m->collided)
+		withdraw_all(m);
 	m->collided = false;
 	follow(m);
 }
 
-void announce_mdns_offer(
-	struct announce_mdns *m, const struct mdns_service *services, size_t count)
+void announce_mdns_offer(struct announce_mdns *m, const struct mdns_service *services, size_t count)
 {
-	for (size_t i = 0; i < m->entry_count; i++)
-		withdraw(&m->entries[i]);
-	m->entry_count = 0;
+	withdraw_all(m);
 	m->host_count = 0;
 	m->count = count < MDNS_SERVICES_MAX ? count : MDNS_SERVICES_MAX;
 	for (size_t i = 0; i < m->count; i++) {
@@ -386,8 +397,8 @@ static bool configure(const struct announce_mdns *m, AvahiServerConfig *c, struc
 {
 	avahi_server_config_init(c);
 	for (size_t i = 0; i < m->config.interfaces.count; i++) {
-		AvahiStringList *more = avahi_string_list_add(
-			c->allow_interfaces, m->config.interfaces.names[i]);
+		AvahiStringList *more =
+			avahi_string_list_add(c->allow_interfaces, m->config.interfaces.names[i]);
 
 		if (!more)
 			return err_set(e, ERR_NO_MEMORY, "no memory for a name");
@@ -413,7 +424,8 @@ static bool start_server(struct announce_mdns *m, struct err *e)
 	if (configured)
 		m->server = avahi_server_new(&m->poll, &c, on_server, m, &error);
 	avahi_server_config_free(&c);
-	return m->server || (configured && err_set(e, ERR_IO, "multicast DNS: %s", avahi_strerror(error)));
+	return m->server ||
+	       (configured && err_set(e, ERR_IO, "multicast DNS: %s", avahi_strerror(error)));
 }
 
 struct announce_mdns *announce_mdns_new(const struct announce_mdns_config *config, struct err *e)
@@ -442,8 +454,7 @@ void announce_mdns_free(struct announce_mdns *m)
 		return;
 	local_watch_free(m->watch);
 	loop_timer_clear(&m->anew);
-	for (size_t i = 0; i < m->entry_count; i++)
-		withdraw(&m->entries[i]);
+	withdraw_all(m);
 	if (m->server)
 		avahi_server_free(m->server); /* sends what is still to be sent */
 	atomic_store(&avahis_log, NULL);

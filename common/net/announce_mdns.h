@@ -20,10 +20,10 @@
 
 /* One socket is one service (DISC-REG-003). */
 struct mdns_service {
-	const char *type;	     /* "_brski-registrar._tcp"; borrowed for good */
+	const char *type;	       /* "_brski-registrar._tcp"; borrowed for good */
 	char instance[MDNS_LABEL_MAX]; /* UTF-8 */
-	struct address at;	     /* where the socket listens, port included */
-	uint16_t priority, weight;   /* of SRV: the least priority first */
+	struct address at;	       /* where the socket listens, port included */
+	uint16_t priority, weight;     /* of SRV: the least priority first */
 	char variations[MDNS_VARIATIONS_MAX][MDNS_VARIATION_MAX]; /* keys of TXT, without values */
 	size_t variation_count;
 };

@@ -35,7 +35,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	AvahiWatch *w = arg;
 
-	w->happened = (what & EV_READ ? AVAHI_WATCH_IN : 0) | (what & EV_WRITE ? AVAHI_WATCH_OUT : 0);
+	w->happened =
+		(what & EV_READ ? AVAHI_WATCH_IN : 0) | (what & EV_WRITE ? AVAHI_WATCH_OUT : 0);
 	w->callback(w, fd, w->happened, w->userdata);
 }
 

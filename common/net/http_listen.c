@@ -146,6 +146,16 @@ bool http_listen_is_address(const char *listen, struct err *e)
 	return parse(listen, &a, e);
 }
 
+socklen_t http_listen_place(const char *listen, struct sockaddr_storage *out, struct err *e)
+{
+	struct address a;
+
+	if (!parse(listen, &a, e))
+		return 0;
+	*out = a.sa;
+	return a.len;
+}
+
 static bool check_free(int type, const char *address, struct err *e)
 {
 	struct address a = {.len = 0};

@@ -15,6 +15,9 @@
 int http_listen_tcp(const char *listen, uint16_t *port, struct err *e) MUST_CHECK;
 /* Is this "host:port" or "[v6]:port" that could be listened on? For --check: nothing is bound. */
 bool http_listen_is_address(const char *listen, struct err *e) MUST_CHECK;
+/* The address it stands for; a name is looked up. Returns its length; 0 with *e set. */
+socklen_t http_listen_place(
+	const char *listen, struct sockaddr_storage *out, struct err *e) MUST_CHECK;
 /* ERR_IO when somebody serves this address already: sockets that share a port would hide it. */
 bool http_listen_check_free(const char *listen, struct err *e) MUST_CHECK;
 /* The same for datagrams: bound, SO_REUSEPORT set (address checked before like above). */

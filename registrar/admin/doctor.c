@@ -10,6 +10,7 @@
 #include "common/run/checkup.h"
 #include "common/wire/datetime.h"
 #include "registrar/admin/answer.h"
+#include "registrar/announce.h"
 #include "registrar/masa.h"
 #include "registrar/records/records.h"
 #include "registrar/revoked.h"
@@ -78,6 +79,11 @@ static void check_ports(struct examination *x)
 	checkup_port(&x->c, "port for join proxies", x->setup->config.jpy_listen);
 }
 
+static void check_announcing(struct examination *x)
+{
+	announce_examine(x->r, &x->c);
+}
+
 static void check_journal(struct examination *x)
 {
 	char text[DATETIME_LEN + 1];
@@ -137,6 +143,7 @@ static void (*const checks[])(struct examination *x) = {
 	check_ca,
 	check_list,
 	check_ports,
+	check_announcing,
 	check_journal,
 	check_claims,
 	check_manufacturers,

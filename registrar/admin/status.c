@@ -8,6 +8,7 @@
 #include "common/wire/hex.h"
 #include "registrar/admin/answer.h"
 #include "registrar/admin/scope.h"
+#include "registrar/announce.h"
 #include "registrar/backup.h"
 #include "registrar/masa_watch.h"
 #include "registrar/records/records.h"
@@ -211,13 +212,13 @@ static json_t *itself_object(const struct figures *f)
 
 static json_t *figures_object(const struct figures *f)
 {
-	return json_pack("{so so so sI so sI sI so}", "claims",
+	return json_pack("{so so so sI so so sI sI so}", "claims",
 		counts_object(f->claims, CLAIM_NONE + 1, CLAIM_STATE_COUNT, claim_name),
 		"oldest_pending", admin_moment(f->oldest), "devices",
 		counts_object(f->devices, STANDING_NONE + 1, STANDING_STORED_COUNT, device_name),
-		"expiring", (json_int_t)f->expiring, "masas", masas_array(f), "store_bytes",
-		(json_int_t)f->space.bytes, "store_free_bytes", (json_int_t)f->space.free_bytes,
-		"backup", admin_moment(f->backup));
+		"expiring", (json_int_t)f->expiring, "masas", masas_array(f), "announced",
+		announce_show(f->r), "store_bytes", (json_int_t)f->space.bytes, "store_free_bytes",
+		(json_int_t)f->space.free_bytes, "backup", admin_moment(f->backup));
 }
 
 static json_t *tell(const struct figures *f, struct err *e)
@@ -273,7 +274,7 @@ static bool bound(const struct call *c, struct registrar *r, json_t *answer, str
 {
 	static const char *const inner[] = {"claims", "devices", "expiring", "problems",
 		"vouchers_under_way", "connections", "manufacturers", "store_bytes",
-		"store_free_bytes", "backup"};
+		"store_free_bytes", "backup", "announced"};
 	struct in_sight s = {.call = c};
 	json_t *masas;
 
