@@ -141,7 +141,7 @@ _registrarctl() {
 	case "${plain[*]}" in
 	status) words="--quiet" ;;
 	"") words="setup manufacturers claims jobs rules devices sites certificates vouchers statistics audit events hooks users tokens backup restore doctor status" ;;
-	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
+	setup) words="--name --host --existing-ca --existing-key --announce --directory --state --yes" ;;
 	manufacturers) words="list add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
 	"manufacturers remove"*) words="--directory" ;;

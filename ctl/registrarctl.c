@@ -26,7 +26,7 @@
 
 static const struct ctl_command commands[] = {
 	{"setup", "", "", "Make a site: its CA, the registrar's certificate, the configuration.", 0,
-		0, setup_options, setup_registrar},
+		0, setup_registrar_options, setup_registrar},
 	{"manufacturers", "add", "NAME", "Let devices of a manufacturer ask to join.", 1, 1,
 		manufacturers_add_options, manufacturers_add},
 	{"manufacturers", "remove", "NAME", "Refuse devices of a manufacturer from now on.", 1, 1,

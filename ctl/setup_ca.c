@@ -10,9 +10,7 @@
 
 #define SAN_TEXT_MAX 2048
 
-const struct ctl_option setup_options[] = {{"name", "ORG"}, {"host", "NAME"},
-	{"existing-ca", "FILE"}, {"existing-key", "FILE"}, {"directory", "DIR"}, {"state", "DIR"},
-	{"yes", NULL}, {NULL, NULL}};
+const struct ctl_option setup_options[] = {SETUP_OPTIONS, {NULL, NULL}};
 
 bool setup_ca_begin(
 	struct setup_ca *a, struct ctl *c, const struct setup_service *service, struct err *e)

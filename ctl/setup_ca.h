@@ -18,6 +18,11 @@ struct setup_ca {
 	struct identity root, issuing;
 };
 
+/* clang-format off */
+#define SETUP_OPTIONS                                                                              \
+	{"name", "ORG"}, {"host", "NAME"}, {"existing-ca", "FILE"}, {"existing-key", "FILE"},      \
+	{"directory", "DIR"}, {"state", "DIR"}, {"yes", NULL}
+/* clang-format on */
 extern const struct ctl_option setup_options[];
 
 /* setup_ca_clear() in any case. */

@@ -3,8 +3,12 @@
  * the configuration. RFC 8995 §5.5.1 (cmcRA), §2.3. */
 #include "ctl/setup_registrar.h"
 
+#include <net/if.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "common/net/local_links.h"
 #include "common/wire/json.h"
 #include "ctl/internal.h"
 #include "ctl/setup_ca.h"
@@ -15,6 +19,10 @@
 #define USERS_PATH "/api/v1/users"
 #define PAGES	   "/usr/share/brski/web" /* where they are when they are nowhere else */
 #define CONFIG_MAX 16384
+#define NOWHERE	   "none"
+
+const struct ctl_option setup_registrar_options[] = {
+	SETUP_OPTIONS, {"announce", "INTERFACE…|" NOWHERE}, {NULL, NULL}};
 
 static const struct setup_service service = {
 	.program = "brski-registrar",
@@ -39,6 +47,10 @@ static const char config_form[] =
 	"# constrained devices, CoAP over DTLS\n"
 	"# [coaps]\n"
 	"# listen = [::]:5684\n"
+	"\n"
+	"[announce]\n"
+	"# where devices are told of the registrar; nothing is sent elsewhere\n"
+	"%sinterfaces = %s\n"
 	"\n"
 	"[ca]\n"
 	"# what issues certificates to devices\n"
@@ -65,14 +77,65 @@ static const char config_form[] =
 	"# [metrics]\n"
 	"# listen = 127.0.0.1:9464\n";
 
+/* ---- Where it is announced ---- */
+
+/* One of this machine's own, not part of another one: a bridge to containers, a tunnel, a VLAN may
+ * lead to devices as well, which only an administrator knows. */
+static bool is_hardware(const char *name)
+{
+	char path[64 + IF_NAMESIZE];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device", name);
+	if (access(path, F_OK) != 0)
+		return false;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/master", name);
+	return access(path, F_OK) != 0;
+}
+
+static void suggest_interfaces(char out[SETUP_ANSWER_MAX])
+{
+	struct if_nameindex *all = if_nameindex();
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (const struct if_nameindex *i = all; i && i->if_index && len < SETUP_ANSWER_MAX / 2;
+		i++)
+		if (is_hardware(i->if_name))
+			len += (size_t)snprintf(out + len, SETUP_ANSWER_MAX - len, "%s%s",
+				len ? " " : "", i->if_name);
+	if (all)
+		if_freenameindex(all);
+	if (!out[0])
+		snprintf(out, SETUP_ANSWER_MAX, NOWHERE);
+}
+
+static bool ask_interfaces(const struct setup *s, char out[SETUP_ANSWER_MAX], struct err *e)
+{
+	char suggestion[SETUP_ANSWER_MAX];
+	struct local_interfaces ignored;
+
+	suggest_interfaces(suggestion);
+	return setup_ask(s, "announce",
+		       "Interfaces to devices, where the registrar announces itself; " NOWHERE
+		       ": it does not",
+		       suggestion, out, e) &&
+	       local_interfaces_parse(out, &ignored, e);
+}
+
 static bool write_config(const struct setup *s, struct err *e)
 {
 	const char *at = s->state;
+	char interfaces[SETUP_ANSWER_MAX];
+	bool silent;
 	BUF_AUTO struct buf text = BUF_INIT(CONFIG_MAX);
 	FREE_AUTO char *pages = setup_data("web", e);
 
-	return buf_printf(&text, e, config_form, s->config_path, at, at, at, at, at, at, s->socket,
-		       pages ? "" : "# ", pages ? pages : PAGES) &&
+	if (!ask_interfaces(s, interfaces, e))
+		return false;
+	silent = strcmp(interfaces, NOWHERE) == 0;
+	return buf_printf(&text, e, config_form, s->config_path, at, at, silent ? "# " : "",
+		       silent ? "eth0" : interfaces, at, at, at, at, s->socket, pages ? "" : "# ",
+		       pages ? pages : PAGES) &&
 	       setup_text(s, s->config_path, buf_str(&text), e);
 }
 

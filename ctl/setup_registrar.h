@@ -5,6 +5,8 @@
 
 #include "ctl/ctl.h"
 
+extern const struct ctl_option setup_registrar_options[];
+
 enum ctl_exit setup_registrar(struct ctl *c, int argc, char **argv);
 
 #endif

@@ -2,6 +2,7 @@
 """registrarctl setup: from nothing to a device that joins; what was made is not made again."""
 import json
 import os
+import pathlib
 import re
 import ssl
 import stat
@@ -27,9 +28,11 @@ class Fresh(harness.Daemon):
         super().__init__("registrar", self.etc, free_port())
         self.admin_port = free_port()
 
-    def setup(self, *args, check=0):
+    def setup(self, *args, check=0, announce="none"):
+        """On no interface of this machine unless said."""
+        where = ["--announce", announce] if announce else []
         return harness.run(harness.program("registrarctl"), "setup", "--directory", self.etc,
-                           "--state", self.state, *args, check=check)
+                           "--state", self.state, *where, *args, check=check)
 
     def ctl(self, *args, check=0):
         return harness.run(harness.program("registrarctl"), "-s", self.socket, *args, check=check)
@@ -191,12 +194,12 @@ def test_setup_of_a_registrar_that_runs__prints_a_code_once(fresh):
         assert page.status == 200 and b"<html" in page.read()
 
 
-def test_setup__asks_three_things_at_a_terminal(fresh):
+def test_setup__asks_four_things_at_a_terminal(fresh):
     master, slave = os.openpty()
     with subprocess.Popen([harness.program("registrarctl"), "setup", "--directory", fresh.etc,
                            "--state", fresh.state], stdin=slave, stdout=slave, stderr=slave) as setup:
         os.close(slave)
-        os.write(master, b"Dock 9\n\n\n")
+        os.write(master, b"Dock 9\n\n\ndock0 dock1\n")
         said = b""
         try:
             while chunk := os.read(master, 4096):
@@ -205,8 +208,23 @@ def test_setup__asks_three_things_at_a_terminal(fresh):
             pass  # the other end is closed
         assert setup.wait(20) == 0, said
     os.close(master)
-    assert said.count(b"]: ") == 3, said
+    assert said.count(b"]: ") == 4, said
     assert b"Dock 9 Root CA" in said
+    assert "\ninterfaces = dock0 dock1\n" in (fresh.etc / "registrar.conf").read_text()
+
+
+def test_setup__announces_on_the_machines_own_interfaces_or_nowhere(fresh):
+    own = [p.name for p in pathlib.Path("/sys/class/net").iterdir() if (p / "device").exists()
+           and not (p / "master").exists()]
+    fresh.setup("--yes", announce=None)
+    lines = (fresh.etc / "registrar.conf").read_text().splitlines()
+    told = [line for line in lines if line.startswith("interfaces = ")]
+    assert sorted(told[0].split()[2:]) == sorted(own) if own else not told
+
+
+def test_setup__announcing_on_what_is_no_interface__is_refused(fresh):
+    assert "a/b" in fresh.setup("--yes", announce="a/b", check=1).stderr
+    assert not (fresh.etc / "registrar.conf").exists()
 
 
 @pytest.mark.parametrize("name", ["../acme", "", "a b", ".hidden", "-x" * 20])
