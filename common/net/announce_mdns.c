@@ -99,7 +99,7 @@ static void make_host(char out[MDNS_LABEL_MAX])
 	size_t n = 0;
 
 	if (gethostname(own, sizeof(own) - 1) == 0)
-		while (is_host_octet(own[n]) && n < MDNS_LABEL_MAX - sizeof(HOST_SUFFIX) - 4)
+		while (n < MDNS_LABEL_MAX - sizeof(HOST_SUFFIX) - 4 && is_host_octet(own[n]))
 			n++;
 	own[n] = '\0';
 	if (n > 0 && own[0] != '-' && strcmp(own, "localhost") != 0) {
