@@ -55,7 +55,7 @@ void exchange_clear(struct exchange *x)
 
 /* ---- The session ---------------------------------------------------------------------------- */
 
-/* What the session says of its end: by its code, else by the kind. */
+/* What the session says of its end, by its code. */
 static const struct {
 	const char *code;
 	enum setback setback;
@@ -76,9 +76,16 @@ static enum setback setback_of_session(const struct err *e, enum setback otherwi
 	for (size_t i = 0; e->code && i < sizeof(codes) / sizeof(*codes); i++)
 		if (strcmp(e->code, codes[i].code) == 0)
 			return codes[i].setback;
-	if (e->kind == ERR_RETRY_LATER)
-		return SETBACK_UNREACHABLE;
-	return e->kind == ERR_PEER_TIMEOUT ? SETBACK_SILENT : own_or(e, otherwise);
+	return own_or(e, otherwise);
+}
+
+static enum setback setback_of_connecting(const struct err *e)
+{
+	enum setback otherwise = e->kind == ERR_RETRY_LATER    ? SETBACK_UNREACHABLE
+				 : e->kind == ERR_PEER_TIMEOUT ? SETBACK_SILENT
+							       : SETBACK_TLS;
+
+	return setback_of_session(e, otherwise);
 }
 
 void exchange_say_server(const struct exchange *x, const char *verb, const char *rest)
@@ -153,7 +160,7 @@ bool exchange_open(struct exchange *x, struct err *e)
 		x->of_cloud = x->cloud.begun && x->server_verified;
 		return true;
 	}
-	x->setback = setback_of_session(e, SETBACK_TLS);
+	x->setback = setback_of_connecting(e);
 	return false;
 }
 
@@ -177,12 +184,11 @@ static bool is_lost(const struct exchange *x, const struct err *e)
 /* Everybody's datagrams were lost at the same moment: longer and longer pauses. */
 static bool reconnect(struct exchange *x, struct err *e)
 {
-	const struct pledge *p = x->pledge;
+	struct pledge *p = x->pledge;
 
 	for (unsigned i = 0; is_lost(x, e) && clock_mono_ms() < x->deadline_ms; i++) {
 		log_err(&p->log, "session-lost", x->id, e);
-		p->pause(p->pause_arg,
-			retry_backoff_ms(i, RECONNECT_MIN_S, RECONNECT_MAX_S, rng_below));
+		pledge_pause(p, retry_backoff_ms(i, RECONNECT_MIN_S, RECONNECT_MAX_S, rng_below));
 		if (exchange_open(x, e)) {
 			x->setback = SETBACK_NONE;
 			return true;
@@ -244,7 +250,7 @@ bool exchange_wait(
 	if (!may_wait(x, pause_ms, e))
 		return false;
 	pledge_say(p, "%s: not decided yet, asking again in %lld s", what, (long long)asked_s);
-	p->pause(p->pause_arg, pause_ms);
+	pledge_pause(p, pause_ms);
 	x->waited_s += asked_s;
 	give_time(x);
 	x->waited_on = session_is_open(x->session);

@@ -104,14 +104,29 @@ int64_t pledge_judging_time(const struct pledge *p)
 	return p->config.trusted_clock ? clock_unix_s(&p->clock) : CHAIN_NO_TIME;
 }
 
+int64_t pledge_now_ms(const struct pledge *p)
+{
+	return clock_mono_ms() + p->ahead_ms;
+}
+
+void pledge_pause(struct pledge *p, int64_t ms)
+{
+	int64_t until_ms = pledge_now_ms(p) + ms, now_ms;
+
+	p->pause(p->pause_arg, ms);
+	now_ms = pledge_now_ms(p);
+	if (now_ms < until_ms)
+		p->ahead_ms += until_ms - now_ms;
+}
+
 void pledge_begin_budget(struct pledge *p)
 {
-	p->give_up_ms = p->config.budget_s ? clock_mono_ms() + p->config.budget_s * 1000 : 0;
+	p->give_up_ms = p->config.budget_s ? pledge_now_ms(p) + p->config.budget_s * 1000 : 0;
 }
 
 int64_t pledge_time_left_ms(const struct pledge *p)
 {
-	return p->give_up_ms ? p->give_up_ms - clock_mono_ms() : INT64_MAX;
+	return p->give_up_ms ? p->give_up_ms - pledge_now_ms(p) : INT64_MAX;
 }
 
 void pledge_say(const struct pledge *p, const char *fmt, ...)

@@ -34,6 +34,7 @@ struct pledge {
 	/* Let time pass; tests put a clock here that jumps. */
 	void (*pause)(void *arg, int64_t ms);
 	void *pause_arg;
+	int64_t ahead_ms;   /* of pauses that were shorter than said */
 	int64_t give_up_ms; /* when [retry] budget is spent, of the clock that never jumps; 0: never
 			     */
 };
@@ -49,6 +50,11 @@ bool pledge_init_config(struct pledge *p, const char *config_path, struct err *e
 
 /* The moment to judge certificates and vouchers at: CHAIN_NO_TIME without a trusted clock. */
 int64_t pledge_judging_time(const struct pledge *p);
+
+/* Let so much time pass. */
+void pledge_pause(struct pledge *p, int64_t ms);
+/* Of a clock that nobody sets: milliseconds. A pause that a test cut short has passed in full. */
+int64_t pledge_now_ms(const struct pledge *p);
 
 /* From now on [retry] budget counts. */
 void pledge_begin_budget(struct pledge *p);

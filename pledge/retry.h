@@ -13,12 +13,12 @@ enum setback {
 	SETBACK_NONE,
 	SETBACK_NO_ADDRESS,   /* its name has none, or nobody could be asked */
 	SETBACK_UNREACHABLE,  /* connection refused, no route */
-	SETBACK_SILENT,	      /* no connection, or no answer, in time */
+	SETBACK_SILENT,	      /* no connection in time */
 	SETBACK_TLS,	      /* the handshake fails */
 	SETBACK_DENIED,	      /* an alert: it does not take our certificate */
 	SETBACK_OTHER_SERVER, /* another certificate than before a wait */
 	SETBACK_STRANGER,     /* what answers is no registrar: no TLS, a page for browsers */
-	SETBACK_LOST,	      /* the connection ends before the answer */
+	SETBACK_LOST,	      /* the connection ends, or is silent, before the answer */
 	SETBACK_NOT_YET,      /* 202 */
 	SETBACK_OVERDUE,      /* 202 for longer than we wait */
 	SETBACK_OVER_BUDGET,  /* 202 when the time of the whole command is over */

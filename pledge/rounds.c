@@ -12,48 +12,51 @@ struct round_result {
 	bool cloud_again; /* it sent the device where it could not join: that is where to begin */
 	enum outcome outcome;
 	struct err why;
-	int64_t retry_after_s; /* the longest a registrar asked for */
+	bool over; /* joined, or nobody else would help */
 };
 
 static bool is_over(const struct round_result *result)
 {
-	return result->outcome == OUTCOME_DONE || result->outcome == OUTCOME_LOCAL;
+	return result->over;
 }
 
 /* ---- One candidate -------------------------------------------------------------------------- */
 
+/* How an exchange with it ended. */
+struct ending {
+	enum outcome outcome;
+	enum setback setback;
+	int64_t retry_after_s;
+};
+
 /* connected: a TCP connection to it, taken; or -1. */
-static enum outcome run_one(const struct rounds *r, struct candidate *c, int connected,
-	struct round_result *result, int64_t *retry_after_s, struct err *e)
+static struct ending run_one(const struct rounds *r, struct candidate *c, int connected,
+	struct round_result *result, struct err *e)
 {
 	EXCHANGE_AUTO struct exchange x;
-	enum outcome o;
+	struct ending end = {.outcome = OUTCOME_LOCAL, .setback = SETBACK_LOCAL};
 
 	exchange_init(&x, r->pledge, c);
 	x.connected = connected;
 	if (r->prepare && !r->prepare(&x, r->arg, e))
-		return OUTCOME_LOCAL;
-	o = exchange_run(&x, r->steps, r->step_count, e);
-	*retry_after_s = x.retry_after_s;
+		return end;
+	end.outcome = exchange_run(&x, r->steps, r->step_count, e);
+	end.setback = x.setback;
+	end.retry_after_s = x.retry_after_s;
 	if (x.cloud.begun)
 		result->cloud_again = cloud_starts_over(&x);
-	return o;
+	return end;
 }
 
-/* Configured ones are tried in each round, whatever happened in the one before, and so is the
- * cloud's unless it named a time; each of the others has a back-off of its own (R8995-PLG-008). */
-static void note_failure(const struct rounds *r, struct candidate *c, int64_t retry_after_s)
+/* Each has a back-off of its own: nobody waits for another's Retry-After (R8995-PLG-008). */
+static void note_failure(const struct rounds *r, struct candidate *c, const struct ending *end)
 {
-	const struct pledge_config *k = &r->pledge->config;
-	int64_t pause_ms = retry_backoff_ms(
-		c->failures, k->backoff_min_s, k->backoff_max_s, r->pledge->candidates.draw);
+	struct pledge *p = r->pledge;
+	int64_t pause_ms =
+		retry_pause_ms(retry_rule(end->setback), c->failures + 1, end->retry_after_s,
+			p->config.backoff_min_s, p->config.backoff_max_s, p->candidates.draw);
 
-	if (pause_ms < retry_after_s * 1000)
-		pause_ms = retry_after_s * 1000;
-	if (c->source == CANDIDATE_CONFIG || (c->source == CANDIDATE_CLOUD && !retry_after_s))
-		candidate_failed(c, 0);
-	else
-		candidate_failed(c, clock_mono_ms() + pause_ms);
+	candidate_failed(c, pledge_now_ms(p) + pause_ms);
 }
 
 static void take_outcome(struct round_result *result, enum outcome o, const struct err *e)
@@ -63,22 +66,22 @@ static void take_outcome(struct round_result *result, enum outcome o, const stru
 		result->outcome = o;
 		result->why = *e;
 	}
+	result->over = o == OUTCOME_DONE;
 }
 
 static void try_one(
 	const struct rounds *r, struct candidate *c, int connected, struct round_result *result)
 {
 	struct err e = ERR_INIT;
-	int64_t retry_after_s = 0;
-	enum outcome o = run_one(r, c, connected, result, &retry_after_s, &e);
+	struct ending end = run_one(r, c, connected, result, &e);
 
-	take_outcome(result, o, &e);
-	if (retry_after_s > result->retry_after_s && c->source != CANDIDATE_CLOUD)
-		result->retry_after_s = retry_after_s;
-	if (o == OUTCOME_DONE)
+	take_outcome(result, end.outcome, &e);
+	if (end.outcome == OUTCOME_DONE)
 		candidate_worked(c);
-	else if (o != OUTCOME_LOCAL)
-		note_failure(r, c, retry_after_s);
+	else if (retry_rule(end.setback)->next == RETRY_GIVE_UP)
+		result->over = true;
+	else
+		note_failure(r, c, &end);
 }
 
 /* ---- Whoever answers first ------------------------------------------------------------------ */
@@ -105,6 +108,7 @@ static size_t runners_of(
 static void note_unreachable(
 	const struct rounds *r, struct candidate *c, struct round_result *result)
 {
+	const struct ending end = {.setback = SETBACK_UNREACHABLE};
 	struct err e = ERR_INIT;
 
 	err_set(&e, ERR_RETRY_LATER, "no connection");
@@ -112,7 +116,7 @@ static void note_unreachable(
 	log_err(&r->pledge->log, "connect", NULL, &e);
 	pledge_say(r->pledge, "connect: failed: %s", e.text);
 	take_outcome(result, OUTCOME_UNREACHABLE, &e);
-	note_failure(r, c, 0);
+	note_failure(r, c, &end);
 }
 
 /* The one to try next, with a connection when there was a race; NULL: all that ran have failed. */
@@ -143,7 +147,8 @@ static void try_known(const struct rounds *r, struct round_result *result)
 	struct candidate *ranked[CANDIDATES_MAX];
 	size_t count;
 
-	while (!is_over(result) && (count = candidates_rank(set, clock_mono_ms(), ranked)) > 0) {
+	while (!is_over(result) &&
+		(count = candidates_rank(set, pledge_now_ms(r->pledge), ranked)) > 0) {
 		int connected;
 		struct candidate *c = choose(r, ranked, count, &connected, result);
 
@@ -189,7 +194,7 @@ static void try_cloud(const struct rounds *r, struct round_result *result)
 
 	if (!r->pledge->has_cloud || r->prepare || c->tried || is_over(result))
 		return;
-	if (c->penalised_until_ms <= clock_mono_ms()) {
+	if (c->penalised_until_ms <= pledge_now_ms(r->pledge)) {
 		try_one(r, c, -1, result);
 	} else if (result->outcome == OUTCOME_NONE) {
 		err_set(&e, ERR_REFUSED, "the cloud registrar is not to be asked yet");
@@ -214,21 +219,40 @@ static struct round_result run_round(const struct rounds *r, bool cloud_first)
 	return result;
 }
 
-/* False when the budget does not last that long. */
-static bool rest(const struct rounds *r, unsigned round, int64_t retry_after_s)
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
 {
-	const struct pledge *p = r->pledge;
-	int64_t pause_ms = retry_backoff_ms(
-		round, p->config.backoff_min_s, p->config.backoff_max_s, rng_below);
+	return a_ms < b_ms ? a_ms : b_ms;
+}
 
-	pause_ms += retry_after_s * 1000; /* all of them were told the same */
+/* Until the first of them may be asked again; where others may turn up, no longer than the round's
+ * own back-off. */
+static int64_t rest_ms(const struct rounds *r, unsigned round)
+{
+	struct pledge *p = r->pledge;
+	int64_t now_ms = pledge_now_ms(p), next_ms = candidates_next_ms(&p->candidates, now_ms);
+	int64_t look_ms = now_ms + retry_backoff_ms(round, p->config.backoff_min_s,
+					   p->config.backoff_max_s, p->candidates.draw);
+
+	if (p->has_cloud && !r->prepare && p->cloud.penalised_until_ms > now_ms)
+		next_ms = sooner(next_ms, p->cloud.penalised_until_ms);
+	if (p->discovers || next_ms == INT64_MAX)
+		next_ms = sooner(next_ms, look_ms);
+	return next_ms - now_ms;
+}
+
+/* False when the budget does not last that long. */
+static bool rest(const struct rounds *r, unsigned round)
+{
+	struct pledge *p = r->pledge;
+	int64_t pause_ms = rest_ms(r, round);
+
 	if (pause_ms >= pledge_time_left_ms(p)) {
 		pledge_say(p, "giving up: [retry] budget is spent");
 		return false;
 	}
 	pledge_say(p, "trying again in %lld.%lld s", (long long)(pause_ms / 1000),
 		(long long)(pause_ms % 1000 / 100));
-	p->pause(p->pause_arg, pause_ms);
+	pledge_pause(p, pause_ms);
 	return true;
 }
 
@@ -243,8 +267,8 @@ enum outcome rounds_run(const struct rounds *r, struct err *e)
 		bool last = r->attempts && (int64_t)round + 1 >= r->attempts;
 
 		*e = result.why;
-		if (is_over(&result) || last || !rest(r, round, result.retry_after_s))
+		if (is_over(&result) || last || !rest(r, round))
 			return result.outcome;
-		cloud_first = result.cloud_again;
+		cloud_first = result.cloud_again || (cloud_first && !p->cloud.tried);
 	}
 }

@@ -347,6 +347,7 @@ static void make_pledge(struct world *w)
 		.pause = on_pause,
 		.pause_arg = w,
 	};
+	candidates_init(&w->p.candidates, rng_below);
 	w->p.out = open_memstream(&w->lines, &w->lines_len);
 	open_state(w);
 }
