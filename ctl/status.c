@@ -176,6 +176,27 @@ static void show_announced(const json_t *o)
 	}
 }
 
+/* Those that are not as they should be. */
+static void show_gates(const json_t *o)
+{
+	const json_t *gates = json_object_get(o, "masa_addresses"), *gate;
+	char left[SPAN_MAX];
+	size_t i;
+
+	json_array_foreach(gates, i, gate)
+	{
+		const char *name = text(gate, "masa"), *state = text(gate, "state");
+
+		if (!state || strcmp(state, "closed") == 0)
+			continue;
+		label("left alone");
+		ctl_put(stdout, name ? name : "?");
+		printf(": failed %lld times in a row, asked again in %s\n",
+			(long long)number(gate, "failures"),
+			span(number(gate, "again_in_s"), left));
+	}
+}
+
 static void show_store(const json_t *o)
 {
 	char used[SPAN_MAX], left[SPAN_MAX];
@@ -238,6 +259,7 @@ static void show(const struct ctl *c, const json_t *o)
 	show_expiring(o);
 	show_masas(o);
 	show_announced(o);
+	show_gates(o);
 	show_store(o);
 	show_backup(o);
 	show_end(o, "certificate_not_after", "certificate");

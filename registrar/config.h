@@ -55,7 +55,7 @@ struct registrar_config {
 	int64_t expiring_days, rejoin_days;
 	int64_t joins_per_day, renewals_per_day, certificates_kept;
 	unsigned quarantine_on; /* bits of enum fraud_signal */
-	int64_t masa_connect, masa_timeout;
+	int64_t masa_connect, masa_timeout, masa_failures, masa_pause;
 	unsigned masa_addresses;	      /* bits of enum http_address_class */
 	char *decision_url, *decision_secret; /* or NULL; the secret's is a path */
 	int64_t decision_timeout, decision_again;

@@ -21,11 +21,15 @@
 #define FRAUD_TURNS_S	       3600  /* back so soon where it had left: two devices take turns */
 #define FRAUD_RECENT_S	       86400 /* a certificate renewed so lately is in use */
 #define MASA_WAVERS_MS	       60000 /* that long after it came back, a MASA is not said to be gone */
+#define MASA_URLS_MAX	       8     /* base URLs of one manufacturer's MASA */
+#define MASA_PAUSE_MS	       2000  /* the first for which a MASA that fails is left alone */
+#define MASA_PROBE_LOST_MS     60000 /* longer than any request to a MASA lasts */
+#define MASA_RETRY_SPREAD_S    10    /* over which devices come back after a MASA's pause */
 #define ACCEPT_MAX	       255   /* of a pledge's Accept passed on; longer ones are made anew */
 #define CLAIM_TOUCH_S	       600   /* a waiting device is noted at most this often */
 #define CLAIMS_MANY	       100   /* from so many on, they are spread over time */
-#define ENROLL_REPEAT_S	       3600    /* the same CSR from the same client gets the same answer */
-#define LDEVID_BACKDATE_S      300     /* clocks of devices run behind */
+#define ENROLL_REPEAT_S	       3600  /* the same CSR from the same client gets the same answer */
+#define LDEVID_BACKDATE_S      300   /* clocks of devices run behind */
 #define JOURNAL_MAX	       2000000 /* rows; about 200 octets each */
 #define CRL_TICK_MS	       60000   /* between two looks whether the revocation list is due */
 #define CRL_MAX_AGE	       "60" /* seconds a cache may keep the list: revocation is seen soon */

@@ -9,8 +9,9 @@
 #include "common/base/file.h"
 #include "common/pki/idevid.h"
 
-#define PASSWORD_MAX	1024			/* octets of a password file */
-#define ANCHORS_PEM_MAX (2 * CERT_LIST_PEM_MAX) /* our lines may be shorter than the file's */
+#define MASA_URLS_LINE_MAX 8192			   /* eight of the longest that are in use */
+#define PASSWORD_MAX	   1024			   /* octets of a password file */
+#define ANCHORS_PEM_MAX	   (2 * CERT_LIST_PEM_MAX) /* our lines may be shorter than the file's */
 
 static int compare_serials(const void *a, const void *b)
 {
@@ -74,6 +75,27 @@ static bool load_password(struct buf *out, const char *path, struct err *e)
 	return out->len > 0 || err_set(e, ERR_INPUT, "%s: no password in it", path);
 }
 
+/* Several addresses of one MASA: words of one line. */
+static bool load_urls(struct manufacturer *m, const char *urls, struct err *e)
+{
+	BUF_AUTO struct buf words = BUF_INIT(MASA_URLS_LINE_MAX);
+	char *rest, *word;
+
+	if (!buf_append_str(&words, urls, e))
+		return false;
+	rest = (char *)words.data;
+	while ((word = strsep(&rest, " \t")) != NULL) {
+		if (!*word)
+			continue;
+		if (m->masa_count == MASA_URLS_MAX)
+			return err_set(e, ERR_INPUT, "more than %d addresses", MASA_URLS_MAX);
+		if (!idevid_masa_uri_parse(word, &m->masas[m->masa_count], e))
+			return false;
+		m->masa_count++;
+	}
+	return true;
+}
+
 static bool load_all(struct manufacturer *m, const struct manufacturer_config *c, struct err *e)
 {
 	m->anchors = anchors_load(c->anchors, e);
@@ -86,8 +108,7 @@ static bool load_all(struct manufacturer *m, const struct manufacturer_config *c
 		return err_prefix(e, "masa_anchors");
 	if (c->serials && !load_serials(&m->listed, c->serials, e))
 		return err_prefix(e, "serials");
-	m->has_masa = c->masa_url != NULL;
-	if (m->has_masa && !idevid_masa_uri_parse(c->masa_url, &m->masa, e))
+	if (c->masa_url && !load_urls(m, c->masa_url, e))
 		return err_prefix(e, "masa_url");
 	if (c->masa_password && !load_password(&m->masa_password, c->masa_password, e))
 		return err_prefix(e, "masa_password");

@@ -21,8 +21,8 @@ struct manufacturer {
 	struct anchors *masa_anchors;
 	struct buf masa_anchors_pem; /* the same, for the TLS client */
 	struct serial_list listed;
-	bool has_masa; /* masa_url is configured */
-	struct uri masa;
+	struct uri masas[MASA_URLS_MAX]; /* configured, the first comes first */
+	size_t masa_count;
 	struct buf masa_password;
 };
 

@@ -5,18 +5,63 @@
 #include "registrar/masa.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/net/status.h"
 #include "common/pki/idevid.h"
 #include "common/wire/media_type.h"
+#include "registrar/masa_gate.h"
 
-bool masa_address(
-	const struct manufacturer *m, const struct cert *idevid, struct uri *out, struct err *e)
+/* How a MASA is told from others: "masa.example:443". */
+static void gate_name(const struct uri *uri, char *out, size_t size)
 {
-	if (m->has_masa) {
-		*out = m->masa;
+	snprintf(
+		out, size, uri->host_is_ipv6 ? "[%s]:%u" : "%s:%u", uri->host, (unsigned)uri->port);
+}
+
+static bool can_be_asked(struct registrar *r, const struct uri *uri)
+{
+	char name[sizeof(((struct masa_pass *)0)->name)];
+
+	gate_name(uri, name, sizeof(name));
+	return masa_gate_passes(r->masa_gates, name, clock_mono_ms());
+}
+
+/* The one to ask next; masa_count: there is none left. */
+static size_t choose(struct registrar *r, const struct manufacturer *m, unsigned tried)
+{
+	size_t left = m->masa_count;
+
+	for (size_t i = m->masa_count; i-- > 0;)
+		if (!(tried & 1u << i))
+			left = i;
+	for (size_t i = left; i < m->masa_count; i++)
+		if (!(tried & 1u << i) && can_be_asked(r, &m->masas[i]))
+			return i;
+	return left;
+}
+
+bool masa_has_another(struct registrar *r, const struct manufacturer *m, unsigned tried)
+{
+	const size_t i = choose(r, m, tried);
+
+	return i < m->masa_count && can_be_asked(r, &m->masas[i]);
+}
+
+bool masa_address(struct registrar *r, const struct manufacturer *m, const struct cert *idevid,
+	unsigned *tried, struct uri *out, struct err *e)
+{
+	const size_t i = choose(r, m, *tried);
+
+	if (i < m->masa_count) {
+		*out = m->masas[i];
+		*tried |= 1u << i;
 		return true;
+	}
+	if (!idevid) {
+		err_set(e, ERR_UNWANTED, "no masa_url is configured");
+		return err_tell(e, "masa_url of this manufacturer is not configured.");
 	}
 	if (idevid_masa_uri(idevid, out, e))
 		return true;
@@ -34,6 +79,90 @@ static bool add_resource(struct uri *uri, const char *resource, struct err *e)
 	if (n < 0 || (size_t)n >= sizeof(uri->path) - len)
 		return err_set(e, ERR_UNWANTED, "the MASA's address is too long");
 	return true;
+}
+
+/* ---- One request, and what the gate makes of it ---- */
+
+struct asking {
+	struct registrar *r;
+	struct masa_pass pass;
+	struct masa_gate_limits limits;
+	http_done *done;
+	void *arg;
+};
+
+bool masa_has_answered(const struct http_reply *reply)
+{
+	return reply && reply->status < 500;
+}
+
+static void log_change(const struct asking *a, enum masa_gate_state now_is)
+{
+	log_event(&a->r->log, now_is == MASA_GATE_CLOSED ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+		now_is == MASA_GATE_CLOSED ? "masa-asked-again" : "masa-left-alone", NULL, "masa",
+		a->pass.name, NULL);
+}
+
+static enum masa_outcome outcome_of(const struct http_reply *reply, const struct err *failure)
+{
+	if (masa_has_answered(reply))
+		return MASA_ANSWERED;
+	if (!failure)
+		return MASA_FAILED;
+	return failure->kind == ERR_NO_MEMORY || failure->kind == ERR_IO ||
+			       failure->kind == ERR_REFUSED
+		       ? MASA_NOT_TRIED
+		       : MASA_FAILED;
+}
+
+static void on_reply(void *arg, const struct http_reply *reply, const struct err *failure)
+{
+	struct asking *a = arg;
+	enum masa_gate_state now_is;
+
+	if (masa_gate_leave(a->r->masa_gates, &a->pass, outcome_of(reply, failure), &a->limits,
+		    clock_mono_ms(), &now_is))
+		log_change(a, now_is);
+	a->done(a->arg, reply, failure);
+	free(a);
+}
+
+static bool left_alone(const struct masa_request *q, int64_t wait_ms, struct err *e)
+{
+	if (q->wait_ms)
+		*q->wait_ms = wait_ms;
+	err_set(e, ERR_RETRY_LATER, "it is left alone for %lld ms after it failed",
+		(long long)wait_ms);
+	uri_blame(&q->uri, e);
+	return err_tell(e, "The MASA of this device cannot be reached now.");
+}
+
+static bool fetch(struct registrar *r, struct loop *l, const struct masa_request *q,
+	const struct http_fetch *f, http_done *done, void *arg, struct err *e)
+{
+	struct asking *a = mem_new(sizeof(*a), e);
+	char name[sizeof(a->pass.name)];
+	enum masa_gate_state now_is;
+	int64_t wait_ms = 0;
+
+	if (!a)
+		return false;
+	*a = (struct asking){.r = r,
+		.limits = {q->setup->config.masa_failures, q->setup->config.masa_pause * 1000},
+		.done = done,
+		.arg = arg};
+	gate_name(&f->uri, name, sizeof(name));
+	if (!masa_gate_enter(r->masa_gates, name, clock_mono_ms(), &a->pass, &wait_ms) &&
+		!q->at_once) {
+		free(a);
+		return left_alone(q, wait_ms, e);
+	}
+	if (http_fetch(registrar_masa_client(r, l), f, on_reply, a, e))
+		return true;
+	(void)masa_gate_leave(
+		r->masa_gates, &a->pass, MASA_NOT_TRIED, &a->limits, clock_mono_ms(), &now_is);
+	free(a);
+	return false;
 }
 
 bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q, http_done *done,
@@ -66,7 +195,7 @@ bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q
 	}
 	if (q->resource && !add_resource(&f.uri, q->resource, e))
 		return false;
-	return http_fetch(registrar_masa_client(r, l), &f, done, arg, e);
+	return fetch(r, l, q, &f, done, arg, e);
 }
 
 static bool prefix_masa(const struct uri *base, struct err *e)

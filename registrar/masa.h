@@ -9,10 +9,13 @@
 /* The registered name; a MASA may know an older one (draft-ietf-anima-constrained-voucher §7.1). */
 #define VOUCHER_COSE "application/voucher+cose"
 
-/* The base URI: what is configured for the manufacturer, else what the IDevID says. ERR_UNWANTED
- * (404) when there is none to be used (R8995-REG-020). */
-bool masa_address(const struct manufacturer *m, const struct cert *idevid, struct uri *out,
-	struct err *e) MUST_CHECK;
+/* The base URI: what is configured for the manufacturer, else what the IDevID says. Of several, the
+ * first that can be asked now and whose bit in *tried is not set; it is set then. idevid NULL: what
+ * is configured. ERR_UNWANTED (404) when there is none to be used (R8995-REG-020). */
+bool masa_address(struct registrar *r, const struct manufacturer *m, const struct cert *idevid,
+	unsigned *tried, struct uri *out, struct err *e) MUST_CHECK;
+/* Is there another one that could be asked now? */
+bool masa_has_another(struct registrar *r, const struct manufacturer *m, unsigned tried);
 
 struct masa_request {
 	const struct registrar_setup *setup; /* time-outs and address classes */
@@ -25,13 +28,17 @@ struct masa_request {
 	struct bytes body;
 	size_t reply_max;
 	bool foreign_origin; /* not the MASA itself: no credentials */
+	bool at_once;	     /* whether or not it is left alone now */
+	int64_t *wait_ms;    /* or NULL: how long it is left alone, with ERR_RETRY_LATER */
 };
-/* done as in http_client.h, on l's thread. */
+/* done as in http_client.h, on l's thread. ERR_RETRY_LATER: it is left alone now (masa_gate.h). */
 bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q, http_done *done,
 	void *arg, struct err *e) MUST_CHECK;
 
 /* A transport error in words for pledge and log. Always returns false. */
 bool masa_transport_error(const struct uri *base, const struct err *cause, struct err *e);
+/* Did it say something about the device at all? An answer of 500 and above is none. */
+bool masa_has_answered(const struct http_reply *reply);
 /* Any status but 200 and 202 as an error for the pledge (R8995-REG-018). Always returns false. */
 bool masa_status_error(const struct uri *base, int status, struct bytes text, struct err *e);
 

@@ -5,6 +5,7 @@
 
 #include "common/run/metrics_listener.h"
 #include "registrar/backup.h"
+#include "registrar/masa_gate.h"
 #include "registrar/masa_watch.h"
 #include "registrar/notify/hooks.h"
 #include "registrar/meters.h"
@@ -164,6 +165,7 @@ static void refresh(void *registrar)
 	look_at_oldest_claim(r);
 	look_at_servers(r);
 	set(r, METER_MASAS_UNREACHABLE, 0, (int64_t)masa_watch_gone(r->masa_watch));
+	set(r, METER_MASAS_LEFT_ALONE, 0, (int64_t)masa_gates_open(r->masa_gates));
 	look_at_certificates(r);
 	look_at_store(r);
 	look_at_journal(r);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/rng.h"
 #include "common/pki/cms.h"
 #include "common/pki/cose.h"
 #include "common/wire/datetime.h"
@@ -140,10 +141,42 @@ static enum step_result endorse_request(struct onboard *o, struct err *e)
 		.now = o->now,
 	};
 
-	if (!masa_address(o->manufacturer, peer->cert, &o->masa, e) ||
-		!presented_certs(peer, &presented, e) || !endorse(&w, &o->registrar_request, e))
+	if (!presented_certs(peer, &presented, e) || !endorse(&w, &o->registrar_request, e))
 		return STEP_FAILED;
 	return STEP_NEXT;
+}
+
+static int64_t clamp_retry(int64_t s)
+{
+	if (s < 1)
+		return 1;
+	return s > MASA_RETRY_AFTER_MAX_S ? MASA_RETRY_AFTER_MAX_S : s;
+}
+
+static void tell_retry_after(struct call *c, int64_t seconds)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)seconds);
+	call_set_header(c, "Retry-After", text);
+}
+
+/* A MASA that cannot be reached: devices come back after its pause, and not all at one moment. */
+static void tell_come_back(struct onboard *o)
+{
+	const int64_t pause_s = (o->masa_wait_ms + 999) / 1000;
+
+	tell_retry_after(
+		o->call, clamp_retry(pause_s + 1 + (int64_t)rng_below(MASA_RETRY_SPREAD_S)));
+}
+
+/* It has several addresses, and this one did not do: the same request to another. */
+static bool ask_another(struct onboard *o)
+{
+	struct err e = ERR_INIT;
+
+	return masa_has_another(o->r, o->manufacturer, o->masas_tried) &&
+	       ask_masa(o, &e) == STEP_WAIT;
 }
 
 static void on_masa_reply(void *arg, const struct http_reply *reply, const struct err *failure)
@@ -155,8 +188,12 @@ static void on_masa_reply(void *arg, const struct http_reply *reply, const struc
 	meter_masa(o->r, METER_REQUESTVOUCHER, o->asked_us, reply);
 	masa_watch_tell(o->r, call_loop(o->call), o->manufacturer->config->name,
 		call_exchange(o->call), failure);
+	if (!masa_has_answered(reply) && ask_another(o))
+		return;
 	if (failure) {
 		masa_transport_error(&o->masa, failure, &e);
+		if (e.kind == ERR_RETRY_LATER)
+			tell_come_back(o);
 		onboard_resume(o, &e);
 		return;
 	}
@@ -178,40 +215,32 @@ static void on_masa_reply(void *arg, const struct http_reply *reply, const struc
 static enum step_result ask_masa(struct onboard *o, struct err *e)
 {
 	char accept[ACCEPT_MAX + 1];
-	const struct masa_request q = {
+	struct masa_request q = {
 		.setup = o->setup,
 		.face = o->face,
 		.manufacturer = o->manufacturer,
-		.uri = o->masa,
 		.resource = "requestvoucher",
 		.media_type = o->format->media_type,
 		.accept = onboard_is_cose(o) ? o->format->media_type : accept,
 		.exchange = call_exchange(o->call),
 		.body = buf_bytes(&o->registrar_request),
 		.reply_max = MASA_REPLY_MAX,
+		.wait_ms = &o->masa_wait_ms,
 	};
 
+	if (!masa_address(
+		    o->r, o->manufacturer, call_peer(o->call)->cert, &o->masas_tried, &o->masa, e))
+		return STEP_FAILED;
+	q.uri = o->masa;
 	o->asked_us = clock_mono_us();
 	masa_accept(call_header(o->call, "Accept"), o->format->media_type, accept);
 	log_event(&o->r->log, LOG_LEVEL_INFO, "masa-asked", q.exchange, "serial", o->serial, "host",
 		o->masa.host, NULL);
-	return masa_send(o->r, call_loop(o->call), &q, on_masa_reply, o, e) ? STEP_WAIT
-									    : STEP_FAILED;
-}
-
-static int64_t clamp_retry(int64_t s)
-{
-	if (s < 1)
-		return 1;
-	return s > MASA_RETRY_AFTER_MAX_S ? MASA_RETRY_AFTER_MAX_S : s;
-}
-
-static void tell_retry_after(struct call *c, int64_t seconds)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%lld", (long long)seconds);
-	call_set_header(c, "Retry-After", text);
+	if (masa_send(o->r, call_loop(o->call), &q, on_masa_reply, o, e))
+		return STEP_WAIT;
+	if (o->masa_wait_ms)
+		tell_come_back(o);
+	return STEP_FAILED;
 }
 
 static enum step_result read_answer(struct onboard *o, struct err *e)

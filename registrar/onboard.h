@@ -46,6 +46,8 @@ struct onboard {
 
 	/* the MASA */
 	struct uri masa;
+	unsigned masas_tried; /* bits: of those that are configured */
+	int64_t masa_wait_ms; /* it is left alone for so long; 0: it is not */
 	struct buf registrar_request;
 	int masa_status;
 	int64_t masa_retry_s;

@@ -25,6 +25,7 @@
 #include "registrar/enroll.h"
 #include "registrar/est.h"
 #include "registrar/admin/jobs.h"
+#include "registrar/masa_gate.h"
 #include "registrar/masa_watch.h"
 #include "registrar/notify/hooks.h"
 #include "registrar/admin/idempotency.h"
@@ -93,7 +94,8 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	r->cert_cache = cert_cache_new(CERT_CACHE_ENTRIES, e);
 	r->outstanding = r->cert_cache ? outstanding_new(OUTSTANDING_MAX, e) : NULL;
 	r->masa_watch = r->outstanding ? masa_watch_new(e) : NULL;
-	r->metrics = r->masa_watch ? meters_new(e) : NULL;
+	r->masa_gates = r->masa_watch ? masa_gates_new(e) : NULL;
+	r->metrics = r->masa_gates ? meters_new(e) : NULL;
 	r->idempotency = r->metrics ? idempotency_new(e) : NULL;
 	r->strangers = r->idempotency ? strangers_new(e) : NULL;
 	return r->strangers &&
@@ -467,6 +469,7 @@ void registrar_close(struct registrar *r)
 	meters_stop(r);
 	outstanding_free(r->outstanding);
 	masa_watch_free(r->masa_watch);
+	masa_gates_free(r->masa_gates);
 	registrar_setup_free(r->setup);
 	rule_set_free(r->rules);
 	cert_cache_free(r->cert_cache);

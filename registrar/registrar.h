@@ -25,6 +25,7 @@
 struct access;
 struct revoked;
 struct masa_watch;
+struct masa_gates;
 struct backup;
 struct seal;
 struct idempotency;
@@ -71,6 +72,7 @@ struct registrar {
 	struct announce *announce; /* NULL: nothing has ever been announced */
 	struct loop_timer sweep;
 	struct masa_watch *masa_watch;
+	struct masa_gates *masa_gates;
 	struct revoked *revoked; /* the list of revoked certificates */
 	struct backup *backup;
 	struct jobs *jobs;

@@ -125,8 +125,9 @@ static bool start_review(
 		.exchange = c->exchange,
 		.registrar_request = request,
 	};
+	unsigned tried = 0;
 
-	return masa_address(c->manufacturer, c->idevid, &q.masa, e) &&
+	return masa_address(v->r, c->manufacturer, c->idevid, &tried, &q.masa, e) &&
 	       history_ask(v->r, v->loop, &q, on_review_answer, v, e);
 }
 

@@ -10,6 +10,8 @@
  *   FORBID_REUSE until answered   out of memory, curl kept a broken h2 session for the next request
  *   open-socket and prereq callbacks   no address outside the classes the administrator allowed is
  *                            spoken to, on a new connection or on one that already stands
+ *   addresses that failed are put last   one address of three that swallows everything cost each
+ *                            new connection half of its time, and one that hangs in TLS all of it
  *   NOSIGNAL, empty Expect:, no proxy from the environment, redirects not followed
  *   https only, but for objects that carry their own signature (signed_object) and on this machine
  */
@@ -25,18 +27,31 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/clock.h"
+
 #define HOST_CONNECTIONS_MAX                                                                       \
 	4 /* per host and loop: one when the server speaks h2, 4 with HTTP/1.1 */
 #define IDLE_CONNECTIONS_MAX 64 /* kept open over all hosts of a loop */
 #define URL_MAX		     1024
 #define UPLOAD_BUFFER	     16384L /* its least; by default 64 kB are taken and given back each time */
-#define REASON_MAX	     200 /* of curl's own words */
+#define REASON_MAX	     200   /* of curl's own words */
+#define SHUNNED_MAX	     32	   /* addresses that failed lately: those of a few sites */
+#define SHUNNED_MS	     60000 /* so long another address of the name is taken instead */
+#define OPENED_MAX	     8	   /* of one request, looked at when it has ended */
+
+/* Where a connection could not be made, though somebody wanted one. */
+struct shunned {
+	struct sockaddr_storage address;
+	socklen_t len;
+	int64_t until_ms;
+};
 
 struct http_client {
 	struct loop *loop;
 	CURLM *multi; /* NULL: the next request makes it */
 	struct loop_timer timer;
 	struct fetch *first; /* outstanding */
+	struct shunned shunned[SHUNNED_MAX];
 };
 
 struct fetch {
@@ -49,10 +64,15 @@ struct fetch {
 	struct uri uri;
 	unsigned address_classes;
 	bool too_large, address_refused, address_used;
+	struct shunned opened[OPENED_MAX];  /* where connections were begun, in this order */
+	size_t opened_count, opened_before; /* before this attempt */
+	bool passed_over, again; /* some were left out; whatever they did, they are tried now */
+	CURLcode failed;	 /* of the first attempt */
+	int64_t until_ms;	 /* its time is over then, however many attempts there were */
 	char *content_type, *location, *retry_after, *date, *brski_timestamp, *brski_signature;
 	http_done *done;
 	void *arg;
-	char reason[CURL_ERROR_SIZE];
+	char reason[CURL_ERROR_SIZE], failed_reason[CURL_ERROR_SIZE];
 };
 
 /* ---- Address classes ------------------------------------------------------------------------ */
@@ -136,6 +156,98 @@ static unsigned class_of(const struct sockaddr *sa)
 	return 0;
 }
 
+/* ---- Addresses that failed ---- */
+
+static bool same_address(const struct shunned *s, const struct curl_sockaddr *a)
+{
+	return s->len == a->addrlen && memcmp(&s->address, &a->addr, s->len) == 0;
+}
+
+static bool is_shunned(const struct http_client *c, const struct curl_sockaddr *a)
+{
+	const int64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < SHUNNED_MAX; i++)
+		if (same_address(&c->shunned[i], a) && c->shunned[i].until_ms > now_ms)
+			return true;
+	return false;
+}
+
+/* In the place of the one that is over first. */
+static void shun(struct http_client *c, const struct shunned *who)
+{
+	struct shunned *at = &c->shunned[0];
+
+	for (size_t i = 0; i < SHUNNED_MAX; i++) {
+		struct shunned *s = &c->shunned[i];
+
+		if (s->len == who->len && memcmp(&s->address, &who->address, s->len) == 0) {
+			at = s;
+			break;
+		}
+		if (s->until_ms < at->until_ms)
+			at = s;
+	}
+	*at = *who;
+	at->until_ms = clock_mono_ms() + SHUNNED_MS;
+}
+
+/* Each address once, and in one attempt one of each family, which curl races: from one that
+ * swallows everything it comes to the next of the same family, and then lets that one fail as well.
+ */
+static bool has_its_turn(const struct fetch *f, const struct curl_sockaddr *a)
+{
+	for (size_t i = 0; i < f->opened_before; i++)
+		if (same_address(&f->opened[i], a))
+			return false;
+	for (size_t i = f->opened_before; i < f->opened_count; i++)
+		if (f->opened[i].address.ss_family == a->family)
+			return false;
+	return true;
+}
+
+static void note_opened(struct fetch *f, const struct curl_sockaddr *a)
+{
+	struct shunned *s;
+
+	if (f->opened_count == OPENED_MAX || a->addrlen > sizeof(s->address))
+		return;
+	s = &f->opened[f->opened_count];
+	memcpy(&s->address, &a->addr, a->addrlen);
+	s->len = a->addrlen;
+	f->opened_count++;
+}
+
+static bool has_text(const struct shunned *s, const char *ip)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, &s->address, sizeof(v4));
+	memcpy(&v6, &s->address, sizeof(v6));
+	if (s->address.ss_family == AF_INET)
+		inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text));
+	else
+		inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text));
+	return strcmp(text, ip) == 0;
+}
+
+/* Those before the one that answered did not, and of a request that got no answer none did. Where
+ * there is only one, it is never left out: nothing else could be tried. */
+static void shun_failed(struct fetch *f, bool answered)
+{
+	const char *ip = NULL;
+
+	if (answered)
+		curl_easy_getinfo(f->easy, CURLINFO_PRIMARY_IP, &ip);
+	for (size_t i = 0; i < f->opened_count; i++) {
+		if (ip && has_text(&f->opened[i], ip))
+			break; /* what was opened behind it had no time */
+		shun(f->client, &f->opened[i]);
+	}
+}
+
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct fetch *f = arg;
@@ -144,7 +256,14 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
 		f->address_refused = true;
 		return CURL_SOCKET_BAD;
 	}
+	if (!has_its_turn(f, address))
+		return CURL_SOCKET_BAD;
+	if (!f->again && is_shunned(f->client, address)) {
+		f->passed_over = true;
+		return CURL_SOCKET_BAD;
+	}
 	f->address_used = true;
+	note_opened(f, address);
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -403,6 +522,7 @@ static struct fetch *fetch_new(struct http_client *c, const struct http_fetch *w
 	f->client = c;
 	f->uri = w->uri;
 	f->address_classes = w->address_classes;
+	f->until_ms = clock_mono_ms() + w->timeout_ms;
 	buf_init(&f->body, w->body.len);
 	buf_init(&f->answer, w->reply_max);
 	if (fetch_prepare(f, w, e))
@@ -498,6 +618,56 @@ static void describe_failure(const struct fetch *f, CURLcode rc, struct err *e)
 	uri_blame(&f->uri, e);
 }
 
+/* Nothing was sent yet: it can go another way without anybody having heard of it. */
+static bool never_connected(const struct fetch *f, CURLcode rc)
+{
+	curl_off_t tls_us = 0;
+
+	if (rc != CURLE_COULDNT_CONNECT && rc != CURLE_OPERATION_TIMEDOUT &&
+		rc != CURLE_SSL_CONNECT_ERROR && rc != CURLE_PEER_FAILED_VERIFICATION)
+		return false;
+	curl_easy_getinfo(f->easy, CURLINFO_APPCONNECT_TIME_T, &tls_us);
+	return tls_us == 0;
+}
+
+static bool start_again(struct fetch *f)
+{
+	const int64_t left_ms = f->until_ms - clock_mono_ms();
+
+	if (left_ms <= 0 || f->opened_count == OPENED_MAX)
+		return false;
+	f->passed_over = false;
+	f->opened_before = f->opened_count;
+	curl_multi_remove_handle(f->client->multi, f->easy);
+	return curl_easy_setopt(f->easy, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
+	       curl_multi_add_handle(f->client->multi, f->easy) == CURLM_OK;
+}
+
+/* The other addresses of the name, each once; those that were left out for what they did before
+ * come last. What is told in the end is the first failure, not that nothing was left to try. */
+static bool goes_on(struct fetch *f, CURLcode *rc)
+{
+	const bool tried = f->opened_count > f->opened_before;
+
+	shun_failed(f, *rc == CURLE_OK);
+	if (!never_connected(f, *rc))
+		return false;
+	if (tried && !f->failed) {
+		f->failed = *rc;
+		memcpy(f->failed_reason, f->reason, sizeof(f->reason));
+	}
+	if (tried || (f->passed_over && !f->again)) {
+		f->again = f->again || !tried;
+		if (start_again(f))
+			return true;
+	}
+	if (f->failed) {
+		*rc = f->failed;
+		memcpy(f->reason, f->failed_reason, sizeof(f->reason));
+	}
+	return false;
+}
+
 static void finish(struct fetch *f, CURLcode rc)
 {
 	struct http_reply reply = {.content_type = f->content_type ? f->content_type : "",
@@ -510,6 +680,8 @@ static void finish(struct fetch *f, CURLcode rc)
 	struct err e = ERR_INIT;
 	long status = 0;
 
+	if (goes_on(f, &rc))
+		return;
 	curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
 	reply.status = (int)status;
 	if (rc == CURLE_OK) {

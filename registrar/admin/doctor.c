@@ -185,10 +185,10 @@ static void judge_masa(const struct probe *p, const struct http_reply *reply)
 		llabs((long long)(theirs - now)) > SKEW_S)
 		checkup_note(&x->c, p->check, CHECKUP_WARN, "compare both clocks with a third one",
 			"%s answers over TLS as it should; its clock is %+lld s from ours",
-			p->m->masa.host, (long long)(theirs - now));
+			p->m->masas[0].host, (long long)(theirs - now));
 	else
 		checkup_note(&x->c, p->check, CHECKUP_OK, NULL, "%s answers over TLS as it should",
-			p->m->masa.host);
+			p->m->masas[0].host);
 }
 
 static const char *after_no_answer(const struct err *e)
@@ -218,11 +218,12 @@ static bool ask(struct examination *x, const struct manufacturer *m, struct prob
 		.setup = x->setup,
 		.face = x->setup->face,
 		.manufacturer = m,
-		.uri = m->masa,
+		.uri = m->masas[0],
 		.resource = "requestvoucher", /* which has no GET: 405 is a good answer */
 		.accept = "*/*",
 		.exchange = call_exchange(x->call),
 		.reply_max = PROBE_REPLY_MAX,
+		.at_once = true,
 	};
 
 	return masa_send(x->r, call_loop(x->call), &q, on_masa, p, e);
@@ -239,7 +240,7 @@ static void check_masa(struct examination *x, const struct manufacturer *m)
 	}
 	*p = (struct probe){.x = x, .m = m};
 	snprintf(p->check, sizeof(p->check), "MASA of %.100s", m->config->name);
-	if (!m->has_masa) {
+	if (!m->masa_count) {
 		checkup_note(
 			&x->c, p->check, CHECKUP_OK, NULL, "not asked: each device names its own");
 		free(p);

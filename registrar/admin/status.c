@@ -10,6 +10,7 @@
 #include "registrar/admin/scope.h"
 #include "registrar/announce.h"
 #include "registrar/backup.h"
+#include "registrar/masa_gate.h"
 #include "registrar/masa_watch.h"
 #include "registrar/records/records.h"
 #include "registrar/revoked.h"
@@ -192,6 +193,24 @@ static json_t *masas_array(const struct figures *f)
 	return all;
 }
 
+static void add_gate(void *arg, const struct masa_gate_sight *s)
+{
+	json_array_append_new(
+		arg, json_pack("{ss ss sI sI}", "masa", s->name, "state",
+			     masa_gate_state_name(s->state), "failures", (json_int_t)s->failures,
+			     "again_in_s", (json_int_t)((s->wait_ms + 999) / 1000)));
+}
+
+/* Each address of a MASA that was asked since the start. */
+static json_t *gates_array(const struct figures *f)
+{
+	json_t *all = json_array();
+
+	if (all)
+		masa_gates_each(f->r->masa_gates, clock_mono_ms(), add_gate, all);
+	return all;
+}
+
 static json_t *itself_object(const struct figures *f)
 {
 	const struct cert *own = f->setup->face->identity.cert;
@@ -212,13 +231,14 @@ static json_t *itself_object(const struct figures *f)
 
 static json_t *figures_object(const struct figures *f)
 {
-	return json_pack("{so so so sI so so sI sI so}", "claims",
+	return json_pack("{so so so sI so so so sI sI so}", "claims",
 		counts_object(f->claims, CLAIM_NONE + 1, CLAIM_STATE_COUNT, claim_name),
 		"oldest_pending", admin_moment(f->oldest), "devices",
 		counts_object(f->devices, STANDING_NONE + 1, STANDING_STORED_COUNT, device_name),
-		"expiring", (json_int_t)f->expiring, "masas", masas_array(f), "announced",
-		announce_show(f->r), "store_bytes", (json_int_t)f->space.bytes, "store_free_bytes",
-		(json_int_t)f->space.free_bytes, "backup", admin_moment(f->backup));
+		"expiring", (json_int_t)f->expiring, "masas", masas_array(f), "masa_addresses",
+		gates_array(f), "announced", announce_show(f->r), "store_bytes",
+		(json_int_t)f->space.bytes, "store_free_bytes", (json_int_t)f->space.free_bytes,
+		"backup", admin_moment(f->backup));
 }
 
 static json_t *tell(const struct figures *f, struct err *e)
@@ -274,7 +294,7 @@ static bool bound(const struct call *c, struct registrar *r, json_t *answer, str
 {
 	static const char *const inner[] = {"claims", "devices", "expiring", "problems",
 		"vouchers_under_way", "connections", "manufacturers", "store_bytes",
-		"store_free_bytes", "backup", "announced"};
+		"store_free_bytes", "backup", "announced", "masa_addresses"};
 	struct in_sight s = {.call = c};
 	json_t *masas;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a MASA's status means for the pledge, what is asked of it, and where it is. */
 #include "common/net/status.h"
+#include "common/base/clock.h"
 #include "registrar/masa.h"
+#include "registrar/masa_gate.h"
 #include "tests/unit/registrar_fixture.h"
 
 static const struct uri masa = {.host = "masa.example", .port = 443};
@@ -118,31 +120,70 @@ static void with_masa_url(const struct site *s, struct identity *out, const char
 static void masa_address__from_the_idevid_or_configured__is_found(void **state)
 {
 	const struct site *s = *state;
-	struct manufacturer plain = {.has_masa = false}, fixed = {.has_masa = true, .masa = masa};
+	struct manufacturer plain = {.masa_count = 0}, fixed = {.masas = {masa}, .masa_count = 1};
 	IDENTITY_AUTO struct identity device;
+	unsigned tried = 0;
 	struct uri uri;
 	struct err e = ERR_INIT;
+	struct registrar r = {.masa_gates = masa_gates_new(&e)};
 
 	with_masa_url(s, &device, "ASN1:IA5STRING:masa.acme.example:9443");
-	MUST(masa_address(&plain, device.cert, &uri, &e));
+	MUST(masa_address(&r, &plain, device.cert, &tried, &uri, &e));
 	assert_string_equal(uri.host, "masa.acme.example");
 	assert_int_equal(uri.port, 9443);
 	assert_string_equal(uri.path, "/.well-known/brski");
-	MUST(masa_address(&fixed, device.cert, &uri, &e));
+	MUST(masa_address(&r, &fixed, device.cert, &tried, &uri, &e));
 	assert_string_equal(uri.host, "masa.example");
+	assert_false(masa_has_another(&r, &fixed, tried));
+	masa_gates_free(r.masa_gates);
+}
+
+static void fail_at(struct masa_gates *g, const char *name)
+{
+	const struct masa_gate_limits limits = {1, 60000};
+	enum masa_gate_state now_is;
+	struct masa_pass pass;
+	int64_t wait_ms;
+
+	assert_true(masa_gate_enter(g, name, clock_mono_ms(), &pass, &wait_ms));
+	assert_true(masa_gate_leave(g, &pass, MASA_FAILED, &limits, clock_mono_ms(), &now_is));
+}
+
+static void masa_address__of_several__is_one_that_can_be_asked_and_was_not_yet(void **state)
+{
+	struct manufacturer m = {.masas = {masa, masa, masa}, .masa_count = 3};
+	struct err e = ERR_INIT;
+	struct registrar r = {.masa_gates = masa_gates_new(&e)};
+	unsigned tried = 0;
+	struct uri uri;
+
+	m.masas[1].port = 1001;
+	m.masas[2].port = 1002;
+	fail_at(r.masa_gates, "masa.example:443");
+	MUST(masa_address(&r, &m, NULL, &tried, &uri, &e));
+	assert_int_equal(uri.port, 1001);
+	assert_true(masa_has_another(&r, &m, tried));
+	MUST(masa_address(&r, &m, NULL, &tried, &uri, &e));
+	assert_int_equal(uri.port, 1002);
+	assert_false(masa_has_another(&r, &m, tried));
+	MUST(masa_address(&r, &m, NULL, &tried, &uri, &e)); /* better than none */
+	assert_int_equal(uri.port, 443);
+	REFUSED(masa_address(&r, &m, NULL, &tried, &uri, &e), ERR_UNWANTED);
+	masa_gates_free(r.masa_gates);
 }
 
 static void masa_address__absent_or_not_https__is_404(void **state)
 {
 	const struct site *s = *state;
-	const struct manufacturer plain = {.has_masa = false};
+	const struct manufacturer plain = {.masa_count = 0};
 	IDENTITY_AUTO struct identity clear;
+	unsigned tried = 0;
 	struct uri uri;
 	struct err e = ERR_INIT;
 
 	with_masa_url(s, &clear, "ASN1:IA5STRING:http://masa.acme.example/");
-	REFUSED(masa_address(&plain, clear.cert, &uri, &e), ERR_UNWANTED);
-	REFUSED(masa_address(&plain, s->idevid.cert, &uri, &e), ERR_UNWANTED);
+	REFUSED(masa_address(NULL, &plain, clear.cert, &tried, &uri, &e), ERR_UNWANTED);
+	REFUSED(masa_address(NULL, &plain, s->idevid.cert, &tried, &uri, &e), ERR_UNWANTED);
 	assert_int_equal(status_of(e.kind), 404);
 }
 
@@ -157,6 +198,8 @@ int main(void)
 		cmocka_unit_test(masa_media_type__vouchers_in_cose__have_the_name_the_masa_knows),
 		cmocka_unit_test(masa_accept__the_pledges_or_the_type_of_its_request__is_sent),
 		cmocka_unit_test(masa_address__from_the_idevid_or_configured__is_found),
+		cmocka_unit_test(
+			masa_address__of_several__is_one_that_can_be_asked_and_was_not_yet),
 		cmocka_unit_test(masa_address__absent_or_not_https__is_404),
 	};
 
