@@ -35,7 +35,7 @@ struct masa *masa_new(
 
 bool masa_open_store(struct masa *m, struct err *e)
 {
-	m->store = store_open(m->setup->config->store_path, &masa_schema, e);
+	m->store = store_open_logging(m->setup->config->store_path, &masa_schema, m->log, e);
 	masa_now(m); /* what later moments are compared with */
 	return m->store && owners_load(m->owners, m->store, e);
 }

@@ -293,7 +293,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	int64_t pending;
 
 	r->started_at = registrar_now(r);
-	r->store = store_open(r->setup->config.store, &records_schema, e);
+	r->store = store_open_logging(r->setup->config.store, &records_schema, &r->log, e);
 	if (!r->store || !records_count_claims(r->store, CLAIM_PENDING, &pending, e) ||
 		!registrar_load_rules(r, e))
 		return false;

@@ -10,6 +10,7 @@
 enum config_type {
 	CONFIG_STRING,	 /* char * owned by the struct */
 	CONFIG_PATH,	 /* char *, relative to the directory of the file it stands in */
+	CONFIG_STORE,	 /* char *: a path as above, or the URI of a database as it is */
 	CONFIG_INT,	 /* int64_t in [min, max] */
 	CONFIG_DURATION, /* int64_t seconds; "90", "90s", "15m", "12h", "30d" */
 	CONFIG_BOOL,	 /* bool; yes/no, true/false, on/off */

@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/pki/digest.h"
+#include "common/run/store.h"
+#include "common/wire/hex.h"
+
 #define CHOICES_TEXT_MAX 400 /* octets of a list of choices in a message */
 
 struct input {
@@ -43,6 +47,11 @@ static bool set_path(const struct input *in, void *field, struct err *e)
 	free(*owned);
 	*owned = copy;
 	return true;
+}
+
+static bool set_store(const struct input *in, void *field, struct err *e)
+{
+	return store_is_remote(in->text) ? set_string(in, field, e) : set_path(in, field, e);
 }
 
 /* Decimal digits with an optional sign, and what comes after them. */
@@ -173,6 +182,8 @@ static const struct {
 } types[] = {
 	[CONFIG_STRING] = {set_string, true, "text"},
 	[CONFIG_PATH] = {set_path, true, "path, relative to this file's directory"},
+	[CONFIG_STORE] = {set_store, true,
+		"path, relative to this file's directory, or postgresql:// URI"},
 	[CONFIG_INT] = {set_int, false, "number"},
 	[CONFIG_DURATION] = {set_duration, false, "duration (90, 90s, 15m, 12h, 30d)"},
 	[CONFIG_BOOL] = {set_bool, false, "yes or no"},
@@ -204,6 +215,20 @@ void config_value_clear(const struct config_option *o, void *base)
 	*owned = NULL;
 }
 
+/* A URI may have a password in it: what is shown tells two of them apart, no more. */
+static bool format_store(const char *text, struct buf *out, struct err *e)
+{
+	uint8_t digest[SHA256_LEN];
+	char hex[2 * SHA256_LEN + 1];
+
+	if (!store_is_remote(text))
+		return buf_append_str(out, text, e);
+	if (!digest_sha256(bytes_of_str(text), digest, e))
+		return false;
+	hex_encode(bytes_of(digest, SHA256_LEN), hex);
+	return buf_printf(out, e, "postgresql:// sha256=%.16s", hex);
+}
+
 bool config_value_format(
 	const struct config_option *o, const void *base, struct buf *out, struct err *e)
 {
@@ -216,6 +241,9 @@ bool config_value_format(
 	case CONFIG_WORDS:
 		text = *(char *const *)field;
 		return buf_append_str(out, text ? text : "", e);
+	case CONFIG_STORE:
+		text = *(char *const *)field;
+		return format_store(text ? text : "", out, e);
 	case CONFIG_INT:
 	case CONFIG_DURATION:
 		return buf_printf(out, e, "%lld", (long long)*(const int64_t *)field);

@@ -173,11 +173,6 @@ bool store_leads(struct store *s)
 
 /* ---- life ---- */
 
-bool store_is_remote(const char *where)
-{
-	return strncmp(where, "postgresql://", 13) == 0 || strncmp(where, "postgres://", 11) == 0;
-}
-
 static void store_free(struct store *s)
 {
 	s->engine->close(s);
@@ -198,7 +193,7 @@ static struct store *store_new(const char *where, const struct store_schema *sch
 		return NULL;
 	}
 	pthread_mutex_init(&s->watch_lock, NULL);
-	s->engine = &store_sqlite;
+	s->engine = store_is_remote(where) ? &store_postgres : &store_sqlite;
 	s->schema = schema;
 	s->where = str_dup(where, e);
 	if (!s->where) {
@@ -210,8 +205,6 @@ static struct store *store_new(const char *where, const struct store_schema *sch
 
 static bool start(struct store *s, struct err *e)
 {
-	if (store_is_remote(s->where))
-		return err_set(e, ERR_STORE, "store: this program was built without PostgreSQL");
 	while (s->schema->statements[s->statement_count])
 		if (++s->statement_count > STORE_STATEMENTS_MAX)
 			return err_set(
@@ -224,15 +217,23 @@ static bool start(struct store *s, struct err *e)
 	return s->thread_runs || err_set(e, ERR_NO_MEMORY, "store: no thread");
 }
 
-struct store *store_open(const char *where, const struct store_schema *schema, struct err *e)
+struct store *store_open_logging(
+	const char *where, const struct store_schema *schema, const struct log *log, struct err *e)
 {
 	struct store *s = store_new(where, schema, e);
 
-	if (s && !start(s, e)) {
-		store_free(s);
+	if (!s)
 		return NULL;
-	}
-	return s;
+	s->log = log;
+	if (start(s, e))
+		return s;
+	store_free(s);
+	return NULL;
+}
+
+struct store *store_open(const char *where, const struct store_schema *schema, struct err *e)
+{
+	return store_open_logging(where, schema, NULL, e);
 }
 
 void store_close(struct store *s)

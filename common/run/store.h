@@ -23,6 +23,7 @@
 #define RUN_STORE_H
 
 #include "common/base/buf.h"
+#include "common/base/log.h"
 #include "common/net/loop.h"
 
 struct store;
@@ -73,6 +74,9 @@ struct store_schema {
 #define STORE_START_WAIT_MS 30000
 struct store *store_open(
 	const char *where, const struct store_schema *schema, struct err *e) MUST_CHECK;
+/* The same, telling the log when the database is away and back, and who leads. */
+struct store *store_open_logging(const char *where, const struct store_schema *schema,
+	const struct log *log, struct err *e) MUST_CHECK;
 /* Is it a database elsewhere, not a file? */
 bool store_is_remote(const char *where);
 /* Have fn(arg) called after each commit, by us or by another process: on a thread of the store, one

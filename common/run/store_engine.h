@@ -16,8 +16,9 @@ struct store {
 	const struct store_engine *engine;
 	const struct store_schema *schema;
 	size_t statement_count;
-	char *where; /* may hold a password: engines have a text of their own to show */
-	void *own;   /* the engine's */
+	const struct log *log; /* or NULL */
+	char *where;	       /* may hold a password: engines have a text of their own to show */
+	void *own;	       /* the engine's */
 	struct store_queue queue;
 	pthread_t thread;
 	bool thread_runs;
@@ -48,7 +49,7 @@ struct store_row {
 	const struct store_engine *engine;
 };
 
-extern const struct store_engine store_sqlite;
+extern const struct store_engine store_sqlite, store_postgres;
 
 /* Somebody has committed: tell who watches. Any thread. */
 void store_committed(struct store *s);

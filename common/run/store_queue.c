@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/clock.h"
+
 /* How soon an answer that found its loop without memory is offered again. */
 #define REPOST_NS 10000000
 
@@ -103,6 +105,7 @@ bool store_queue_push(struct store_queue *q, const struct store_op *ops, size_t 
 	job->loop = l;
 	job->done = done;
 	job->arg = arg;
+	job->queued_ms = clock_mono_ms();
 	pthread_mutex_lock(&q->lock);
 	room = q->held < STORE_QUEUE_MAX && !q->closing;
 	if (room) {
@@ -241,6 +244,43 @@ void store_queue_answer(struct store_queue *q, struct store_job *batch)
 	pthread_mutex_unlock(&q->lock);
 }
 
+bool store_job_is_late(struct store_job *job)
+{
+	if (clock_mono_ms() - job->queued_ms < STORE_WRITE_WAIT_MS)
+		return false;
+	err_set(&job->result, ERR_RETRY_LATER, "store: the database was away for too long");
+	return true;
+}
+
+/* Those at the head have waited longest. */
+static struct store_job *take_late(struct store_queue *q)
+{
+	struct store_job *late = NULL, **tail = &late;
+
+	while (q->head && store_job_is_late(q->head)) {
+		*tail = q->head;
+		tail = &q->head->next;
+		q->head = q->head->next;
+	}
+	*tail = NULL;
+	if (!q->head)
+		q->tail = &q->head;
+	return late;
+}
+
+void store_queue_tick(struct store_queue *q)
+{
+	struct store_job *late;
+
+	repost(q);
+	pthread_mutex_lock(&q->lock);
+	q->turns++;
+	late = take_late(q);
+	pthread_mutex_unlock(&q->lock);
+	if (late)
+		store_queue_answer(q, late);
+}
+
 bool store_queue_moves(struct store_queue *q, uint64_t *seen)
 {
 	bool moves;
@@ -258,4 +298,14 @@ void store_queue_close(struct store_queue *q)
 	q->closing = true;
 	pthread_cond_signal(&q->wake);
 	pthread_mutex_unlock(&q->lock);
+}
+
+bool store_queue_is_closed(struct store_queue *q)
+{
+	bool closing;
+
+	pthread_mutex_lock(&q->lock);
+	closing = q->closing;
+	pthread_mutex_unlock(&q->lock);
+	return closing;
 }

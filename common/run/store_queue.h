@@ -15,6 +15,7 @@ struct store_job {
 	store_done *done;
 	void *arg;
 	struct err result; /* kind ERR_NONE: durable */
+	int64_t queued_ms; /* when, by clock_mono_ms() */
 	int64_t *changed;  /* one per op, filled in by the engine */
 	size_t op_count;
 	struct store_op ops[]; /* changed and the octets follow in the same allocation */
@@ -46,7 +47,13 @@ bool store_queue_moves(struct store_queue *q, uint64_t *seen);
 struct store_job *store_queue_take(struct store_queue *q, size_t batch_max);
 /* Writer: call every job of the batch back, each on its loop; none is ever lost. */
 void store_queue_answer(struct store_queue *q, struct store_job *batch);
+/* Writer, while it waits for its database: say that it lives, and fail what has waited for longer
+ * than STORE_WRITE_WAIT_MS with ERR_RETRY_LATER. */
+void store_queue_tick(struct store_queue *q);
+/* Has the job waited for so long? Its result is set then. */
+bool store_job_is_late(struct store_job *job);
 /* Take no more; the writer ends after what is queued. */
 void store_queue_close(struct store_queue *q);
+bool store_queue_is_closed(struct store_queue *q);
 
 #endif

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/run/store.h"
+#include "tests/unit/store_fixture.h"
 
 enum { ADD, RENAME, COUNT, ALL, GET, STATEMENT_COUNT };
 
@@ -38,14 +39,28 @@ static const char *const statements[] = {
 	[GET] = "SELECT id, name, raw FROM things WHERE id = $1",
 	[STATEMENT_COUNT] = NULL,
 };
-static const struct store_schema schema = {"test", migrations, statements};
-static const struct store_schema older = {"test", first_migration, statements};
-static const struct store_schema broken = {"test", broken_migration, statements};
-static const struct store_schema other = {"other", migrations, statements};
+#define POSTGRES_THINGS "CREATE TABLE things (id bigint PRIMARY KEY, name text NOT NULL, raw bytea)"
+static const char *const postgres_migrations[] = {
+	POSTGRES_THINGS, "CREATE UNIQUE INDEX things_name ON things (name)", NULL};
+static const char *const postgres_first[] = {POSTGRES_THINGS, NULL};
+static const char *const postgres_broken[] = {
+	POSTGRES_THINGS, "CREATE TABLE more (id bigint); CREATE TABLE things (id bigint)", NULL};
+static const char *const postgres_statements[STATEMENT_COUNT] = {
+	[ADD] = "INSERT INTO things (raw, name, id) VALUES ($3, $2,"
+		" coalesce($1, (SELECT coalesce(max(id), 0) + 1 FROM things)))",
+};
+static const struct store_schema schema = {
+	"test", migrations, statements, {postgres_migrations, 1, postgres_statements}};
+static const struct store_schema older = {
+	"test", first_migration, statements, {postgres_first, 1, postgres_statements}};
+static const struct store_schema broken = {
+	"test", broken_migration, statements, {postgres_broken, 1, postgres_statements}};
+static const struct store_schema other = {
+	"other", migrations, statements, {postgres_migrations, 1, postgres_statements}};
 
 struct fixture {
 	char dir[64];
-	char path[96];
+	char path[STORE_PLACE_MAX];
 	struct store *store;
 	struct err e;
 };
@@ -64,7 +79,7 @@ static int set_up(void **state)
 
 	snprintf(f->dir, sizeof(f->dir), "/tmp/store_test.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->path, sizeof(f->path), "%s/t.db", f->dir);
+	store_place(f->dir, "t", f->path);
 	*state = f;
 	reopen(f);
 	return 0;
@@ -414,11 +429,11 @@ static void store_open__newer_schema__is_refused_and_untouched(void **state)
 static void store_open__older_schema__is_migrated_with_its_rows(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
+	char path[STORE_PLACE_MAX];
 	struct store *s;
 	struct store_op op = add(1, "a");
 
-	snprintf(path, sizeof(path), "%s/old.db", f->dir);
+	store_place(f->dir, "old", path);
 	s = store_open(path, &older, &f->e);
 	assert_true(store_write_wait(s, &op, 1, NULL, &f->e));
 	store_close(s);
@@ -432,10 +447,10 @@ static void store_open__older_schema__is_migrated_with_its_rows(void **state)
 static void store_open__migration_fails__leaves_the_version_before(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
+	char path[STORE_PLACE_MAX];
 	struct store *s;
 
-	snprintf(path, sizeof(path), "%s/old.db", f->dir);
+	store_place(f->dir, "old", path);
 	assert_null(store_open(path, &broken, &f->e));
 	assert_non_null(strstr(f->e.text, "to schema version 2"));
 	s = store_open(
@@ -619,17 +634,22 @@ int main(void)
 		TEST(store_read__from_many_threads__sees_only_growth),
 		TEST(store_read__row_function_ends_it__with_or_without_error),
 		TEST(store_read__statement_that_writes__is_refused),
-		TEST(store_open__second_instance__is_refused_with_the_holders_pid),
 		TEST(store_open__newer_schema__is_refused_and_untouched),
 		TEST(store_open__older_schema__is_migrated_with_its_rows),
 		TEST(store_open__migration_fails__leaves_the_version_before),
 		TEST(store_open__store_of_another_kind__is_refused),
+		TEST(store_write_wait__process_killed__what_was_reported_is_there),
+	};
+	const struct CMUnitTest of_files[] = {
+		TEST(store_open__second_instance__is_refused_with_the_holders_pid),
 		TEST(store_open__not_a_database__is_refused),
 		TEST(store_open__new_file__is_private),
-		TEST(store_write_wait__process_killed__what_was_reported_is_there),
 		TEST(store_space__of_database_and_log__is_what_the_files_take),
 		TEST(store_write_wait__disk_full__is_an_error_and_it_recovers),
 	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (!store_is_on_a_server())
+		failed += cmocka_run_group_tests(of_files, NULL, NULL);
+	return failed;
 }

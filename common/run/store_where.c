@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the place of a store says about it. Apart, for programs that read configurations and have no
+ * store. */
+#include <string.h>
+
+#include "common/run/store.h"
+
+bool store_is_remote(const char *where)
+{
+	static const char *const schemes[] = {"postgresql://", "postgres://"};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (strncmp(where, schemes[i], strlen(schemes[i])) == 0)
+			return true;
+	return false;
+}
