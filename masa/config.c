@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/message/audit_log.h"
 #include "common/net/http_client.h"
+#include "common/net/network.h"
 #include "common/pki/idevid.h"
 #include "common/run/daemon.h"
 
@@ -28,6 +29,9 @@ static const struct config_option options[] = {
 		"PEM certificate of the TLS server, then its chain."},
 	{"server", "workers", CONFIG_INT, AT(workers), "0", 0, WORKERS_MAX, NULL,
 		"Worker threads; 0: as many as cores."},
+	{"server", "proxy_protocol_from", CONFIG_WORDS, AT(proxied_from), "", 0, 0, NULL,
+		"Networks of load balancers whose connections begin with a PROXY header of version "
+		"2, e.g. 192.0.2.10/32; unset: none do."},
 	{"store", "path", CONFIG_STORE, AT(store_path), NULL, 0, 0, NULL,
 		"Database file, or the postgresql:// URI of a database: devices, owners, audit log."},
 	{"log", "level", CONFIG_CHOICE, AT(log_level), "info", 0, 0, log_level_names,
@@ -95,8 +99,9 @@ static const struct config_option options[] = {
 };
 
 /* Sockets and the store are opened once. */
-static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[store] path",
-	"[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen", NULL};
+static const char *const at_start_only[] = {"[server] listen", "[server] workers",
+	"[server] proxy_protocol_from", "[store] path", "[admin] socket", "[admin] group",
+	"[admin] listen", "[metrics] listen", NULL};
 
 const struct config_schema masa_config_schema = {
 	.options = options,
@@ -128,6 +133,8 @@ static bool admin_check(const char *path, const struct masa_config *c, struct er
 
 bool masa_config_load(const char *path, struct masa_config *out, struct err *e)
 {
+	struct networks balancers;
+
 	if (!config_load(path, &masa_config_schema, out, e))
 		return false;
 	if (!out->nonceless_key != !out->nonceless_certificate)
@@ -135,6 +142,8 @@ bool masa_config_load(const char *path, struct masa_config *out, struct err *e)
 			"%s: [signer] nonceless_key and nonceless_certificate go together", path);
 	if (out->admin_group && !out->admin_socket)
 		return err_set(e, ERR_INPUT, "%s: [admin] group without a socket", path);
+	if (!networks_parse(out->proxied_from, &balancers, e))
+		return err_prefix(e, "%s: [server] proxy_protocol_from", path);
 	return admin_check(path, out, e);
 }
 

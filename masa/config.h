@@ -7,6 +7,7 @@
 
 struct masa_config {
 	char *listen, *tls_key, *tls_certificate;
+	char *proxied_from; /* networks of balancers, or NULL */
 	int64_t workers;
 	char *store_path;
 	int log_level;

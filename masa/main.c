@@ -102,6 +102,7 @@ static bool load(struct service *s, const char *path, struct err *e)
 static bool listen_public(struct service *s, struct err *e)
 {
 	struct http_server_config c = {.listen = config_at_start(s)->listen,
+		.proxied_from = config_at_start(s)->proxied_from,
 		.tls = s->tls,
 		.routes = masa_routes,
 		.route_count = masa_route_count,
@@ -143,6 +144,7 @@ static bool listen_admin(struct service *s, struct err *e)
 static bool listen_elsewhere(struct service *s, struct err *e)
 {
 	struct http_server_config c = {.listen = config_at_start(s)->admin_listen,
+		.proxied_from = config_at_start(s)->proxied_from,
 		.tls = s->admin_tls,
 		.routes = masa_admin_routes,
 		.route_count = masa_admin_route_count,

@@ -33,6 +33,8 @@ static const struct config_option options[] = {
 		"Certificate of the registrar, PEM: end entity (cmcRA, serverAuth, clientAuth) first, then its issuers up to the domain CA."},
 	{"server", "workers", CONFIG_INT, OFF(workers), "0", 0, WORKERS_MAX, NULL,
 		"Worker threads; 0: as many as processor cores."},
+	{"server", "proxy_protocol_from", CONFIG_WORDS, OFF(proxied_from), "", 0, 0, NULL,
+		"Networks of load balancers whose connections begin with a PROXY header of version 2, e.g. 192.0.2.10/32; unset: none do."},
 	{"coaps", "listen", CONFIG_STRING, OFF(coaps_listen), "", 0, 0, NULL,
 		"Address and UDP port for constrained devices (CoAP over DTLS), e.g. [::]:5684; unset: none are served."},
 	{"coaps", "jpy_listen", CONFIG_STRING, OFF(jpy_listen), "", 0, 0, NULL,
@@ -215,10 +217,10 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 }
 
 /* Sockets and the store are opened once. */
-static const char *const at_start_only[] = {"[server] listen", "[server] workers", "[coaps] listen",
-	"[coaps] jpy_listen", "[coaps] mtu", "[coaps] discovery", "[coaps] discovery_port",
-	"[store] path", "[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen",
-	"[hooks] anchors", NULL};
+static const char *const at_start_only[] = {"[server] listen", "[server] workers",
+	"[server] proxy_protocol_from", "[coaps] listen", "[coaps] jpy_listen", "[coaps] mtu",
+	"[coaps] discovery", "[coaps] discovery_port", "[store] path", "[admin] socket",
+	"[admin] group", "[admin] listen", "[metrics] listen", "[hooks] anchors", NULL};
 
 const struct config_schema registrar_config_schema = {
 	.options = options,

@@ -30,6 +30,7 @@ struct manufacturer_config {
 
 struct registrar_config {
 	char *listen, *key, *certificate;
+	char *proxied_from; /* networks of balancers, or NULL */
 	int64_t workers;
 	char *coaps_listen, *jpy_listen; /* or NULL */
 	int64_t coaps_mtu, coaps_cacerts_max;

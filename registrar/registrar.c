@@ -11,6 +11,7 @@
 #include "common/message/status_report.h"
 #include "common/message/voucher.h"
 #include "common/net/http_listen.h"
+#include "common/net/network.h"
 #include "common/run/config_changes.h"
 #include "common/run/daemon.h"
 #include "registrar/access/access.h"
@@ -61,6 +62,14 @@ static const struct http_route routes[] = {
 
 /* ---- Opening ---- */
 
+static bool balancers_check(const struct registrar_config *c, struct err *e)
+{
+	struct networks n;
+
+	return networks_parse(c->proxied_from, &n, e) ||
+	       err_prefix(e, "[server] proxy_protocol_from");
+}
+
 static bool metrics_address_check(const struct registrar_config *c, struct err *e)
 {
 	return !c->metrics_listen || http_listen_is_address(c->metrics_listen, e) ||
@@ -87,6 +96,7 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 		!(r->setup = registrar_setup_load(config_path, clock_unix_s(&r->clock), e)) ||
 		!http_listen_is_address(r->setup->config.listen, e) ||
 		!admin_address_check(&r->setup->config, e) ||
+		!balancers_check(&r->setup->config, e) ||
 		!coap_addresses_check(&r->setup->config, e) ||
 		!metrics_address_check(&r->setup->config, e))
 		return false;
@@ -224,6 +234,7 @@ static bool serve_devices(
 {
 	struct http_server_config config = {
 		.listen = r->setup->config.listen,
+		.proxied_from = r->setup->config.proxied_from,
 		.tls = r->setup->tls,
 		.routes = routes,
 		.route_count = ROUTE_COUNT,
@@ -242,6 +253,7 @@ static bool serve_admin_https(struct registrar *r, struct loop **loops, struct e
 {
 	struct http_server_config config = {
 		.listen = r->setup->config.admin_listen,
+		.proxied_from = r->setup->config.proxied_from,
 		.tls = r->setup->admin.tls,
 		.routes = admin_routes,
 		.route_count = admin_route_count,

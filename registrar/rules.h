@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "common/base/buf.h"
+#include "common/net/network.h"
 
 enum rule_action {
 	RULE_APPROVE,
@@ -34,17 +35,6 @@ struct rule_text { /* as it is written, stored and shown; NULL or 0: anything ma
 	const char *site, *labels; /* what the device gets with it: a path, a JSON object */
 };
 
-#define NETWORK_OCTETS 16
-struct network {
-	uint8_t octets[NETWORK_OCTETS]; /* IPv4 as mapped into IPv6 */
-	unsigned bits;
-};
-/* ERR_INPUT: no address, no length, or bits set behind it. */
-bool network_parse(const char *text, struct network *out, struct err *e) MUST_CHECK;
-/* The network of so many bits that an address is in; false when it is none. */
-bool network_of(const char *address, unsigned v4_bits, unsigned v6_bits, struct network *out);
-/* address: "192.0.2.1:40000", "[2001:db8::1]:40000", or without the port. */
-bool network_has(const struct network *n, const char *address);
 /* Every item of a list of serials has to be one: ERR_INPUT. */
 bool serials_check(const char *serials, struct err *e) MUST_CHECK;
 bool serials_have(const char *serials, const char *serial);

@@ -138,6 +138,55 @@ static void note_shaken(struct conn *c)
 		server_count(&c->worker->server->tally.handshakes);
 }
 
+/* ---- Whose connection is it? ---- */
+
+/* Read on; true when all of the header is there. A balancer that connects, or resets, without a
+ * word only looks whether we are there. */
+static bool read_header(struct conn *c, struct conn_proxied *h, struct err *e)
+{
+	enum stream_result r = STREAM_OK;
+	struct err lost = ERR_INIT;
+	size_t length, got;
+
+	while (proxy_header_length(bytes_of(h->octets, h->len), &length, e)) {
+		if (h->len == length)
+			return true;
+		r = tls_stream_read_ahead(
+			&c->stream, h->octets + h->len, length - h->len, &got, &lost);
+		if (r != STREAM_OK)
+			break;
+		h->len += got;
+	}
+	c->dead = r != STREAM_WAIT;
+	if (c->dead && h->len > 0 && e->kind == ERR_NONE)
+		err_set(e, ERR_INPUT, "it ended within its PROXY header");
+	return false;
+}
+
+/* A balancer says it in front of everything; true when nothing more is to come of that. */
+static bool learn_sender(struct conn *c)
+{
+	struct err e = ERR_INIT;
+	struct proxy_header header;
+	char balancer[CALL_PEER_MAX];
+	bool ok;
+
+	if (!c->proxied)
+		return true;
+	memcpy(balancer, c->peer->peer.address, sizeof(balancer));
+	ok = read_header(c, c->proxied, &e) &&
+	     proxy_header_parse(bytes_of(c->proxied->octets, c->proxied->len), &header, &e) &&
+	     (!header.told || http_worker_told(c->worker, c, &header.from, &e));
+	if (ok)
+		free_ptr(&c->proxied);
+	if (e.kind == ERR_NONE)
+		return ok;
+	c->dead = true;
+	log_event(c->worker->server->config.log, LOG_LEVEL_WARNING, "proxied-refused", NULL,
+		"balancer", balancer, "peer", c->peer->peer.address, "reason", e.text, NULL);
+	return false;
+}
+
 /* True when the connection can be read from. */
 static bool handshake(struct conn *c)
 {
@@ -145,6 +194,8 @@ static bool handshake(struct conn *c)
 
 	if (c->protocol)
 		return true;
+	if (!learn_sender(c))
+		return false;
 	switch (tls_stream_handshake(&c->stream, &e)) {
 	case STREAM_OK:
 		note_shaken(c);
@@ -364,6 +415,15 @@ static bool set_up(struct conn *c, int fd, struct err *e)
 	return true;
 }
 
+/* From a balancer that is listed a header has to come; nobody else is heard. */
+static bool expect_header(struct conn *c, const struct peer *from, struct err *e)
+{
+	if (!networks_have(&c->worker->server->proxied, from->address))
+		return true;
+	c->proxied = mem_new(sizeof(*c->proxied), e);
+	return c->proxied != NULL;
+}
+
 static struct conn *conn_new(struct http_worker *w, int fd, const struct peer *from, struct err *e)
 {
 	struct tls_server *tls = tls_slot_take(&w->server->tls, NULL);
@@ -379,7 +439,7 @@ static struct conn *conn_new(struct http_worker *w, int fd, const struct peer *f
 	}
 	c->worker = w;
 	buf_init(&c->out, CONN_OUT_MAX);
-	opened = tls_stream_open(&c->stream, fd, tls, e);
+	opened = tls_stream_open(&c->stream, fd, tls, e) && expect_header(c, from, e);
 	c->peer = peer_ref_new(e);
 	if (c->peer) {
 		c->peer->peer = *from;
@@ -428,6 +488,7 @@ void conn_free(struct conn *c)
 	loop_timer_clear(&c->write_deadline);
 	tls_stream_close(&c->stream);
 	peer_ref_drop(c->peer);
+	free(c->proxied);
 	buf_wipe(&c->out);
 	if (c->link) {
 		*c->link = c->next;

@@ -12,6 +12,7 @@
 #include "common/net/call_impl.h"
 #include "common/net/http_server.h"
 #include "common/net/http_shed.h"
+#include "common/net/proxy_protocol.h"
 #include "common/net/tls_stream.h"
 
 #define CONN_READ_MAX  16384	   /* octets per read: one TLS record */
@@ -58,6 +59,12 @@ struct conn_protocol {
 };
 extern const struct conn_protocol http1_protocol, http2_protocol;
 
+/* The PROXY header of a connection, as it comes. */
+struct conn_proxied {
+	uint8_t octets[PROXY_HEADER_MAX];
+	size_t len;
+};
+
 struct conn {
 	struct conn *next, **link; /* in the worker's list */
 	TAILQ_ENTRY(conn) shed_link;
@@ -66,6 +73,7 @@ struct conn {
 	struct event *readable, *writable;
 	struct loop_timer deadline, write_deadline;
 	struct peer_ref *peer;
+	struct conn_proxied *proxied;	      /* NULL: no header is to come, or it has come */
 	const struct conn_protocol *protocol; /* NULL during the handshake */
 	void *p;
 	struct buf out;

@@ -121,7 +121,9 @@ static bool set_up(struct http_server *s, struct loop **loops, size_t loop_count
 	}
 	s->sources = http_sources_new(s->config.limits.connections_per_source_max, e);
 	s->identities = http_sources_new(s->config.limits.connections_per_identity_max, e);
-	return s->sources && s->identities && listen_all(s, e) && start(s, e);
+	return s->sources && s->identities &&
+	       networks_parse(s->config.proxied_from, &s->proxied, e) && listen_all(s, e) &&
+	       start(s, e);
 }
 
 struct http_server *http_server_new(const struct http_server_config *config, struct loop **loops,

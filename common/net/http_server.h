@@ -63,8 +63,10 @@ struct http_limits {
 extern const struct http_limits http_limits_default;
 
 struct http_server_config {
-	const char *listen;	/* "127.0.0.1:8443", "[::]:8443", or "unix:/run/x.sock" */
-	struct tls_server *tls; /* NULL only for unix:, or with: */
+	const char *listen;	  /* "127.0.0.1:8443", "[::]:8443", or "unix:/run/x.sock" */
+	struct tls_server *tls;	  /* NULL only for unix:, or with: */
+	const char *proxied_from; /* networks of load balancers, whose connections begin with a
+				     PROXY header (net/proxy_protocol.h); NULL: none */
 	bool without_tls; /* plain HTTP over TCP is meant: a listener that merely lacks its TLS
 			     is ERR_BUG, and so is one that has both */
 	const struct http_route *routes;

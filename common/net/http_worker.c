@@ -97,6 +97,20 @@ bool http_worker_identify(struct http_worker *w, struct conn *c, struct err *e)
 	       err_set(e, ERR_RETRY_LATER, "too many connections with this certificate");
 }
 
+bool http_worker_told(
+	struct http_worker *w, struct conn *c, const struct address *from, struct err *e)
+{
+	uint8_t source[HTTP_SOURCE_LEN];
+
+	http_listen_describe(c->stream.fd, &from->sa, &c->peer->peer);
+	http_source_of(&from->sa, source);
+	if (!enter_source(w, source))
+		return err_set(e, ERR_RETRY_LATER, "too many connections of this source");
+	http_sources_leave(w->server->sources, c->source);
+	memcpy(c->source, source, sizeof(c->source));
+	return true;
+}
+
 void http_worker_account(struct http_worker *w, struct conn *c, size_t held)
 {
 	static const struct shed_wish holders = {.holds_memory = true};

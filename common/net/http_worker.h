@@ -9,6 +9,7 @@
 #include "common/net/drain.h"
 #include "common/net/http_conn.h"
 #include "common/net/http_sources.h"
+#include "common/net/network.h"
 #include "common/net/shed_log.h"
 #include "common/net/tls_slot.h"
 
@@ -32,6 +33,7 @@ struct http_server {
 	size_t worker_count;
 	struct http_sources *sources;
 	struct http_sources *identities;
+	struct networks proxied; /* who has to say whom a connection is of */
 	uint16_t port;
 	char *unix_path; /* removed at the end; NULL for TCP */
 	struct tls_slot tls;
@@ -47,6 +49,10 @@ bool http_worker_init(struct http_worker *w, struct err *e) MUST_CHECK;
 /* On its loop. */
 void http_worker_drain(void *worker);
 void http_worker_clear(struct http_worker *w);
+/* A balancer has said whose connection it is: from now on it counts as theirs, and is called so.
+ * False: they have too many, and none of them can be ended. */
+bool http_worker_told(struct http_worker *w, struct conn *c, const struct address *from,
+	struct err *e) MUST_CHECK;
 /* A connection is being freed. */
 void http_worker_conn_gone(struct http_worker *w, struct conn *c);
 /* It has shown its certificate, if it has one: false when too many others show the same and none of

@@ -102,17 +102,30 @@ static enum stream_result plain_result(ssize_t n, const char *what, size_t *move
 	return STREAM_FAILED;
 }
 
+/* At the end of the stream there is nothing to read, which is no octet. */
+static enum stream_result read_plain(
+	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e)
+{
+	enum stream_result r = plain_result(read(s->fd, to, room), "read", got, e);
+
+	return r == STREAM_OK && *got == 0 ? STREAM_EOF : r;
+}
+
+enum stream_result tls_stream_read_ahead(
+	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e)
+{
+	*got = 0;
+	return read_plain(s, to, room, got, e);
+}
+
 enum stream_result tls_stream_read(
 	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e)
 {
-	enum stream_result r;
 	int rc;
 
 	*got = 0;
-	if (!s->ssl) {
-		r = plain_result(read(s->fd, to, room), "read", got, e);
-		return r == STREAM_OK && *got == 0 ? STREAM_EOF : r;
-	}
+	if (!s->ssl)
+		return read_plain(s, to, room, got, e);
 	ERR_clear_error();
 	errno = 0;
 	rc = SSL_read_ex(s->ssl, to, room, got);

@@ -26,6 +26,9 @@ enum stream_result {
 /* Takes fd over, also on failure. tls NULL: plain. */
 bool tls_stream_open(
 	struct tls_stream *s, int fd, struct tls_server *tls, struct err *e) MUST_CHECK;
+/* What comes before the handshake, and is not of it. */
+enum stream_result tls_stream_read_ahead(
+	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e);
 enum stream_result tls_stream_handshake(struct tls_stream *s, struct err *e);
 enum stream_result tls_stream_read(
 	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e);

@@ -894,6 +894,17 @@ def make_grasp():
         flood([proxy, [103, bytes(16), True, 1]]), flood([proxy, ["x"]]), flood(7), b"", b"\x80", b"\x09", bytes(2049), flood([proxy, where])[:30], flood([proxy, [103, bytes(16), 6, 1, 1]])])
 
 
+def make_proxy_protocol():
+    begin, v4 = b"\r\n\r\n\0\r\nQUIT\n", bytes([192, 0, 2, 7, 198, 51, 100, 1, 0x9C, 0x40, 0x20, 0xFB])
+    v6 = bytes.fromhex("20010db8000000000000000000000009" "20010db8000000000000000000000001" "9c4020fb")
+    note = b"\x04\0\x02hi"
+    seeds("proxy_protocol", [
+        begin + b"\x21\x11\0\x0c" + v4, begin + b"\x21\x11\0\x11" + v4 + note, begin + b"\x21\x21\0\x24" + v6, begin + b"\x21\x21\0\x29" + v6 + note, begin + b"\x20\x00\0\0",
+        begin + b"\x20\x11\0\x0c" + v4, begin + b"\x21\x00\0\0", begin + b"\x21\x31\0\x0c" + v4, begin + b"\x21\x12\0\x0c" + v4, begin + b"\x21\x11\0\x0b" + v4, begin + b"\x21\x11\xff\xff" + v4,
+        begin + b"\x21\x11\0\x10" + v4 + note[:4], begin + b"\x21\x11\0\x0e" + v4 + b"xx", begin + b"\x11", begin, b"PROXY TCP4 192.0.2.7 198.51.100.1 40000 8443\r\n", b"\x16\x03\x01", b"",
+        begin + b"\x21\x11\0\x0c" + bytes(12), begin + b"\x21\x11\0\x0c" + v4 + b"\x16\x03\x01"])
+
+
 def make_pledge_state():
     pending = ("registrar https://a.example\nserver https://a.example:8443/x\nnonce %s\nsince 1796000000\nrequest %s\nserver-cert %s\n"
                % (NONCE, b64(sign("device", PLEDGE_REQUESTS[0])), b64(REGISTRAR)))
@@ -1022,7 +1033,7 @@ def make_texts():
 
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
-                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_core_link, make_jpy, make_dns_message, make_grasp, make_pledge_state,
+                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_core_link, make_jpy, make_dns_message, make_grasp, make_proxy_protocol, make_pledge_state,
                  make_coap_message, make_coap_block, make_coap_client,
                  make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_est_reply, make_status_report_cbor,
                  make_texts):

@@ -8,54 +8,6 @@
 
 #include "registrar/rules.h"
 
-static void network_has__an_address__is_inside_or_not(void **state)
-{
-	static const struct {
-		const char *network, *address;
-		bool inside;
-	} rows[] = {
-		{"192.0.2.0/24", "192.0.2.255:40000", true},
-		{"192.0.2.0/24", "192.0.3.0:40000", false},
-		{"192.0.2.0/24", "192.0.2.7", true},
-		{"192.0.2.128/25", "192.0.2.127:1", false},
-		{"192.0.2.7/32", "192.0.2.7:1", true},
-		{"192.0.2.7/32", "192.0.2.6:1", false},
-		{"0.0.0.0/0", "198.51.100.1:1", true},
-		{"0.0.0.0/0", "[2001:db8::1]:1", false},
-		{"2001:db8::/32", "[2001:db8:1::1]:5684", true},
-		{"2001:db8::/32", "[2001:db9::1]:5684", false},
-		{"2001:db8::/32", "2001:db8::9", true},
-		{"fe80::/10", "[fe80::1%eth0]:5684", true},
-		{"192.0.2.0/24", "[::ffff:192.0.2.1]:1", true},
-		{"::/0", "192.0.2.1:1", true},
-		{"::/0", "", false},
-		{"::/0", "unix:uid=0", false},
-	};
-	struct network n;
-	struct err e = ERR_INIT;
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		assert_true(network_parse(rows[i].network, &n, &e));
-		if (network_has(&n, rows[i].address) != rows[i].inside)
-			fail_msg("row %zu", i);
-	}
-}
-
-static void network_parse__no_network__is_refused(void **state)
-{
-	static const char *const refused[] = {"", "192.0.2.0", "192.0.2.0/", "192.0.2.0/33",
-		"192.0.2.1/24", "192.0.2.0/-1", "192.0.2.0/24x", "192.0.2/24", "2001:db8::/129",
-		"2001:db8::1/64", "localhost/8", "/8", "192.0.2.0/9999"};
-	struct network n;
-	struct err e;
-
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
-		e = (struct err)ERR_INIT;
-		if (network_parse(refused[i], &n, &e) || e.kind != ERR_INPUT)
-			fail_msg("row %zu", i);
-	}
-}
-
 static void serials_have__lists_patterns_and_ranges__match_what_they_say(void **state)
 {
 	static const struct {
@@ -193,8 +145,6 @@ static void rule_differs__a_model_nobody_knows__matches_only_a_rule_of_any(void 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(network_has__an_address__is_inside_or_not),
-		cmocka_unit_test(network_parse__no_network__is_refused),
 		cmocka_unit_test(serials_have__lists_patterns_and_ranges__match_what_they_say),
 		cmocka_unit_test(serials_check__no_list__is_refused),
 		cmocka_unit_test(rule_set_match__several__the_first_decides),

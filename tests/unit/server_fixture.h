@@ -153,6 +153,11 @@ static void on_who(struct call *c, void *app)
 	reply_text(c, text);
 }
 
+static void on_from(struct call *c, void *app)
+{
+	reply_text(c, call_peer(c)->address);
+}
+
 static void on_binding(struct call *c, void *app)
 {
 	const struct peer *p = call_peer(c);
@@ -205,6 +210,7 @@ static const struct http_route routes[] = {
 	{.method = "GET", .path = "/later", .handler = on_later},
 	{.method = "GET", .path = "/keep", .handler = on_keep},
 	{.method = "GET", .path = "/who", .handler = on_who},
+	{.method = "GET", .path = "/from", .handler = on_from},
 	{.method = "GET", .path = "/binding", .handler = on_binding},
 	{.method = "GET", .path = "/last", .handler = on_last},
 	{.method = "GET", .path = "/big", .handler = on_big},
@@ -224,10 +230,12 @@ static void *run_loop(void *loop)
 	return NULL;
 }
 
-FIXTURE void start_server(struct fixture *f, const char *listen, const struct http_limits *limits)
+FIXTURE void start_server_behind(struct fixture *f, const char *listen,
+	const struct http_limits *limits, const char *proxied_from)
 {
 	struct http_server_config config = {
 		.listen = listen,
+		.proxied_from = proxied_from,
 		.routes = routes,
 		.route_count = sizeof(routes) / sizeof(*routes),
 		.app = &f->app,
@@ -257,6 +265,11 @@ FIXTURE void start_server(struct fixture *f, const char *listen, const struct ht
 		fail_msg("%s", e.text);
 	for (int i = 0; i < LOOPS; i++)
 		pthread_create(&f->threads[i], NULL, run_loop, f->app.loops[i]);
+}
+
+FIXTURE void start_server(struct fixture *f, const char *listen, const struct http_limits *limits)
+{
+	start_server_behind(f, listen, limits, NULL);
 }
 
 FIXTURE void stop_server(struct fixture *f)
@@ -303,12 +316,12 @@ FIXTURE int tcp_connect(uint16_t port)
 }
 
 /* False when the handshake fails. */
-FIXTURE bool client_try(struct client *c, uint16_t port, const struct client_options *o)
+FIXTURE bool client_try_on(struct client *c, int fd, const struct client_options *o)
 {
 	static const struct client_options none = {.version = 0};
 
 	o = o ? o : &none;
-	*c = (struct client){.fd = tcp_connect(port), .ctx = SSL_CTX_new(TLS_client_method())};
+	*c = (struct client){.fd = fd, .ctx = SSL_CTX_new(TLS_client_method())};
 	SSL_CTX_set_security_level(c->ctx, 0);
 	SSL_CTX_set_min_proto_version(c->ctx, o->version ? o->version : TLS1_2_VERSION);
 	if (o->version)
@@ -331,6 +344,11 @@ FIXTURE bool client_try(struct client *c, uint16_t port, const struct client_opt
 	}
 	SSL_set_fd(c->ssl, c->fd);
 	return SSL_connect(c->ssl) == 1;
+}
+
+FIXTURE bool client_try(struct client *c, uint16_t port, const struct client_options *o)
+{
+	return client_try_on(c, tcp_connect(port), o);
 }
 
 FIXTURE void client_open(struct client *c, uint16_t port, const struct client_options *o)
