@@ -87,7 +87,7 @@ static bool add_entry(void *arg, const struct revoked_row *row, struct err *e)
 struct making {
 	struct registrar *r;
 	struct buf der;
-	int64_t number, at, next_update;
+	int64_t before, number, at, next_update;
 	size_t entry_count;
 	char *file; /* or NULL */
 };
@@ -112,14 +112,13 @@ static bool issue(struct making *m, const struct registrar_setup *s, struct err 
 	BUF_AUTO struct buf last = BUF_INIT(CRL_LIST_DER_MAX);
 	ENTRIES_AUTO struct entries entries = {.issuer = ca_crl_issuer(s->ca)};
 	struct crl_wish wish;
-	int64_t number = 0;
 
-	if (!records_crl(m->r->store, entries.issuer, &number, &last, e) ||
+	if (!records_crl(m->r->store, entries.issuer, &m->before, &last, e) ||
 		!records_list_revoked(
 			m->r->store, m->at - s->config.crl_days * DAY_S, add_entry, &entries, e))
 		return false;
 	wish = (struct crl_wish){
-		next_number(number, clock_unix_ms(&m->r->clock)), entries.items, entries.count};
+		next_number(m->before, clock_unix_ms(&m->r->clock)), entries.items, entries.count};
 	m->number = wish.number;
 	m->entry_count = wish.entry_count;
 	return ca_issue_crl(s->ca, &wish, m->at, &m->der, &m->next_update, e);
@@ -206,7 +205,7 @@ static bool start(struct registrar *r, const struct registrar_setup *s, struct e
 		return false;
 	registrar_work_begin(r);
 	r->revoked->busy =
-		records_keep_crl(&w, ca_crl_issuer(s->ca), m->number, buf_bytes(&m->der), e);
+		records_keep_crl(&w, ca_crl_issuer(s->ca), m->before, m->number, buf_bytes(&m->der), e);
 	if (r->revoked->busy)
 		return true;
 	making_free(m);

@@ -10,8 +10,10 @@
 #include "common/wire/json.h"
 #include "registrar/admin/answer.h"
 #include "registrar/admin/guard.h"
+#include "registrar/fellows.h"
 
 #define JOBS_NICE     5		/* devices come first */
+#define NUMBER_TRIES  5 /* several registrars begin one at once */
 #define FAILURES_TEXT (1 << 20) /* JOB_FAILURES_MAX of them as JSON */
 
 struct task {
@@ -37,7 +39,6 @@ struct jobs {
 	size_t job_count;
 	bool ending;
 	atomic_bool cancelled;
-	int64_t next_id; /* the thread's */
 	pthread_t thread;
 	bool thread_runs;
 };
@@ -124,6 +125,7 @@ static struct job_record record_of(const struct job *job, enum job_state state)
 		.done = job->done,
 		.failed = job->failed,
 		.begun = job->begun,
+		.member = fellows_id(job->r),
 	};
 }
 
@@ -148,18 +150,31 @@ static struct job *job_new(struct registrar *r, const struct jobs_order *o, stru
 	return NULL;
 }
 
-/* It is stored before anybody is told of it. */
+static bool note_last(void *arg, const struct job_record *job, struct err *e)
+{
+	*(int64_t *)arg = job->id;
+	return false;
+}
+
+/* It is stored before anybody is told of it. Another registrar may take the number meanwhile. */
 static bool store_begin(struct jobs *j, struct job *job, struct err *e)
 {
 	struct job_record record;
 
-	job->id = j->next_id;
 	job->begun = registrar_now(j->r);
-	record = record_of(job, JOB_RUNNING);
-	if (!records_begin_job(j->r->store, &record, e))
-		return false;
-	j->next_id++;
-	return true;
+	for (int tries = 0; tries < NUMBER_TRIES; tries++) {
+		*e = (struct err)ERR_INIT;
+		job->id = 0;
+		if (!records_list_jobs(j->r->store, 1, note_last, &job->id, e))
+			return false;
+		job->id++;
+		record = record_of(job, JOB_RUNNING);
+		if (records_begin_job(j->r->store, &record, e))
+			return true;
+		if (e->kind != ERR_CONFLICT)
+			return false;
+	}
+	return false;
 }
 
 bool jobs_add(struct registrar *r, const struct jobs_order *o, int64_t *id, struct err *e)
@@ -294,12 +309,6 @@ static void *jobs_main(void *arg)
 	return NULL;
 }
 
-static bool note_last(void *arg, const struct job_record *job, struct err *e)
-{
-	*(int64_t *)arg = job->id + 1;
-	return false;
-}
-
 bool jobs_start(struct registrar *r, struct err *e)
 {
 	struct jobs *j = mem_new(sizeof(*j), e);
@@ -308,13 +317,11 @@ bool jobs_start(struct registrar *r, struct err *e)
 		return false;
 	r->jobs = j;
 	j->r = r;
-	j->next_id = 1;
 	j->last_task = &j->first_task;
 	j->last_job = &j->first_job;
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->wake, NULL);
-	if (!records_interrupt_jobs(r->store, registrar_now(r), e) ||
-		!records_list_jobs(r->store, 1, note_last, &j->next_id, e))
+	if (!records_interrupt_jobs(r->store, registrar_now(r), e))
 		return false;
 	j->thread_runs = pthread_create(&j->thread, NULL, jobs_main, j) == 0;
 	return j->thread_runs || err_set(e, ERR_NO_MEMORY, "no thread for jobs");

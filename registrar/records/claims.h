@@ -73,6 +73,7 @@ struct job_record { /* borrowed strings */
 	int64_t begun, ended;
 	const char *reason;   /* why it failed; or NULL */
 	const char *failures; /* JSON array of the first ones, or NULL */
+	const char *member;   /* who runs it (members.h), while it runs; NULL: the only one */
 };
 typedef bool records_job_fn(void *arg, const struct job_record *job, struct err *e);
 bool records_list_jobs(
@@ -80,10 +81,10 @@ bool records_list_jobs(
 /* fn is not called when there is none of this number. */
 bool records_show_job(
 	struct store *s, int64_t id, records_job_fn *fn, void *arg, struct err *e) MUST_CHECK;
-/* With a line in the journal each; waiting here. */
+/* With a line in the journal each; waiting here. ERR_CONFLICT: there is one of this number. */
 bool records_begin_job(struct store *s, const struct job_record *job, struct err *e) MUST_CHECK;
 bool records_end_job(struct store *s, const struct job_record *job, struct err *e) MUST_CHECK;
-/* What was waiting or running when the process ended. */
+/* What was waiting or running at a registrar that is not there any more. */
 bool records_interrupt_jobs(struct store *s, int64_t now, struct err *e) MUST_CHECK;
 
 #endif

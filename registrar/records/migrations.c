@@ -388,5 +388,16 @@ const char *const records_migrations[] = {
 			"  ON CONFLICT DO UPDATE SET count = count + 1; END;"
 			"DROP INDEX certificate_csr;"
 			"CREATE INDEX certificate_csr ON certificate (csr_sha256, issued_at);",
+	/* Several registrars with one database: who they are, what each has in hand. */
+	"CREATE TABLE member ("
+	" id TEXT PRIMARY KEY,"
+	" host TEXT NOT NULL,"
+	" started_at INTEGER NOT NULL,"
+	" beat INTEGER NOT NULL);"
+	"CREATE TABLE reservation ("
+	" idevid_sha256 BLOB PRIMARY KEY,"
+	" member TEXT NOT NULL,"
+	" until INTEGER NOT NULL);"
+	"ALTER TABLE job ADD COLUMN member TEXT;",
 	NULL,
 };

@@ -336,6 +336,16 @@
 
 const char *const records_postgres_migrations[] = {
 	STORE_PG_FUNCTIONS TABLES JOURNAL TALLIES FIRST_ROWS REPORTS,
+	"CREATE TABLE member ("
+	" id " TEXT " PRIMARY KEY,"
+	" host " TEXT " NOT NULL,"
+	" started_at BIGINT NOT NULL,"
+	" beat BIGINT NOT NULL);"
+	"CREATE TABLE reservation ("
+	" idevid_sha256 BYTEA PRIMARY KEY,"
+	" member " TEXT " NOT NULL,"
+	" until BIGINT NOT NULL);"
+	"ALTER TABLE job ADD COLUMN member " TEXT ";",
 	NULL,
 };
 

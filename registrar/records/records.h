@@ -348,9 +348,12 @@ bool records_list_revoked(
 /* The last list of the CA with this key identifier; number 0 when there is none. */
 bool records_crl(struct store *s, struct bytes issuer, int64_t *number, struct buf *der,
 	struct err *e) MUST_CHECK;
-/* ERR_CONFLICT: there is one with this number or a higher one. */
-bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64_t number,
-	struct bytes der, struct err *e) MUST_CHECK;
+bool records_crl_number(
+	struct store *s, struct bytes issuer, int64_t *number, struct err *e) MUST_CHECK;
+/* before: the number of the last one, as it was read before the certificates were. ERR_CONFLICT:
+ * there is another by now, which may know of more certificates; or one with a higher number. */
+bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64_t before,
+	int64_t number, struct bytes der, struct err *e) MUST_CHECK;
 
 /* ---- Ageing out. ---- */
 struct sweep_limits {

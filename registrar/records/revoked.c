@@ -54,15 +54,27 @@ bool records_crl(
 	return READ(s, READ_CRL, crl_row, &reader, e, store_blob(issuer));
 }
 
+static bool number_row(void *arg, const struct store_row *r, struct err *e)
+{
+	*(int64_t *)arg = store_row_int(r, 0);
+	return true;
+}
+
+bool records_crl_number(struct store *s, struct bytes issuer, int64_t *number, struct err *e)
+{
+	*number = 0;
+	return READ(s, READ_CRL_NUMBER, number_row, number, e, store_blob(issuer));
+}
+
 /* ---- Writing ---- */
 
-bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64_t number,
-	struct bytes der, struct err *e)
+bool records_keep_crl(const struct records_writer *w, struct bytes issuer, int64_t before,
+	int64_t number, struct bytes der, struct err *e)
 {
 	const struct store_op op = {
 		.statement = KEEP_CRL,
-		.params = {store_blob(issuer), STORE_I(number), store_blob(der)},
-		.param_count = 3,
+		.params = {store_blob(issuer), STORE_I(number), store_blob(der), STORE_I(before)},
+		.param_count = 4,
 		.must_change = true,
 	};
 

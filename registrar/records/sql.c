@@ -63,6 +63,9 @@
 	"id, state, kind, actor, exchange, what, total, done, failed, begun, ended, reason, "      \
 	"failures"
 
+/* whose registrar is not there any more */
+#define OF_NOBODY " AND (member IS NULL OR member NOT IN (SELECT id FROM member))"
+
 /* The oldest head that lets something go: all lines up to it go at once, so that what is left
  * begins behind a signed head. A line stays in any case, for its number. */
 #define SWEEP_JOURNAL_TO(which)                                                                    \
@@ -298,7 +301,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[LIST_JOBS] = "SELECT " JOB_COLUMNS " FROM job ORDER BY id DESC LIMIT $1",
 	[SHOW_JOB] = "SELECT " JOB_COLUMNS " FROM job WHERE id = $1",
 	[ADD_JOB] = "INSERT INTO job (id, state, kind, actor, exchange, what, total, done, failed, "
-		    "begun) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8)",
+		    "begun, member) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8, $9) "
+		    "ON CONFLICT (id) DO NOTHING",
 	[STEP_JOB] = "UPDATE job SET done = $1, failed = $2 WHERE id = $3",
 	[END_JOB] = "UPDATE job SET state = $1, done = $2, failed = $3, ended = $4, reason = $5, "
 		    "failures = $6 WHERE id = $7",
@@ -307,9 +311,24 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
 		"id), $1, exchange, actor, 'job', 'interrupted', format('job %s: %s, %s of %s "
 		"done, %s failed: the registrar was restarted', id, kind, done, total, failed) "
-		"FROM job WHERE state IN (0, 1)",
+		"FROM job WHERE state IN (0, 1)" OF_NOBODY,
 	[INTERRUPT_JOBS] = "UPDATE job SET state = 4, ended = $1, "
-			   "reason = 'the registrar was restarted' WHERE state IN (0, 1)",
+			   "reason = 'the registrar was restarted' "
+			   "WHERE state IN (0, 1)" OF_NOBODY,
+	[JOIN_MEMBER] = "INSERT INTO member (id, host, started_at, beat) VALUES ($1, $2, $3, 0)",
+	[BEAT_MEMBER] = "UPDATE member SET beat = beat + 1 WHERE id = $1",
+	[DROP_MEMBER] = "DELETE FROM member WHERE id = $1",
+	[LIST_MEMBERS] = "SELECT id, host, started_at, beat FROM member ORDER BY started_at, id",
+	[RESERVE] = "INSERT INTO reservation (idevid_sha256, member, until) VALUES ($1, $2, $3) "
+		    "ON CONFLICT (idevid_sha256) DO UPDATE SET member = excluded.member, "
+		    "until = excluded.until WHERE reservation.until <= $4",
+	[RELEASE] = "DELETE FROM reservation WHERE idevid_sha256 = $1 AND member = $2",
+	[DROP_RESERVATIONS] = "DELETE FROM reservation WHERE member NOT IN (SELECT id FROM member)",
+	[READ_NEWS] = "SELECT coalesce(max(id), 0), "
+		      "coalesce(max(CASE step WHEN 'rule' THEN id END), 0), "
+		      "coalesce(max(CASE step WHEN 'hook' THEN id END), 0) "
+		      "FROM journal WHERE id > $1",
+	[READ_CRL_NUMBER] = "SELECT number FROM crl WHERE issuer = $1",
 	[SWEEP_JOBS] = "DELETE FROM job WHERE id <= (SELECT max(id) FROM job) - 100",
 	[IMPORT_CLAIMS] = "INSERT INTO device " IMPORTED_COLUMNS IMPORTED_VALUES(
 		"4") "ON CONFLICT (manufacturer, serial) "
@@ -510,7 +529,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 				"WHERE manufacturer = $2 AND serial = $3 AND revoked_at IS NULL",
 	[KEEP_CRL] = "INSERT INTO crl (issuer, number, der) VALUES ($1, $2, $3) "
 		     "ON CONFLICT (issuer) DO UPDATE SET number = excluded.number, "
-		     "der = excluded.der WHERE excluded.number > crl.number",
+		     "der = excluded.der WHERE excluded.number > crl.number AND crl.number = $4",
 	[NOTE_EXPIRED] =
 		"INSERT INTO journal (id, at, manufacturer, serial, step, outcome, reason) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "
