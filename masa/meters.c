@@ -122,7 +122,7 @@ static bool is_ready(void *arg)
 {
 	struct masa *m = arg;
 
-	return !atomic_load(&m->draining);
+	return !atomic_load(&m->draining) && store_ready(m->store);
 }
 
 static void look_at_server(struct masa *m)

@@ -33,7 +33,11 @@
 #define JOURNAL_MAX	       2000000 /* rows; about 200 octets each */
 #define CRL_TICK_MS	       60000   /* between two looks whether the revocation list is due */
 #define CRL_MAX_AGE	       "60" /* seconds a cache may keep the list: revocation is seen soon */
-#define HEADS_THIN_S	       86400	/* heads of the last day all stay, then one an hour */
+#define HEADS_THIN_S	       86400 /* heads of the last day all stay, then one an hour */
+#define FELLOWS_MAX	       64    /* registrars of one site that are told apart */
+#define FELLOWS_BEAT_MS	       5000  /* between two signs of life */
+#define FELLOWS_DEAD_LOOKS     6   /* 30 s without one: longer than a database changes its leader */
+#define FELLOWS_GATHER_MS      100 /* commits of this long are one look */
 #define SWEEP_MS	       60000	/* between two rounds of ageing out */
 #define SWEEP_FIRST_MS	       600000	/* a clock that was wrong at the start is set by then */
 #define SWEEP_HOLD_MS	       86400000 /* after the clock was set: time for a person to look */

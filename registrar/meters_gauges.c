@@ -20,7 +20,7 @@ static bool is_ready(void *registrar)
 {
 	struct registrar *r = registrar;
 
-	return !atomic_load(&r->draining);
+	return !atomic_load(&r->draining) && store_ready(r->store);
 }
 
 /* ---- Claims ---- */
@@ -146,7 +146,7 @@ static void look_at_journal(struct registrar *r)
 	metrics_unset(r->metrics, METER_AUDIT_SEALED, 0, 0);
 	if (records_last_journal(r->store, take_line, &last, &e)) {
 		set(r, METER_AUDIT_LAST, 0, last);
-		set(r, METER_EVENT_BACKLOG, 0, hooks_backlog(r, last));
+		set(r, METER_EVENT_BACKLOG, 0, store_leads(r->store) ? hooks_backlog(r, last) : 0);
 	}
 	if (records_last_head(r->store, take_head, &sealed, &e))
 		set(r, METER_AUDIT_SEALED, 0, sealed);

@@ -24,6 +24,7 @@
 #include "registrar/backup.h"
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
+#include "registrar/fellows.h"
 #include "registrar/est.h"
 #include "registrar/admin/jobs.h"
 #include "registrar/masa_gate.h"
@@ -300,24 +301,33 @@ static bool serve_admin(struct registrar *r, struct loop **loops, struct err *e)
 	return r->admin && daemon_share_socket(c->admin_socket, c->admin_group, e);
 }
 
+/* By us or by another registrar, on a thread of the store. */
+static void on_commit(void *arg)
+{
+	events_wake(arg);
+	hooks_wake(arg);
+	fellows_wake(arg);
+}
+
 bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count, struct err *e)
 {
 	int64_t pending;
 
 	r->started_at = registrar_now(r);
 	r->store = store_open_logging(r->setup->config.store, &records_schema, &r->log, e);
-	if (!r->store || !records_count_claims(r->store, CLAIM_PENDING, &pending, e) ||
+	if (!r->store || !make_workers(r, loops, loop_count, e) || !fellows_start(r, e) ||
+		!records_count_claims(r->store, CLAIM_PENDING, &pending, e) ||
 		!registrar_load_rules(r, e))
 		return false;
 	atomic_store(&r->pending_claims, pending);
-	if (!jobs_start(r, e) || !make_workers(r, loops, loop_count, e) || !events_start(r, e) ||
-		!access_start(r, e) || !ask_start(r, e) || !hooks_start(r, e) ||
-		!serve_admin(r, loops, e) || !serve_admin_https(r, loops, e) ||
-		!serve_devices(r, loops, loop_count, e) || !coap_start(r, loops, loop_count, e) ||
-		!announce_start(r, e) ||
+	if (!jobs_start(r, e) || !events_start(r, e) || !access_start(r, e) || !ask_start(r, e) ||
+		!hooks_start(r, e) || !serve_admin(r, loops, e) ||
+		!serve_admin_https(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
+		!coap_start(r, loops, loop_count, e) || !announce_start(r, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
 		!revoked_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
 		return false;
+	store_watch(r->store, on_commit, r);
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
 	loop_timer_arm(&r->sweep, SWEEP_MS);
 	log_event(&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen,
@@ -405,7 +415,7 @@ void registrar_sweep(void *registrar)
 
 	registrar_setup_free(s);
 	denials_flush(r);
-	if (clock_mono_ms() < atomic_load(&r->sweep_from_ms)) {
+	if (clock_mono_ms() < atomic_load(&r->sweep_from_ms) || !store_leads(r->store)) {
 		on_swept(r, NULL, NULL);
 		return;
 	}
@@ -461,12 +471,14 @@ void registrar_close(struct registrar *r)
 	jobs_end(r);
 	seal_free(r->seal);
 	hooks_stop(r);
+	fellows_stop(r);
 	store_close(r->store);
 	access_end(r);
 	events_end(r);
 	hooks_end(r);
 	ask_end(r);
 	revoked_end(r);
+	fellows_end(r);
 	for (size_t i = 0; i < r->worker_count; i++)
 		http_client_free(r->workers[i].masa);
 	if (r->sweep.ev)

@@ -35,6 +35,7 @@ struct events;
 struct hooks;
 struct asker;
 struct announce;
+struct fellows;
 
 struct worker {
 	struct loop *loop;
@@ -62,6 +63,7 @@ struct registrar {
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
 	struct http_server *server;
+	struct fellows *fellows; /* with whom it shares its database */
 	struct idempotency *idempotency;
 	struct strangers *strangers;
 	struct access *access;			 /* passwords, failed log-ins, denials */

@@ -12,12 +12,16 @@
 #include "common/wire/hex.h"
 #include "registrar/records/records.h"
 
-#define DAY_S	  86400
-#define FILE_MODE 0644 /* it is for everybody */
+#define DAY_S	      86400
+#define FILE_MODE     0644 /* it is for everybody */
+#define OVERTAKEN_MAX 10
 
 struct revoked {
 	struct loop_timer timer; /* it and what follows: first loop */
 	bool busy, again;
+	bool failed;	    /* one that was wanted could not be made */
+	unsigned overtaken; /* in a row, by another registrar's */
+	int64_t number;	    /* of the one that is given out */
 	int64_t made_at, due_at;
 	pthread_mutex_t lock; /* guards what follows */
 	struct buf der;	      /* len 0: there is none yet */
@@ -157,7 +161,15 @@ static void show(struct revoked *v, struct buf *der, int64_t next_update)
 static void failed(struct registrar *r, const struct err *e)
 {
 	r->revoked->due_at = 0; /* with the next tick */
+	r->revoked->failed = true;
 	log_err(&r->log, "alert-crl-failed", NULL, e);
+}
+
+/* path NULL: nowhere. */
+static bool write_file(const char *path, struct bytes der, struct err *e)
+{
+	return !path || file_write_atomic(path, der, FILE_MODE, e) ||
+	       err_prefix(e, "[ca] crl_file");
 }
 
 static void publish(struct making *m)
@@ -166,16 +178,17 @@ static void publish(struct making *m)
 	char number[24], entries[24];
 	struct err e = ERR_INIT;
 
+	v->number = m->number;
+	v->overtaken = 0;
+	v->failed = false;
 	v->made_at = m->at;
 	v->due_at = m->at + (m->next_update - m->at) / 2;
 	snprintf(number, sizeof(number), "%lld", (long long)m->number);
 	snprintf(entries, sizeof(entries), "%zu", m->entry_count);
 	log_event(&m->r->log, LOG_LEVEL_INFO, "crl-published", NULL, "number", number, "entries",
 		entries, NULL);
-	if (m->file && !file_write_atomic(m->file, buf_bytes(&m->der), FILE_MODE, &e)) {
-		err_prefix(&e, "[ca] crl_file");
+	if (!write_file(m->file, buf_bytes(&m->der), &e))
 		failed(m->r, &e);
-	}
 	show(v, &m->der, m->next_update);
 }
 
@@ -185,7 +198,9 @@ static void on_kept(void *arg, const int64_t *changed, const struct err *e)
 	struct registrar *r = m->r;
 	struct revoked *v = r->revoked;
 
-	if (e)
+	if (e && e->kind == ERR_CONFLICT && ++v->overtaken < OVERTAKEN_MAX)
+		v->again = true; /* another registrar's list may lack what ours has */
+	else if (e)
 		failed(r, e);
 	else
 		publish(m);
@@ -204,8 +219,8 @@ static bool start(struct registrar *r, const struct registrar_setup *s, struct e
 	if (!m)
 		return false;
 	registrar_work_begin(r);
-	r->revoked->busy =
-		records_keep_crl(&w, ca_crl_issuer(s->ca), m->before, m->number, buf_bytes(&m->der), e);
+	r->revoked->busy = records_keep_crl(
+		&w, ca_crl_issuer(s->ca), m->before, m->number, buf_bytes(&m->der), e);
 	if (r->revoked->busy)
 		return true;
 	making_free(m);
@@ -287,20 +302,27 @@ int64_t revoked_next_update(struct registrar *r)
 /* ---- By itself ---- */
 
 /* Also when the clock was set back: a list from the future is none. */
+static void publish_due(struct registrar *r)
+{
+	int64_t now = registrar_now(r);
+	bool due = now >= r->revoked->due_at || now < r->revoked->made_at;
+
+	if (due && (store_leads(r->store) || r->revoked->failed))
+		revoked_publish(r);
+}
+
 static void on_time(void *registrar)
 {
 	struct registrar *r = registrar;
-	int64_t now = registrar_now(r);
 
-	if (now >= r->revoked->due_at || now < r->revoked->made_at)
-		revoked_publish(r);
+	publish_due(r);
 	loop_timer_arm(&r->revoked->timer, CRL_TICK_MS);
 }
 
 /* What was given out last stays while no other can be made, e.g. because the disk is full. */
-static bool recall(struct registrar *r, struct err *e)
+static bool recall(struct registrar *r, const struct registrar_setup *s, struct err *e)
 {
-	const struct ca *ca = r->setup->ca;
+	const struct ca *ca = s->ca;
 	BUF_AUTO struct buf der = BUF_INIT(CRL_LIST_DER_MAX);
 	struct err unfit = ERR_INIT;
 	struct crl_list *l;
@@ -312,13 +334,31 @@ static bool recall(struct registrar *r, struct err *e)
 		return false;
 	if (der.len == 0)
 		return true;
+	r->revoked->number = number;
 	l = crl_list_open(buf_bytes(&der), ca_certs(ca)->items[0], CHAIN_NO_TIME, &unfit);
+	if (!l || !write_file(s->config.crl_file, buf_bytes(&der), &unfit))
+		log_err(&r->log, "alert-crl-failed", NULL, &unfit);
 	if (l)
 		show(r->revoked, &der, crl_list_next_update(l));
-	else
-		log_err(&r->log, "alert-crl-failed", NULL, &unfit);
 	crl_list_free(l);
 	return true;
+}
+
+void revoked_follow(struct registrar *r)
+{
+	struct registrar_setup *s = registrar_setup_take(r);
+	const struct bytes issuer = ca_crl_issuer(s->ca);
+	struct err e = ERR_INIT;
+	int64_t number;
+
+	if (issuer.len > 0 && !r->revoked->busy &&
+		(!records_crl_number(r->store, issuer, &number, &e) ||
+			(number != r->revoked->number && !recall(r, s, &e))) &&
+		e.kind != ERR_RETRY_LATER) /* the next look follows again */
+		log_err(&r->log, "alert-crl-failed", NULL, &e);
+	registrar_setup_free(s);
+	if (!r->revoked->failed) /* who begins to lead does not wait for its timer */
+		publish_due(r);
 }
 
 bool revoked_start(struct registrar *r, struct err *e)
@@ -330,7 +370,8 @@ bool revoked_start(struct registrar *r, struct err *e)
 	r->revoked = v;
 	buf_init(&v->der, CRL_LIST_DER_MAX);
 	pthread_mutex_init(&v->lock, NULL);
-	if (!recall(r, e) || !loop_timer_init(&v->timer, r->workers[0].loop, on_time, r, e))
+	if (!recall(r, r->setup, e) ||
+		!loop_timer_init(&v->timer, r->workers[0].loop, on_time, r, e))
 		return false;
 	loop_timer_arm(&v->timer, 0);
 	return true;

@@ -249,11 +249,15 @@ static void on_sealed(void *arg, const struct hash_chain_head *head, const struc
 	loop_timer_arm(&s->timer, SEAL_MS);
 }
 
+/* Of several processes with one log, one signs. */
 static void on_time(void *arg)
 {
+	struct seal *s = arg;
 	struct err e = ERR_INIT;
 
-	if (!seal_now(arg, on_sealed, arg, &e))
+	if (!store_leads(s->d.store))
+		loop_timer_arm(&s->timer, SEAL_MS);
+	else if (!seal_now(s, on_sealed, s, &e))
 		on_sealed(arg, NULL, &e);
 }
 

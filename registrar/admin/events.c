@@ -11,7 +11,6 @@
 #include "registrar/admin/answer.h"
 #include "registrar/admin/guard.h"
 #include "registrar/notify/event.h"
-#include "registrar/notify/hooks.h"
 
 #define SCAN_MAX     5000 /* lines looked at for one page, whatever matches: some 10 ms */
 #define PAGE	     200
@@ -209,13 +208,10 @@ static void tell(struct waiting *list)
 		atomic_store(&list->posted, false); /* no memory: the next commit tells it */
 }
 
-static void on_commit(void *arg)
+void events_wake(struct registrar *r)
 {
-	struct events *x = arg;
-
-	for (size_t i = 0; i < x->list_count; i++)
-		tell(&x->lists[i]);
-	hooks_wake(x->r);
+	for (size_t i = 0; i < r->events->list_count; i++)
+		tell(&r->events->lists[i]);
 }
 
 static struct waiting *list_of(struct events *x, const struct loop *l)
@@ -380,7 +376,6 @@ bool events_start(struct registrar *r, struct err *e)
 			return false;
 		x->list_count++;
 	}
-	store_watch(r->store, on_commit, x);
 	return true;
 }
 
@@ -389,7 +384,7 @@ void events_drain(struct registrar *r)
 	if (!r->events)
 		return;
 	atomic_store(&r->events->ending, true);
-	on_commit(r->events);
+	events_wake(r);
 }
 
 void events_end(struct registrar *r)

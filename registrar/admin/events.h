@@ -8,8 +8,10 @@
 
 #define EVENTS_PATH "/api/v1/events"
 
-/* With the store open and before anything is written to it. */
+/* With the loops there. */
 bool events_start(struct registrar *r, struct err *e) MUST_CHECK;
+/* Something was committed. Any thread. */
+void events_wake(struct registrar *r);
 /* Answer all who wait, and let nobody wait any more. Any thread. */
 void events_drain(struct registrar *r);
 /* The loops have stopped. */

@@ -13,7 +13,7 @@
 #include "registrar/fellows.h"
 
 #define JOBS_NICE     5		/* devices come first */
-#define NUMBER_TRIES  5 /* several registrars begin one at once */
+#define NUMBER_TRIES  5		/* several registrars begin one at once */
 #define FAILURES_TEXT (1 << 20) /* JOB_FAILURES_MAX of them as JSON */
 
 struct task {

@@ -323,7 +323,7 @@ static void start(struct hook *h, struct search *s)
 
 void hook_go(struct hook *h)
 {
-	while (h->enabled && !h->gone && !h->busy && !h->waiting) {
+	while (h->enabled && !h->gone && !h->busy && !h->waiting && store_leads(h->all->r->store)) {
 		struct search s = {.hook = h};
 		struct err e = ERR_INIT;
 

@@ -122,6 +122,8 @@ static bool read_hook(void *arg, const struct hook_row *row, struct err *e)
 	if (!h)
 		return false;
 	h->enabled = row->enabled;
+	if (row->failing_at)
+		h->failing_at = row->failing_at; /* noted by a registrar that led before */
 	h->look_dead = true;
 	h->last_dead = 0;
 	if (row->cursor > h->cursor)

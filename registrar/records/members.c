@@ -104,10 +104,10 @@ bool records_reserve(const struct records_writer *w, const uint8_t idevid_sha256
 	return records_write(w, &op, 1, e);
 }
 
-bool records_release(const struct records_writer *w, const uint8_t idevid_sha256[SHA256_LEN],
+bool records_unreserve(const struct records_writer *w, const uint8_t idevid_sha256[SHA256_LEN],
 	const char *member, struct err *e)
 {
-	const struct store_op op = {.statement = RELEASE,
+	const struct store_op op = {.statement = UNRESERVE,
 		.params = {store_blob(bytes_of(idevid_sha256, SHA256_LEN)), store_text(member)},
 		.param_count = 2};
 

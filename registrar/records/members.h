@@ -33,7 +33,7 @@ bool records_list_members(
  * by another one. */
 bool records_reserve(const struct records_writer *w, const uint8_t idevid_sha256[SHA256_LEN],
 	const char *member, int64_t now, int64_t until, struct err *e) MUST_CHECK;
-bool records_release(const struct records_writer *w, const uint8_t idevid_sha256[SHA256_LEN],
+bool records_unreserve(const struct records_writer *w, const uint8_t idevid_sha256[SHA256_LEN],
 	const char *member, struct err *e) MUST_CHECK;
 
 /* What stands in the journal behind a line: the last of all, and the last that tells of each. 0:

@@ -322,7 +322,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[RESERVE] = "INSERT INTO reservation (idevid_sha256, member, until) VALUES ($1, $2, $3) "
 		    "ON CONFLICT (idevid_sha256) DO UPDATE SET member = excluded.member, "
 		    "until = excluded.until WHERE reservation.until <= $4",
-	[RELEASE] = "DELETE FROM reservation WHERE idevid_sha256 = $1 AND member = $2",
+	[UNRESERVE] = "DELETE FROM reservation WHERE idevid_sha256 = $1 AND member = $2",
 	[DROP_RESERVATIONS] = "DELETE FROM reservation WHERE member NOT IN (SELECT id FROM member)",
 	[READ_NEWS] = "SELECT coalesce(max(id), 0), "
 		      "coalesce(max(CASE step WHEN 'rule' THEN id END), 0), "

@@ -707,8 +707,8 @@ static void records_interrupt_jobs__what_ran__is_interrupted_and_what_ended_is_n
 
 /* ---- members ---- */
 
-static const struct member_row one = {.id = "m1", .host = "a", .started_at = NOW};
-static const struct member_row other = {.id = "m2", .host = "b", .started_at = NOW + 1};
+static const struct member_row member_one = {.id = "m1", .host = "a", .started_at = NOW};
+static const struct member_row member_two = {.id = "m2", .host = "b", .started_at = NOW + 1};
 
 static bool note_member(void *arg, const struct member_row *m, struct err *e)
 {
@@ -748,8 +748,8 @@ static void records_members__come_beat_and_go__are_listed(void **state)
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 
-	assert_true(records_join_wait(f->store, &one, &e));
-	assert_true(records_join_wait(f->store, &other, &e));
+	assert_true(records_join_wait(f->store, &member_one, &e));
+	assert_true(records_join_wait(f->store, &member_two, &e));
 	assert_int_equal(beat(f, "m2"), ERR_NONE);
 	assert_int_equal(beat(f, "m3"), ERR_CONFLICT);
 	expect_members(f, "m1@a:0 m2@b:1 ");
@@ -771,8 +771,8 @@ static void records_bury_member__what_it_had_in_hand__is_free(void **state)
 	const struct records_writer w = writer(f);
 	struct err e = ERR_INIT;
 
-	assert_true(records_join_wait(f->store, &one, &e));
-	assert_true(records_join_wait(f->store, &other, &e));
+	assert_true(records_join_wait(f->store, &member_one, &e));
+	assert_true(records_join_wait(f->store, &member_two, &e));
 	for (job.id = 1; job.id <= 2; job.id++) {
 		job.member = job.id == 1 ? "m1" : "m2";
 		assert_true(records_begin_job(f->store, &job, &e));
@@ -803,9 +803,9 @@ static void records_reserve__in_anothers_hands__is_a_conflict_until_it_is_free(v
 	assert_int_equal(reserve(f, "m2", NOW + 19), ERR_CONFLICT);
 	assert_int_equal(reserve(f, "m2", NOW + 20), ERR_NONE);
 	/* what was taken over is not the first one's to give back */
-	assert_int_equal(wait(f, records_release(&w, idevid, "m1", &e), &e), ERR_NONE);
+	assert_int_equal(wait(f, records_unreserve(&w, idevid, "m1", &e), &e), ERR_NONE);
 	assert_int_equal(reserve(f, "m1", NOW + 21), ERR_CONFLICT);
-	assert_int_equal(wait(f, records_release(&w, idevid, "m2", &e), &e), ERR_NONE);
+	assert_int_equal(wait(f, records_unreserve(&w, idevid, "m2", &e), &e), ERR_NONE);
 	assert_int_equal(reserve(f, "m1", NOW + 21), ERR_NONE);
 }
 
