@@ -5,8 +5,7 @@
  *
  * Columns are BIGINT, BYTEA and STORE_PG_TEXT: text in the order of its octets, as in SQLite.
  *
- * chain_hash is that of store.h, over fields as text: bit for bit the same. json_each is for
- * arrays; `atom` is an element as text. */
+ * json_each is for arrays; `atom` is an element as text. The engine itself makes chain_hash. */
 #ifndef RUN_STORE_POSTGRES_SQL_H
 #define RUN_STORE_POSTGRES_SQL_H
 
@@ -18,15 +17,6 @@
 	"RAISE EXCEPTION '" text "' USING ERRCODE = 'integrity_constraint_violation'; END $$;"
 
 #define STORE_PG_FUNCTIONS                                                                         \
-	"DO $$ BEGIN IF current_setting('server_encoding') <> 'UTF8' THEN "                        \
-	"RAISE EXCEPTION 'the database has the encoding %, and must have UTF8', "                  \
-	"current_setting('server_encoding'); END IF; END $$;"                                      \
-	"CREATE FUNCTION chain_hash(previous bytea, VARIADIC fields text[]) RETURNS bytea "        \
-	"LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT sha256("                                \
-	"CASE WHEN octet_length(previous) = 32 THEN previous "                                     \
-	"ELSE decode(repeat('00', 32), 'hex') END || string_agg(convert_to("                       \
-	"coalesce(octet_length(f) || ':' || f, '-'), 'UTF8'), ''::bytea ORDER BY place)) "         \
-	"FROM unnest(fields) WITH ORDINALITY AS each (f, place) $$;"                               \
 	"CREATE FUNCTION hex(bytea) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE "            \
 	"AS $$ SELECT upper(encode($1, 'hex')) $$;"                                                \
 	"CREATE FUNCTION instr(text, text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE "   \

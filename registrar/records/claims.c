@@ -56,7 +56,6 @@ static bool count_row(void *arg, const struct store_row *r, struct err *e)
 struct range {
 	char *from, *to; /* owned */
 };
-#define RANGE_END "\xff\xff\xff\xff"
 
 static void range_clear(struct range *r)
 {
@@ -334,8 +333,8 @@ bool records_begin_job(struct store *s, const struct job_record *j, struct err *
 		{.statement = ADD_JOB,
 			.params = {STORE_I(j->id), STORE_I(j->state), store_text(j->kind),
 				store_text(j->by), store_text(j->exchange), store_text(j->what),
-				STORE_I(j->total), STORE_I(j->begun), store_text(j->member)},
-			.param_count = 9,
+				STORE_I(j->total), STORE_I(j->begun)},
+			.param_count = 8,
 			.must_change = true},
 		{.statement = SWEEP_JOBS},
 		job_line(j, j->begun, "begun", text),

@@ -5,8 +5,6 @@
 #include "registrar/records/claims.h"
 #include "registrar/records/sql.h"
 
-#define RANGE_END "\xff\xff\xff\xff" /* behind all UTF-8 */
-
 /* One statement whose last three parameters are the device and its revision, and the line. */
 static bool change(const struct records_writer *w, struct store_op op, int64_t revision,
 	const struct journal_entry *j, struct err *e)

@@ -69,15 +69,6 @@ enum statement {
 	END_JOB,
 	NOTE_INTERRUPTED,
 	INTERRUPT_JOBS,
-	JOIN_MEMBER,
-	BEAT_MEMBER,
-	DROP_MEMBER,
-	LIST_MEMBERS,
-	RESERVE,
-	UNRESERVE,
-	DROP_RESERVATIONS,
-	READ_NEWS,
-	READ_CRL_NUMBER,
 	SWEEP_JOBS,
 	IMPORT_CLAIMS,
 	ANNOUNCE_CLAIMS,
@@ -207,6 +198,10 @@ struct claim_reader {
 	void *arg;
 };
 bool records_claim_row(void *arg, const struct store_row *r, struct err *e) MUST_CHECK;
+
+/* Behind a text: where those that begin with it end. The last character there is, for PostgreSQL
+ * takes nothing that is no UTF-8. */
+#define RANGE_END "\xf4\x8f\xbf\xbf"
 
 /* Parts of statements that several have, and those of PostgreSQL as well. */
 #define CLAIM_COLUMNS                                                                              \

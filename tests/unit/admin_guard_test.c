@@ -16,6 +16,7 @@
 #include "registrar/admin/admin.h"
 #include "registrar/admin/guard.h"
 #include "registrar/records/records.h"
+#include "tests/unit/store_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define NOW	 1790000000
@@ -32,13 +33,13 @@ struct fixture {
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[96];
+	char path[STORE_PLACE_MAX];
 	struct err e = ERR_INIT;
 
 	assert_non_null(f);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/guard_test.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
-	snprintf(path, sizeof(path), "%s/r.db", f->dir);
+	store_place(f->dir, "r", path);
 	f->r.log = (struct log){.program = "test", .level = LOG_LEVEL_ERROR, .fd = -1};
 	f->r.workers[0].loop = loop_new(&e);
 	f->r.store = store_open(path, &records_schema, &e);

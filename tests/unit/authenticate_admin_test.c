@@ -13,6 +13,7 @@
 #include "registrar/access/access.h"
 #include "registrar/access/authenticate.h"
 #include "registrar/records/users.h"
+#include "tests/unit/store_fixture.h"
 
 #define NOW	1800000000
 #define SESSION "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -72,12 +73,12 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct err e = ERR_INIT;
-	char path[96];
+	char path[STORE_PLACE_MAX];
 
 	assert_non_null(f);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/authenticate_test.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
-	snprintf(path, sizeof(path), "%s/r.db", f->dir);
+	store_place(f->dir, "r", path);
 	f->r.log = (struct log){.program = "test", .level = LOG_LEVEL_ERROR, .fd = -1};
 	f->r.clock.fixed_unix_s = NOW;
 	f->loop = loop_new(&e);

@@ -3,6 +3,7 @@
 #include "tests/unit/masa_fixture.h"
 
 #include "masa/records.h"
+#include "tests/unit/store_fixture.h"
 
 struct fixture {
 	char dir[64];
@@ -12,11 +13,11 @@ struct fixture {
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[96];
+	char path[STORE_PLACE_MAX];
 
 	snprintf(f->dir, sizeof(f->dir), "/tmp/masa_records.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
-	snprintf(path, sizeof(path), "%s/m.db", f->dir);
+	store_place(f->dir, "m", path);
 	OK(f->store = store_open(path, &masa_schema, e));
 	*state = f;
 	return 0;

@@ -3,6 +3,7 @@
 #include "tests/unit/masa_fixture.h"
 
 #include "masa/issue.h"
+#include "tests/unit/store_fixture.h"
 
 static bool cose; /* the tests run once with CMS and once with COSE */
 
@@ -53,7 +54,7 @@ static void add_device(
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[96];
+	char path[STORE_PLACE_MAX];
 
 	f->w = world_new();
 	if (cose)
@@ -61,7 +62,7 @@ static int set_up(void **state)
 	f->by = (struct authenticator){.devices = anchors_of(&f->w->maker_root)};
 	OK(f->by.certs = cert_cache_new(64, e));
 	OK(f->by.domains = domain_cache_new(64, e));
-	snprintf(path, sizeof(path), "%s/m.db", f->w->dir);
+	store_place(f->w->dir, "m", path);
 	OK(f->store = store_open(path, &masa_schema, e));
 	OK(f->owners = owners_new(e));
 	authentic_init(&f->a);

@@ -13,6 +13,7 @@
 
 #include "registrar/records/devices.h"
 #include "registrar/records/sites.h"
+#include "tests/unit/store_fixture.h"
 
 #define NOW   1790000000
 #define UNTIL (NOW + 100)
@@ -37,13 +38,13 @@ static void on_done(void *arg, const int64_t *changed, const struct err *e)
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	char path[96];
+	char path[STORE_PLACE_MAX];
 	struct err e = ERR_INIT;
 
 	assert_non_null(f);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/devices_test.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
-	snprintf(path, sizeof(path), "%s/r.db", f->dir);
+	store_place(f->dir, "r", path);
 	f->loop = loop_new(&e);
 	f->store = store_open(path, &records_schema, &e);
 	if (!f->loop || !f->store)

@@ -57,8 +57,9 @@ static inline long long store_server_number(const char *uri, const char *sql)
 static inline void store_place_on(const char *server, const char *name, char where[STORE_PLACE_MAX])
 {
 	char schema[60], sql[128];
+	size_t len = strlen(name), skip = len < sizeof(schema) ? 0 : len - sizeof(schema) + 1;
 
-	snprintf(schema, sizeof(schema), "%s", name);
+	snprintf(schema, sizeof(schema), "%.59s", name + skip); /* folders differ at their end */
 	for (char *c = schema; *c; c++)
 		if (!isalnum((unsigned char)*c))
 			*c = '_';
