@@ -14,6 +14,7 @@
 #include "registrar/limits.h"
 #include "registrar/records/claims.h"
 #include "registrar/records/devices.h"
+#include "registrar/records/members.h"
 #include "registrar/records/rules.h"
 #include "tests/unit/store_fixture.h"
 
@@ -705,6 +706,134 @@ static void records_interrupt_jobs__what_ran__is_interrupted_and_what_ended_is_n
 	assert_int_equal(read_chain(f, NULL).last, 4);
 }
 
+/* ---- members ---- */
+
+static const struct member_row member_one = {.id = "m1", .host = "a", .started_at = NOW};
+static const struct member_row member_two = {.id = "m2", .host = "b", .started_at = NOW + 1};
+
+static bool note_member(void *arg, const struct member_row *m, struct err *e)
+{
+	char *text = arg;
+
+	snprintf(text + strlen(text), 64, "%s@%s:%lld ", m->id, m->host, (long long)m->beat);
+	return true;
+}
+
+static void expect_members(struct fixture *f, const char *expected)
+{
+	char text[256] = "";
+	struct err e = ERR_INIT;
+
+	assert_true(records_list_members(f->store, note_member, text, &e));
+	assert_string_equal(text, expected);
+}
+
+static enum err_kind beat(struct fixture *f, const char *id)
+{
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	return wait(f, records_beat(&w, id, &e), &e);
+}
+
+static enum err_kind reserve(struct fixture *f, const char *id, int64_t now)
+{
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	return wait(f, records_reserve(&w, idevid, id, now, now + 20, &e), &e);
+}
+
+static void records_members__come_beat_and_go__are_listed(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	assert_true(records_join_wait(f->store, &member_one, &e));
+	assert_true(records_join_wait(f->store, &member_two, &e));
+	assert_int_equal(beat(f, "m2"), ERR_NONE);
+	assert_int_equal(beat(f, "m3"), ERR_CONFLICT);
+	expect_members(f, "m1@a:0 m2@b:1 ");
+	assert_true(records_leave_wait(f->store, "m1", NOW, &e));
+	expect_members(f, "m2@b:1 ");
+	assert_int_equal(beat(f, "m1"), ERR_CONFLICT);
+}
+
+/* Jobs and devices in hand of who is gone are free; nobody else's. */
+static void records_bury_member__what_it_had_in_hand__is_free(void **state)
+{
+	struct fixture *f = *state;
+	struct job_record job = {.state = JOB_RUNNING,
+		.kind = "approve",
+		.what = "state=pending",
+		.total = 2000,
+		.begun = NOW};
+	struct job_record shown = {0};
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	assert_true(records_join_wait(f->store, &member_one, &e));
+	assert_true(records_join_wait(f->store, &member_two, &e));
+	for (job.id = 1; job.id <= 2; job.id++) {
+		job.member = job.id == 1 ? "m1" : "m2";
+		assert_true(records_begin_job(f->store, &job, &e));
+	}
+	job.id = 2;
+	assert_false(records_begin_job(f->store, &job, &e));
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	e = (struct err)ERR_INIT;
+	assert_int_equal(reserve(f, "m1", NOW), ERR_NONE);
+	assert_true(records_interrupt_jobs(f->store, NOW + 1, &e));
+	assert_true(records_show_job(f->store, 1, note_job, &shown, &e));
+	assert_int_equal(shown.state, JOB_RUNNING);
+	assert_int_equal(wait(f, records_bury_member(&w, "m1", NOW + 5, &e), &e), ERR_NONE);
+	assert_true(records_show_job(f->store, 1, note_job, &shown, &e));
+	assert_int_equal(shown.state, JOB_INTERRUPTED);
+	assert_true(records_show_job(f->store, 2, note_job, &shown, &e));
+	assert_int_equal(shown.state, JOB_RUNNING);
+	assert_int_equal(reserve(f, "m2", NOW + 5), ERR_NONE);
+}
+
+static void records_reserve__in_anothers_hands__is_a_conflict_until_it_is_free(void **state)
+{
+	struct fixture *f = *state;
+	const struct records_writer w = writer(f);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(reserve(f, "m1", NOW), ERR_NONE);
+	assert_int_equal(reserve(f, "m2", NOW + 19), ERR_CONFLICT);
+	assert_int_equal(reserve(f, "m2", NOW + 20), ERR_NONE);
+	/* what was taken over is not the first one's to give back */
+	assert_int_equal(wait(f, records_unreserve(&w, idevid, "m1", &e), &e), ERR_NONE);
+	assert_int_equal(reserve(f, "m1", NOW + 21), ERR_CONFLICT);
+	assert_int_equal(wait(f, records_unreserve(&w, idevid, "m2", &e), &e), ERR_NONE);
+	assert_int_equal(reserve(f, "m1", NOW + 21), ERR_NONE);
+}
+
+static void records_news__behind_a_line__say_what_it_is_about(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const steps[] = {"voucher", "rule", "admit", "hook", "voucher"};
+	struct records_news news;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		const struct journal_entry j = {.at = NOW, .step = steps[i], .outcome = "added"};
+
+		assert_true(records_journal_wait(f->store, &j, &e));
+	}
+	assert_true(records_news(f->store, 0, &news, &e));
+	assert_int_equal(news.last, 5);
+	assert_int_equal(news.rule, 2);
+	assert_int_equal(news.hook, 4);
+	assert_true(records_news(f->store, 2, &news, &e));
+	assert_int_equal(news.last, 5);
+	assert_int_equal(news.rule, 0);
+	assert_int_equal(news.hook, 4);
+	assert_true(records_news(f->store, 5, &news, &e));
+	assert_int_equal(news.last, 0);
+}
+
 static void records_decide_rows__of_a_job__counts_its_progress(void **state)
 {
 	struct fixture *f = *state;
@@ -1285,13 +1414,14 @@ static void records_list_revoked__what_ended_long_ago__is_left_out(void **state)
 	assert_int_equal(count, 3);
 }
 
-static enum err_kind keep_crl(struct fixture *f, int64_t number, const char *der)
+static enum err_kind keep_crl(struct fixture *f, int64_t before, int64_t number, const char *der)
 {
 	const struct records_writer w = writer(f);
 	struct err e = ERR_INIT;
 
-	return wait(
-		f, records_keep_crl(&w, bytes_of_str("ski"), number, bytes_of_str(der), &e), &e);
+	return wait(f,
+		records_keep_crl(&w, bytes_of_str("ski"), before, number, bytes_of_str(der), &e),
+		&e);
 }
 
 static void records_keep_crl__a_number_that_was_used__is_a_conflict(void **state)
@@ -1303,9 +1433,14 @@ static void records_keep_crl__a_number_that_was_used__is_a_conflict(void **state
 
 	assert_true(records_crl(f->store, bytes_of_str("ski"), &number, &der, &e));
 	assert_int_equal(number, 0);
-	assert_int_equal(keep_crl(f, 1, "one"), ERR_NONE);
-	assert_int_equal(keep_crl(f, 1, "another"), ERR_CONFLICT);
-	assert_int_equal(keep_crl(f, 2, "two"), ERR_NONE);
+	assert_int_equal(keep_crl(f, 0, 1, "one"), ERR_NONE);
+	assert_int_equal(keep_crl(f, 1, 1, "another"), ERR_CONFLICT);
+	assert_int_equal(keep_crl(f, 1, 2, "two"), ERR_NONE);
+	/* made of what was there before the second: it may lack what that has */
+	assert_int_equal(keep_crl(f, 1, 3, "three"), ERR_CONFLICT);
+	assert_int_equal(keep_crl(f, 0, 3, "three"), ERR_CONFLICT);
+	assert_true(records_crl_number(f->store, bytes_of_str("ski"), &number, &e));
+	assert_int_equal(number, 2);
 	assert_true(records_crl(f->store, bytes_of_str("ski"), &number, &der, &e));
 	assert_int_equal(number, 2);
 	assert_string_equal(buf_str(&der), "two");
@@ -1601,6 +1736,10 @@ int main(void)
 		T(device_revision__asking_again__leaves_it_and_changes_raise_it),
 		T(records_list_revoked__what_ended_long_ago__is_left_out),
 		T(records_keep_crl__a_number_that_was_used__is_a_conflict),
+		T(records_members__come_beat_and_go__are_listed),
+		T(records_bury_member__what_it_had_in_hand__is_free),
+		T(records_reserve__in_anothers_hands__is_a_conflict_until_it_is_free),
+		T(records_news__behind_a_line__say_what_it_is_about),
 		T(records_import__announced__is_held_when_it_asks),
 		T(records_import__of_what_was_announced__is_preapproved),
 		T(records_import__of_an_unknown_device__is_preapproved_until_it_joins),
