@@ -253,7 +253,7 @@ bool http_session_connect(struct http_session *s, struct err *e)
 	if (s->open)
 		return true;
 	if (s->ssl)
-		return err_set(e, ERR_PEER, "the connection has ended");
+		return fail(s, ERR_PEER, "the connection has ended", e);
 	rc = curl_easy_perform(s->easy);
 	if (!rc)
 		rc = curl_easy_getinfo(s->easy, CURLINFO_ACTIVESOCKET, &s->fd);
