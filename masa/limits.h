@@ -48,6 +48,8 @@
 #define MASA_LIST_FETCHES_PER_REQUEST 8
 /* How long a stopping MASA finishes what it has begun: the signing of a voucher takes milliseconds,
  * the slowest client is cut at http_limits' write time-out. */
-#define MASA_DRAIN_MS 20000
+#define MASA_DRAIN_MS	      20000
+#define MASA_FOLLOW_MS	      5000 /* between two looks at what other MASAs wrote */
+#define MASA_FOLLOW_GATHER_MS 200  /* commits of this long are one look */
 
 #endif

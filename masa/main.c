@@ -13,6 +13,7 @@
 #include "masa/admin.h"
 #include "masa/audit.h"
 #include "masa/care.h"
+#include "masa/follow.h"
 #include "masa/guard.h"
 #include "masa/limits.h"
 #include "masa/meters.h"
@@ -247,9 +248,9 @@ static bool start(struct service *s, struct err *e)
 	daemon_watch(s->daemon, moves, s);
 	loops = daemon_loops(s->daemon, &n);
 	return revocation_use_loops(s->masa->revocation, loops, n, e) &&
-	       masa_open_store(s->masa, e) && listen_public(s, e) &&
-	       audit_start(s->masa, loops[0], e) && care_start(s->masa, loops[0], e) &&
-	       listen_admin(s, e) && listen_elsewhere(s, e) &&
+	       masa_open_store(s->masa, e) && follow_start(s->masa, loops[0], e) &&
+	       listen_public(s, e) && audit_start(s->masa, loops[0], e) &&
+	       care_start(s->masa, loops[0], e) && listen_admin(s, e) && listen_elsewhere(s, e) &&
 	       masa_meters_start(s->masa, s->public, loops[0], e);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "masa/follow.h"
 #include "masa/limits.h"
 #include "masa/meters.h"
 
@@ -45,6 +46,7 @@ void masa_free(struct masa *m)
 	if (!m)
 		return;
 	store_close(m->store);
+	follow_end(m);
 	metrics_free(m->metrics);
 	owners_free(m->owners);
 	rate_free(m->rate);

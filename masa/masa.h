@@ -15,6 +15,7 @@
 #include "masa/setup.h"
 
 struct backup;
+struct follow;
 struct seal;
 
 struct masa {
@@ -35,7 +36,8 @@ struct masa {
 	_Atomic int64_t tls_not_after;	  /* of the TLS server's certificate */
 	_Atomic bool draining;
 	struct backup *backup;
-	struct seal *seal; /* of the audit log */
+	struct follow *follow; /* of other MASAs; NULL: the database is ours alone */
+	struct seal *seal;     /* of the audit log */
 	int64_t started_at;
 };
 

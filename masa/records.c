@@ -34,6 +34,8 @@ static const char *const migrations[] = {
 	" SELECT RAISE(ABORT, 'the audit log is only added to'); END;"
 	"CREATE TRIGGER events_are_kept BEFORE DELETE ON events BEGIN"
 	" SELECT RAISE(ABORT, 'the audit log is only added to'); END",
+	/* Several MASAs with one database read the owners again when one has changed them. */
+	"ALTER TABLE owners ADD COLUMN revision INTEGER NOT NULL DEFAULT 0",
 	NULL,
 };
 
@@ -62,8 +64,11 @@ static const char *const statements[] = {
 		" AND (issuer_key = $2 OR length($2) = 0) AND CAST($3 AS TEXT) IS NOT NULL"
 		" AND owner IS DISTINCT FROM $3",
 	[OWNERS_ALL] = "SELECT name, anchors, created FROM owners ORDER BY name",
-	[OWNER_PUT] = "INSERT INTO owners (name, anchors, created) VALUES ($1, $2, $3)"
-		      " ON CONFLICT (name) DO UPDATE SET anchors = excluded.anchors",
+	[OWNER_PUT] = "INSERT INTO owners (name, anchors, created, revision) VALUES ($1, $2, $3,"
+		      " (SELECT coalesce(max(revision), 0) + 1 FROM owners))"
+		      " ON CONFLICT (name) DO UPDATE SET anchors = excluded.anchors,"
+		      " revision = excluded.revision",
+	[OWNERS_REVISION] = "SELECT coalesce(max(revision), 0) FROM owners",
 	[EVENT_RELEASE_DIGEST] =
 		"UPDATE events SET digest = NULL"
 		" WHERE digest = $1 AND expires_on IS NOT NULL AND expires_on <= $2",
@@ -251,6 +256,17 @@ bool records_owners_list(struct store *s, owner_row_fn *fn, void *arg, struct er
 	struct owner_reader to = {fn, arg};
 
 	return store_read(s, OWNERS_ALL, NULL, 0, hand_owner, &to, NULL, e);
+}
+
+static bool take_number(void *arg, const struct store_row *r, struct err *e)
+{
+	*(int64_t *)arg = store_row_int(r, 0);
+	return true;
+}
+
+bool records_owners_revision(struct store *s, int64_t *revision, struct err *e)
+{
+	return store_read(s, OWNERS_REVISION, NULL, 0, take_number, revision, NULL, e);
 }
 
 struct store_op records_owner_put(const char *name, const char *anchors_pem, int64_t now)

@@ -54,6 +54,8 @@ void records_device_import(
 typedef bool owner_row_fn(
 	void *arg, const char *name, const char *anchors_pem, int64_t created, struct err *e);
 bool records_owners_list(struct store *s, owner_row_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* Another number: somebody added one or replaced its anchors. */
+bool records_owners_revision(struct store *s, int64_t *revision, struct err *e) MUST_CHECK;
 /* Add, or replace the anchors. */
 struct store_op records_owner_put(const char *name, const char *anchors_pem, int64_t now);
 

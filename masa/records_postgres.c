@@ -60,6 +60,7 @@ const char *const masa_postgres_migrations[] = {
 						  "CREATE TRIGGER events_are_kept BEFORE DELETE ON "
 						  "events FOR EACH ROW"
 						  " EXECUTE FUNCTION events_stay();",
+	"ALTER TABLE owners ADD COLUMN revision BIGINT NOT NULL DEFAULT 0;",
 	NULL,
 };
 

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "registrar/claim.h"
+#include "registrar/fellows.h"
 #include "registrar/identify.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
+#include "registrar/records/members.h"
 #include "registrar/strangers.h"
 
 /* RFC 8995 §5.3, §5.6: the type of the request decides the container, Accept that of the answer. */
@@ -65,6 +67,67 @@ enum step_result admit_reserve(struct onboard *o, struct err *e)
 	err_set(e, ERR_RETRY_LATER, "%d voucher-requests are under way", OUTSTANDING_MAX);
 	return STEP_FAILED;
 }
+
+/* ---- Among several registrars ---- */
+
+static void on_reserved(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct onboard *o = arg;
+
+	o->elsewhere = e && e->kind == ERR_CONFLICT;
+	o->reserved_stored = !e;
+	onboard_resume(o, o->elsewhere ? NULL : e);
+}
+
+/* Two registrars may be asked at once, by a device that tries both or through a balancer. The store
+ * says who is at it: for as long as the MASA may take for voucher and history, if it is not told
+ * before that it is over. Alone, the table in memory is enough. */
+enum step_result admit_reserve_stored(struct onboard *o, struct err *e)
+{
+	const struct records_writer w = {o->r->store, call_loop(o->call), on_reserved, o};
+	const char *own = fellows_id(o->r);
+
+	if (!own)
+		return STEP_NEXT;
+	return records_reserve(&w, o->idevid_sha256, own, o->now,
+		       o->now + 2 * o->setup->config.masa_timeout + RESERVED_MORE_S, e)
+		       ? STEP_WAIT
+		       : STEP_FAILED;
+}
+
+enum step_result admit_recall_again(struct onboard *o, struct err *e)
+{
+	if (o->elsewhere)
+		return pending(o, 1, "Your request is being worked on.");
+	return o->reserved_stored ? admit_recall(o, e) : STEP_NEXT;
+}
+
+static void on_released(void *arg, const int64_t *changed, const struct err *e)
+{
+	struct registrar *r = arg;
+
+	if (e)
+		log_err(&r->log, "reservation-not-freed", NULL, e);
+	registrar_work_end(r);
+}
+
+/* The call may have been answered, and be gone. */
+void admit_release(struct onboard *o)
+{
+	struct registrar *r = o->r;
+	const struct records_writer w = {r->store, r->workers[0].loop, on_released, r};
+	struct err e = ERR_INIT;
+
+	if (o->reserved)
+		outstanding_release(r->outstanding, o->idevid_sha256);
+	if (!o->reserved_stored)
+		return;
+	registrar_work_begin(r);
+	if (!records_unreserve(&w, o->idevid_sha256, fellows_id(r), &e))
+		on_released(r, NULL, &e);
+}
+
+/* ---- The same request again ---- */
 
 static void on_touched(void *arg, const int64_t *changed, const struct err *e)
 {

@@ -15,11 +15,12 @@
 #define OUTSTANDING_MAX	       4096  /* devices whose voucher is being fetched at one time */
 #define ENROLL_BODY_MAX	       32768 /* CSR_DER_MAX in base64 with line breaks and PEM armour */
 #define MASA_REPLY_MAX	       CMS_DER_MAX /* more is no voucher */
-#define MASA_RETRY_AFTER_MAX_S 60	   /* RFC 8995 §5.6: a pledge waits no longer (T-20) */
-#define LOOPING_RETRY_AFTER    "60"	   /* all that a device that joins may be told (T-20) */
-#define LOOPING_EST_AFTER      "3600"	   /* who has a certificate has time */
-#define FRAUD_TURNS_S	       3600  /* back so soon where it had left: two devices take turns */
-#define FRAUD_RECENT_S	       86400 /* a certificate renewed so lately is in use */
+#define RESERVED_MORE_S	       5      /* above what the MASA may take for a voucher and a history */
+#define MASA_RETRY_AFTER_MAX_S 60     /* RFC 8995 §5.6: a pledge waits no longer (T-20) */
+#define LOOPING_RETRY_AFTER    "60"   /* all that a device that joins may be told (T-20) */
+#define LOOPING_EST_AFTER      "3600" /* who has a certificate has time */
+#define FRAUD_TURNS_S	       3600   /* back so soon where it had left: two devices take turns */
+#define FRAUD_RECENT_S	       86400  /* a certificate renewed so lately is in use */
 #define MASA_WAVERS_MS	       60000 /* that long after it came back, a MASA is not said to be gone */
 #define MASA_URLS_MAX	       8     /* base URLs of one manufacturer's MASA */
 #define MASA_PAUSE_MS	       2000  /* the first for which a MASA that fails is left alone */

@@ -33,23 +33,25 @@ static const struct {
 	const char *name; /* as it stands in log and journal */
 	enum step_result (*run)(struct onboard *o, struct err *e);
 } steps[] = {
-	{"admit", admit_media},	       /* a type we read, a type it takes: 415, 406 */
-	{"admit", admit_device},       /* an IDevID of a known manufacturer: 403 */
-	{"admit", admit_reserve},      /* one exchange at a time for each device: 202 */
-	{"admit", admit_recall},       /* seen these octets before? 202, or the stored voucher */
-	{"admit", admit_request},      /* signature, serial, proximity, nonce: 400, 403, 401 */
-	{"admit", suspect_space},      /* is there room to write it down? 503 */
-	{"fraud", suspect_device},     /* is it what it seems to be? 403, 503 */
-	{"claim", claim_judge_device}, /* may it join? 403, 404, or wait for an administrator */
-	{"claim", claim_hold},	       /* the claim is durable: 202 */
-	{"endorse", endorse_request},  /* our request around the pledge's */
-	{"masa", ask_masa},	       /* 503, 504, 502 */
-	{"masa", read_answer},	       /* its status: 4xx, 502, 202 */
-	{"vet", vet_answer},	       /* a voucher for this request: 502 */
-	{"vet", strip_voucher},	       /* in COSE: without certificates the pledge has no use for */
-	{"history", ask_history},      /* the device's past */
-	{"journal", record_outcome},   /* durable before anybody is told */
-	{"deliver", deliver},	       /* what was stored, or 406 */
+	{"admit", admit_media},		 /* a type we read, a type it takes: 415, 406 */
+	{"admit", admit_device},	 /* an IDevID of a known manufacturer: 403 */
+	{"admit", admit_reserve},	 /* one exchange at a time for each device: 202 */
+	{"admit", admit_recall},	 /* seen these octets before? 202, or the stored voucher */
+	{"admit", admit_request},	 /* signature, serial, proximity, nonce: 400, 403, 401 */
+	{"admit", suspect_space},	 /* is there room to write it down? 503 */
+	{"fraud", suspect_device},	 /* is it what it seems to be? 403, 503 */
+	{"claim", claim_judge_device},	 /* may it join? 403, 404, or wait for an administrator */
+	{"claim", claim_hold},		 /* the claim is durable: 202 */
+	{"admit", admit_reserve_stored}, /* nor with two registrars of the site: 202 */
+	{"admit", admit_recall_again},	 /* or was it, just before? */
+	{"endorse", endorse_request},	 /* our request around the pledge's */
+	{"masa", ask_masa},		 /* 503, 504, 502 */
+	{"masa", read_answer},		 /* its status: 4xx, 502, 202 */
+	{"vet", vet_answer},		 /* a voucher for this request: 502 */
+	{"vet", strip_voucher},	     /* in COSE: without certificates the pledge has no use for */
+	{"history", ask_history},    /* the device's past */
+	{"journal", record_outcome}, /* durable before anybody is told */
+	{"deliver", deliver},	     /* what was stored, or 406 */
 };
 
 #define STEP_COUNT (sizeof(steps) / sizeof(*steps))
@@ -499,8 +501,7 @@ static void onboard_end(struct onboard *o, enum step_result result, struct err *
 {
 	enum meter_end end = METER_DELIVERED;
 
-	if (o->reserved)
-		outstanding_release(o->r->outstanding, o->idevid_sha256);
+	admit_release(o);
 	if (result == STEP_FAILED) {
 		end = meter_error(o->r, METER_VOUCHER, e->kind);
 		if (o->serial)

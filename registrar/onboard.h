@@ -30,6 +30,8 @@ struct onboard {
 	char *serial;
 	char model[MODEL_MAX + 1], host[CALL_PEER_MAX]; /* described; "" is none */
 	bool reserved;					/* outstanding_take() was ours, under: */
+	bool reserved_stored; /* and records_reserve(), against the other registrars */
+	bool elsewhere;	      /* which said that another one is at it */
 	uint8_t idevid_sha256[SHA256_LEN];
 	uint8_t request_sha256[SHA256_LEN];
 	struct device_record known;    /* what the store said before this request */
@@ -93,6 +95,10 @@ enum step_result admit_device(struct onboard *o, struct err *e);
 enum step_result admit_reserve(struct onboard *o, struct err *e);
 enum step_result admit_recall(struct onboard *o, struct err *e);
 enum step_result admit_request(struct onboard *o, struct err *e);
+enum step_result admit_reserve_stored(struct onboard *o, struct err *e);
+enum step_result admit_recall_again(struct onboard *o, struct err *e);
+/* The exchange ends: what was reserved is free. */
+void admit_release(struct onboard *o);
 /* suspect.c */
 enum step_result suspect_space(struct onboard *o, struct err *e);
 enum step_result suspect_device(struct onboard *o, struct err *e);

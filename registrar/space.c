@@ -16,7 +16,8 @@
 
 bool space_lacks(int64_t free_bytes, int64_t floor_bytes, bool lacked)
 {
-	return free_bytes < floor_bytes + (lacked ? floor_bytes / AGAIN_PART : 0);
+	return free_bytes >= 0 && /* else it is not known: the database is on another machine */
+	       free_bytes < floor_bytes + (lacked ? floor_bytes / AGAIN_PART : 0);
 }
 
 static void on_journaled(void *arg, const int64_t *changed, const struct err *e)

@@ -17,8 +17,9 @@
 #include "common/net/tls.h"
 #include "common/wire/problem.h"
 
-#define EXCHANGE_ID_MIN 8   /* shorter ones do not tell exchanges apart */
-#define RETRY_AFTER_S	"5" /* with every 503: soon, but not at once */
+#define EXCHANGE_ID_MIN 8 /* shorter ones do not tell exchanges apart */
+#define RETRY_AFTER_S	5 /* with every 503: soon, but not at once, */
+#define RETRY_SPREAD_S	6 /* and not all at the same moment (T-20) */
 #define REPLY_BODY_MAX                                                                             \
 	(64u << 20) /* lists of an admin API; what goes to devices is far smaller                  \
 		     */
@@ -345,10 +346,20 @@ void call_reply(struct call *c, int status, const char *content_type, struct byt
 	conclude(c);
 }
 
+/* Unless its sender knows better. Whoever was refused together does not come back together. */
+static void say_when(struct call *c, int status)
+{
+	char seconds[12];
+
+	if (status != 503 || http_fields_get(&c->reply.headers, "Retry-After"))
+		return;
+	snprintf(seconds, sizeof(seconds), "%u", RETRY_AFTER_S + rng_below(RETRY_SPREAD_S));
+	call_set_header(c, "Retry-After", seconds);
+}
+
 void call_refuse_as(struct call *c, int status, const char *code, const char *sentence)
 {
-	if (status == 503 && !http_fields_get(&c->reply.headers, "Retry-After"))
-		call_set_header(c, "Retry-After", RETRY_AFTER_S);
+	say_when(c, status);
 	set_error(c, status, code, sentence);
 	send_reply(c);
 }
@@ -365,8 +376,7 @@ void call_reply_err(struct call *c, const struct log *l, const char *event, cons
 
 	log_err_about(
 		l, event, c->exchange, c->peer->peer.address[0] ? c->peer->peer.address : NULL, e);
-	if (status == 503 && !http_fields_get(&c->reply.headers, "Retry-After"))
-		call_set_header(c, "Retry-After", RETRY_AFTER_S);
+	say_when(c, status);
 	if (e->kind == ERR_PROXIMITY)
 		call_close_after(c);
 	set_error(c, status, err_code_of(e), err_sentence(e));

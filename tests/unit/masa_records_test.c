@@ -130,6 +130,21 @@ static bool count_device(void *arg, const struct device_row *row, struct err *e)
 	return true;
 }
 
+static void records_owner_put__a_new_one_or_new_anchors__is_another_revision(void **state)
+{
+	struct fixture *f = *state;
+	int64_t none, first, changed;
+
+	OK(records_owners_revision(f->store, &none, e));
+	owner(f, "site");
+	OK(records_owners_revision(f->store, &first, e));
+	assert_int_not_equal(first, none);
+	owner(f, "other");
+	owner(f, "site");
+	OK(records_owners_revision(f->store, &changed, e));
+	assert_int_equal(changed, first + 2);
+}
+
 static void records_devices_list__after_an_id__goes_on_there(void **state)
 {
 	struct fixture *f = *state;
@@ -330,6 +345,7 @@ int main(void)
 		TEST(records_device_import__issuer_learnt_later__completes_the_device),
 		TEST(records_device_import__another_issuer__is_another_device),
 		TEST(records_device_import__owner_unknown__keeps_nothing),
+		TEST(records_owner_put__a_new_one_or_new_anchors__is_another_revision),
 		TEST(records_devices_list__after_an_id__goes_on_there),
 		TEST(records_event_write__same_request_twice__is_one_event),
 		TEST(records_last_event__grows_with_the_log),

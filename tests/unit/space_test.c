@@ -23,11 +23,18 @@ static void space_lacks__no_floor__never(void **state)
 	assert_false(space_lacks(0, 0, true));
 }
 
+static void space_lacks__room_that_is_not_known__never(void **state)
+{
+	assert_false(space_lacks(-1, 800, false));
+	assert_false(space_lacks(-1, 800, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(space_lacks__below_the_floor__until_there_is_a_little_more),
 		cmocka_unit_test(space_lacks__no_floor__never),
+		cmocka_unit_test(space_lacks__room_that_is_not_known__never),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
