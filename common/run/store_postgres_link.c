@@ -239,11 +239,15 @@ static bool set_up(struct pg *p, struct pg_link *l, bool reads_only, struct err 
 	return pg_do(p, l, reads_only ? SESSION READS_ONLY : SESSION WRITES, &soon, e);
 }
 
-/* libpq's text has hosts and users in it, several lines, never the password. */
+/* libpq's text has hosts and users in it, several lines, never the password. Waiting does not make
+ * a wrong password right. */
 static bool no_connection(const struct pg *p, const struct pg_link *l, struct err *e)
 {
-	return err_set(e, ERR_RETRY_LATER, "store: %s: %s", p->shown,
-		l->conn ? PQerrorMessage(l->conn) : "no memory");
+	const char *text = l->conn ? PQerrorMessage(l->conn) : "no memory";
+	bool refused = l->conn && (PQconnectionNeedsPassword(l->conn) ||
+					  strstr(text, "authentication failed"));
+
+	return err_set(e, refused ? ERR_REFUSED : ERR_RETRY_LATER, "store: %s: %s", p->shown, text);
 }
 
 struct pg_link *pg_link_open(struct pg *p, bool reads_only, struct err *e)
