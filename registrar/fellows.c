@@ -219,8 +219,6 @@ static void note_lead(struct fellows *f)
 		return;
 	f->leads = leads;
 	f->seen_count = 0;
-	log_event(&f->r->log, LOG_LEVEL_INFO, leads ? "leads" : "leads-no-more", NULL, "member",
-		f->id, NULL);
 	if (leads)
 		hooks_changed(f->r);
 }
@@ -266,6 +264,9 @@ static bool join(struct fellows *f, struct err *e)
 		.id = f->id, .host = f->host, .started_at = f->r->started_at};
 
 	f->joined = take_name(f, e) && records_join_wait(f->r->store, &row, e);
+	if (f->joined)
+		log_event(&f->r->log, LOG_LEVEL_INFO, "member-joined", NULL, "member", f->id,
+			"host", f->host, NULL);
 	return f->joined && records_last_journal(f->r->store, note_line, f, e);
 }
 
