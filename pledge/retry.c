@@ -105,26 +105,36 @@ enum setback retry_setback_of_status(int status, bool of_cloud, bool retry_after
 	return SETBACK_STRANGER;
 }
 
+static int64_t range_ms(unsigned round, int64_t min_s, int64_t max_s)
+{
+	int64_t range_ms = min_s * 1000;
+
+	for (unsigned i = 0; i < round && range_ms < max_s * 1000; i++)
+		range_ms *= 2;
+	return range_ms < max_s * 1000 ? range_ms : max_s * 1000;
+}
+
+static int64_t draw_ms(int64_t range_ms, uint32_t (*draw)(uint32_t below))
+{
+	int64_t pause_ms = draw((uint32_t)range_ms + 1);
+
+	return pause_ms < BACKOFF_FLOOR_MS ? BACKOFF_FLOOR_MS : pause_ms;
+}
+
 int64_t retry_backoff_ms(
 	unsigned round, int64_t min_s, int64_t max_s, uint32_t (*draw)(uint32_t below))
 {
-	int64_t cap_ms = min_s * 1000, pause_ms;
-
-	for (unsigned i = 0; i < round && cap_ms < max_s * 1000; i++)
-		cap_ms *= 2;
-	if (cap_ms > max_s * 1000)
-		cap_ms = max_s * 1000;
-	pause_ms = draw((uint32_t)cap_ms + 1);
-	return pause_ms < BACKOFF_FLOOR_MS ? BACKOFF_FLOOR_MS : pause_ms;
+	return draw_ms(range_ms(round, min_s, max_s), draw);
 }
 
 int64_t retry_pause_ms(const struct retry_rule *rule, unsigned failures, int64_t asked_s,
 	int64_t min_s, int64_t max_s, uint32_t (*draw)(uint32_t below))
 {
 	int64_t longest_s = rule->longest_s && rule->longest_s < max_s ? rule->longest_s : max_s;
-	int64_t backoff_ms = retry_backoff_ms(failures ? failures - 1 : 0, min_s, longest_s, draw);
+	int64_t asked_ms = rule->asking == ASKING_IGNORED ? 0 : asked_s * 1000;
+	int64_t jitter_ms = range_ms(failures ? failures - 1 : 0, min_s, longest_s);
 
-	return (rule->asking == ASKING_IGNORED ? 0 : asked_s * 1000) + backoff_ms;
+	return asked_ms + draw_ms(jitter_ms > asked_ms ? jitter_ms : asked_ms, draw);
 }
 
 int64_t retry_wait_ms(int64_t asked_s, uint32_t (*draw)(uint32_t below))

@@ -70,9 +70,10 @@ enum setback retry_setback_of_status(int status, bool of_cloud, bool retry_after
 
 /* Pause before this candidate is asked again after its `failures`-th failure in a row (1 for the
  * first): full jitter, drawn evenly from nothing to min_s doubled per failure and capped at max_s
- * and at what the rule says, but no less than BACKOFF_FLOOR_MS; on top of asked_s, what it asked
- * for (0: nothing), so that those who were sent away together do not come back together. `draw`
- * gives a number below its argument (rng_below). RFC 8995 §4.1; R8995-PLG-008. */
+ * and at what the rule says, but no less than BACKOFF_FLOOR_MS. What it asked for, asked_s, comes
+ * before the jitter and is the least of its range: those who were sent away together do not come
+ * back together. `draw` gives a number below its argument (rng_below). RFC 8995 §4.1;
+ * R8995-PLG-008. */
 int64_t retry_pause_ms(const struct retry_rule *rule, unsigned failures, int64_t asked_s,
 	int64_t min_s, int64_t max_s, uint32_t (*draw)(uint32_t below));
 

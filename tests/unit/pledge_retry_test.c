@@ -156,7 +156,8 @@ static void retry_pause_ms__what_it_asked_for__comes_first_and_the_jitter_on_top
 
 	assert_int_equal(
 		retry_pause_ms(busy, 1, 30, 2, 3600, draw_least), 30000 + BACKOFF_FLOOR_MS);
-	assert_int_equal(retry_pause_ms(busy, 1, 30, 2, 3600, draw_most), 32000);
+	assert_int_equal(retry_pause_ms(busy, 1, 30, 2, 3600, draw_most), 60000);
+	assert_int_equal(retry_pause_ms(busy, 4, 1, 2, 3600, draw_most), 17000);
 	assert_int_equal(
 		retry_pause_ms(retry_rule(SETBACK_REFUSED), 1, 30, 2, 3600, draw_most), 2000);
 }
