@@ -57,10 +57,10 @@ _brski_pledge() {
 }
 
 _brski_daemon() {
-	local cur prev plain options="-c --config --check --restore -h --help -V --version"
-	_brski_begin "-c --config --restore"
+	local cur prev plain options="-c --config --check --restore --store-copy -h --help -V --version"
+	_brski_begin "-c --config --restore --store-copy"
 	case $prev in
-	-c | --config | --restore) _brski_paths -f "$cur" ;;
+	-c | --config | --restore | --store-copy) _brski_paths -f "$cur" ;;
 	*) _brski_words "$options" "$cur" ;;
 	esac
 }

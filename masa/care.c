@@ -9,6 +9,7 @@
 #include "common/run/backup.h"
 #include "common/run/checkup.h"
 #include "common/run/store_copy.h"
+#include "common/run/store_move.h"
 #include "common/wire/datetime.h"
 #include "masa/guard.h"
 #include "masa/limits.h"
@@ -268,6 +269,8 @@ bool care_start(struct masa *m, struct loop *l, struct err *e)
 		.log = m->log,
 		.loop = l,
 		.store_path = m->setup->config->store_path,
+		.store = m->store,
+		.schema = &masa_schema,
 		.app = m,
 		.now = now,
 		.prepare = prepare,
@@ -297,8 +300,15 @@ static bool adopt(void *from, const char *path, struct err *e)
 
 static bool put_back(const struct masa_config *c, const char *from, struct err *e)
 {
+	const struct store_move m = {.schema = &masa_schema};
 	FREE_AUTO char *kept = NULL;
 
+	if (store_is_remote(c->store_path)) {
+		if (!store_load(&m, from, c->store_path, adopt, (void *)(uintptr_t)from, e))
+			return false;
+		printf("restored the database from %s\n", from);
+		return true;
+	}
 	if (!store_restore(from, c->store_path, adopt, (void *)(uintptr_t)from, &kept, e))
 		return false;
 	printf("restored %s from %s\n", c->store_path, from);

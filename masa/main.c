@@ -10,6 +10,7 @@
 #include "common/run/config_changes.h"
 #include "common/run/backup.h"
 #include "common/run/daemon.h"
+#include "common/run/store_move.h"
 #include "masa/admin.h"
 #include "masa/audit.h"
 #include "masa/care.h"
@@ -284,14 +285,27 @@ static void stop(struct service *s)
 	log_end(&s->log);
 }
 
+static int failed(const struct err *e)
+{
+	fprintf(stderr, "brski-masa: %s\n", e->text);
+	return EXIT_FAILURE;
+}
+
 static int put_back(const struct daemon_options *options)
 {
 	struct err e = ERR_INIT;
 
-	if (care_restore(options->config_path, options->restore_from, &e))
-		return EXIT_SUCCESS;
-	fprintf(stderr, "brski-masa: %s\n", e.text);
-	return EXIT_FAILURE;
+	return care_restore(options->config_path, options->restore_from, &e) ? EXIT_SUCCESS
+									     : failed(&e);
+}
+
+static int copy_store(const struct daemon_options *options)
+{
+	struct err e = ERR_INIT;
+
+	return store_move_told(&masa_schema, options->copy_from, options->copy_to, &e)
+		       ? EXIT_SUCCESS
+		       : failed(&e);
 }
 
 int main(int argc, char **argv)
@@ -312,6 +326,8 @@ int main(int argc, char **argv)
 		return code;
 	if (options.restore_from)
 		return put_back(&options);
+	if (options.copy_from)
+		return copy_store(&options);
 	if (!ossl_provider_install(&e) || !load(&s, options.config_path, &e) ||
 		(!options.check_only && !start(&s, &e))) {
 		fprintf(stderr, "brski-masa: %s\n", e.text);

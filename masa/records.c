@@ -127,6 +127,14 @@ const struct store_schema masa_schema = {
 	.migrations = migrations,
 	.statements = statements,
 	.postgres = {masa_postgres_migrations, MASA_POSTGRES_FIRST, masa_postgres_statements},
+	.moving = {.used = "SELECT CASE WHEN EXISTS (SELECT 1 FROM devices) "
+			   "OR EXISTS (SELECT 1 FROM owners) THEN 1 ELSE 0 END",
+		.broken = "SELECT coalesce(min(id), 0) FROM (SELECT e.id, hash, chain_hash("
+			  "(SELECT p.hash FROM events AS p WHERE p.id = e.id - 1), "
+			  "CAST(e.id AS TEXT), CAST(date AS TEXT), d.serial, domain_id, "
+			  "lower(hex(domain_key)), nonce, assertion, CAST(expires_on AS TEXT), "
+			  "content, registrar) AS wanted FROM events AS e JOIN devices AS d "
+			  "ON d.id = e.device) AS line WHERE hash <> wanted"},
 };
 
 /* ---- devices ---- */

@@ -77,6 +77,8 @@ bool backup_start(struct registrar *r, struct err *e)
 		.log = &r->log,
 		.loop = r->workers[0].loop,
 		.store_path = r->setup->config.store,
+		.store = r->store,
+		.schema = &records_schema,
 		.app = r,
 		.now = now,
 		.work_begin = work_begin,

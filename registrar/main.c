@@ -6,6 +6,8 @@
 
 #include "common/pki/ossl_provider.h"
 #include "common/run/daemon.h"
+#include "common/run/store_move.h"
+#include "registrar/records/records.h"
 #include "registrar/registrar.h"
 #include "registrar/restore.h"
 
@@ -87,6 +89,15 @@ static int put_back(const struct daemon_options *options)
 	return restore(options->config_path, options->restore_from, &e) ? EXIT_SUCCESS : failed(&e);
 }
 
+static int copy_store(const struct daemon_options *options)
+{
+	struct err e = ERR_INIT;
+
+	return store_move_told(&records_schema, options->copy_from, options->copy_to, &e)
+		       ? EXIT_SUCCESS
+		       : failed(&e);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon_options options;
@@ -105,6 +116,8 @@ int main(int argc, char **argv)
 		return code;
 	if (options.restore_from)
 		return put_back(&options);
+	if (options.copy_from)
+		return copy_store(&options);
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return EXIT_FAILURE;

@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/run/store_copy.h"
+#include "common/run/store_move.h"
 #include "registrar/config.h"
 #include "registrar/records/records.h"
 
@@ -38,8 +39,15 @@ static bool adopt(void *from, const char *path, struct err *e)
 
 static bool replace(const struct registrar_config *c, const char *from, struct err *e)
 {
+	const struct store_move m = {.schema = &records_schema};
 	FREE_AUTO char *kept = NULL;
 
+	if (store_is_remote(c->store)) {
+		if (!store_load(&m, from, c->store, adopt, (void *)(uintptr_t)from, e))
+			return false;
+		printf("restored the database from %s\n", from);
+		return true;
+	}
 	if (!store_restore(from, c->store, adopt, (void *)(uintptr_t)from, &kept, e))
 		return false;
 	printf("restored %s from %s\n", c->store, from);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/run/store_copy.h"
+#include "common/run/store_move.h"
 #include "common/wire/datetime.h"
 #include "common/wire/json.h"
 
@@ -78,13 +79,23 @@ static void on_copied(void *arg)
 
 /* ---- On a thread of its own ---- */
 
+/* A file is copied with all its pages; a database row by row, into such a file. */
+static bool copy_store(struct backup *b)
+{
+	const struct store_move m = {.schema = b->d.schema, .stop = &b->stop};
+
+	if (store_is_remote(b->store_path))
+		return store_save(&m, b->d.store, b->path, &b->octets, &b->result);
+	return store_copy(b->store_path, b->path, &b->stop, &b->octets, &b->result);
+}
+
 static void *copy(void *arg)
 {
 	struct backup *b = arg;
 	struct err ignored = ERR_INIT;
 
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKUP_NICE);
-	if (!store_copy(b->store_path, b->path, &b->stop, &b->octets, &b->result))
+	if (!copy_store(b))
 		b->octets = 0;
 	while (!loop_post(b->d.loop, on_copied, b, &ignored))
 		usleep(100000); /* no memory to say so */

@@ -15,6 +15,8 @@ struct backup_daemon {
 	const struct log *log;
 	struct loop *loop;
 	const char *store_path; /* as it was at the start */
+	struct store *store;
+	const struct store_schema *schema;
 	void *app;
 	int64_t (*now)(void *app);
 	/* A drain has to wait from here to there. NULL: it does not. */

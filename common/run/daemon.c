@@ -51,7 +51,9 @@ struct daemon {
 
 /* ---- command line ---- */
 
-#define USAGE(p) ((p)->restores ? "[-c FILE] [--check | --restore FILE]" : "[-c FILE] [--check]")
+#define USAGE(p)                                                                                   \
+	((p)->restores ? "[-c FILE] [--check | --restore FILE | --store-copy FROM TO]"             \
+		       : "[-c FILE] [--check]")
 
 static void print_help(const struct daemon_program *p)
 {
@@ -68,6 +70,9 @@ static void print_help(const struct daemon_program *p)
 	       "  -V, --version      the release\n",
 		p->name, p->what_it_is, p->name, USAGE(p), p->default_config,
 		p->restores ? "      --restore FILE put a backup in place of the store, end\n"
+			      "      --store-copy FROM TO  copy a whole store, a file or a "
+			      "postgresql:// URI each,\n"
+			      "                     to where there is none yet; end\n"
 			    : "");
 	if (!config_describe(p->schema, &text, &e))
 		return;
@@ -86,6 +91,7 @@ bool daemon_options_parse(int argc, char **argv, const struct daemon_program *pr
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'}, {"restore", required_argument, NULL, 'r'},
+		{"store-copy", required_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0}};
 	int option;
@@ -100,6 +106,9 @@ bool daemon_options_parse(int argc, char **argv, const struct daemon_program *pr
 			out->check_only = true;
 		} else if (option == 'r' && program->restores) {
 			out->restore_from = optarg;
+		} else if (option == 's' && program->restores && optind < argc) {
+			out->copy_from = optarg;
+			out->copy_to = argv[optind++];
 		} else if (option == 'h') {
 			print_help(program);
 			return false;
@@ -110,7 +119,8 @@ bool daemon_options_parse(int argc, char **argv, const struct daemon_program *pr
 			return usage(program, exit_code);
 		}
 	}
-	if (optind != argc || (out->check_only && out->restore_from))
+	if (optind != argc ||
+		out->check_only + (out->restore_from != NULL) + (out->copy_from != NULL) > 1)
 		return usage(program, exit_code);
 	return true;
 }

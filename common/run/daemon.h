@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What every daemon does around its work: worker threads with their loops, signals, drain, and the
- * options -c/--config, --check, --restore, --help, --version. */
+ * options -c/--config, --check, --restore, --store-copy, --help, --version. */
 #ifndef RUN_DAEMON_H
 #define RUN_DAEMON_H
 
@@ -14,13 +14,14 @@ struct daemon_program {
 	const char *name, *what_it_is;
 	const char *default_config;
 	const struct config_schema *schema;
-	bool restores; /* it knows --restore */
+	bool restores; /* it has a store: it knows --restore and --store-copy */
 };
 
 struct daemon_options {
 	const char *config_path;
 	bool check_only;	  /* --check: load everything, say "ok", exit 0 */
 	const char *restore_from; /* --restore FILE: put a backup in place, exit; or NULL */
+	const char *copy_from, *copy_to; /* --store-copy FROM TO: copy a store, exit; or NULL */
 };
 
 /* Parse the command line; on --help, --version or a usage error it prints and returns false with

@@ -66,6 +66,12 @@ struct store_schema {
 		/* by index, as many as above; NULL: SQLite's is understood. NULL: all are. */
 		const char *const *statements;
 	} postgres;
+	/* For moving a store (store_move.h), in words both engines understand: a query each */
+	struct {
+		const char *used;   /* 0 while nothing was ever recorded */
+		const char *broken; /* the first line of the log whose hash does not follow from
+				       that of the one before; 0: there is none */
+	} moving;
 };
 
 /* Open or create, migrate forward (a newer version than ours is refused), start the writer thread.

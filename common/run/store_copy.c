@@ -134,7 +134,7 @@ bool store_copy(
 
 /* ---- Putting one in place ---- */
 
-static bool check_whole(const char *path, struct err *e)
+bool store_check_whole(const char *path, struct err *e)
 {
 	BUF_AUTO struct buf answer = BUF_INIT(65536);
 	DB_AUTO sqlite3 *db = NULL;
@@ -227,7 +227,7 @@ bool store_restore(const char *from, const char *path, store_adopt_fn *adopt, vo
 	bool ok;
 
 	*kept = NULL;
-	if (!check_whole(from, e))
+	if (!store_check_whole(from, e))
 		return false;
 	lock = store_lock(path, e);
 	if (lock < 0)

@@ -18,6 +18,9 @@
 bool store_copy(const char *from, const char *to, const atomic_bool *stop, int64_t *octets,
 	struct err *e) MUST_CHECK;
 
+/* Is the SQLite file at path undamaged? ERR_STORE says what is not. */
+bool store_check_whole(const char *path, struct err *e) MUST_CHECK;
+
 /* Look at a copy that is about to take a place, e.g. open it as a store; false: it must not. */
 typedef bool store_adopt_fn(void *arg, const char *path, struct err *e);
 

@@ -5,6 +5,7 @@
  *   store_postgres_read.c    queries, on connections that are lent out
  *   store_postgres_write.c   batches of the writer thread, and what became of a lost COMMIT
  *   store_postgres_keeper.c  the thread that connects, watches the server and leads
+ *   store_postgres_bulk.c    all tables at once (store_bulk.h)
  *
  * Only the keeper connects: a host that hangs costs its time, nobody else's. It knows whether the
  * database can be reached (`up`); each time it could not, a new generation begins and the

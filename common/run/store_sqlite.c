@@ -17,6 +17,7 @@
 
 #include "common/pki/hash_chain.h"
 #include "common/run/store_lock.h"
+#include "common/run/store_sqlite.h"
 
 #define READERS_MAX                                                                                \
 	8 /* read connections: more than any sensible number of worker threads waits for */
@@ -180,6 +181,14 @@ static void chain_hash(sqlite3_context *c, int count, sqlite3_value **values)
 		sqlite3_result_error(c, e.text, -1);
 }
 
+bool store_sqlite_functions(sqlite3 *db, struct err *e)
+{
+	return sqlite3_create_function(db, "chain_hash", -1,
+		       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, chain_hash,
+		       NULL, NULL) == SQLITE_OK ||
+	       fail(e, db, "chain_hash");
+}
+
 /* ---- connections ---- */
 
 static void connection_close(struct connection *c)
@@ -208,11 +217,7 @@ static struct connection *connection_open(const char *path, const char *pragmas,
 		return NULL;
 	}
 	sqlite3_busy_timeout(c->db, BUSY_MS);
-	if (sqlite3_create_function(c->db, "chain_hash", -1,
-		    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, chain_hash, NULL,
-		    NULL) != SQLITE_OK)
-		fail(e, c->db, "chain_hash");
-	else if (execute(c->db, pragmas, "settings", e))
+	if (store_sqlite_functions(c->db, e) && execute(c->db, pragmas, "settings", e))
 		return c;
 	connection_close(c);
 	return NULL;

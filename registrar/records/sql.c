@@ -92,6 +92,14 @@
 	"(EXISTS (SELECT 1 FROM user_grant WHERE site = $1) OR EXISTS "                            \
 	"(SELECT 1 FROM token WHERE site = $1))"
 
+/* The oldest line that is left follows from the head before it. */
+#define BROKEN_CHAIN                                                                               \
+	"SELECT coalesce(min(id), 0) FROM (SELECT id, hash, chain_hash(coalesce("                  \
+	"(SELECT p.hash FROM journal AS p WHERE p.id = j.id - 1), "                                \
+	"(SELECT h.hash FROM head AS h WHERE h.sequence = j.id - 1)), CAST(id AS TEXT), "          \
+	"CAST(at AS TEXT), exchange, manufacturer, serial, actor, step, outcome, reason) "         \
+	"AS wanted FROM journal AS j) AS line WHERE hash <> wanted"
+
 static const char *const statements[STATEMENT_COUNT + 1] = {
 	[READ_DEVICE] = "SELECT id, claim, state, history, idevid_sha256, request_sha256, "
 			"registrar_sha256, voucher_type, last_seen, claim_until, quarantined_at, "
@@ -652,4 +660,8 @@ const struct store_schema records_schema = {
 	.statements = statements,
 	.postgres = {records_postgres_migrations, RECORDS_POSTGRES_FIRST,
 		records_postgres_statements},
+	.moving = {.used = "SELECT CASE WHEN EXISTS (SELECT 1 FROM journal) "
+			   "OR EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM rule) "
+			   "OR EXISTS (SELECT 1 FROM \"user\") THEN 1 ELSE 0 END",
+		.broken = BROKEN_CHAIN},
 };
