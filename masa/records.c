@@ -36,6 +36,14 @@ static const char *const migrations[] = {
 	" SELECT RAISE(ABORT, 'the audit log is only added to'); END",
 	/* Several MASAs with one database read the owners again when one has changed them. */
 	"ALTER TABLE owners ADD COLUMN revision INTEGER NOT NULL DEFAULT 0",
+	/* One voucher for a pledge's request, however often its registrar asks: of those that were
+	 * given twice before, the last one counts. */
+	"UPDATE events SET digest = NULL WHERE nonce IS NOT NULL AND digest IS NOT NULL"
+	" AND id NOT IN (SELECT max(id) FROM events WHERE digest IS NOT NULL"
+	" GROUP BY device, domain_key, nonce);"
+	"DROP INDEX events_of_device;"
+	"CREATE UNIQUE INDEX events_of_device ON events"
+	" (device, domain_key, (CASE WHEN digest IS NOT NULL THEN nonce END))",
 	NULL,
 };
 
@@ -71,7 +79,8 @@ static const char *const statements[] = {
 	[OWNERS_REVISION] = "SELECT coalesce(max(revision), 0) FROM owners",
 	[EVENT_RELEASE_DIGEST] =
 		"UPDATE events SET digest = NULL"
-		" WHERE digest = $1 AND expires_on IS NOT NULL AND expires_on <= $2",
+		" WHERE (digest = $1 OR (device = $3 AND domain_key = $4 AND nonce = $5))"
+		" AND digest IS NOT NULL AND expires_on IS NOT NULL AND expires_on <= $2",
 	/* each event's hash covers that of the one before it (audit.h); not INSERT ... SELECT,
 	 * which SQLite puts aside in a table of its own first */
 	[EVENT_ADD] =
@@ -80,9 +89,12 @@ static const char *const statements[] = {
 		" VALUES (" NEXT_EVENT ", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, chain_hash("
 		"(SELECT hash FROM events ORDER BY id DESC LIMIT 1), " NEXT_EVENT ", $2,"
 		" (SELECT serial FROM devices WHERE id = $1), $3, lower(hex($4)), $5, $6, $8,"
-		" $9, $10)) ON CONFLICT (digest) DO NOTHING",
+		" $9, $10)) ON CONFLICT DO NOTHING",
 	[ISSUED_BY_DIGEST] = "SELECT device, content FROM events WHERE digest = $1"
 			     " AND (expires_on IS NULL OR expires_on > $2)",
+	[ISSUED_BY_NONCE] = "SELECT device, content FROM events WHERE device = $1"
+			    " AND domain_key = $2 AND nonce = $3 AND digest IS NOT NULL"
+			    " AND (expires_on IS NULL OR expires_on > $4)",
 	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
 	[WAS_OWNER] = "SELECT 1 FROM events WHERE device = $1 AND domain_key = $2 LIMIT 1",
 	/* Most devices had one owner; then there is nothing to be found out about the keys. */
@@ -293,8 +305,9 @@ void records_event_write(const struct event *ev, struct store_op ops[EVENT_OPS])
 		ev->expires_on ? STORE_I(ev->expires_on) : (struct store_value){.type = STORE_NULL};
 
 	ops[0] = (struct store_op){.statement = EVENT_RELEASE_DIGEST,
-		.params = {digest, STORE_I(ev->date)},
-		.param_count = 2};
+		.params = {digest, STORE_I(ev->date), STORE_I(ev->device),
+			store_blob(bytes_of(ev->domain_key, SHA256_LEN)), store_text(ev->nonce)},
+		.param_count = 5};
 	ops[1] = (struct store_op){.statement = EVENT_ADD,
 		.params = {STORE_I(ev->device), STORE_I(ev->date), store_text(ev->domain_id),
 			store_blob(bytes_of(ev->domain_key, SHA256_LEN)), store_text(ev->nonce),
@@ -326,6 +339,16 @@ bool records_issued_find(struct store *s, const uint8_t digest[SHA256_LEN], int6
 
 	*out = (struct issued){.found = false};
 	return store_read(s, ISSUED_BY_DIGEST, v, 2, keep_issued, out, NULL, e);
+}
+
+bool records_issued_for_nonce(struct store *s, int64_t device, const uint8_t domain_key[SHA256_LEN],
+	const char *nonce, int64_t now, struct issued *out, struct err *e)
+{
+	struct store_value v[] = {STORE_I(device), store_blob(bytes_of(domain_key, SHA256_LEN)),
+		store_text(nonce), STORE_I(now)};
+
+	*out = (struct issued){.found = false};
+	return store_read(s, ISSUED_BY_NONCE, v, 4, keep_issued, out, NULL, e);
 }
 
 static bool keep_int(void *arg, const struct store_row *r, struct err *e)

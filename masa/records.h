@@ -78,7 +78,8 @@ struct event {
 
 #define EVENT_OPS 2
 /* The steps that write an event: a repeated request whose voucher has expired gives its digest to
- * the new event; one whose voucher is still good writes nothing: changed[1] is then 0. */
+ * the new event; one whose voucher is still good writes nothing: changed[1] is then 0. Repeated is
+ * the same octets, or the same nonce of the same device for the same domain. */
 void records_event_write(const struct event *ev, struct store_op ops[EVENT_OPS]);
 
 struct issued { /* what an earlier, identical request was given */
@@ -91,6 +92,10 @@ void issued_clear(struct issued *i);
 /* By the request's digest. A voucher that has expired at `now` is not found. */
 bool records_issued_find(struct store *s, const uint8_t digest[SHA256_LEN], int64_t now,
 	struct issued *out, struct err *e) MUST_CHECK;
+/* By what it is about: the voucher of this pledge's request for this domain, however the registrar
+ * wrapped it. */
+bool records_issued_for_nonce(struct store *s, int64_t device, const uint8_t domain_key[SHA256_LEN],
+	const char *nonce, int64_t now, struct issued *out, struct err *e) MUST_CHECK;
 /* By the request's digest, expired or not: was this very request honoured once? */
 bool records_request_device(struct store *s, const uint8_t digest[SHA256_LEN], bool *found,
 	int64_t *device, struct err *e) MUST_CHECK;

@@ -61,6 +61,12 @@ const char *const masa_postgres_migrations[] = {
 						  "events FOR EACH ROW"
 						  " EXECUTE FUNCTION events_stay();",
 	"ALTER TABLE owners ADD COLUMN revision BIGINT NOT NULL DEFAULT 0;",
+	"UPDATE events SET digest = NULL WHERE nonce IS NOT NULL AND digest IS NOT NULL"
+	" AND id NOT IN (SELECT max(id) FROM events WHERE digest IS NOT NULL"
+	" GROUP BY device, domain_key, nonce);"
+	"DROP INDEX events_of_device;"
+	"CREATE UNIQUE INDEX events_of_device ON events"
+	" (device, domain_key, (CASE WHEN digest IS NOT NULL THEN nonce END));",
 	NULL,
 };
 
@@ -73,5 +79,5 @@ const char *const masa_postgres_statements[STATEMENT_COUNT] = {
 	/* the trigger gives it its hash before it is written */
 	[EVENT_ADD] = "INSERT INTO events (id, device, date, domain_id, domain_key, nonce,"
 		      " assertion, digest, expires_on, content, registrar) VALUES (" NEXT_EVENT
-		      ", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (digest) DO NOTHING",
+		      ", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
 };

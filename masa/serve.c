@@ -184,25 +184,23 @@ static enum outcome choose_format(struct request *r, struct err *e)
 	return FAILED;
 }
 
-/* The voucher an identical request was given, while it is good: the same content, no second event.
- */
-static bool recall(struct request *r, bool *found, struct err *e)
+/* What an earlier request was given, while it is good: the same content, no second event. */
+static bool recall(struct request *r, const struct issued *earlier, struct err *e)
 {
-	ISSUED_AUTO struct issued earlier;
-
-	if (!records_issued_find(r->m->store, r->digest, r->now, &earlier, e))
-		return false;
-	*found = earlier.found;
-	if (!earlier.found)
+	r->known = earlier->found;
+	if (!earlier->found)
 		return true;
 	voucher_clear(&r->voucher);
-	return voucher_parse_json(bytes_of_str(earlier.content), &r->voucher, e) ||
+	return voucher_parse_json(bytes_of_str(earlier->content), &r->voucher, e) ||
 	       err_set(e, ERR_STORE, "recorded voucher is not readable");
 }
 
 static enum outcome recall_voucher(struct request *r, struct err *e)
 {
-	return outcome_of(recall(r, &r->known, e));
+	ISSUED_AUTO struct issued earlier;
+
+	return outcome_of(records_issued_find(r->m->store, r->digest, r->now, &earlier, e) &&
+			  recall(r, &earlier, e));
 }
 
 static enum outcome ask_policy(struct request *r, struct err *e)
@@ -273,16 +271,23 @@ static enum outcome record_event(struct request *r, struct err *e)
 		       : FAILED;
 }
 
-/* Two identical requests at the same moment: the slower one takes what the faster one recorded. */
+/* The registrar asks again for the same request of the pledge, because it lost our answer, or in
+ * two requests at the same moment: it gets what is recorded. */
 static enum outcome check_recorded(struct request *r, struct err *e)
 {
+	ISSUED_AUTO struct issued earlier = {.found = false};
+
 	if (r->store_error.kind != ERR_NONE) {
 		*e = r->store_error;
 		return FAILED;
 	}
 	if (r->recorded)
 		return NEXT;
-	if (!recall(r, &r->known, e))
+	if (!records_issued_find(r->m->store, r->digest, r->now, &earlier, e) ||
+		(!earlier.found && r->voucher.nonce &&
+			!records_issued_for_nonce(r->m->store, r->device, r->domain_key,
+				r->voucher.nonce, r->now, &earlier, e)) ||
+		!recall(r, &earlier, e))
 		return FAILED;
 	if (r->known)
 		return NEXT;

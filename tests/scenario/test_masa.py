@@ -498,6 +498,18 @@ def test_same_request_again_gets_the_same_voucher_and_one_entry(client, device):
     assert len(json.loads(client.audit(rvr).body)["events"]) == 1
 
 
+@req("R8995-MASA-028")
+def test_a_request_wrapped_anew_gets_the_same_voucher_and_one_entry(client, device):
+    """A registrar that lost the answer asks again for the same request of the pledge."""
+    pvr = client.pvr(device)
+    first, again = client.rvr(device, prior=pvr), client.rvr(device, prior=pvr)
+    assert first != again
+    vouchers = [forge.read(client.ask(rvr).body) for rvr in (first, again)]
+    assert vouchers[0].payload == vouchers[1].payload
+    for rvr in (first, again):
+        assert len(json.loads(client.audit(rvr).body)["events"]) == 1
+
+
 def check_audit_schema(log):
     assert isinstance(log["version"], int) and not isinstance(log["version"], bool)
     assert log["events"], "at least one event"

@@ -164,7 +164,8 @@ static void records_devices_list__after_an_id__goes_on_there(void **state)
 struct happening {
 	int request;	    /* stands for its digest */
 	int domain, called; /* called: by the name of another domain */
-	const char *nonce;
+	const char *nonce;  /* made another with each of the pledge's */
+	int pledges;	    /* request of the pledge; 0: as many as requests */
 	int64_t date, expires_on;
 };
 
@@ -173,12 +174,12 @@ static bool record(struct fixture *f, struct happening h)
 	int name = h.called ? h.called : h.domain;
 	uint8_t digest[SHA256_LEN] = {(uint8_t)h.request, (uint8_t)(h.request >> 8)};
 	uint8_t key[SHA256_LEN] = {(uint8_t)h.domain, (uint8_t)(h.domain >> 8)};
-	char domain[16], content[32];
+	char domain[16], content[32], nonce[64];
 	struct event ev = {.device = 1,
 		.date = h.date ? h.date : NOW,
 		.domain_id = domain,
 		.domain_key = key,
-		.nonce = h.nonce,
+		.nonce = h.nonce ? nonce : NULL,
 		.assertion = ASSERTION_PROXIMITY,
 		.digest = digest,
 		.expires_on = h.expires_on,
@@ -189,6 +190,8 @@ static bool record(struct fixture *f, struct happening h)
 
 	snprintf(domain, sizeof(domain), "domain%d", name);
 	snprintf(content, sizeof(content), "content%d", h.request);
+	snprintf(nonce, sizeof(nonce), "%d%s", h.pledges ? h.pledges : h.request,
+		h.nonce ? h.nonce : "");
 	records_event_write(&ev, ops);
 	OK(store_write_wait(f->store, ops, EVENT_OPS, changed, e));
 	return changed[EVENT_OPS - 1] > 0;
@@ -209,6 +212,33 @@ static void records_event_write__same_request_twice__is_one_event(void **state)
 	OK(records_issued_find(f->store, digest, NOW, &i, e));
 	assert_true(i.found);
 	assert_string_equal(i.content, "content1");
+}
+
+/* The registrar lost our answer and has wrapped the pledge's request anew. */
+static void records_event_write__another_request_for_the_same_nonce__is_one_event(void **state)
+{
+	struct fixture *f = *state;
+	struct happening first = {.request = 1, .pledges = 1, .nonce = "N", .expires_on = NOW + 10};
+	struct happening again = first, elsewhere = first;
+	uint8_t key[SHA256_LEN] = {0};
+	ISSUED_AUTO struct issued i;
+
+	again.request = 2;
+	elsewhere.request = 3;
+	elsewhere.domain = 1;
+	import(f, "SN-1", NULL, NULL);
+	assert_true(record(f, first));
+	assert_false(record(f, again));
+	OK(records_issued_for_nonce(f->store, 1, key, "1N", NOW, &i, e));
+	assert_true(i.found);
+	assert_string_equal(i.content, "content1");
+	issued_clear(&i);
+	OK(records_issued_for_nonce(f->store, 1, key, "1N", NOW + 10, &i, e));
+	assert_false(i.found);
+	assert_true(record(f, elsewhere));
+	again.date = NOW + 10;
+	again.expires_on = NOW + 20;
+	assert_true(record(f, again));
 }
 
 static void records_last_event__grows_with_the_log(void **state)
@@ -271,7 +301,7 @@ static void records_audit_log__long_history__keeps_the_newest_of_each_kind_with_
 	audit_log_clear(&log);
 	OK(records_audit_log(f->store, 1, 4, &log, e));
 	assert_int_equal(log.event_count, 3);
-	assert_string_equal(log.events[0].nonce, "newest");
+	assert_string_equal(log.events[0].nonce, "5newest");
 	assert_int_equal(log.events[0].truncated, 2);
 	assert_string_equal(log.events[1].domain_id, "domain2");
 	assert_int_equal(log.events[1].truncated, 0);
@@ -348,6 +378,7 @@ int main(void)
 		TEST(records_owner_put__a_new_one_or_new_anchors__is_another_revision),
 		TEST(records_devices_list__after_an_id__goes_on_there),
 		TEST(records_event_write__same_request_twice__is_one_event),
+		TEST(records_event_write__another_request_for_the_same_nonce__is_one_event),
 		TEST(records_last_event__grows_with_the_log),
 		TEST(records_event_write__voucher_expired__is_recorded_again),
 		TEST(records_audit_log__long_history__keeps_the_newest_of_each_kind_with_counts),
