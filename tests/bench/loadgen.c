@@ -8,7 +8,7 @@
  * right answer at any step is a failure. Prints one JSON object.
  *
  *   loadgen --port P --ca DIR --clients N --count N --first N --pids REGISTRAR,MASA
- *           [--enroll] [--idle N] [--polls N] [--serials]
+ *           [--enroll] [--idle N] [--polls N] [--ledger FILE] [--serials]
  * --enroll lets every device enrol once more afterwards, on a connection of its own: what one costs
  * the registrar. --idle then opens N connections that do nothing: what one holds of its memory, and
  * the same with HTTP/2.
@@ -19,6 +19,11 @@
  * --polls N lets every device ask for a voucher that an administrator has to decide about, and then
  * again N times in the same octets on the same connection, each of which has to be told to wait:
  * what one such poll costs the registrar. No onboardings then.
+ * --ledger FILE lets a device whose onboarding failed come again, with the same voucher-request and
+ * the same CSR, until all of it was answered, for a minute and a half; and writes down what was
+ * acknowledged, when it was: "MS voucher SERIAL SHA256", "MS certificate SERIAL SHA256", "MS joined
+ * SERIAL", MS in milliseconds of the monotonic clock. --port then may be P,P: of several
+ * registrars, which the devices try in turn.
  * --serials only prints the serial numbers the run would use, one a line.
  */
 #include <arpa/inet.h>
@@ -44,30 +49,43 @@
 #include "common/message/voucher_format.h"
 #include "common/pki/cms.h"
 #include "common/pki/csr.h"
+#include "common/pki/digest.h"
 #include "common/pki/issue.h"
 #include "common/pki/pkcs7_certs.h"
 #include "common/wire/base64.h"
+#include "common/wire/hex.h"
 
-#define CLIENTS_MAX    64
-#define COUNT_MAX      20000
-#define REPLY_MAX      65536
-#define PENDING_TRIES  50 /* 202 answers followed before a device counts as failed */
-#define IO_TIMEOUT_S   20
-#define PATIENCE_MS    20000 /* as long as a restart may take */
-#define REDIAL_MS      20
+#define CLIENTS_MAX   64
+#define COUNT_MAX     20000
+#define REPLY_MAX     65536
+#define PENDING_TRIES 50 /* 202 answers followed before a device counts as failed */
+#define IO_TIMEOUT_S  20
+#define PATIENCE_MS   20000 /* as long as a restart may take */
+#define REDIAL_MS     20
+#define PORTS_MAX     4
+#define PERSIST_MS    90000 /* as long as a database may need to find itself another leader, thrice \
+			     */
+#define COME_AGAIN_MS  1000 /* at random up to so much later */
 #define IDLE_SETTLE_US 200000
 #define IDLE_MAX       1000 /* the server's limit per source address is a little higher */
 
 struct device {
 	char serial[32];
 	struct identity idevid;
-	double ms; /* how long its onboarding took; negative: failed */
+	double ms;	/* how long its onboarding took; negative: failed */
+	struct buf pvr; /* what it asks with again when there is a ledger */
+	char nonce[64];
+	struct identity ldevid;
+	struct buf csr; /* in base64 */
 	char why[200];
 };
 
 struct bench {
-	int port;
+	int ports[PORTS_MAX];
+	size_t port_count;
+	atomic_size_t turn; /* each connection goes to the next of them */
 	size_t clients, count;
+	FILE *ledger;	   /* or NULL */
 	bool enroll_again; /* the second phase runs */
 	bool patient;
 	bool h2; /* offer HTTP/2 */
@@ -132,6 +150,8 @@ static bool dial_tcp(struct connection *c, int port, struct err *e)
 static bool dial_once(
 	struct connection *c, struct bench *b, const struct identity *id, struct err *e)
 {
+	int port = b->ports[atomic_fetch_add(&b->turn, 1) % b->port_count];
+
 	*c = (struct connection){.fd = -1, .in = BUF_INIT(REPLY_MAX), .bench = b, .id = id};
 	c->ctx = SSL_CTX_new(TLS_client_method());
 	if (!c->ctx || SSL_CTX_use_certificate(c->ctx, cert_x509(id->cert)) != 1 ||
@@ -143,7 +163,7 @@ static bool dial_once(
 	if (b->h2 && SSL_CTX_set_alpn_protos(c->ctx, (const unsigned char *)"\2h2", 3) != 0)
 		return err_set(e, ERR_BUG, "ALPN");
 	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
-	if (!dial_tcp(c, b->port, e))
+	if (!dial_tcp(c, port, e))
 		return false;
 	c->ssl = SSL_new(c->ctx);
 	if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_connect(c->ssl) != 1)
@@ -269,8 +289,7 @@ static bool ask_ok(struct connection *c, const char *method, const char *path, c
 
 /* --- one onboarding ----------------------------------------------------------------------- */
 
-static bool make_request(struct connection *c, struct device *d, struct buf *pvr, char *nonce,
-	size_t nonce_size, struct err *e)
+static bool make_request(struct connection *c, struct device *d, struct err *e)
 {
 	VOUCHER_AUTO struct voucher v;
 	BUF_AUTO struct buf text = BUF_INIT(64);
@@ -283,31 +302,55 @@ static bool make_request(struct connection *c, struct device *d, struct buf *pvr
 	if (!registrar || !rng_bytes(raw, sizeof(raw), e) ||
 		!base64_encode(bytes_of(raw, sizeof(raw)), &text, e))
 		return false;
-	snprintf(nonce, nonce_size, "%s", buf_str(&text));
+	snprintf(d->nonce, sizeof(d->nonce), "%s", buf_str(&text));
+	buf_init(&d->pvr, CMS_DER_MAX);
 	der = cert_der(registrar);
 	v.assertion = ASSERTION_PROXIMITY;
 	v.has_created_on = true;
 	v.created_on = clock_unix_s(NULL);
 	v.serial_number = str_dup(d->serial, e);
-	v.nonce = str_dup(nonce, e);
+	v.nonce = str_dup(d->nonce, e);
 	buf_init(&v.proximity_registrar_cert, CERT_DER_MAX);
 	return v.serial_number && v.nonce &&
 	       buf_append(&v.proximity_registrar_cert, der.data, der.len, e) &&
-	       voucher_formats[0].seal(&v, &d->idevid, &d->idevid.chain, v.created_on, pvr, e);
+	       voucher_formats[0].seal(&v, &d->idevid, &d->idevid.chain, v.created_on, &d->pvr, e);
+}
+
+/* One line of what was acknowledged, if it is written down. */
+static bool note(struct bench *b, const char *what, const struct device *d, struct bytes octets,
+	struct err *e)
+{
+	uint8_t hash[SHA256_LEN];
+	char hex[2 * SHA256_LEN + 1] = "";
+
+	if (!b->ledger)
+		return true;
+	if (octets.len > 0) {
+		if (!digest_sha256(octets, hash, e))
+			return false;
+		hex_encode(bytes_of(hash, sizeof(hash)), hex);
+	}
+	fprintf(b->ledger, "%.0f %s %s %s\n", now_ms(), what, d->serial, hex);
+	return true;
+}
+
+static void forget_requests(struct device *d)
+{
+	buf_clear(&d->pvr);
+	buf_clear(&d->csr);
+	identity_clear(&d->ldevid);
 }
 
 static bool get_voucher(struct connection *c, struct device *d, struct reply *r, struct err *e)
 {
 	static const char path[] = "/.well-known/brski/requestvoucher";
 	SIGNED_VOUCHER_AUTO struct signed_voucher answer;
-	BUF_AUTO struct buf pvr = BUF_INIT(CMS_DER_MAX);
-	char nonce[64];
 
 	signed_voucher_init(&answer);
-	if (!make_request(c, d, &pvr, nonce, sizeof(nonce), e))
+	if (d->pvr.len == 0 && !make_request(c, d, e))
 		return false;
 	for (int i = 0; i < PENDING_TRIES; i++) {
-		if (!ask(c, "POST", path, voucher_formats[0].media_type, buf_bytes(&pvr), r, e))
+		if (!ask(c, "POST", path, voucher_formats[0].media_type, buf_bytes(&d->pvr), r, e))
 			return false;
 		if (r->status != 202 && r->status != 503)
 			break;
@@ -318,30 +361,37 @@ static bool get_voucher(struct connection *c, struct device *d, struct reply *r,
 			e, ERR_PEER, "%s: status %d: %.100s", path, r->status, buf_str(&r->body));
 	if (!voucher_formats[0].open(buf_bytes(&r->body), NULL, NULL, &answer, e))
 		return err_prefix(e, "voucher");
-	return (answer.fields.nonce && strcmp(answer.fields.nonce, nonce) == 0 &&
-		       strcmp(answer.fields.serial_number, d->serial) == 0) ||
-	       err_set(e, ERR_PEER, "voucher for somebody else");
+	if (!answer.fields.nonce || strcmp(answer.fields.nonce, d->nonce) != 0 ||
+		strcmp(answer.fields.serial_number, d->serial) != 0)
+		return err_set(e, ERR_PEER, "voucher for somebody else");
+	return note(c->bench, "voucher", d, buf_bytes(&r->body), e);
 }
 
-static bool enroll(struct connection *c, struct device *d, struct reply *r, struct identity *ldevid,
-	struct err *e)
+static bool make_csr(struct device *d, struct err *e)
 {
-	BUF_AUTO struct buf der = BUF_INIT(CSR_DER_MAX), text = BUF_INIT(2 * CSR_DER_MAX);
-	BUF_AUTO struct buf answer = BUF_INIT(REPLY_MAX);
-	CERT_LIST_AUTO struct cert_list certs = CERT_LIST_INIT;
+	BUF_AUTO struct buf der = BUF_INIT(CSR_DER_MAX);
 	struct csr_wish wish = {.subject_der = cert_subject_der(d->idevid.cert)};
 
-	ldevid->key = key_generate(KEY_EC_P256, e);
-	wish.key = ldevid->key;
-	if (!ldevid->key || !csr_make(&wish, &der, e) ||
-		!base64_encode(buf_bytes(&der), &text, e) ||
+	buf_init(&d->csr, 2 * CSR_DER_MAX);
+	d->ldevid.key = key_generate(KEY_EC_P256, e);
+	wish.key = d->ldevid.key;
+	return wish.key && csr_make(&wish, &der, e) && base64_encode(buf_bytes(&der), &d->csr, e);
+}
+
+static bool enroll(struct connection *c, struct device *d, struct reply *r, struct err *e)
+{
+	BUF_AUTO struct buf answer = BUF_INIT(REPLY_MAX);
+	CERT_LIST_AUTO struct cert_list certs = CERT_LIST_INIT;
+
+	if ((d->csr.len == 0 && !make_csr(d, e)) ||
 		!ask_ok(c, "POST", "/.well-known/est/simpleenroll", "application/pkcs10",
-			buf_bytes(&text), r, e) ||
+			buf_bytes(&d->csr), r, e) ||
 		!base64_decode_spaced(buf_bytes(&r->body), &answer, e) ||
 		!pkcs7_certs_parse(buf_bytes(&answer), &certs, e))
 		return false;
-	ldevid->cert = cert_ref(certs.items[0]);
-	return true;
+	cert_unref(&d->ldevid.cert);
+	d->ldevid.cert = cert_ref(certs.items[0]);
+	return note(c->bench, "certificate", d, cert_der(d->ldevid.cert), e);
 }
 
 static bool onboard(struct bench *b, struct device *d, struct err *e)
@@ -349,7 +399,6 @@ static bool onboard(struct bench *b, struct device *d, struct err *e)
 	static const char json[] = "{\"version\":1,\"status\":true}";
 	struct connection c = {.fd = -1};
 	struct reply r = {.body = BUF_INIT(REPLY_MAX)};
-	IDENTITY_AUTO struct identity ldevid = {.key = NULL};
 	struct bytes status = bytes_of_str(json), none = {NULL, 0};
 	bool ok;
 
@@ -357,15 +406,31 @@ static bool onboard(struct bench *b, struct device *d, struct err *e)
 	     ask_ok(&c, "POST", "/.well-known/brski/voucher_status", "application/json", status, &r,
 		     e) &&
 	     ask_ok(&c, "GET", "/.well-known/est/cacerts", NULL, none, &r, e) &&
-	     ask(&c, "GET", "/.well-known/est/csrattrs", NULL, none, &r, e) &&
-	     enroll(&c, d, &r, &ldevid, e);
+	     ask(&c, "GET", "/.well-known/est/csrattrs", NULL, none, &r, e) && enroll(&c, d, &r, e);
 	hang_up(&c);
 	if (ok)
-		ok = dial(&c, b, &ldevid, e) &&
+		ok = dial(&c, b, &d->ldevid, e) &&
 		     ask_ok(&c, "POST", "/.well-known/brski/enrollstatus", "application/json",
 			     status, &r, e);
 	hang_up(&c);
 	buf_clear(&r.body);
+	return ok && note(b, "joined", d, none, e);
+}
+
+/* With a ledger: until it was done, with the same requests. */
+static bool join(struct bench *b, struct device *d, struct err *e)
+{
+	double until = now_ms() + PERSIST_MS;
+	bool ok = onboard(b, d, e);
+
+	while (!ok && b->ledger && now_ms() < until) {
+		*e = (struct err)ERR_INIT;
+		ERR_clear_error();
+		atomic_fetch_add(&b->redials, 1);
+		pause_until(now_ms() + REDIAL_MS + rng_below(COME_AGAIN_MS));
+		ok = onboard(b, d, e);
+	}
+	forget_requests(d);
 	return ok;
 }
 
@@ -374,9 +439,9 @@ static bool enroll_again(struct bench *b, struct device *d, struct err *e)
 {
 	struct connection c = {.fd = -1};
 	struct reply r = {.body = BUF_INIT(REPLY_MAX)};
-	IDENTITY_AUTO struct identity ldevid = {.key = NULL};
-	bool ok = dial(&c, b, &d->idevid, e) && enroll(&c, d, &r, &ldevid, e);
+	bool ok = dial(&c, b, &d->idevid, e) && enroll(&c, d, &r, e);
 
+	forget_requests(d);
 	hang_up(&c);
 	buf_clear(&r.body);
 	return ok;
@@ -392,8 +457,7 @@ static void *client(void *arg)
 		struct device *d = &b->devices[i];
 		double start = now_ms();
 
-		d->ms = (b->enroll_again ? enroll_again : onboard)(b, d, &e) ? now_ms() - start
-									     : -1;
+		d->ms = (b->enroll_again ? enroll_again : join)(b, d, &e) ? now_ms() - start : -1;
 		if (d->ms < 0)
 			snprintf(d->why, sizeof(d->why), "%.199s", e.text);
 		ERR_clear_error();
@@ -586,14 +650,15 @@ static bool run_idles(struct bench *b, size_t count, long registrar_pid, struct 
 
 struct waiting {
 	struct connection c;
-	struct buf request;
+	struct device *device;
 };
 
 static bool poll_once(struct waiting *w, struct reply *r, struct err *e)
 {
 	static const char path[] = "/.well-known/brski/requestvoucher";
 
-	if (!ask(&w->c, "POST", path, voucher_formats[0].media_type, buf_bytes(&w->request), r, e))
+	if (!ask(&w->c, "POST", path, voucher_formats[0].media_type, buf_bytes(&w->device->pvr), r,
+		    e))
 		return false;
 	return r->status == 202 ||
 	       err_set(e, ERR_PEER, "%s: status %d: %.100s", path, r->status, buf_str(&r->body));
@@ -602,12 +667,10 @@ static bool poll_once(struct waiting *w, struct reply *r, struct err *e)
 static bool start_waiting(struct waiting *w, struct bench *b, struct device *d, struct err *e)
 {
 	struct reply r = {.body = BUF_INIT(REPLY_MAX)};
-	char nonce[64];
 	bool ok;
 
-	buf_init(&w->request, CMS_DER_MAX);
-	ok = dial(&w->c, b, &d->idevid, e) &&
-	     make_request(&w->c, d, &w->request, nonce, sizeof(nonce), e) && poll_once(w, &r, e);
+	w->device = d;
+	ok = dial(&w->c, b, &d->idevid, e) && make_request(&w->c, d, e) && poll_once(w, &r, e);
 	buf_clear(&r.body);
 	return ok;
 }
@@ -640,15 +703,15 @@ static bool run_polls(struct bench *b, long polls, long registrar_pid, struct er
 			(process_cpu_us(registrar_pid) - before) / (double)(polls * (long)n));
 	for (size_t i = 0; i < n; i++) {
 		hang_up(&waiting[i].c);
-		buf_clear(&waiting[i].request);
+		forget_requests(waiting[i].device);
 	}
 	free(waiting);
 	return ok;
 }
 
 struct arguments {
-	const char *ca, *masa;
-	long port, clients, count, first, pids[2], idle, polls;
+	const char *ca, *masa, *ports, *ledger;
+	long clients, count, first, pids[2], idle, polls;
 	double pause_ms;
 	bool serials_only, enroll, patient;
 };
@@ -659,14 +722,14 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 		{"masa-url", 1, NULL, 'm'}, {"clients", 1, NULL, 'n'}, {"count", 1, NULL, 'c'},
 		{"first", 1, NULL, 'f'}, {"pids", 1, NULL, 'i'}, {"serials", 0, NULL, 's'},
 		{"enroll", 0, NULL, 'e'}, {"idle", 1, NULL, 'd'}, {"patient", 0, NULL, 'r'},
-		{"pause", 1, NULL, 'u'}, {"polls", 1, NULL, 'w'}, {0}};
+		{"pause", 1, NULL, 'u'}, {"polls", 1, NULL, 'w'}, {"ledger", 1, NULL, 'l'}, {0}};
 	char *rest;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (o) {
 		case 'p':
-			a->port = strtol(optarg, NULL, 10);
+			a->ports = optarg;
 			break;
 		case 'a':
 			a->ca = optarg;
@@ -698,6 +761,9 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 		case 'w':
 			a->polls = strtol(optarg, NULL, 10);
 			break;
+		case 'l':
+			a->ledger = optarg;
+			break;
 		case 'd':
 			a->idle = strtol(optarg, NULL, 10);
 			break;
@@ -711,7 +777,26 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
 	}
 	return a->idle >= 0 && a->idle <= IDLE_MAX && a->polls >= 0 && a->clients > 0 &&
 	       a->clients <= CLIENTS_MAX && a->count > 0 && a->count <= COUNT_MAX &&
-	       (a->serials_only || (a->ca && a->masa && a->port > 0));
+	       (a->serials_only || (a->ca && a->masa && a->ports));
+}
+
+static bool parse_ports(struct bench *b, const char *text)
+{
+	char *rest = (char *)(uintptr_t)text;
+
+	while (text && *rest && b->port_count < PORTS_MAX) {
+		b->ports[b->port_count++] = (int)strtol(rest, &rest, 10);
+		rest += *rest == ',';
+	}
+	return !text || *rest == '\0';
+}
+
+static bool open_ledger(struct bench *b, const char *path)
+{
+	b->ledger = path ? fopen(path, "we") : NULL;
+	if (b->ledger)
+		setlinebuf(b->ledger);
+	return !path || b->ledger;
 }
 
 static bool measure(struct bench *b, const struct arguments *a, struct err *e)
@@ -741,17 +826,18 @@ int main(int argc, char **argv)
 {
 	struct arguments a = {.clients = 1, .count = 1, .first = 1};
 	struct err e = ERR_INIT;
-	struct bench b = {.port = 0};
+	struct bench b = {.port_count = 0};
 	bool ok;
 
 	if (!parse_arguments(argc, argv, &a)) {
 		fprintf(stderr,
 			"usage: loadgen --port P --ca DIR --masa-url U --clients N --count N "
 			"[--first N] [--pids REGISTRAR,MASA] [--enroll] [--idle N] [--polls N] "
-			"[--patient] [--pause MS] [--serials]\n");
+			"[--patient] [--pause MS] [--ledger FILE] [--serials]\n");
 		return 2;
 	}
-	b.port = (int)a.port;
+	if (!parse_ports(&b, a.ports) || !open_ledger(&b, a.ledger))
+		return 2;
 	b.clients = (size_t)a.clients;
 	b.patient = a.patient;
 	b.pause_ms = a.pause_ms;
@@ -773,5 +859,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < b.count; i++)
 		identity_clear(&b.devices[i].idevid);
 	free(b.devices);
+	if (b.ledger)
+		fclose(b.ledger);
 	return ok ? 0 : 1;
 }
