@@ -8,8 +8,11 @@ import struct
 
 import harness
 
-OFF, KILL, TORN, EIO, ENOSPC, MEMORY = range(6)
-KIND_NAMES = {KILL: "kill", TORN: "torn", EIO: "EIO", ENOSPC: "ENOSPC", MEMORY: "memory"}
+OFF, KILL, TORN, EIO, ENOSPC, MEMORY, DONE = range(7)
+KIND_NAMES = {KILL: "kill", TORN: "torn", EIO: "EIO", ENOSPC: "ENOSPC", MEMORY: "memory",
+              DONE: "done"}
+
+DEADLY = (KILL, TORN, DONE)
 
 _DIALS = ("kind", "at", "sticky", "count", "hits", "live")
 _NAME_MAX, _NAMES_MAX = 128, 1024

@@ -10,6 +10,8 @@ import hashlib
 import json
 import sqlite3
 
+import psycopg2
+
 from brski_peer import forge
 from brski_peer.certs import new_key
 from brski_peer.pledge import certs_of, est_body
@@ -31,7 +33,16 @@ def granted(reply, *good):
     return reply
 
 
+def _plain(value):
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
 def rows(database, sql, *params):
+    """Of a store: the file of one in SQLite, or the URI of one in PostgreSQL."""
+    if str(database).startswith("postgresql:"):
+        with contextlib.closing(psycopg2.connect(database)) as db, db.cursor() as cursor:
+            cursor.execute(sql.replace("?", "%s"), params)
+            return [tuple(_plain(v) for v in row) for row in cursor.fetchall()]
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as db:
         return db.execute(sql, params).fetchall()
 

@@ -44,7 +44,7 @@ class Patient:
 
     def _doomed(self):
         """It killed itself, even if the peers saw the end before its parent did."""
-        return self.dials.kind in (fault.KILL, fault.TORN) and self.dials.hits
+        return self.dials.kind in fault.DEADLY and self.dials.hits
 
     def _check_end(self, code):
         assert self.dials.hits, f"ended with {code} for no reason\n{self.daemon.log()[-3000:]}"

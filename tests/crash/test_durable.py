@@ -237,7 +237,7 @@ class PledgeLife:
 
     def check_end(self, done, kind):
         assert not harness.SANITIZERS.search(done.stderr), done.stderr[-6000:]
-        if kind in (fault.KILL, fault.TORN):
+        if kind in fault.DEADLY:
             assert done.returncode == -signal.SIGKILL, done.returncode
         else:
             assert done.returncode >= 0, f"ended with {done.returncode}"

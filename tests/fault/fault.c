@@ -3,7 +3,8 @@
  * test program.
  *
  * Two families of steps are counted while armed (fault.h). Durable steps: calls that change what a
- * restart finds, on regular files above stderr (a log is not a record). Allocations: whatever asks
+ * restart finds, on regular files above stderr (a log is not a record), and what is sent to the
+ * database server whose port FAULT_DATABASE_PORT names. Allocations: whatever asks
  * the C library for memory, the libraries underneath included, for they call the same symbols.
  */
 #include "tests/fault/fault.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -31,6 +34,7 @@
 static struct fault_control own;
 static struct fault_control *control = &own;
 static int trace_fd = -1;
+static in_port_t database_port; /* in network order; 0: none */
 
 struct fault_control *fault_control(void)
 {
@@ -102,6 +106,16 @@ static bool is_record(int fd)
 	       (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
+/* A connection to the database. */
+static bool is_database(int fd)
+{
+	struct sockaddr_in to;
+	socklen_t len = sizeof(to);
+
+	return database_port && getpeername(fd, (struct sockaddr *)&to, &len) == 0 &&
+	       to.sin_family == AF_INET && to.sin_port == database_port;
+}
+
 /* Making what is there, or removing what is not, changes nothing. */
 static bool is_there(const char *path)
 {
@@ -110,9 +124,9 @@ static bool is_there(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-/* What becomes of a durable step: done as asked, failed with errno set, or the end. For TORN the
- * caller does its half and then calls die(). */
-enum fate { DO, TEAR, FAIL };
+/* What becomes of a durable step: done as asked, failed with errno set, or the end. For TEAR the
+ * caller does its half and then calls die(), for FINISH all of it. */
+enum fate { DO, TEAR, FINISH, FAIL };
 
 static void die(void)
 {
@@ -126,7 +140,7 @@ static enum fate fate_of(const char *call, int fd, const char *path)
 	uint64_t number = 0;
 	bool due;
 
-	if (control->kind == FAULT_OFF || (!path && !is_record(fd)))
+	if (control->kind == FAULT_OFF || (!path && !is_record(fd) && !is_database(fd)))
 		return DO;
 	due = is_due(false, &number);
 	note(number, call, fd, path);
@@ -138,6 +152,8 @@ static enum fate fate_of(const char *call, int fd, const char *path)
 		return FAIL;
 	case FAULT_TORN:
 		return TEAR;
+	case FAULT_DONE:
+		return FINISH;
 	case FAULT_EIO:
 		errno = EIO;
 		return FAIL;
@@ -159,7 +175,7 @@ static enum fate fate_of(const char *call, int fd, const char *path)
                                                                                                    \
 		if (fate == FAIL)                                                                  \
 			return -1;                                                                 \
-		if (fate == TEAR) {                                                                \
+		if (fate == TEAR || fate == FINISH) {                                              \
 			(void)!(doing);                                                            \
 			die();                                                                     \
 		}                                                                                  \
@@ -173,8 +189,8 @@ ssize_t write(int fd, const void *data, size_t len)
 
 	if (fate == FAIL)
 		return -1;
-	if (fate == TEAR) {
-		(void)!NEXT(write)(fd, data, len / 2);
+	if (fate == TEAR || fate == FINISH) {
+		(void)!NEXT(write)(fd, data, fate == TEAR ? len / 2 : len);
 		die();
 	}
 	return NEXT(write)(fd, data, len);
@@ -187,8 +203,8 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset)
 
 	if (fate == FAIL)
 		return -1;
-	if (fate == TEAR) {
-		(void)!NEXT(pwrite64)(fd, data, len / 2, offset);
+	if (fate == TEAR || fate == FINISH) {
+		(void)!NEXT(pwrite64)(fd, data, fate == TEAR ? len / 2 : len, offset);
 		die();
 	}
 	return NEXT(pwrite64)(fd, data, len, offset);
@@ -197,6 +213,21 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset)
 ssize_t pwrite(int fd, const void *data, size_t len, off_t offset)
 {
 	return pwrite64(fd, data, len, offset);
+}
+
+/* Only to the database: what is sent to others changes nothing that a restart finds. */
+REAL(send);
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+	enum fate fate = is_database(fd) ? fate_of("send", fd, NULL) : DO;
+
+	if (fate == FAIL)
+		return -1;
+	if (fate == TEAR || fate == FINISH) {
+		(void)!NEXT(send)(fd, data, fate == TEAR ? len / 2 : len, flags);
+		die();
+	}
+	return NEXT(send)(fd, data, len, flags);
 }
 
 REAL(fsync);
@@ -495,12 +526,14 @@ const char *__lsan_default_suppressions(void)
 __attribute__((constructor)) static void attach(void)
 {
 	const char *path = getenv("FAULT_CONTROL"), *trace_path = getenv("FAULT_TRACE");
+	const char *port = getenv("FAULT_DATABASE_PORT");
 	void *warm[1], *page;
 	int fd;
 
 	backtrace(warm, 1); /* it loads a library the first time */
 	if (trace_path)
 		trace_fd = open(trace_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	database_port = htons((in_port_t)(port ? strtoul(port, NULL, 10) : 0));
 	if (!path)
 		return;
 	fd = open(path, O_RDWR | O_CLOEXEC);

@@ -16,6 +16,7 @@ enum fault_kind {
 	FAULT_EIO,    /* the step fails with EIO */
 	FAULT_ENOSPC, /* the step fails with ENOSPC */
 	FAULT_MEMORY, /* the allocation returns NULL */
+	FAULT_DONE,   /* SIGKILL just after it */
 };
 
 #define FAULT_NAME_MAX	128
