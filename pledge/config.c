@@ -35,9 +35,15 @@ static const struct config_option options[] = {
 	{"registrars", "urls", CONFIG_WORDS, AT(urls), "", 0, 0, NULL,
 		"Registrars, https://host:port or coaps://host:port separated by blanks, tried in "
 		"this order."},
-	{"registrars", "discover", CONFIG_WORDS, AT(discover), "", 0, 0, NULL,
-		"Interfaces, or addresses, where join proxies are asked for by CoAP; all: each "
-		"interface. Unset: none."},
+	{"registrars", "discover", CONFIG_WORDS, AT(discover), "auto", 0, 0, NULL,
+		"Interfaces where others are looked for, or all; addresses are asked by CoAP; off; "
+		"auto: all when no urls are given."},
+	{"registrars", "mdns", CONFIG_WORDS, AT(mdns), "[ff02::fb]:5353 224.0.0.251:5353", 0, 0,
+		NULL, "Groups of mDNS to listen to and to ask; empty: no mDNS."},
+	{"registrars", "grasp", CONFIG_WORDS, AT(grasp), "[ff02::13]:7017", 0, 0, NULL,
+		"Group of GRASP to listen to; empty: no GRASP."},
+	{"registrars", "resolver", CONFIG_PATH, AT(resolver), "/etc/resolv.conf", 0, 0, NULL,
+		"File with the resolvers and domains to ask by unicast DNS; empty: none."},
 	{"registrars", "cloud", CONFIG_STRING, AT(cloud), "", 0, 0, NULL,
 		"The manufacturer's cloud registrar, https://host[:port][/path], asked when no "
 		"other lets the device in; unset: none."},
@@ -45,7 +51,7 @@ static const struct config_option options[] = {
 		"/etc/ssl/certs/ca-certificates.crt", 0, 0, NULL,
 		"Anchors by which the cloud registrar, and whom it redirects to, is known (PEM)."},
 	{"registrars", "discovery_port", CONFIG_INT, AT(discovery_port), "5683", 1, 65535, NULL,
-		"UDP port where they are asked."},
+		"UDP port where join proxies are asked by CoAP."},
 	{"retry", "attempts", CONFIG_INT, AT(attempts), "0", 0, 1000000, NULL,
 		"Rounds over the list of registrars; 0 never gives up."},
 	{"retry", "budget", CONFIG_DURATION, AT(budget_s), "0s", 0, 365 * (int64_t)DAY_S, NULL,

@@ -16,7 +16,7 @@ struct pledge_config {
 	char *idevid_key, *idevid_certificate, *masa_anchors, *state_dir;
 	bool trusted_clock;
 	int key_type; /* enum key_type */
-	char *urls, *discover;
+	char *urls, *discover, *mdns, *grasp, *resolver;
 	char *cloud, *cloud_anchors;
 	int64_t discovery_port;
 	int64_t attempts; /* 0: forever */

@@ -32,6 +32,15 @@
 #define CANDIDATES_PER_SOURCE	  16 /* of these: a flood by one way leaves the others' room */
 #define CANDIDATES_PER_SENDER	  4  /* addresses and carriers of one neighbour */
 #define CANDIDATES_MAX		  (REGISTRARS_MAX + CANDIDATES_FOUND_MAX + 1) /* and the cloud's */
+#define DISCOVER_WORDS_MAX	  16
+#define RESOLV_CONF_MAX		  16384
+#define LISTEN_FIRST_MS		  300 /* announcements are preferred to questions (R8995-PLG-005) */
+#define ASK_JITTER_MIN_MS	  20  /* RFC 6762 §5.2 */
+#define ASK_JITTER_MAX_MS	  120
+#define ASK_FIRST_MS		  1000 /* between the first two questions (RFC 6762 §5.2) */
+#define ASK_LONGEST_MS		  (3600 * 1000)
+#define GATHER_MS		  5000 /* four questions, and the leisure of those who answer */
+#define SETTLE_MS		  250  /* for better ones than the first */
 #define LATENCY_EQUAL_MS	  500  /* below it two places are equally near */
 #define PEER_WORDS_MAX		  120  /* of an error body, shown to the technician */
 #define LINE_MAX_LEN		  1024 /* for the technician; an error text has 600 */

@@ -8,6 +8,7 @@
 #include "common/base/rng.h"
 #include "common/base/text.h"
 #include "common/pki/idevid.h"
+#include "pledge/discover.h"
 
 static bool add_registrar(struct pledge *p, const char *url, struct err *e)
 {
@@ -38,6 +39,15 @@ static bool parse_cloud(struct pledge *p, struct err *e)
 	return true;
 }
 
+static bool discovers(const struct pledge *p)
+{
+	const char *words = p->config.discover;
+
+	if (!words || strcmp(words, DISCOVER_AUTO) == 0)
+		return p->registrar_count == 0;
+	return strcmp(words, DISCOVER_OFF) != 0;
+}
+
 /* "https://a:1 coaps://b:2" into registrars. */
 static bool parse_registrars(struct pledge *p, struct err *e)
 {
@@ -49,10 +59,10 @@ static bool parse_registrars(struct pledge *p, struct err *e)
 	for (char *w = strtok_r(words, " \t\r\n,", &rest); w; w = strtok_r(NULL, " \t\r\n,", &rest))
 		if (!add_registrar(p, w, e))
 			return err_prefix(e, "[registrars] urls");
-	p->discovers = p->config.discover != NULL;
+	p->discovers = discovers(p);
 	return p->registrar_count > 0 || p->discovers || p->has_cloud ||
 	       err_set(e, ERR_INPUT,
-		       "[registrars] urls: none given, and discover and cloud are unset");
+		       "[registrars] urls: none given, discover is off and cloud unset");
 }
 
 bool pledge_set_registrar(struct pledge *p, const char *url, struct err *e)

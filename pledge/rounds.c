@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "pledge/cloud.h"
-#include "pledge/find.h"
+#include "pledge/discover.h"
 #include "pledge/race.h"
 #include "pledge/retry.h"
 
@@ -159,31 +159,32 @@ static void try_known(const struct rounds *r, struct round_result *result)
 
 /* ---- Rounds --------------------------------------------------------------------------------- */
 
-/* Those that are known were in vain. */
-static void try_found(const struct rounds *r, struct round_result *result)
+static size_t count_found(const struct candidates *s)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		count += s->all[i].source != CANDIDATE_CONFIG;
+	return count;
+}
+
+/* Those that are known were in vain. Whoever announces himself later is heard while we rest. */
+static void try_found(const struct rounds *r, struct discover *d, struct round_result *result)
 {
 	struct pledge *p = r->pledge;
-	struct uri found[FOUND_MAX];
+	size_t before = count_found(&p->candidates), after;
 	struct err e = ERR_INIT;
-	size_t count;
 
-	if (!find_registrars(
-		    p->config.discover, (uint16_t)p->config.discovery_port, found, &count, &e))
-		log_err(&p->log, "discovery", NULL, &e);
-	pledge_say(p, "discovery: %zu place%s to join at", count, count == 1 ? "" : "s");
-	for (size_t i = 0; i < count; i++) {
-		struct candidate c = candidate_of(&found[i], CANDIDATE_CORE);
-
-		c.priority = (unsigned)i;
-		candidates_add(&p->candidates, &c);
-	}
+	discover_wait(d, before ? 0 : clock_mono_ms() + GATHER_MS);
+	after = count_found(&p->candidates);
+	if (after != before || !after)
+		pledge_say(p, "discovery: %zu place%s to join at", after, after == 1 ? "" : "s");
 	try_known(r, result);
 	if (result->outcome != OUTCOME_NONE)
 		return;
-	result->outcome = OUTCOME_UNREACHABLE;
-	if (e.kind == ERR_NONE)
-		err_set(&e, ERR_RETRY_LATER, "discovery: nobody answered");
-	result->why = e;
+	err_set(&e, ERR_RETRY_LATER,
+		after ? "discovery: nobody new" : "discovery: nobody answered");
+	take_outcome(result, OUTCOME_UNREACHABLE, &e);
 }
 
 /* Nobody else let the device in: its manufacturer may know where it belongs. */
@@ -202,8 +203,24 @@ static void try_cloud(const struct rounds *r, struct round_result *result)
 	}
 }
 
+/* Not before the configured ones were in vain; from then on it listens. */
+static bool begin_discovery(
+	const struct rounds *r, struct discover **d, struct round_result *result)
+{
+	struct pledge *p = r->pledge;
+	struct err e = ERR_INIT;
+
+	if (!*d)
+		*d = discover_new(&p->config, &p->candidates, &p->log, &e);
+	if (!*d) {
+		take_outcome(result, OUTCOME_LOCAL, &e);
+		result->over = true;
+	}
+	return *d != NULL;
+}
+
 /* The manufacturer's comes last (RFC 8995 §4.1), or first when it is where to begin again. */
-static struct round_result run_round(const struct rounds *r, bool cloud_first)
+static struct round_result run_round(const struct rounds *r, struct discover **d, bool cloud_first)
 {
 	struct round_result result = {.outcome = OUTCOME_NONE, .why = ERR_INIT};
 
@@ -213,8 +230,8 @@ static struct round_result run_round(const struct rounds *r, bool cloud_first)
 		try_cloud(r, &result);
 	if (!is_over(&result))
 		try_known(r, &result);
-	if (r->pledge->discovers && !is_over(&result))
-		try_found(r, &result);
+	if (r->pledge->discovers && !is_over(&result) && begin_discovery(r, d, &result))
+		try_found(r, *d, &result);
 	try_cloud(r, &result);
 	return result;
 }
@@ -224,8 +241,8 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
 	return a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* Until the first of them may be asked again; where others may turn up, no longer than the round's
- * own back-off. */
+/* Until the first of them may be asked again. Whoever listens needs no other reason to wake up,
+ * unless he counts his rounds. INT64_MAX: for ever. */
 static int64_t rest_ms(const struct rounds *r, unsigned round)
 {
 	struct pledge *p = r->pledge;
@@ -235,40 +252,72 @@ static int64_t rest_ms(const struct rounds *r, unsigned round)
 
 	if (p->has_cloud && !r->prepare && p->cloud.penalised_until_ms > now_ms)
 		next_ms = sooner(next_ms, p->cloud.penalised_until_ms);
-	if (p->discovers || next_ms == INT64_MAX)
+	if (p->discovers ? r->attempts > 0 : next_ms == INT64_MAX)
 		next_ms = sooner(next_ms, look_ms);
-	return next_ms - now_ms;
+	return next_ms == INT64_MAX ? INT64_MAX : next_ms - now_ms;
+}
+
+static void say_rest(const struct pledge *p, int64_t pause_ms)
+{
+	if (pause_ms == INT64_MAX)
+		pledge_say(p, "waiting until a place to join is announced");
+	else
+		pledge_say(p, "trying again in %lld.%lld s", (long long)(pause_ms / 1000),
+			(long long)(pause_ms % 1000 / 100));
+}
+
+/* A new announcement ends the rest (R8995-PLG-011). True when there was one. */
+static bool rest_listening(struct discover *d, int64_t pause_ms)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	return discover_wait(d, pause_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + pause_ms);
 }
 
 /* False when the budget does not last that long. */
-static bool rest(const struct rounds *r, unsigned round)
+static bool rest(const struct rounds *r, struct discover *d, unsigned round)
 {
 	struct pledge *p = r->pledge;
-	int64_t pause_ms = rest_ms(r, round);
+	int64_t pause_ms = rest_ms(r, round), left_ms = pledge_time_left_ms(p);
+	bool too_long = pause_ms >= left_ms && left_ms != INT64_MAX;
 
-	if (pause_ms >= pledge_time_left_ms(p)) {
+	if (!too_long || d)
+		say_rest(p, pause_ms);
+	if (d && rest_listening(d, sooner(pause_ms, left_ms)))
+		return true;
+	if (too_long) {
 		pledge_say(p, "giving up: [retry] budget is spent");
 		return false;
 	}
-	pledge_say(p, "trying again in %lld.%lld s", (long long)(pause_ms / 1000),
-		(long long)(pause_ms % 1000 / 100));
-	pledge_pause(p, pause_ms);
+	if (!d)
+		pledge_pause(p, pause_ms);
 	return true;
+}
+
+static enum outcome run_rounds(const struct rounds *r, struct discover **d, struct err *e)
+{
+	struct pledge *p = r->pledge;
+	bool cloud_first = false;
+
+	for (unsigned round = 0;; round++) {
+		struct round_result result = run_round(r, d, cloud_first);
+		bool last = r->attempts && (int64_t)round + 1 >= r->attempts;
+
+		*e = result.why;
+		if (is_over(&result) || last || !rest(r, *d, round))
+			return result.outcome;
+		cloud_first = result.cloud_again || (cloud_first && !p->cloud.tried);
+	}
 }
 
 enum outcome rounds_run(const struct rounds *r, struct err *e)
 {
 	struct pledge *p = r->pledge;
-	bool cloud_first = false;
+	struct discover *d = NULL;
+	enum outcome o;
 
 	candidates_set_configured(&p->candidates, p->registrars, p->registrar_count);
-	for (unsigned round = 0;; round++) {
-		struct round_result result = run_round(r, cloud_first);
-		bool last = r->attempts && (int64_t)round + 1 >= r->attempts;
-
-		*e = result.why;
-		if (is_over(&result) || last || !rest(r, round))
-			return result.outcome;
-		cloud_first = result.cloud_again || (cloud_first && !p->cloud.tried);
-	}
+	o = run_rounds(r, &d, e);
+	discover_free(d);
+	return o;
 }

@@ -335,7 +335,7 @@ class Pledge(Process):
         base = {
             "device": {"idevid_key": key, "idevid_certificate": certificate,
                        "masa_anchors": anchors, "state_dir": self.state},
-            "registrars": {"urls": " ".join(urls)},
+            "registrars": {"urls": " ".join(urls), "discover": "off"},
             "retry": {"attempts": 1, "backoff_min": "1s", "backoff_max": "1s",
                       "retry_after_max": "1s", "timeout": "10s", "connect_timeout": "2s"},
         }

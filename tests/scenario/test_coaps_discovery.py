@@ -108,6 +108,6 @@ def test_answer_that_is_none_is_nowhere(site, links):
 
 
 def test_neither_registrars_nor_discovery_is_a_configuration_error(site):
-    pledge = site.coaps_pledge(site.device(), changes={"registrars": {"urls": None}})
+    pledge = site.coaps_pledge(site.device(), changes={"registrars": {"urls": None, "discover": "off"}})
     done = pledge.join()
     assert done.returncode == USAGE and "discover" in done.stderr

@@ -83,6 +83,7 @@ static void candidates_rank__three_tiers__configured_found_cloud(void **state)
 	order_is(&s, 0, "1 2 5 9");
 }
 
+/* req: DISC-PLG-001 */
 static void candidates_rank__found__by_failures_preference_priority_latency(void **state)
 {
 	struct candidates s;
@@ -103,6 +104,7 @@ static void candidates_rank__found__by_failures_preference_priority_latency(void
 	order_is(&s, 0, "4 1 3 2 5");
 }
 
+/* req: DISC-PLG-004 */
 static void candidates_rank__equals__are_drawn_as_their_weights_say(void **state)
 {
 	struct candidates s;
@@ -124,6 +126,7 @@ static void candidates_rank__equals__are_drawn_as_their_weights_say(void **state
 	assert_in_range(first[3], 70, 130);
 }
 
+/* req: R8995-PLG-008, R8995-PLG-042 */
 static void candidate_failed__others_are_tried__and_it_comes_back_in_its_time(void **state)
 {
 	struct candidates s;

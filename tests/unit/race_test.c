@@ -48,6 +48,7 @@ static void race_run__first_refuses__second_wins_at_once(void **state)
 	close(yes);
 }
 
+/* req: R8995-PLG-007 */
 static void race_run__first_is_silent__second_wins_after_a_moment(void **state)
 {
 	struct uri silent, good;

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device that is told nobody finds its registrar: by mDNS, GRASP and DNS, on a link with nothing
+but link-local IPv6, past dead and lying places. Who announces here shares no code with us."""
+import contextlib
+import pathlib
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+
+import pytest
+
+import harness
+import netns
+from brski_peer import grasp, mdns
+from places import Site
+
+req = pytest.mark.req
+
+JOINED, UNREACHABLE = 0, 4
+AAAA = 28
+GROUP, GRASP = ("ff02::fb", 5353), ("ff02::13", 7017)
+HERE = "fe80::a"  # this namespace on the link; the device is fe80::b
+
+WHY_NOT = netns.missing()
+needs_links = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
+
+
+@pytest.fixture(scope="module")
+def links():
+    with netns.Links() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site(place, acme, domain):
+    masa = harness.Masa(place / "masa", acme)
+    registrar = harness.Registrar(place / "registrar", domain, [acme], port=(port := harness.free_port()),
+                                  changes={"server": {"listen": f"[::]:{port}"}})
+    with harness.running(masa, registrar):
+        yield Site(place, acme, domain, masa, registrar)
+
+
+def service(kind, label, port, keys=(), priority=0, host=HERE):
+    """All records of one instance, as a responder has them."""
+    name, machine = (label, *kind), (f"{label}-host", "local")
+    return [(kind, mdns.PTR, name), (name, mdns.SRV, mdns.Place(port, machine, priority, 0)),
+            (name, mdns.TXT, mdns.txt(keys)), (machine, AAAA, socket.inet_pton(socket.AF_INET6, host))]
+
+
+class Neighbour:
+    """On the link in this namespace: hears the group, answers with `records` to who asks, announces them when
+    told. bare: an answer has no more than what was asked for (RFC 6763 §12 lets it)."""
+
+    def __init__(self, links, records=(), bare=False):
+        self.index = socket.if_nametoindex(links.site_interface)
+        self.records, self.bare, self.asked, self.questions = list(records), bare, [], []
+        self.udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.udp.bind((*GROUP, 0, self.index))
+        where = socket.inet_pton(socket.AF_INET6, GROUP[0]) + struct.pack("@I", self.index)
+        self.udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, where)
+        self.out = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, self.index)
+        self.out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+        self.udp.close()
+        self.out.close()
+
+    def run(self):
+        while not self.stopping.is_set():
+            if not select.select([self.udp], [], [], 0.05)[0]:
+                continue
+            octets, sender = self.udp.recvfrom(mdns.SIZE)
+            with contextlib.suppress(ValueError, IndexError, struct.error):
+                self.one(mdns.decode(octets), octets, sender)
+
+    def one(self, message, octets, sender):
+        if message.is_answer or not sender[0].startswith("fe80::b"):
+            return
+        if any(mdns.same(name, mdns.PROXIES) for name, _ in message.questions):
+            self.asked.append(time.monotonic())
+        self.questions.append((message, octets, sender))
+        found = [r for r in self.records for name, kind in message.questions
+                 if mdns.same(name, r[0]) and kind in (r[1], mdns.ANY)]
+        if found:
+            more = [] if self.bare else [r for r in self.records if r not in found]
+            answer = mdns.encode(mdns.Message(message.id, mdns.RESPONSE, message.questions, found + more))
+            self.out.sendto(answer, sender)
+
+    def announce(self, records=None):
+        message = mdns.Message(0, mdns.RESPONSE, [], list(records or self.records))
+        self.out.sendto(mdns.encode(message), (*GROUP, 0, self.index))
+
+    def flood(self, objectives, **more):
+        self.out.sendto(grasp.flood(objectives, **more), (*GRASP, 0, self.index))
+
+
+def seeker(links, site, **registrars):
+    """A device on the link that is told nobody."""
+    retry = {name: registrars.pop(name) for name in ("attempts", "connect_timeout") if name in registrars}
+    pledge = site.pledge(site.device(), urls=[], changes={
+        "registrars": {"urls": None, "discover": "auto", "resolver": "", **registrars}, "retry": retry})
+    if links:
+        pledge.argv = netns.inside(links.gateway, pledge.argv)
+    return pledge
+
+
+def joins(pledge, timeout=30):
+    """Seconds it took."""
+    begun = time.monotonic()
+    pledge.start()
+    assert pledge.wait(timeout) == JOINED, pledge.log()
+    return time.monotonic() - begun
+
+
+@contextlib.contextmanager
+def tarpit():
+    """Accepts connections and says nothing. Yields (port, connections)."""
+    taken, stopping = [], threading.Event()
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as server:
+        server.settimeout(0.05)
+
+        def run():
+            while not stopping.is_set():
+                with contextlib.suppress(TimeoutError):
+                    taken.append(server.accept()[0])
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1], taken
+        finally:
+            stopping.set()
+            thread.join()
+            for each in taken:
+                each.close()
+
+
+@needs_links
+@req("R8995-PLG-004", "R8995-PLG-001", "DISC-REG-002")
+@pytest.mark.parametrize("bare", [False, True])
+def test_registrar_is_found_by_mdns_on_a_link_with_ipv6_alone(links, site, bare):
+    records = service(mdns.REGISTRARS, "site registrar", site.registrar.port, ["est-tls", "prm-jose"])
+    with Neighbour(links, records, bare) as neighbour:
+        pledge = seeker(links, site)
+        assert joins(pledge) < 8
+        first, octets, _sender = neighbour.questions[0]
+        assert {mdns.REGISTRARS, mdns.PROXIES} <= {name for name, _ in first.questions}
+        assert octets[-2:] == b"\x80\x01", "the answer is wanted by unicast (QU)"
+        assert "source=mdns" in pledge.log()
+        # a device that has joined asks nobody any more
+        asked = len(neighbour.questions)
+        pledge.start()
+        assert pledge.wait(10) == JOINED and "already enrolled" in pledge.log()
+        assert len(neighbour.questions) == asked
+
+
+@needs_links
+@req("R8995-PLG-007", "R8995-PLG-008", "DISC-PLG-001")
+def test_dead_and_lying_places_cost_their_own_time_only(links, site, tmp_path):
+    """The best by their own words: one where nobody listens, one that accepts and says nothing, one that
+    speaks TLS and then sends a page; and the registrar last."""
+    with tarpit() as (silent, taken), page_server(site, tmp_path) as page:
+        records = [r for at, port in enumerate([harness.free_port(), silent, page, site.registrar.port])
+                   for r in service(mdns.PROXIES, f"proxy {at}", port, priority=10 * at)]
+        with Neighbour(links, records):
+            pledge = seeker(links, site)
+            took = joins(pledge)
+            assert took < 6, pledge.log()
+            assert taken, "the tarpit was tried"
+
+
+@contextlib.contextmanager
+def page_server(site, directory):
+    """TLS with some certificate; whatever is asked, the answer is a page for browsers."""
+    key, certificate = site.domain.registrar_identity(where=directory / "page")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    stopping = threading.Event()
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as server:
+        server.settimeout(0.05)
+
+        def run():
+            while not stopping.is_set():
+                with contextlib.suppress(OSError):
+                    plain, _ = server.accept()
+                    plain.settimeout(2)
+                    with context.wrap_socket(plain, server_side=True) as one:
+                        one.recv(65536)
+                        one.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nhi!\n")
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            stopping.set()
+            thread.join()
+
+
+@needs_links
+@req("R8995-PLG-003", "DISC-REG-004")
+def test_proxy_is_found_by_its_flood(links, site):
+    """Other objectives, expired ones and what we do not speak are passed over."""
+    decoy = harness.free_port()
+    with Neighbour(links) as neighbour, socket.create_server(("::", decoy), family=socket.AF_INET6) as trap:
+        pledge = seeker(links, site, mdns="")
+        pledge.start()
+
+        def flood():
+            neighbour.flood([("AN_Other", "", (HERE, decoy))])
+            neighbour.flood([(grasp.PROXY, "", (HERE, decoy))], ttl_ms=0)
+            neighbour.flood([(grasp.PROXY, "prm-jose", (HERE, decoy))])
+            neighbour.flood([(grasp.PROXY, "", ("::1", decoy))])
+            neighbour.flood([(grasp.PROXY, "", (HERE, site.registrar.port))])
+            return not pledge.alive()
+        harness.wait_until(flood, "the end of the join", 20)
+        assert pledge.wait(1) == JOINED, pledge.log()
+        assert not neighbour.questions, "no question by mDNS"
+        trap.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            trap.accept()
+
+
+@needs_links
+@pytest.mark.slow
+@req("R8995-PLG-005", "R8995-PLG-006", "R8995-PLG-011")
+def test_device_asks_less_and_less_and_hears_who_comes_late(links, site):
+    records = service(mdns.PROXIES, "late", site.registrar.port)
+    with Neighbour(links) as neighbour:
+        pledge = seeker(links, site, attempts=0)
+        pledge.start()
+        harness.wait_until(lambda: len(neighbour.asked) >= 4, "four questions", 20)
+        pauses = [b - a for a, b in zip(neighbour.asked, neighbour.asked[1:])]
+        assert pauses[0] >= 0.95 and all(1.8 < b / a < 2.2 for a, b in zip(pauses, pauses[1:])), pauses
+        # the link comes up: from the start again
+        netns.ip("-n", links.gateway, "link", "set", "up0", "down")
+        netns.ip("-n", links.gateway, "addr", "add", "fe80::b/64", "dev", "up0", "nodad")
+        before = len(neighbour.asked)
+        netns.ip("-n", links.gateway, "link", "set", "up0", "up")
+        harness.wait_until(lambda: len(neighbour.asked) >= before + 2, "two questions", 4)
+        assert pledge.alive()
+        begun = time.monotonic()
+        neighbour.announce(records)
+        assert pledge.wait(20) == JOINED, pledge.log()
+        assert time.monotonic() - begun < 5
+
+
+@needs_links
+@req("R8995-PLG-005")
+def test_announcement_makes_questions_unnecessary(links, site):
+    records = service(mdns.PROXIES, "chatty", site.registrar.port)
+    with Neighbour(links, records) as neighbour:
+        pledge = seeker(links, site)
+        pledge.start()
+
+        def announce():
+            neighbour.announce()
+            return not pledge.alive()
+        harness.wait_until(announce, "the end of the join", 20)
+        assert pledge.wait(1) == JOINED, pledge.log()
+        assert not neighbour.asked
+
+
+@needs_links
+def test_words_from_beyond_the_link_are_not_heard(links, site):
+    """A unicast answer with hops used up, from an address that no neighbour has, is a stranger's."""
+    netns.ip("addr", "add", "2001:db8:7::a/128", "dev", links.site_interface, "nodad")
+    netns.ip("-n", links.gateway, "-6", "route", "add", "2001:db8:7::/64", "via", HERE, "dev", "up0")
+    netns.ip("-n", links.gateway, "addr", "add", "2001:db8:8::b/64", "dev", "up0", "nodad")
+    netns.ip("-6", "route", "add", "2001:db8:8::/64", "dev", links.site_interface)
+    records = service(mdns.REGISTRARS, "far", site.registrar.port)
+    with Neighbour(links, records) as neighbour:
+        neighbour.out.close()
+        neighbour.out = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        neighbour.out.bind(("2001:db8:7::a", 0))
+        neighbour.out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 7)
+        pledge = seeker(links, site, grasp="")
+        pledge.start()
+        harness.wait_until(lambda: len(neighbour.asked) >= 2, "two questions", 10)
+        assert "event=candidate" not in pledge.log()
+        pledge.stop()
+
+
+class Resolver(mdns.Responder):
+    """As a resolver: one question at a time, the domain is example.test."""
+
+    def one(self, message, sender):
+        self.asked += message.questions
+        found = [r for r in self.records for name, kind in message.questions
+                 if mdns.same(name, r[0]) and kind == r[1]]
+        flags = 0x8180 if found else 0x8183
+        self.udp.sendto(mdns.encode(mdns.Message(message.id, flags, message.questions, found)), sender)
+
+
+@req("R8995-PLG-004")
+def test_registrar_is_found_by_the_networks_resolver(site, tmp_path):
+    kind = ("_brski-registrar", "_tcp", "example", "test")
+    name, machine = ("hq", *kind), ("registrar", "example", "test")
+    records = [(kind, mdns.PTR, name), (name, mdns.SRV, mdns.Place(site.registrar.port, machine)),
+               (name, mdns.TXT, b"\0"), (machine, mdns.A, socket.inet_aton("127.0.0.1"))]
+    with Resolver(records) as resolver:
+        conf = pathlib.Path(tmp_path / "resolv.conf")
+        conf.write_text(f"# by DHCP\nsearch example.test\nnameserver 127.0.0.1:{resolver.address[1]}\noptions x\n")
+        pledge = seeker(None, site, discover="lo", mdns="", grasp="", resolver=conf)
+        joins(pledge)
+        assert "source=dns-sd" in pledge.log()
+        assert (kind, mdns.PTR) in resolver.asked and (machine, mdns.A) in resolver.asked
