@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/net/announce_grasp.h"
 #include "common/net/announce_mdns.h"
 #include "common/net/http_listen.h"
 
@@ -34,14 +35,15 @@ static uint16_t coaps_port(const struct registrar *r)
 }
 
 /* In the words of the registry (draft-ietf-anima-brski-discovery §4.2; rows DISC-REG-001,
- * DISC-REG-002): nothing that no route answers. */
+ * DISC-REG-002, DISC-REG-004): nothing that no route answers. */
 static const struct way {
 	const char *dns_type, *dns_variation;
+	const char *grasp_value; /* NULL: not by GRASP, which constrained networks do not have */
 	const char *(*listen)(const struct registrar_config *c); /* NULL: not served */
 	uint16_t (*port)(const struct registrar *r);		 /* that was bound */
 } ways[] = {
-	{"_brski-registrar._tcp", "est-tls", https_listen, https_port},
-	{"_brski-registrar._udp", "rrm-cose", coaps_listen, coaps_port},
+	{"_brski-registrar._tcp", "est-tls", "EST-TLS", https_listen, https_port},
+	{"_brski-registrar._udp", "rrm-cose", NULL, coaps_listen, coaps_port},
 };
 #define WAY_COUNT (sizeof(ways) / sizeof(*ways))
 
@@ -51,7 +53,8 @@ struct announce {
 	struct address places[WAY_COUNT]; /* len 0: not served */
 	struct local_interfaces interfaces;
 	struct announce_mdns *mdns; /* NULL: not by this */
-	struct err mdns_fails;	    /* it is to be, but cannot */
+	struct announce_grasp *grasp;
+	struct err mdns_fails, grasp_fails; /* it is to be, but cannot */
 };
 
 /* Once: sockets stay what they are at the start, whatever the configuration says later. */
@@ -149,8 +152,53 @@ static void begin_mdns(struct announce *a)
 		log_err(&a->r->log, "announce-failed", NULL, &a->mdns_fails);
 }
 
+static void offer_grasp(struct announce *a)
+{
+	struct grasp_offer offers[WAY_COUNT];
+	size_t n = 0;
+
+	memset(offers, 0, sizeof(offers));
+	for (size_t i = 0; i < WAY_COUNT; i++) {
+		struct grasp_offer *o = &offers[n];
+
+		if (a->places[i].len == 0 || !ways[i].grasp_value)
+			continue;
+		o->objective = GRASP_REGISTRAR;
+		o->loops = GRASP_LOOPS_ALL;
+		o->protocol = IPPROTO_TCP;
+		o->at = a->places[i];
+		snprintf(o->value, sizeof(o->value), "%s", ways[i].grasp_value);
+		n++;
+	}
+	announce_grasp_offer(a->grasp, offers, n);
+}
+
+static void begin_grasp(struct announce *a)
+{
+	const struct registrar_config *c = &a->setup->config;
+	const struct announce_grasp_config config = {.loop = a->r->workers[0].loop,
+		.log = &a->r->log,
+		.interfaces = a->interfaces,
+		.port = (uint16_t)c->grasp_port,
+		.interval_ms = c->flood_interval * 1000};
+
+	if (!c->announce_grasp)
+		return;
+	if (config.interval_ms < GRASP_INTERVAL_MS)
+		log_event(&a->r->log, LOG_LEVEL_WARNING, "flood-interval-short", NULL, "hint",
+			"below 60 s GRASP burdens the link: for tests only", NULL);
+	a->grasp = announce_grasp_new(&config, &a->grasp_fails);
+	if (a->grasp)
+		offer_grasp(a);
+	else
+		log_err(&a->r->log, "announce-failed", NULL, &a->grasp_fails);
+}
+
 static void end(struct announce *a)
 {
+	announce_grasp_free(a->grasp);
+	a->grasp = NULL;
+	a->grasp_fails = (struct err)ERR_INIT;
 	announce_mdns_free(a->mdns);
 	a->mdns = NULL;
 	registrar_setup_free(a->setup);
@@ -168,8 +216,10 @@ static void begin(struct announce *a)
 	if (a->interfaces.count == 0)
 		return;
 	begin_mdns(a);
+	begin_grasp(a);
 	log_event(&a->r->log, LOG_LEVEL_INFO, "announcing", NULL, "interfaces",
-		a->setup->config.announce, "mdns", a->mdns ? "yes" : "no", NULL);
+		a->setup->config.announce, "mdns", a->mdns ? "yes" : "no", "grasp",
+		a->grasp ? "yes" : "no", NULL);
 }
 
 /* ---- Changes -------------------------------------------------------------------------------- */
@@ -268,12 +318,21 @@ static void show_service(void *all, const struct mdns_shown *s)
 	show(all, "mdns", s->interface, s->type, place, s->instance, s->established);
 }
 
+static void show_objective(void *all, const struct grasp_shown *s)
+{
+	char place[ADDRESS_TEXT_MAX];
+
+	show(all, "grasp", s->interface, s->objective, address_format(&s->at, place), NULL, true);
+}
+
 json_t *announce_show(const struct registrar *r)
 {
 	json_t *all = json_array();
 
 	if (all && r->announce && r->announce->mdns)
 		announce_mdns_show(r->announce->mdns, show_service, all);
+	if (all && r->announce && r->announce->grasp)
+		announce_grasp_show(r->announce->grasp, show_objective, all);
 	return all;
 }
 
@@ -321,6 +380,9 @@ void announce_examine(const struct registrar *r, struct checkup *c)
 		checkup_note(c, "multicast DNS", CHECKUP_FAIL,
 			"let the service use UDP port 5353 and AF_NETLINK, then restart it", "%s",
 			a->mdns_fails.text);
+	if (a->grasp_fails.kind != ERR_NONE)
+		checkup_note(c, "GRASP", CHECKUP_FAIL,
+			"turn IPv6 on, or set grasp = no in [announce]", "%s", a->grasp_fails.text);
 	for (size_t i = 0; i < a->interfaces.count; i++)
 		examine_interface(c, a->interfaces.names[i], all);
 }

@@ -2,26 +2,21 @@
 """A registrar that tells a link where it is: by multicast DNS and by GRASP, read by programs that share
 nothing with it, on a link of its own."""
 import contextlib
-import ipaddress
 import signal
 import socket
-import struct
-import time
 
+import cbor2
 import pytest
 
 import harness
 import netns
-from brski_peer import mdns
-
+from brski_peer import grasp, mdns
+from neighbours import AAAA, Flooded, Neighbour, gone, one_place, places
 
 req = pytest.mark.req
 
 WHY_NOT = netns.missing()
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
-
-AAAA = 28
-FLUSH = 0x8000
 
 
 @pytest.fixture(scope="module")
@@ -50,81 +45,9 @@ def announcing(place, cell, acme, domain, links):
         yield start
 
 
-class Neighbour:
-    """Listens on the other end of the link, on port 5353, and can ask."""
-
-    def __init__(self, links):
-        self.socket = netns.socket_in(links.gateway)
-        index = netns.index_in(links.gateway, "up0")
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
-                               socket.inet_pton(socket.AF_INET6, "ff02::fb") + struct.pack("@I", index))
-        self.socket.bind(("::", 5353))
-        self.to = ("ff02::fb", 5353, 0, index)
-        self.said = []  # (name, kind, data) with the ttl in front
-        self.own = []   # records that are ours
-
-    def hear(self, until, timeout=8):
-        """Everything that is said until `until(records)` is so; the records."""
-        deadline = time.monotonic() + timeout
-        while not until(self.said):
-            left = deadline - time.monotonic()
-            assert left > 0, f"not heard; only {self.said}"
-            self.socket.settimeout(left)
-            with contextlib.suppress(TimeoutError):
-                octets = self.socket.recv(9000)
-                self.said += [r for r in records(octets) if r not in self.said]
-                self.defend(octets)
-        return self.said
-
-    def defend(self, octets):
-        asked = {name for name, _kind in mdns.decode(octets).questions} if self.own else ()
-        mine = [r for r in self.own if r[0] in asked]
-        if mine:
-            self.socket.sendto(mdns.encode(mdns.Message(0, mdns.RESPONSE, [], mine)), self.to)
-
-    def ask(self, name, kind):
-        self.said.clear()
-        self.socket.sendto(mdns.encode(mdns.Message(0, 0, [(name, kind)])), self.to)
-
-
-def records(octets):
-    """[(ttl, name, kind, data)] of an answer."""
-    said, at = [], 12
-    _, flags, asked, *counts = struct.unpack_from("!HHHHHH", octets)
-    if not flags & 0x8000:
-        return said
-    for _ in range(asked):
-        at = mdns.name_at(octets, at)[1] + 4
-    for _ in range(sum(counts)):
-        name, at = mdns.name_at(octets, at)
-        kind, _class, ttl, size = struct.unpack_from("!HHIH", octets, at)
-        at += 10
-        data = octets[at:at + size]
-        if kind == mdns.PTR:
-            data = mdns.name_at(octets, at)[0]
-        elif kind == mdns.SRV:
-            data = mdns.Place(*(lambda p, w, port: (port, mdns.name_at(octets, at + 6)[0], p, w))(
-                *struct.unpack_from("!HHH", octets, at)))
-        elif kind == AAAA:
-            data = str(ipaddress.ip_address(data))
-        elif kind == mdns.A:
-            data = str(ipaddress.ip_address(data))
-        said.append((ttl, name, kind, data))
-        at += size
-    return said
-
-
-def places(said, port):
-    return [(name, data) for ttl, name, kind, data in said if kind == mdns.SRV and data.port == port and ttl]
-
-
 @req("DISC-REG-001", "DISC-REG-002", "DISC-REG-003", "R8995-REG-003")
 def test_link_is_told_of_each_socket_with_its_place(announcing, links):
-    neighbour = Neighbour(links)
+    neighbour = Neighbour(links.gateway, "up0")
     registrar = announcing(coaps=True, priority=7, weight=30, grasp="no")
     said = neighbour.hear(lambda all: places(all, registrar.port) and places(all, registrar.coaps_port)
                           and any(kind == AAAA for _, _, kind, _ in all) and any(k == mdns.A for _, _, k, _ in all)
@@ -139,17 +62,9 @@ def test_link_is_told_of_each_socket_with_its_place(announcing, links):
     assert [mdns.keys_of(data) for _, n, kind, data in said if n == other and kind == mdns.TXT] == [("rrm-cose",)]
 
 
-def gone(said, name):
-    return any(ttl == 0 and kind in (mdns.SRV, mdns.PTR) and name in (n, data) for ttl, n, kind, data in said)
-
-
-def one_place(neighbour, registrar):
-    return places(neighbour.hear(lambda said: places(said, registrar.port)), registrar.port)[0]
-
-
 @req("DISC-REG-003")
 def test_link_is_told_when_the_registrar_stops(announcing, links):
-    neighbour = Neighbour(links)
+    neighbour = Neighbour(links.gateway, "up0")
     registrar = announcing(grasp="no")
     name, _ = one_place(neighbour, registrar)
     registrar.stop()
@@ -158,7 +73,7 @@ def test_link_is_told_when_the_registrar_stops(announcing, links):
 
 @req("DISC-REG-003")
 def test_name_that_another_registrar_has_is_not_taken(announcing, links):
-    neighbour = Neighbour(links)
+    neighbour = Neighbour(links.gateway, "up0")
     assert one_place(neighbour, announcing(grasp="no", name="The One"))[0][0] == "The One"
     second = announcing(grasp="no", name="The One")
     assert one_place(neighbour, second)[0][0] == "The One #2"
@@ -167,7 +82,7 @@ def test_name_that_another_registrar_has_is_not_taken(announcing, links):
 
 @req("DISC-REG-003")
 def test_host_name_that_somebody_defends_is_not_taken(announcing, links):
-    neighbour = Neighbour(links)
+    neighbour = Neighbour(links.gateway, "up0")
     neighbour.own = [(("only", "local"), mdns.A, socket.inet_aton("192.0.2.9"))]
     registrar = announcing(grasp="no", host="only")
     said = neighbour.hear(lambda all: any(place.host != ("only", "local") for _, place in places(all, registrar.port)))
@@ -176,7 +91,7 @@ def test_host_name_that_somebody_defends_is_not_taken(announcing, links):
 
 @req("DISC-REG-003")
 def test_addresses_are_followed_as_they_come_and_go(announcing, links):
-    neighbour = Neighbour(links)
+    neighbour = Neighbour(links.gateway, "up0")
     registrar = announcing(grasp="no")
     _, place = one_place(neighbour, registrar)
 
@@ -192,7 +107,7 @@ def test_addresses_are_followed_as_they_come_and_go(announcing, links):
 
 @req("DISC-REG-003")
 def test_reload_changes_what_is_announced(announcing, links):
-    neighbour = Neighbour(links)
+    neighbour = Neighbour(links.gateway, "up0")
     registrar = announcing(grasp="no", name="Before")
     name, _ = one_place(neighbour, registrar)
     registrar.config.write_text(registrar.config.read_text().replace("name = Before", "name = After\npriority = 9"))
@@ -208,3 +123,30 @@ def test_status_and_doctor_tell_what_is_announced_where(announcing, links):
     found = registrar.ctl("doctor", check=None).stdout
     assert "announced on nowhere0" in found and "there is no such interface" in found
     assert f"announced on {links.site_interface}" in found
+
+
+@req("R8995-REG-001", "R8995-REG-002", "DISC-REG-004")
+def test_link_is_flooded_with_where_the_registrar_is(announcing, links):
+    link = Flooded(links.gateway, "up0")
+    registrar = announcing(mdns="no", coaps=True, flood_interval="1s")
+    heard = [link.hear() for _ in range(3)]
+    floods = [grasp.parse(octets) for _, octets in heard]
+    assert {len(flood.objectives) for flood in floods} == {1}, "CoAPS is not told of by GRASP"
+    one = floods[0].objectives[0]
+    assert (one.name, one.flags, one.loops, one.value) == ("AN_join_registrar", 4, 255, "EST-TLS")
+    assert (str(one.address), one.protocol, one.port) == ("fe80::a", grasp.TCP, registrar.port)
+    assert {flood.ttl_ms for flood in floods} == {180_000}
+    assert len({cbor2.loads(octets)[1] for _, octets in heard}) == 3, "each flood has a session of its own"
+    gaps = [after - before for (before, _), (after, _) in zip(heard, heard[1:])]
+    assert all(0.9 < gap < 3 for gap in gaps), gaps
+
+
+def test_interface_that_comes_later_is_told_at_once(announcing, links):
+    netns.ip("link", "set", links.site_interface, "down")
+    link = Flooded(links.gateway, "up0")
+    try:
+        registrar = announcing(mdns="no")
+    finally:
+        netns.ip("link", "set", links.site_interface, "up")
+        netns.ip("addr", "add", "fe80::a/64", "dev", links.site_interface, "nodad")
+    assert grasp.parse(link.hear()[1]).objectives[0].port == registrar.port
