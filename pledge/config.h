@@ -34,6 +34,9 @@ struct pledge_config {
 	unsigned revocation_addresses; /* bits of enum http_address_class */
 	struct proxy_options {
 		char *listen, *registrars, *uplinks;
+		char *announce; /* interfaces, or "none" */
+		bool announce_mdns, announce_grasp;
+		int64_t probe_s, mdns_port, grasp_port;
 		int coap; /* enum proxy_mode */
 		bool circuit;
 		int64_t https_port, coaps_port, discovery_port;

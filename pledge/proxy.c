@@ -9,17 +9,21 @@
 #include <unistd.h>
 
 #include "common/run/daemon.h"
+#include "pledge/proxy_announce.h"
 #include "pledge/proxy_circuit.h"
 #include "pledge/proxy_coap.h"
 #include "pledge/proxy_places.h"
 #include "pledge/proxy_resolver.h"
+#include "pledge/proxy_seek.h"
 #include "pledge/state.h"
 
 #define DRAIN_MS	     10000 /* a join takes seconds; a device that waits for an approval starts anew */
 #define QUIET_MS	     3000 /* DTLS repeats itself after a second or two */
 #define CONNECT_MS	     5000
 #define OPENS_PER_SECOND     32 /* of all; one neighbour gets a quarter (fair_rate.h) */
-#define PROXY_REGISTRARS_MAX UPSTREAMS_MAX
+#define PROXY_REGISTRARS_MAX 16
+#define AUTO		     "auto" /* registrars are found */
+#define USUAL_VARIATION	     "est-tls"
 #define ENROLLED_MS                                                                                \
 	60000 /* how often it looks whether the device still belongs to the site, and names up */
 
@@ -35,8 +39,11 @@ struct proxy {
 	struct daemon *daemon;
 	struct loop *loop;
 	struct upstreams https;
+	struct variations variations; /* that they speak */
 	struct resolver *resolver;
+	struct seek *seek; /* NULL: they are configured */
 	struct circuits *circuits;
+	struct proxy_announce *announce;
 	struct uri own; /* the device's own registrar */
 	struct proxy_coap *coap;
 	struct loop_timer enrolled, quiet;
@@ -68,7 +75,7 @@ static void on_enrolled(void *arg)
 		kill(getpid(), SIGTERM);
 		return;
 	}
-	if (p->circuits && resolver_is_needed(p->resolver))
+	if (p->resolver && resolver_is_needed(p->resolver))
 		resolver_start(p->resolver);
 	loop_timer_arm(&p->enrolled, ENROLLED_MS);
 }
@@ -102,11 +109,20 @@ static bool add_registrar(struct proxy *p, const char *text, struct err *e)
 	return true;
 }
 
+static bool seeks(const struct proxy *p)
+{
+	const char *words = p->config->proxy.registrars;
+
+	return words && strcmp(words, AUTO) == 0;
+}
+
 static bool find_registrars(struct proxy *p, struct err *e)
 {
 	FREE_AUTO char *words = NULL;
 	char *rest = NULL;
 
+	if (seeks(p))
+		return true;
 	if (!p->config->proxy.registrars)
 		return add_registrar(p, p->enrolled_at, e);
 	words = str_dup(p->config->proxy.registrars, e);
@@ -158,6 +174,60 @@ static bool resolve_https(struct proxy *p, struct err *e)
 	return true;
 }
 
+/* Others are there than before. */
+static void on_found(void *arg)
+{
+	struct proxy *p = arg;
+	struct upstreams found;
+	char count[8];
+
+	seek_found(p->seek, &found, &p->variations);
+	upstreams_remember(&p->https, &found);
+	p->https = found;
+	snprintf(count, sizeof(count), "%zu", found.count);
+	log_event(p->log, LOG_LEVEL_INFO, "registrars-found", NULL, "places", count, NULL);
+	proxy_announce_changed(p->announce);
+}
+
+static bool start_seeking(struct proxy *p, struct err *e)
+{
+	const struct proxy_options *o = &p->config->proxy;
+	struct seek_config c = {.loop = p->loop,
+		.log = p->log,
+		.mdns_port = (uint16_t)o->mdns_port,
+		.grasp_port = (uint16_t)o->grasp_port,
+		.look_ms = o->probe_s * 1000,
+		.changed = on_found,
+		.arg = p};
+
+	if (!seeks(p)) {
+		snprintf(p->variations.list[0], MDNS_VARIATION_MAX, USUAL_VARIATION);
+		p->variations.count = 1;
+		return true;
+	}
+	if (!uplinks_find(o, p->places, p->place_count, &c.uplinks, e))
+		return false;
+	p->seek = seek_new(&c, e);
+	return p->seek != NULL;
+}
+
+static bool start_announcing(struct proxy *p, struct err *e)
+{
+	const struct proxy_announce_config c = {.loop = p->loop,
+		.log = p->log,
+		.options = &p->config->proxy,
+		.places = p->places,
+		.place_count = p->place_count,
+		.circuits = p->circuits,
+		.upstreams = &p->https,
+		.variations = &p->variations};
+
+	if (!p->circuits)
+		return true;
+	p->announce = proxy_announce_new(&c, e);
+	return p->announce && start_seeking(p, e);
+}
+
 static bool start_circuits(struct proxy *p, struct err *e)
 {
 	const struct proxy_options *o = &p->config->proxy;
@@ -177,7 +247,7 @@ static bool start_circuits(struct proxy *p, struct err *e)
 
 	if (!o->circuit || !resolve_https(p, e))
 		return !o->circuit;
-	if (p->https.count == 0) {
+	if (p->https.count == 0 && !seeks(p)) {
 		log_event(p->log, LOG_LEVEL_INFO, "circuit-off", NULL, "reason",
 			"no registrar is named https://, in [proxy] or by what this device joined",
 			NULL);
@@ -204,7 +274,7 @@ static bool start_coap(struct proxy *p, struct err *e)
 		.place_count = p->place_count,
 		.registrars = p->registrars,
 		.registrar_count = p->config->proxy.registrars ? p->registrar_count : 0,
-		.find = !p->config->proxy.registrars,
+		.find = !p->config->proxy.registrars || seeks(p),
 		.ask_port = (uint16_t)p->config->discovery_port};
 
 	if (!uri_parse_server(p->enrolled_at, &p->own, e))
@@ -245,6 +315,8 @@ static void drain_on_loop(void *arg)
 	struct proxy *p = arg;
 
 	proxy_coap_drain(p->coap);
+	if (p->announce)
+		proxy_announce_drain(p->announce);
 	if (p->circuits)
 		circuits_drain(p->circuits, on_quiet, p);
 	else
@@ -262,6 +334,8 @@ static void drain(void *arg)
 
 static void clear(struct proxy *p)
 {
+	seek_free(p->seek);
+	proxy_announce_free(p->announce);
 	circuits_free(p->circuits);
 	resolver_free(p->resolver);
 	proxy_coap_free(p->coap);
@@ -279,7 +353,7 @@ static bool tell_ready(struct proxy *p, struct err *e)
 
 typedef bool proxy_step(struct proxy *p, struct err *e);
 static proxy_step *const steps[] = {check_enrolled, find_places, find_registrars, make_loop,
-	start_circuits, start_coap, check_something_to_do, tell_ready};
+	start_circuits, start_announcing, start_coap, check_something_to_do, tell_ready};
 
 enum proxy_end proxy_run(const struct pledge_config *config, struct log *log, struct err *e)
 {

@@ -37,13 +37,6 @@ bool resolver_is_needed(const struct resolver *r)
 	return false;
 }
 
-static void keep_failures(const struct upstreams *from, struct upstreams *to)
-{
-	for (size_t i = 0; i < from->count; i++)
-		if (from->list[i].failed_ms)
-			upstreams_failed(to, &from->list[i].at, from->list[i].failed_ms);
-}
-
 static void on_done(void *arg)
 {
 	struct resolver *r = arg;
@@ -52,7 +45,7 @@ static void on_done(void *arg)
 	r->at_work = false;
 	if (!r->complete)
 		return; /* a name server that is away takes no registrar from us */
-	keep_failures(r->out, &r->found);
+	upstreams_remember(r->out, &r->found);
 	*r->out = r->found;
 }
 

@@ -42,6 +42,48 @@ static void upstreams_pick__all_work__each_is_chosen_about_as_often(void **state
 }
 
 /* req: DISC-JP-003 */
+static void upstreams_pick__some_have_less_priority__only_when_the_others_rest(void **state)
+{
+	struct upstreams u = four();
+
+	u.list[0].priority = u.list[1].priority = 10;
+	for (int i = 0; i < 200; i++)
+		assert_in_range(upstreams_pick(&u, 0, 1000), 2, 3);
+	upstreams_failed(&u, &u.list[2].at, 1000);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(upstreams_pick(&u, 0, 1000), 3);
+	assert_in_range(upstreams_pick(&u, 1u << 3, 1000), 0, 1);
+}
+
+/* req: DISC-JP-003 */
+static void upstreams_pick__weights_differ__are_followed(void **state)
+{
+	struct upstreams u = four();
+	int chosen[4] = {0};
+
+	u.list[1].weight = 100;
+	u.list[2].weight = 300;
+	for (int i = 0; i < 4000; i++)
+		chosen[upstreams_pick(&u, 0, 1000)]++;
+	assert_in_range(chosen[1], 800, 1200);
+	assert_in_range(chosen[2], 2700, 3300);
+	assert_in_range(chosen[0] + chosen[3], 0, 60);
+}
+
+static void upstreams_any_works__until_the_last_fails(void **state)
+{
+	struct upstreams u = four(), fresh = four();
+
+	assert_false(upstreams_any_works(&u)); /* nobody has tried */
+	upstreams_works(&u, &u.list[1].at);
+	assert_true(upstreams_any_works(&u));
+	upstreams_remember(&u, &fresh);
+	assert_true(upstreams_any_works(&fresh));
+	upstreams_failed(&u, &u.list[1].at, 1000);
+	assert_false(upstreams_any_works(&u));
+}
+
+/* req: DISC-JP-003 */
 static void upstreams_pick__two_have_failed__rest_for_a_minute(void **state)
 {
 	struct upstreams u = four();
@@ -207,6 +249,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(upstreams_pick__all_work__each_is_chosen_about_as_often),
+		cmocka_unit_test(
+			upstreams_pick__some_have_less_priority__only_when_the_others_rest),
+		cmocka_unit_test(upstreams_pick__weights_differ__are_followed),
+		cmocka_unit_test(upstreams_any_works__until_the_last_fails),
 		cmocka_unit_test(upstreams_pick__two_have_failed__rest_for_a_minute),
 		cmocka_unit_test(upstreams_pick__none_works__takes_the_one_that_failed_longest_ago),
 		cmocka_unit_test(upstreams_add__more_than_there_is_room_for__are_left_out),

@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A look is a question to every uplink from a port of its own, so that answers come to us alone
+ * (RFC 6762 §6.7), a second one for what the answers left open, and then the sum. */
+#include "pledge/proxy_seek.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/rng.h"
+#include "common/net/announce_grasp.h"
+#include "common/net/dns_message.h"
+#include "common/net/grasp.h"
+
+#define SERVICE	       "_brski-registrar._tcp.local"
+#define USUAL	       "est-tls"
+#define MDNS_GROUP_V4  "224.0.0.251"
+#define MDNS_GROUP_V6  "ff02::fb"
+#define HOPS	       255
+#define ASK_AGAIN_MS   700  /* answers come within 120 ms (RFC 6762 §6) */
+#define LOOK_END_MS    1500 /* and once more */
+#define LOOK_SOON_MS   3000 /* while there is none */
+#define SLACK_MS       5000
+#define HEARD_MAX      128
+#define FOUND_PLACES   UPSTREAMS_MAX
+#define PER_SENDER_MAX 6 /* one registrar: an address of each family on some links */
+#define BATCH	       32
+#define QUESTIONS_MAX  32
+#define GRASP_TTL_MAX  (600 * 1000) /* longer than that nobody is believed unheard */
+
+struct heard { /* a record of an answer */
+	struct dns_record r;
+	uint8_t address[16];
+	struct variations variations;
+	unsigned index; /* of the interface it came by */
+	uint8_t sender[ADDRESS_KEY_LEN];
+};
+
+struct place_found {
+	struct upstream to;
+	struct variations variations;
+	uint8_t sender[ADDRESS_KEY_LEN];
+	int64_t until_ms;
+};
+
+struct seek {
+	struct seek_config config;
+	int fds[2], grasp_fd; /* IPv6, IPv4 */
+	struct event *readable[2], *grasp_readable;
+	struct local_watch *watch;
+	struct loop_timer step;
+	bool asked_again;
+	bool looking;
+	uint16_t id;
+	struct heard heard[HEARD_MAX];
+	size_t heard_count;
+	struct place_found found[FOUND_PLACES];
+	size_t found_count;
+};
+
+/* ---- Variations ----------------------------------------------------------------------------- */
+
+bool variations_have(const struct variations *v, const char *one)
+{
+	for (size_t i = 0; i < v->count; i++)
+		if (strcmp(v->list[i], one) == 0)
+			return true;
+	return false;
+}
+
+/* A key without a value; what is too long or no key is nothing we can pass on. */
+static void add_variation(struct variations *v, struct bytes text)
+{
+	char one[MDNS_VARIATION_MAX];
+
+	if (text.len == 0 || text.len >= sizeof(one) || v->count == MDNS_VARIATIONS_MAX)
+		return;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] <= ' ' || text.data[i] > '~' || text.data[i] == '=')
+			return;
+		one[i] = (char)tolower(text.data[i]);
+	}
+	one[text.len] = '\0';
+	if (!variations_have(v, one))
+		memcpy(v->list[v->count++], one, sizeof(one));
+}
+
+static void usual_if_none(struct variations *v)
+{
+	if (v->count == 0)
+		add_variation(v, bytes_of_str(USUAL));
+}
+
+/* ---- What is found -------------------------------------------------------------------------- */
+
+static bool may_be_a_registrar(const struct address *a, unsigned index)
+{
+	char name[IF_NAMESIZE] = "";
+	bool here = if_indextoname(index, name) && strcmp(name, "lo") == 0;
+
+	return !address_is_wildcard(a) && !address_is_multicast(a) &&
+	       (here || !address_is_loopback(a)) && address_port(a) > 0;
+}
+
+static void tell_change(const struct seek *s)
+{
+	if (s->config.changed)
+		s->config.changed(s->config.arg);
+}
+
+static bool same_variations(const struct variations *a, const struct variations *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (!variations_have(b, a->list[i]))
+			return false;
+	return a->count == b->count;
+}
+
+static size_t count_of(const struct seek *s, const uint8_t sender[ADDRESS_KEY_LEN])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->found_count; i++)
+		n += memcmp(s->found[i].sender, sender, ADDRESS_KEY_LEN) == 0;
+	return n;
+}
+
+/* True when that is news. */
+static bool keep(struct seek *s, struct place_found *p)
+{
+	for (size_t i = 0; i < s->found_count; i++) {
+		struct place_found *known = &s->found[i];
+		bool news;
+
+		if (!address_equal(&known->to.at, &p->to.at))
+			continue;
+		news = known->to.priority != p->to.priority || known->to.weight != p->to.weight ||
+		       !same_variations(&known->variations, &p->variations);
+		if (known->until_ms > p->until_ms)
+			p->until_ms = known->until_ms;
+		*known = *p;
+		return news;
+	}
+	if (s->found_count == FOUND_PLACES || count_of(s, p->sender) >= PER_SENDER_MAX)
+		return false;
+	s->found[s->found_count++] = *p;
+	return true;
+}
+
+static bool drop_old(struct seek *s, int64_t now_ms)
+{
+	size_t kept = 0, before = s->found_count;
+
+	for (size_t i = 0; i < before; i++)
+		if (s->found[i].until_ms > now_ms)
+			s->found[kept++] = s->found[i];
+	s->found_count = kept;
+	return kept != before;
+}
+
+void seek_found(const struct seek *s, struct upstreams *out, struct variations *all_speak)
+{
+	bool usual = false;
+
+	out->count = all_speak->count = 0;
+	for (size_t i = 0; i < s->found_count; i++)
+		usual = usual || variations_have(&s->found[i].variations, USUAL);
+	for (size_t i = 0; i < s->found_count; i++) {
+		const struct variations *v = &s->found[i].variations;
+		size_t kept = 0;
+
+		if (usual && !variations_have(v, USUAL))
+			continue;
+		if (out->count == 0)
+			*all_speak = *v;
+		for (size_t k = 0; k < all_speak->count; k++)
+			if (variations_have(v, all_speak->list[k]))
+				memmove(all_speak->list[kept++], all_speak->list[k],
+					MDNS_VARIATION_MAX);
+		all_speak->count = kept;
+		out->list[out->count++] = s->found[i].to;
+	}
+}
+
+/* ---- Answers of multicast DNS --------------------------------------------------------------- */
+
+static void take_texts(struct heard *h)
+{
+	struct bytes left = h->r.data, text;
+
+	while (dns_txt_next(&left, &text))
+		add_variation(&h->variations, text);
+}
+
+static void hear(struct seek *s, const struct dns_record *r, unsigned index,
+	const uint8_t sender[ADDRESS_KEY_LEN])
+{
+	struct heard *h = &s->heard[s->heard_count];
+
+	if (s->heard_count == HEARD_MAX || r->class != DNS_CLASS_IN || r->ttl_s == 0)
+		return;
+	memset(h, 0, sizeof(*h));
+	h->r = *r;
+	h->index = index;
+	memcpy(h->sender, sender, ADDRESS_KEY_LEN);
+	if (r->type == DNS_TXT)
+		take_texts(h);
+	if (r->type == DNS_A || r->type == DNS_AAAA)
+		memcpy(h->address, r->data.data, r->type == DNS_A ? 4 : 16);
+	h->r.data = (struct bytes){NULL, 0}; /* the message goes */
+	s->heard_count++;
+}
+
+static void read_answer(
+	struct seek *s, struct bytes octets, unsigned index, const uint8_t sender[ADDRESS_KEY_LEN])
+{
+	struct dns_reader reader;
+	struct dns_record record;
+	struct err ignored = ERR_INIT;
+	bool end = false;
+
+	if (!s->looking || !dns_open(octets, &reader, &ignored) ||
+		!(reader.head.flags & DNS_FLAG_RESPONSE) || reader.head.id != s->id)
+		return;
+	while (!end && dns_next_record(&reader, &record, &end, &ignored))
+		if (!end)
+			hear(s, &record, index, sender);
+}
+
+/* ---- The sum of a look ---------------------------------------------------------------------- */
+
+static bool address_of_heard(const struct heard *h, uint16_t port, struct address *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (h->r.type == DNS_A) {
+		out->v4.sin_family = AF_INET;
+		memcpy(&out->v4.sin_addr, h->address, 4);
+		out->len = sizeof(out->v4);
+	} else {
+		out->v6.sin6_family = AF_INET6;
+		memcpy(&out->v6.sin6_addr, h->address, 16);
+		out->len = sizeof(out->v6);
+		if (address_is_link_local(out))
+			out->v6.sin6_scope_id = h->index;
+	}
+	address_set_port(out, port);
+	return may_be_a_registrar(out, h->index);
+}
+
+/* Its best address of this family: link-local before others. */
+static const struct heard *best_address(
+	const struct seek *s, const struct heard *srv, uint16_t type, struct address *out)
+{
+	const struct heard *best = NULL;
+	struct address a;
+
+	for (size_t i = 0; i < s->heard_count; i++) {
+		const struct heard *h = &s->heard[i];
+
+		if (h->r.type != type || !dns_name_equal(&h->r.name, &srv->r.target) ||
+			!address_of_heard(h, srv->r.srv.port, &a) ||
+			(best && !address_is_link_local(&a)))
+			continue;
+		best = h;
+		*out = a;
+	}
+	return best;
+}
+
+static bool take_place(struct seek *s, const struct heard *srv, uint16_t type)
+{
+	struct place_found p = {.to.priority = srv->r.srv.priority,
+		.to.weight = srv->r.srv.weight,
+		.until_ms = clock_mono_ms() + 2 * (s->config.look_ms + LOOK_END_MS) + SLACK_MS};
+
+	if (!best_address(s, srv, type, &p.to.at))
+		return false;
+	memcpy(p.sender, srv->sender, sizeof(p.sender));
+	for (size_t i = 0; i < s->heard_count; i++)
+		if (s->heard[i].r.type == DNS_TXT &&
+			dns_name_equal(&s->heard[i].r.name, &srv->r.name))
+			for (size_t k = 0; k < s->heard[i].variations.count; k++)
+				add_variation(&p.variations,
+					bytes_of_str(s->heard[i].variations.list[k]));
+	usual_if_none(&p.variations);
+	return keep(s, &p);
+}
+
+static bool take_all(struct seek *s, const struct dns_name *service)
+{
+	bool news = false;
+
+	for (size_t i = 0; i < s->heard_count; i++) {
+		const struct heard *h = &s->heard[i];
+
+		if (h->r.type != DNS_SRV || !dns_name_is_under(&h->r.name, service))
+			continue;
+		news = take_place(s, h, DNS_AAAA) || news;
+		news = take_place(s, h, DNS_A) || news;
+	}
+	return news;
+}
+
+/* ---- Asking --------------------------------------------------------------------------------- */
+
+static void send_on(const struct seek *s, const struct buf *b, unsigned index)
+{
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+		.sin6_port = htons(s->config.mdns_port),
+		.sin6_scope_id = index};
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(s->config.mdns_port)};
+	const struct ip_mreqn by = {.imr_ifindex = (int)index};
+
+	inet_pton(AF_INET6, MDNS_GROUP_V6, &v6.sin6_addr);
+	inet_pton(AF_INET, MDNS_GROUP_V4, &v4.sin_addr);
+	/* an interface without a family takes nothing of it, which is all right */
+	(void)!sendto(s->fds[0], b->data, b->len, MSG_NOSIGNAL, (struct sockaddr *)&v6, sizeof(v6));
+	if (setsockopt(s->fds[1], IPPROTO_IP, IP_MULTICAST_IF, &by, sizeof(by)) == 0)
+		(void)!sendto(s->fds[1], b->data, b->len, MSG_NOSIGNAL, (struct sockaddr *)&v4,
+			sizeof(v4));
+}
+
+static void send_all(const struct seek *s, const struct buf *b)
+{
+	struct address at = s->config.uplinks.at;
+
+	for (size_t i = 0; i < s->config.uplinks.interfaces.count; i++) {
+		unsigned index = if_nametoindex(s->config.uplinks.interfaces.names[i]);
+
+		if (index)
+			send_on(s, b, index);
+	}
+	if (at.len == 0)
+		return;
+	address_set_port(&at, s->config.mdns_port);
+	(void)!sendto(
+		s->fds[at.sa.sa_family == AF_INET], b->data, b->len, MSG_NOSIGNAL, &at.sa, at.len);
+}
+
+static void ask(const struct seek *s, const struct dns_question *questions, size_t count)
+{
+	BUF_AUTO struct buf b = BUF_INIT(DNS_MESSAGE_MAX);
+	struct err e = ERR_INIT;
+	bool ok = count > 0 && dns_put_query(&b, s->id, 0, count, &e);
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = dns_put_question(&b, &questions[i], &e);
+	if (ok)
+		send_all(s, &b);
+}
+
+static bool is_heard(const struct seek *s, const struct dns_name *name, uint16_t type)
+{
+	for (size_t i = 0; i < s->heard_count; i++)
+		if (s->heard[i].r.type == type && dns_name_equal(&s->heard[i].r.name, name))
+			return true;
+	return false;
+}
+
+static void want(struct dns_question *q, size_t *n, const struct dns_name *name, uint16_t type)
+{
+	if (*n == QUESTIONS_MAX)
+		return;
+	q[*n] = (struct dns_question){
+		.name = *name, .type = type, .class = DNS_CLASS_IN, .unicast = true};
+	(*n)++;
+}
+
+/* A responder need not say all it knows in its first answer. */
+static void ask_for_the_rest(struct seek *s, const struct dns_name *service)
+{
+	struct dns_question q[QUESTIONS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->heard_count; i++) {
+		const struct dns_record *r = &s->heard[i].r;
+
+		if (r->type == DNS_PTR && dns_name_equal(&r->name, service)) {
+			if (!is_heard(s, &r->target, DNS_SRV))
+				want(q, &n, &r->target, DNS_SRV);
+			if (!is_heard(s, &r->target, DNS_TXT))
+				want(q, &n, &r->target, DNS_TXT);
+		}
+		if (r->type == DNS_SRV && !is_heard(s, &r->target, DNS_AAAA) &&
+			!is_heard(s, &r->target, DNS_A)) {
+			want(q, &n, &r->target, DNS_AAAA);
+			want(q, &n, &r->target, DNS_A);
+		}
+	}
+	ask(s, q, n);
+}
+
+/* ---- A look --------------------------------------------------------------------------------- */
+
+static void begin_look(struct seek *s, const struct dns_name *service)
+{
+	const struct dns_question q = {
+		.name = *service, .type = DNS_PTR, .class = DNS_CLASS_IN, .unicast = true};
+
+	s->heard_count = 0;
+	s->looking = true;
+	s->asked_again = false;
+	s->id = (uint16_t)rng_below(UINT16_MAX + 1);
+	ask(s, &q, 1);
+	loop_timer_arm(&s->step, ASK_AGAIN_MS);
+}
+
+static void end_look(struct seek *s, const struct dns_name *service)
+{
+	int64_t wait_ms = s->config.look_ms;
+	bool news = take_all(s, service);
+
+	s->looking = false;
+	news = drop_old(s, clock_mono_ms()) || news;
+	if (s->found_count == 0 && wait_ms > LOOK_SOON_MS)
+		wait_ms = LOOK_SOON_MS;
+	/* not in step with other proxies (RFC 6762 §5.2) */
+	loop_timer_arm(&s->step, wait_ms + rng_below((uint32_t)wait_ms / 8 + 1));
+	if (news)
+		tell_change(s);
+}
+
+static void on_step(void *arg)
+{
+	struct seek *s = arg;
+	struct dns_name service;
+	struct err ignored = ERR_INIT;
+
+	if (!dns_name_parse(SERVICE, &service, &ignored))
+		return;
+	if (!s->looking) {
+		begin_look(s, &service);
+	} else if (!s->asked_again) {
+		s->asked_again = true;
+		ask_for_the_rest(s, &service);
+		/* what came at once is used at once */
+		if (take_all(s, &service))
+			tell_change(s);
+		loop_timer_arm(&s->step, LOOK_END_MS - ASK_AGAIN_MS);
+	} else {
+		end_look(s, &service);
+	}
+}
+
+/* ---- GRASP ---------------------------------------------------------------------------------- */
+
+static bool take_objective(struct seek *s, const struct grasp_flood *f,
+	const struct grasp_objective *o, unsigned index, const uint8_t sender[ADDRESS_KEY_LEN])
+{
+	struct place_found p = {.to.priority = 0};
+	struct heard h = {
+		.r.type = o->locator == GRASP_IPV4_LOCATOR ? DNS_A : DNS_AAAA, .index = index};
+
+	if (strcasecmp(o->name, GRASP_REGISTRAR) != 0 || o->protocol != IPPROTO_TCP ||
+		(o->locator != GRASP_IPV4_LOCATOR && o->locator != GRASP_IPV6_LOCATOR) ||
+		!(o->flags & GRASP_FLAG_SYNCH))
+		return false;
+	memcpy(h.address, o->address, sizeof(h.address));
+	if (!address_of_heard(&h, o->port, &p.to.at))
+		return false;
+	memcpy(p.sender, sender, sizeof(p.sender));
+	p.until_ms = clock_mono_ms() + (f->ttl_ms < GRASP_TTL_MAX ? f->ttl_ms : GRASP_TTL_MAX);
+	add_variation(&p.variations, bytes_of_str(o->value));
+	usual_if_none(&p.variations);
+	for (size_t i = 0; i < s->found_count; i++)
+		if (address_equal(&s->found[i].to.at, &p.to.at)) { /* another flood of it */
+			const struct place_found *known = &s->found[i];
+
+			for (size_t k = 0; k < known->variations.count; k++)
+				add_variation(
+					&p.variations, bytes_of_str(known->variations.list[k]));
+			p.to = known->to;
+		}
+	return keep(s, &p);
+}
+
+static void read_flood(
+	struct seek *s, struct bytes octets, unsigned index, const uint8_t sender[ADDRESS_KEY_LEN])
+{
+	struct grasp_flood f;
+	struct err ignored = ERR_INIT;
+	bool news = false;
+
+	if (!grasp_flood_parse(octets, &f, &ignored))
+		return;
+	for (size_t i = 0; i < f.count; i++)
+		news = take_objective(s, &f, &f.objectives[i], index, sender) || news;
+	if (news)
+		tell_change(s);
+}
+
+/* ---- Sockets -------------------------------------------------------------------------------- */
+
+/* Octets that came by an uplink, or from where it is asked in place of one. */
+static bool came_by_uplink(const struct seek *s, unsigned index, const struct address *from)
+{
+	struct address asked = s->config.uplinks.at;
+	char name[IF_NAMESIZE];
+
+	if (asked.len) {
+		address_set_port(&asked, address_port(from));
+		if (address_equal(&asked, from))
+			return true;
+	}
+	if (!if_indextoname(index, name))
+		return false;
+	for (size_t i = 0; i < s->config.uplinks.interfaces.count; i++)
+		if (strcmp(s->config.uplinks.interfaces.names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static unsigned index_of(struct msghdr *h)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			return info.ipi6_ifindex;
+		}
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			return (unsigned)info.ipi_ifindex;
+		}
+	}
+	return 0;
+}
+
+static bool receive(struct seek *s, int fd)
+{
+	uint8_t octets[DNS_MESSAGE_MAX];
+	struct address from = {.len = sizeof(from.any)};
+	struct iovec part = {octets, sizeof(octets)};
+	union {
+		struct cmsghdr align;
+		uint8_t room[128];
+	} control;
+	struct msghdr h = {.msg_name = &from.any,
+		.msg_namelen = sizeof(from.any),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room)};
+	ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT);
+	uint8_t sender[ADDRESS_KEY_LEN];
+	unsigned index;
+
+	if (n < 0)
+		return false;
+	from.len = h.msg_namelen;
+	index = index_of(&h);
+	if (!came_by_uplink(s, index, &from))
+		return true;
+	address_key(&from, sender);
+	if (fd == s->grasp_fd)
+		read_flood(s, bytes_of(octets, (size_t)n), index, sender);
+	else if (address_port(&from) == s->config.mdns_port)
+		read_answer(s, bytes_of(octets, (size_t)n), index, sender);
+	return true;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	for (int i = 0; i < BATCH; i++)
+		if (!receive(arg, fd))
+			return;
+}
+
+static bool watch_socket(struct seek *s, int fd, struct event **ev, struct err *e)
+{
+	*ev = event_new(loop_base(s->config.loop), fd, EV_READ | EV_PERSIST, on_readable, s);
+	return (*ev && event_add(*ev, NULL) == 0) ||
+	       err_set(e, ERR_NO_MEMORY, "no memory for a socket");
+}
+
+/* false only for memory: without IPv4 or IPv6 the other one has to do. */
+static bool open_asking(struct seek *s, struct err *e)
+{
+	const int on = 1, hops = HOPS;
+
+	s->fds[0] = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	s->fds[1] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->fds[0] < 0 && s->fds[1] < 0)
+		return err_set_errno(e, ERR_IO, "a socket for multicast DNS");
+	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
+	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	setsockopt(s->fds[1], IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof(hops));
+	setsockopt(s->fds[1], IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	return (s->fds[0] < 0 || watch_socket(s, s->fds[0], &s->readable[0], e)) &&
+	       (s->fds[1] < 0 || watch_socket(s, s->fds[1], &s->readable[1], e));
+}
+
+/* Again when interfaces come: a membership goes with its interface. */
+static void join_groups(void *arg)
+{
+	struct seek *s = arg;
+	struct ipv6_mreq group;
+
+	inet_pton(AF_INET6, GRASP_GROUP, &group.ipv6mr_multiaddr);
+	for (size_t i = 0; i < s->config.uplinks.interfaces.count; i++) {
+		group.ipv6mr_interface = if_nametoindex(s->config.uplinks.interfaces.names[i]);
+		if (group.ipv6mr_interface) /* it is refused when it is there already */
+			setsockopt(
+				s->grasp_fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof(group));
+	}
+	if (!s->looking)
+		loop_timer_arm(&s->step, 0);
+}
+
+static bool open_grasp(struct seek *s, struct err *e)
+{
+	const int on = 1;
+	const struct sockaddr_in6 any = {
+		.sin6_family = AF_INET6, .sin6_port = htons(s->config.grasp_port)};
+
+	s->grasp_fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->grasp_fd < 0)
+		return true; /* a machine without IPv6 has no GRASP */
+	if (setsockopt(s->grasp_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+		setsockopt(s->grasp_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0 ||
+		setsockopt(s->grasp_fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0 ||
+		bind(s->grasp_fd, (const struct sockaddr *)&any, sizeof(any)) != 0)
+		return err_set_errno(e, ERR_IO, "UDP port %u for GRASP", s->config.grasp_port);
+	return watch_socket(s, s->grasp_fd, &s->grasp_readable, e);
+}
+
+/* ---- Life ----------------------------------------------------------------------------------- */
+
+struct seek *seek_new(const struct seek_config *config, struct err *e)
+{
+	struct seek *s = mem_new(sizeof(*s), e);
+
+	if (!s)
+		return NULL;
+	s->config = *config;
+	s->fds[0] = s->fds[1] = s->grasp_fd = -1;
+	if (loop_timer_init(&s->step, config->loop, on_step, s, e) && open_asking(s, e) &&
+		open_grasp(s, e))
+		s->watch = local_watch_new(config->loop, join_groups, s, e);
+	if (!s->watch) {
+		seek_free(s);
+		return NULL;
+	}
+	join_groups(s);
+	return s;
+}
+
+void seek_free(struct seek *s)
+{
+	struct event *events[3];
+	int fds[3];
+
+	if (!s)
+		return;
+	memcpy(events, (struct event *[]){s->readable[0], s->readable[1], s->grasp_readable},
+		sizeof(events));
+	memcpy(fds, (int[]){s->fds[0], s->fds[1], s->grasp_fd}, sizeof(fds));
+	for (size_t i = 0; i < 3; i++) {
+		if (events[i])
+			event_free(events[i]);
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	local_watch_free(s->watch);
+	loop_timer_clear(&s->step);
+	free(s);
+}

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A join proxy that finds registrars by itself and is found by devices, on links where nothing is
+configured: registrar — up0, proxy, down0 — device."""
+import contextlib
+
+import cbor2
+import pytest
+
+import harness
+import netns
+import proxies
+from brski_peer import grasp, mdns
+from neighbours import Flooded, Neighbour, gone, one_place, places
+from places import Site
+
+req = pytest.mark.req
+
+WHY_NOT = netns.missing()
+pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
+
+
+@pytest.fixture(scope="module")
+def links():
+    with netns.Links() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site(place, acme, domain, links):
+    """Its registrar tells the link of the proxy by multicast DNS, or by GRASP."""
+    masa = harness.Masa(place / "masa-found", acme)
+    port = harness.free_port()
+    registrar = harness.Registrar(place / "registrar-found", domain, [acme], port=port, changes={
+        "server": {"listen": f"[::]:{port}"}, "announce": {"interfaces": links.site_interface}})
+    with harness.running(masa, registrar):
+        yield Site(place, acme, domain, masa, registrar)
+
+
+@pytest.fixture(scope="module")
+def gateway(site):
+    return proxies.gateway(site)
+
+
+@contextlib.contextmanager
+def proxy_between(links, cell, gateway, **options):
+    proxy = proxies.Proxy(cell, gateway, {"listen": "down0", "registrars": "auto", "uplinks": "up0", "coap": "off",
+                                          "discovery_port": 5683, "probe": "1s", **options})
+    proxy.argv = netns.inside(links.gateway, proxy.argv)
+    with harness.running(proxy):
+        yield proxy
+
+
+@req("R8995-JP-004", "DISC-JP-001", "DISC-JP-004", "R8995-JP-006", "R8995-JP-007")
+def test_proxy_finds_its_registrar_and_is_found_until_it_is_gone(site, links, cell, gateway):
+    device = Neighbour(links.device, "dev0")
+    with proxy_between(links, cell, gateway, grasp="no") as proxy:
+        port = proxy.port("circuit")
+        said = device.hear(lambda all: any(kind == mdns.TXT for _, _, kind, _ in all) and places(all, port))
+        (name, place), = places(said, port)
+        assert name[1:] == ("_brski-proxy", "_tcp", "local")
+        assert [mdns.keys_of(data) for _, n, kind, data in said if (n, kind) == (name, mdns.TXT)] == [("est-tls",)]
+        assert {data for _, n, _, data in said if n == place.host and data == "fe80::c"}, "the address of this link"
+        site.registrar.stop()
+        try:
+            device.hear(lambda all: gone(all, name))
+            device.said.clear()
+        finally:
+            site.registrar.start()
+        device.hear(lambda all: places(all, port), 20)
+
+
+@req("R8995-JP-002", "R8995-JP-003", "DISC-REG-004")
+def test_proxy_relays_to_whom_grasp_names_and_floods_itself(site, links, cell, gateway):
+    floods = Flooded(links.device, "dev0")
+    changed = site.registrar.config.read_text().replace("[announce]", "[announce]\nmdns = no\nflood_interval = 1s")
+    site.registrar.config.write_text(changed)
+    site.registrar.restart()
+    with proxy_between(links, cell, gateway, mdns="no") as proxy:
+        said = grasp.parse(floods.hear(10)[1])
+        objective, = said.objectives
+        assert (objective.name, objective.flags, objective.loops, objective.value) == ("AN_Proxy", 4, 1, "")
+        assert (str(objective.address), objective.protocol) == ("fe80::c", grasp.TCP)
+        assert (objective.port, said.ttl_ms) == (proxy.port("circuit"), 180_000)
+        device = site.device()
+        pledge = site.pledge(device, [f"https://[fe80::c%25dev0]:{objective.port}"])
+        pledge.argv = netns.inside(links.device, pledge.argv)
+        done = harness.run(*netns.inside(links.device, [harness.program("brski-pledge"), "join", "-c", pledge.config]))
+        assert done.returncode == 0, done.stdout + done.stderr
