@@ -292,7 +292,7 @@ lint-built:
 # with a million devices at the end, whose store stays under build/ for the next time (3 GB)
 bench:
 	@scripts/deps build test
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor $(HEAP_LIB) \
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor $(HEAP_LIB) $(BUILD)/tools/wire \
 		$(BUILD)/tools/coaps_abuse
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench_inventory.py

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bench: real registrar and MASA, a raw-OpenSSL load generator, and the primitive floor, in one
 run. Prints a table and writes build/bench.json. Figures are CPU time, counts and ratios; the two
-latency figures are wall-clock and only as good as the machine is quiet.
+latency figures and the times of whole joins are wall-clock and only as good as the machine is quiet.
 
     BENCH_COUNT=N   onboardings of the 32-client run (default 10000)
 """
@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_coaps import coaps  # noqa: E402
+from bench_join import join_times  # noqa: E402
 from bench_pledge import pledge  # noqa: E402
 from bench_polls import polls  # noqa: E402
 from bench_scaling import scaling  # noqa: E402
@@ -59,6 +60,7 @@ def main():
     device = pledge(BUILD)
     constrained = coaps(BUILD)
     waiting = polls(BUILD)
+    over_a_cable = join_times()
     top = results[32]
     figures = {
         "registrar_cpu_us": top["registrar_cpu_us"],
@@ -86,6 +88,7 @@ def main():
         **device,
         **constrained,
         **waiting,
+        **over_a_cable,
     }
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as out:
         json.dump(figures, out, indent=1)

@@ -7,7 +7,8 @@ import pytest
 
 import harness
 import netns
-from wire import LEFT, Wire
+from ledger import RegistrarLedger
+from wire import LEFT, Wire, site_at_left
 
 pytestmark = [pytest.mark.skipif(netns.missing() is not None, reason=str(netns.missing())), pytest.mark.slow]
 
@@ -86,3 +87,35 @@ def test_large_packets_are_lost_and_a_cut_cable_carries_nothing():
         assert not ends.echo(100)
         wire.mend()
         assert ends.echo(100)
+
+
+# -- joining over it
+
+@pytest.mark.req("R8995-PLG-010")
+def test_device_joins_over_a_long_and_lossy_cable(cell, acme, domain):
+    with Wire(delay_ms=100, loss_pct=5, mtu=1500) as wire, site_at_left(wire, cell, acme, domain) as site:
+        pledges = [site.pledge(site.device(), changes={"retry": {"attempts": 0}}) for _ in range(8)]
+        for pledge in pledges:
+            pledge.argv = netns.inside(wire.right, pledge.argv)
+            pledge.start()
+        assert [p.wait(30) for p in pledges] == [0] * 8
+        ledger = RegistrarLedger(site.registrar.directory / "registrar.db")
+        assert all(ledger.count_certificates(p.directory.name.removeprefix("pledge-")) == 1 for p in pledges)
+    assert wire.counts["right0"][1] > 0, "nothing was lost"
+
+
+@pytest.mark.req("R8995-PLG-026", "EE-13", "EE-15")
+@pytest.mark.parametrize("step", ["voucher: requested", "voucher: accepted", "certificate: requested"])
+@pytest.mark.parametrize("away_s", [1, 5], ids=["shortly", "longer than it waits"])
+def test_uplink_cut_in_the_middle_of_a_join_costs_time_only(cell, acme, domain, step, away_s):
+    with Wire(delay_ms=60) as wire, site_at_left(wire, cell, acme, domain) as site:
+        device = site.device()
+        pledge = site.pledge(device, changes={"retry": {"attempts": 0, "timeout": "3s"}})
+        pledge.argv = netns.inside(wire.right, pledge.argv)
+        pledge.start()
+        pledge.wait_log(step)
+        wire.cut()
+        time.sleep(away_s)
+        wire.mend()
+        assert pledge.wait(40) == 0, pledge.log()[-2000:]
+        assert RegistrarLedger(site.registrar.directory / "registrar.db").count_certificates(device.serial) == 1

@@ -8,6 +8,7 @@
 
 Needs root and the ip command; nothing of it touches the machine's own interfaces.
 """
+import contextlib
 import itertools
 import os
 import re
@@ -16,6 +17,7 @@ import subprocess
 
 import harness
 import netns
+from places import Site
 
 LEFT, RIGHT = "198.18.96.1", "198.18.96.2"
 
@@ -78,3 +80,38 @@ class Wire:
     @staticmethod
     def run(namespace, argv, **more):
         return subprocess.run(netns.inside(namespace, argv), capture_output=True, text=True, check=False, **more)
+
+
+# -- a site at the left end
+
+KNOCK = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)"
+
+
+@contextlib.contextmanager
+def running_at(wire, namespace, daemon, address):
+    daemon.argv = netns.inside(namespace, daemon.argv)
+    harness.Process.start(daemon)
+    try:
+        harness.wait_until(
+            lambda: wire.run(namespace, ["/usr/bin/python3", "-c", KNOCK, address, daemon.port]).returncode == 0,
+            f"{daemon.log_path.name} listening")
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+class LeftSite(Site):
+    @property
+    def url(self):
+        return f"https://{LEFT}:{self.registrar.port}"
+
+
+@contextlib.contextmanager
+def site_at_left(wire, directory, acme, domain, changes=None):
+    """Registrar and MASA; devices are to run at wire.right."""
+    port = harness.free_port()
+    masa = harness.Masa(directory / "masa", acme, changes=changes)
+    registrar = harness.Registrar(directory / "registrar", domain, [acme], port, changes=harness.merged(
+        changes or {}, {"server": {"listen": f"0.0.0.0:{port}"}}))
+    with running_at(wire, wire.left, masa, "127.0.0.1"), running_at(wire, wire.left, registrar, LEFT):
+        yield LeftSite(directory, acme, domain, masa, registrar)
