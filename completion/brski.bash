@@ -216,19 +216,22 @@ _masactl() {
 	--token-file | --cacert) _brski_paths -f "$cur" && return ;;
 	--url) _brski_words "https://" "$cur" && return ;;
 	--directory | --state) _brski_paths -d "$cur" && return ;;
-	--name | --host | --last | --after | --expect | --days) return ;;
+	--name | --host | --last | --after | --expect | --days | --weight | --region) return ;;
 	esac
 	case "${plain[*]}" in
-	"") words="setup devices owners audit tokens backup restore doctor status" ;;
+	"") words="setup devices owners destinations audit tokens backup restore doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --directory --state --yes" ;;
 	status) words="--quiet" ;;
 	backup*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	restore*) if [[ $cur == -* ]]; then words="--config"; else _brski_paths -f "$cur"; return; fi ;;
 	devices) words="import list show" ;;
 	owners) words="add list" ;;
+	destinations) words="list registrar est configuration remove" ;;
+	"destinations registrar"*) words="--weight --region" ;;
+	"destinations est "*) [[ $cur == -* ]] || { _brski_paths -f "$cur"; return; } ;;
 	audit) words="show list export verify" ;;
 	tokens) words="new" ;;
-	"tokens new"*) words="--read --days" ;;
+	"tokens new"*) words="--read --lookup --days" ;;
 	"audit list") words="--last --after" ;;
 	"audit verify"*)
 		[[ $cur == -* ]] || { _brski_paths -f "$cur"; return; }

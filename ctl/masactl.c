@@ -9,6 +9,7 @@
 #include "ctl/backup.h"
 #include "ctl/restore.h"
 #include "ctl/ctl.h"
+#include "ctl/destinations.h"
 #include "ctl/doctor.h"
 #include "ctl/setup_ca.h"
 #include "ctl/setup_masa.h"
@@ -290,6 +291,20 @@ static const struct ctl_command commands[] = {
 		"Add an owner by the CA certificate of its domain, or replace the certificate.", 2,
 		2, NULL, owners_add},
 	{"owners", "list", "", "List all owners.", 0, 0, NULL, owners_list},
+	{"destinations", "list", "OWNER", "Where an owner wants its devices.", 1, 1, NULL,
+		destinations_list},
+	{"destinations", "registrar", "OWNER URL",
+		"The owner has a registrar there: cloud registrars send its devices to it.", 2, 2,
+		destinations_registrar_options, destinations_registrar},
+	{"destinations", "est", "OWNER URL PIN.pem",
+		"The owner has an EST server there; vouchers name it and pin this certificate, its "
+		"own or a CA's.",
+		3, 3, NULL, destinations_est},
+	{"destinations", "configuration", "OWNER URL",
+		"Vouchers that name the EST server name this, too, for more configuration.", 2, 2,
+		NULL, destinations_configuration},
+	{"destinations", "remove", "OWNER URL", "Forget one of them.", 2, 2, NULL,
+		destinations_remove},
 	{"audit", "show", "SERIAL", "Show every voucher issued for a device.", 1, 1, NULL,
 		audit_show},
 	{"audit", "list", "", "Vouchers that were issued, the newest last.", 0, 0,
@@ -301,7 +316,7 @@ static const struct ctl_command commands[] = {
 		audit_verify_options, audit_verify},
 	{"tokens", "new", "NAME",
 		"Make a token for --token-file, and its line for the MASA; --read: it may change "
-		"nothing.",
+		"nothing; --lookup: for a cloud registrar.",
 		1, 1, tokens_new_options, tokens_new},
 	{"backup", "", "FILE", "Copy the store into a new file while the MASA runs.", 1, 1, NULL,
 		backup},

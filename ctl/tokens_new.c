@@ -24,7 +24,8 @@
 	"abcdefghijklmnopqrstuvwxyz"                                                               \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-const struct ctl_option tokens_new_options[] = {{"read", NULL}, {"days", "D"}, {NULL, NULL}};
+const struct ctl_option tokens_new_options[] = {
+	{"read", NULL}, {"lookup", NULL}, {"days", "D"}, {NULL, NULL}};
 
 static bool name_check(const struct ctl *c, const char *name)
 {
@@ -101,13 +102,16 @@ static void print(const struct ctl *c, const char *token, const char *line)
 enum ctl_exit tokens_new(struct ctl *c, int argc, char **argv)
 {
 	char token[TOKEN_LEN + 1], digest[2 * SHA256_LEN + 1], until[DATETIME_LEN + 2];
+	const char *may = ctl_option(c, "lookup") ? "lookup"
+			  : ctl_option(c, "read") ? "read"
+						  : "all";
 	FREE_AUTO char *line = NULL;
 	struct err e = ERR_INIT;
 
 	if (!name_check(c, argv[0]) || !read_days(c, until))
 		return CTL_USAGE;
-	if (!make(token, digest, &e) || !(line = str_printf(&e, "%s %s %s%s", argv[0], digest,
-						  ctl_option(c, "read") ? "read" : "all", until)))
+	if (!make(token, digest, &e) ||
+		!(line = str_printf(&e, "%s %s %s%s", argv[0], digest, may, until)))
 		return ctl_fail(c, "%s", e.text);
 	print(c, token, line);
 	explicit_bzero(token, sizeof(token));

@@ -14,6 +14,7 @@
 #include "common/wire/percent.h"
 #include "masa/audit.h"
 #include "masa/care.h"
+#include "masa/destination_admin.h"
 #include "masa/guard.h"
 
 #define JSON_TYPE   "application/json"
@@ -555,6 +556,9 @@ const struct http_route masa_admin_routes[] = {
 	{"GET", DEVICES_DIR "*", on_device_show, 0, NULL},
 	{"GET", "/api/v1/owners", on_owners_list, 0, NULL},
 	{"POST", "/api/v1/owners", on_owner_put, MASA_ADMIN_BODY_MAX, JSON_TYPE},
+	{"GET", DESTINATIONS_DIR "*", destination_list, 0, NULL},
+	{"POST", DESTINATIONS_DIR "*", destination_set, MASA_ADMIN_BODY_MAX, JSON_TYPE},
+	{"DELETE", DESTINATIONS_DIR "*", destination_drop, 0, NULL},
 	{"GET", "/api/v1/audit-log", audit_lines, 0, NULL},
 	{"GET", "/api/v1/audit-log/heads", audit_heads, 0, NULL},
 	{"POST", "/api/v1/audit-log/seal", audit_seal, MASA_ADMIN_BODY_MAX, NULL},

@@ -48,7 +48,7 @@ static const struct config_option options[] = {
 	{"admin", "certificate", CONFIG_PATH, AT(admin_certificate), "", 0, 0, NULL,
 		"PEM certificate for it, then its chain; unset: that of the TLS server."},
 	{"admin", "tokens", CONFIG_PATH, AT(admin_tokens), "", 0, 0, NULL,
-		"File with a line for each token: NAME SHA256HEX [read|all] [UNTIL]; only "
+		"File with a line for each token: NAME SHA256HEX [read|all|lookup] [UNTIL]; only "
 		"its owner may write it."},
 	{"metrics", "listen", CONFIG_STRING, AT(metrics_listen), "", 0, 0, NULL,
 		"Address and port where GET /metrics, /healthz and /readyz are answered over plain "
@@ -65,6 +65,11 @@ static const struct config_option options[] = {
 		"Its certificate and chain."},
 	{"devices", "anchors", CONFIG_PATH, AT(device_anchors), NULL, 0, 0, NULL,
 		"PEM anchors of our devices' IDevID certificates."},
+	{"cloud", "registrars", CONFIG_PATH, AT(cloud_registrars), "", 0, 0, NULL,
+		"PEM certificates of cloud registrars, or anchors above them (those with cmcRA "
+		"count): "
+		"who may look up owners, and is given vouchers that name an owner's EST server; "
+		"unset: nobody, but for tokens of the kind lookup."},
 	{"devices", "serial_from", CONFIG_CHOICE, AT(serial_from), "subject", 0, 0,
 		idevid_serial_source_names, "Where an IDevID carries the serial number."},
 	{"policy", "ownership", CONFIG_CHOICE, AT(ownership), "audit-only", 0, 0, ownerships,
@@ -122,8 +127,8 @@ static bool admin_check(const char *path, const struct masa_config *c, struct er
 {
 	if (!c->admin_key != !c->admin_certificate)
 		return err_set(e, ERR_INPUT, "%s: [admin] key and certificate go together", path);
-	if (!c->admin_listen != !c->admin_tokens)
-		return err_set(e, ERR_INPUT, "%s: [admin] listen and tokens go together", path);
+	if (c->admin_listen && !c->admin_tokens)
+		return err_set(e, ERR_INPUT, "%s: [admin] listen needs tokens beside it", path);
 	if (c->admin_listen && port_of(c->admin_listen) &&
 		port_of(c->admin_listen) == port_of(c->listen))
 		return err_set(e, ERR_INPUT,

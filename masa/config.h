@@ -17,6 +17,7 @@ struct masa_config {
 	char *signer_key, *signer_certificate;
 	char *nonceless_key, *nonceless_certificate;
 	char *device_anchors;
+	char *cloud_registrars; /* or NULL */
 	int serial_from;
 	int ownership, nonceless, pin;
 	int64_t nonceless_lifetime_s, renewal_promise_s;

@@ -32,6 +32,8 @@ static bool identify(
 	t = masa_tokens_find(s->tokens, field + strlen(BEARER), masa_now(m), e);
 	if (!t || !attach(c, t, e))
 		return false;
+	if (t->lookup)
+		return err_set(e, ERR_NOT_ALLOWED, "a token for lookups only");
 	*changes = t->changes;
 	return true;
 }

@@ -24,6 +24,8 @@ static const struct cert *choose_pin(enum pin pin, const struct cert_list *path)
 /* R8995-MASA-021: what was verified, and nothing the request asserts (R8995-MASA-015). */
 static enum voucher_assertion what_was_verified(const struct authentic *a, const struct permit *p)
 {
+	if (p->est_domain) /* the owner stands in our own books; it is not beside the device */
+		return ASSERTION_VERIFIED;
 	if (a->proximity)
 		return ASSERTION_PROXIMITY;
 	return p->owner_verified ? ASSERTION_VERIFIED : ASSERTION_LOGGED;
@@ -106,6 +108,10 @@ bool issue_decide(const struct issue_policy *policy, const struct authentic *a,
 		(asked->nonce && !set_text(&out->nonce, asked->nonce, e)) ||
 		!set_pin(a, *pinned, out, e))
 		return false;
+	if ((permit->est_domain && !set_text(&out->est_domain, permit->est_domain, e)) ||
+		(permit->configuration &&
+			!set_text(&out->additional_configuration_url, permit->configuration, e)))
+		return false;
 	if (permit->namesakes && !set_idevid_issuer(a, permit->device, out, e))
 		return false;
 	if (!asked->nonce)
@@ -139,7 +145,9 @@ static bool same_content(const struct voucher *a, const struct voucher *b)
 	       same_octets(&a->pinned_domain_cert, &b->pinned_domain_cert) &&
 	       same_octets(&a->pinned_domain_pubk, &b->pinned_domain_pubk) &&
 	       same_octets(&a->pinned_domain_pubk_sha256, &b->pinned_domain_pubk_sha256) &&
-	       same_octets(&a->idevid_issuer, &b->idevid_issuer);
+	       same_octets(&a->idevid_issuer, &b->idevid_issuer) &&
+	       same_text(a->est_domain, b->est_domain) &&
+	       same_text(a->additional_configuration_url, b->additional_configuration_url);
 }
 
 /* What is going to be signed, read as a pledge will read it. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "masa/destination.h"
+
 struct owner {
 	char *name;
 	struct anchors *anchors;
@@ -217,6 +219,8 @@ const struct device *owner_find_device(const struct device_list *found, const st
 void permit_clear(struct permit *p)
 {
 	cert_list_clear(&p->path);
+	free_ptr(&p->est_domain);
+	free_ptr(&p->configuration);
 }
 
 static bool refuse_stranger(struct err *e)
@@ -273,4 +277,44 @@ bool owner_permit(struct owners *o, const struct owner_policy *policy, const str
 	if (nonceless || !a->has_pvr || policy->ownership == OWNERSHIP_KNOWN_OWNER)
 		return owner_holds(o, a, now, out, e);
 	return cert_list_append(&out->path, &a->domain, e);
+}
+
+/* ---- for a cloud registrar ---- */
+
+static bool take_est(const struct destinations *places, struct permit *p, struct err *e)
+{
+	const struct destination *est = destinations_only(places, DESTINATION_EST);
+	const struct destination *more = destinations_only(places, DESTINATION_CONFIGURATION);
+	CERT_AUTO struct cert *pin = NULL;
+
+	if (!est) {
+		err_set(e, ERR_REFUSED, "the owner %s has no EST server", p->device->owner);
+		return err_tell(e, "The owner of this device has no EST server.");
+	}
+	pin = cert_parse(buf_bytes(&est->pin), e);
+	if (!pin || !cert_list_add(&p->path, pin, e))
+		return false;
+	p->est_domain = str_dup(est->url, e);
+	p->configuration = more ? str_dup(more->url, e) : NULL;
+	return p->est_domain && (!more || p->configuration);
+}
+
+bool owner_permit_cloud(struct store *s, const struct authentic *a, const struct device_list *found,
+	struct permit *out, struct err *e)
+{
+	DESTINATIONS_AUTO struct destinations places = {.count = 0};
+
+	*out = (struct permit){
+		.device = owner_find_device(found, a), .namesakes = found->count > 1};
+	if (!a->has_pvr || !a->rvr.fields.nonce) {
+		err_set(e, ERR_REFUSED, "a cloud registrar without the device's own request");
+		return err_tell(e, "A cloud registrar needs the device's own signed request.");
+	}
+	if (!out->device)
+		return err_set(e, ERR_UNKNOWN_DEVICE, "no device %s", a->rvr.fields.serial_number);
+	if (!out->device->owner) {
+		err_set(e, ERR_REFUSED, "the device has no owner on record");
+		return err_tell(e, "No owner has claimed this device.");
+	}
+	return destinations_find(s, out->device->owner, &places, e) && take_est(&places, out, e);
 }

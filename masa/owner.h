@@ -38,7 +38,9 @@ struct permit { /* views into what was handed in */
 	const struct device *device;
 	bool namesakes;	     /* the serial number alone does not name the device (R8995-MASA-023) */
 	bool owner_verified; /* the registrar is its owner's; path is then that chain */
-	struct cert_list path; /* the chain to choose the pin from: signer first */
+	char *est_domain, *configuration; /* for a cloud registrar: where the owner wants it; owned.
+					     The path is then the pin alone */
+	struct cert_list path;		  /* the chain to choose the pin from: signer first */
 };
 void permit_clear(struct permit *p);
 
@@ -47,6 +49,10 @@ void permit_clear(struct permit *p);
  * owners, so that nobody enumerates serials; others get the ERR_REFUSED of a stranger. */
 bool owner_permit(struct owners *o, const struct owner_policy *policy, const struct authentic *a,
 	const struct device_list *found, int64_t now, struct permit *out, struct err *e) MUST_CHECK;
+/* The same for a cloud registrar, which speaks for no domain: the device's owner decides, and has
+ * to have an EST server. ERR_REFUSED: it has none, or is not known (brski-cloud §3.2.3, §9.4). */
+bool owner_permit_cloud(struct store *s, const struct authentic *a, const struct device_list *found,
+	struct permit *out, struct err *e) MUST_CHECK;
 /* The device meant among those with the serial number, or NULL. */
 const struct device *owner_find_device(const struct device_list *found, const struct authentic *a);
 

@@ -44,6 +44,10 @@ static const char *const migrations[] = {
 	"DROP INDEX events_of_device;"
 	"CREATE UNIQUE INDEX events_of_device ON events"
 	" (device, domain_key, (CASE WHEN digest IS NOT NULL THEN nonce END))",
+	/* Where owners want their devices; kind: enum destination_kind. */
+	"CREATE TABLE destination (owner TEXT NOT NULL REFERENCES owners (name),"
+	" kind INTEGER NOT NULL, url TEXT NOT NULL, weight INTEGER NOT NULL, region TEXT, pin BLOB,"
+	" PRIMARY KEY (owner, kind, url))",
 	NULL,
 };
 
@@ -131,6 +135,19 @@ static const char *const statements[] = {
 			   " SELECT $1, $2, $3, $4, $5 WHERE EXISTS"
 			   " (SELECT 1 FROM events WHERE id = $1 AND hash = $3)"
 			   " ON CONFLICT (sequence) DO NOTHING",
+	[DESTINATIONS_OF] = "SELECT kind, url, weight, region, pin FROM destination"
+			    " WHERE owner = $1 ORDER BY kind, url",
+	[DESTINATION_REPLACED] =
+		"DELETE FROM destination WHERE owner = $1 AND kind = $2 AND url <> $3",
+	/* an owner has so many at most; one that is there may change */
+	[DESTINATION_PUT] =
+		"INSERT INTO destination (owner, kind, url, weight, region, pin)"
+		" SELECT $1, $2, $3, $4, $5, $6 WHERE"
+		" (SELECT count(*) FROM destination AS d WHERE d.owner = $1"
+		" AND NOT (d.kind = $2 AND d.url = $3)) < $7"
+		" ON CONFLICT (owner, kind, url) DO UPDATE SET weight = excluded.weight,"
+		" region = excluded.region, pin = excluded.pin",
+	[DESTINATION_REMOVE] = "DELETE FROM destination WHERE owner = $1 AND url = $2",
 	[STATEMENT_COUNT] = NULL,
 };
 

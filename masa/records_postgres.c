@@ -67,6 +67,14 @@ const char *const masa_postgres_migrations[] = {
 	"DROP INDEX events_of_device;"
 	"CREATE UNIQUE INDEX events_of_device ON events"
 	" (device, domain_key, (CASE WHEN digest IS NOT NULL THEN nonce END));",
+	"CREATE TABLE destination ("
+	" owner " TEXT " NOT NULL REFERENCES owners (name),"
+	" kind BIGINT NOT NULL,"
+	" url " TEXT " NOT NULL,"
+	" weight BIGINT NOT NULL,"
+	" region " TEXT ","
+	" pin BYTEA,"
+	" PRIMARY KEY (owner, kind, url));",
 	NULL,
 };
 

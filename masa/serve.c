@@ -11,6 +11,7 @@
 #include "common/pki/cms.h"
 #include "common/wire/media_type.h"
 #include "masa/limits.h"
+#include "masa/lookup.h"
 #include "masa/meters.h"
 
 #define DOMAIN_ID_TEXT_MAX 128 /* base64 of a domainID */
@@ -206,8 +207,13 @@ static enum outcome recall_voucher(struct request *r, struct err *e)
 static enum outcome ask_policy(struct request *r, struct err *e)
 {
 	struct owner_policy policy = masa_owner_policy(r->setup);
+	const struct signed_voucher *rvr = &r->authentic.rvr;
+	bool cloud = lookup_is_cloud(r->setup, rvr->signer, &rvr->certs, r->now);
 
-	if (!owner_permit(r->m->owners, &policy, &r->authentic, &r->devices, r->now, &r->permit, e))
+	if (cloud && !owner_permit_cloud(r->m->store, &r->authentic, &r->devices, &r->permit, e))
+		return FAILED;
+	if (!cloud && !owner_permit(r->m->owners, &policy, &r->authentic, &r->devices, r->now,
+			      &r->permit, e))
 		return FAILED;
 	r->device = r->permit.device->id;
 	return NEXT;
@@ -539,5 +545,6 @@ static void on_requestauditlog(struct call *c, void *app)
 const struct http_route masa_routes[] = {
 	{"POST", "/.well-known/brski/requestvoucher", on_requestvoucher, CMS_DER_MAX, NULL},
 	{"POST", "/.well-known/brski/requestauditlog", on_requestauditlog, CMS_DER_MAX, NULL},
+	{"GET", LOOKUP_DIR "*", lookup_serve, 0, NULL},
 };
 const size_t masa_route_count = COUNT(masa_routes);

@@ -36,6 +36,11 @@ static bool load_trust(struct masa_setup *s, struct err *e)
 	s->devices = anchors_load(s->config->device_anchors, e);
 	if (!s->devices)
 		return err_prefix(e, "device anchors");
+	if (s->config->cloud_registrars) {
+		s->cloud_registrars = anchors_load(s->config->cloud_registrars, e);
+		if (!s->cloud_registrars)
+			return err_prefix(e, "[cloud] registrars");
+	}
 	if (!s->config->crls)
 		return true;
 	s->crls = crl_set_load(s->config->crls, e);
@@ -102,6 +107,7 @@ void masa_setup_free(struct masa_setup *s)
 	masa_tokens_free(s->tokens);
 	crl_set_free(s->crls);
 	anchors_free(s->devices);
+	anchors_free(s->cloud_registrars);
 	identity_clear(&s->nonceless_signer);
 	identity_clear(&s->signer);
 	masa_config_clear(&s->own);

@@ -24,9 +24,10 @@ struct masa_setup {
 	struct identity signer, nonceless_signer;
 	bool has_nonceless_signer;
 	struct anchors *devices;
-	struct crl_set *crls;	    /* NULL: none given */
-	struct masa_tokens *tokens; /* NULL: none given */
-	struct buf list;	    /* of all options, to tell what a reload changed */
+	struct anchors *cloud_registrars; /* NULL: none given */
+	struct crl_set *crls;		  /* NULL: none given */
+	struct masa_tokens *tokens;	  /* NULL: none given */
+	struct buf list;		  /* of all options, to tell what a reload changed */
 };
 
 /* Read the file and all it names, at the moment `now`. ERR_INPUT: a signer that has expired, among

@@ -55,16 +55,18 @@ static bool read_until(const char *word, struct masa_token *t, struct err *e)
 
 	if (datetime_parse_or_day(word, DATETIME_DAY_ENDS, &t->until, &why) && t->until > 0)
 		return true;
-	return err_set(
-		e, ERR_INPUT, "%.40s is neither read nor all nor a date like 2026-12-31", word);
+	return err_set(e, ERR_INPUT,
+		"%.40s is neither read nor all nor lookup nor a date like 2026-12-31", word);
 }
 
 static bool read_rest(char **rest, struct masa_token *t, struct err *e)
 {
 	const char *word = strtok_r(NULL, BLANKS, rest);
 
-	if (word && (strcmp(word, "read") == 0 || strcmp(word, "all") == 0)) {
+	if (word && (strcmp(word, "read") == 0 || strcmp(word, "all") == 0 ||
+			    strcmp(word, "lookup") == 0)) {
 		t->changes = strcmp(word, "all") == 0;
+		t->lookup = strcmp(word, "lookup") == 0;
 		word = strtok_r(NULL, BLANKS, rest);
 	}
 	if (word && !read_until(word, t, e))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may administer the MASA from elsewhere: a file with a line for each token,
- *   NAME SHA256HEX [read|all] [UNTIL]
+ *   NAME SHA256HEX [read|all|lookup] [UNTIL]
  * where # begins a comment. The file holds digests, so that who reads it has no token; who may
  * write it decides who administers, therefore nobody but its owner may. */
 #ifndef MASA_TOKENS_H
@@ -16,6 +16,7 @@ struct masa_token {
 	char name[MASA_TOKEN_NAME_MAX + 1];
 	uint8_t digest[SHA256_LEN];
 	bool changes;  /* all; else read */
+	bool lookup;   /* lookup: for cloud registrars (lookup.h), and for nothing else */
 	int64_t until; /* unix seconds, the last moment it counts; 0: without an end */
 };
 

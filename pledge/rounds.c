@@ -45,6 +45,8 @@ static struct ending run_one(const struct rounds *r, struct candidate *c, int co
 	end.retry_after_s = x.retry_after_s;
 	if (x.cloud.begun)
 		result->cloud_again = cloud_starts_over(&x);
+	if (x.cloud.looped) /* whoever is near is where to begin again (CLOUD-PLG-015) */
+		candidates_forgive(&r->pledge->candidates);
 	return end;
 }
 

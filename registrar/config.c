@@ -12,6 +12,7 @@
 #include "common/pki/pkcs7_certs.h"
 #include "common/run/daemon.h"
 #include "registrar/announce.h"
+#include "registrar/cloud/allocate.h"
 #include "registrar/fraud.h"
 
 #define OFF(member)  offsetof(struct registrar_config, member)
@@ -21,6 +22,8 @@ static const char *const checks[] = {"before-delivery", "after-status", "off", N
 static const char *const judgements[] = {"refuse", "warn", NULL};
 static const char *const admits[] = {"hold", "listed", "all", NULL};
 static const char *const certificate_formats[] = {"certs-only", "pkix-cert", NULL};
+static const char *const allocations[] = {"static", "hashed", "latency", "webhook", NULL};
+static const char *const reprovisions[] = {"never", "move-keep", "move-reset", NULL};
 static const char *const expiries[] = {"refuse", "accept", NULL};
 
 /* clang-format off */
@@ -145,6 +148,18 @@ static const struct config_option options[] = {
 		"The longest of these pauses; the first is 2 s, and each doubles the one before."},
 	{"masa", "addresses", CONFIG_FLAGS, OFF(masa_addresses), "global private", 0, 0, http_address_class_names,
 		"Classes of addresses the name of a MASA may stand for."},
+	{"cloud", "enabled", CONFIG_BOOL, OFF(cloud_enabled), "no", 0, 0, NULL,
+		"Be a cloud registrar: tell devices where their owners want them, and be no EST server."},
+	{"cloud", "retry_after", CONFIG_DURATION, OFF(cloud_retry_after), "10m", 0, 86400, NULL,
+		"When a device may ask again that nobody has claimed yet; 0: never."},
+	{"cloud", "requests_per_second", CONFIG_INT, OFF(cloud_requests_per_second), "500", 0, 1000000, NULL,
+		"Requests at most, of one device a quarter of that; more are told to come back later. 0: no limit."},
+	{"cloud", "allocation", CONFIG_CHOICE, OFF(cloud_allocation), "static", 0, 0, allocations,
+		"Which of an owner's registrars a device is sent to: the heaviest, hashed by weight, near it (needs regions), or as decision_url says."},
+	{"cloud", "reprovision", CONFIG_CHOICE, OFF(cloud_reprovision), "never", 0, 0, reprovisions,
+		"Whether that is decided anew when a device comes again; move-reset forgets what was known of it."},
+	{"cloud", "regions", CONFIG_PATH, OFF(cloud_regions), "", 0, 0, NULL,
+		"File with a line PREFIX/BITS REGION for each network, for allocation = latency."},
 	{"policy", "decision_url", CONFIG_STRING, OFF(decision_url), "", 0, 0, NULL,
 		"Program that rules with the action ask ask about a device, https, or http on this machine; unset: none."},
 	{"policy", "decision_secret", CONFIG_PATH, OFF(decision_secret), "", 0, 0, NULL,
@@ -183,6 +198,8 @@ static const struct config_option options[] = {
 		"User for HTTP Basic authentication at the MASA."},
 	{"manufacturer", "masa_password", CONFIG_PATH, MOFF(masa_password), "", 0, 0, NULL,
 		"File that holds the password for it."},
+	{"manufacturer", "lookup_token", CONFIG_PATH, MOFF(lookup_token), "", 0, 0, NULL,
+		"Of a cloud registrar: file that holds the token owners are looked up with at the MASA; unset: the certificate shown to it does."},
 	{"manufacturer", "expired_idevid", CONFIG_CHOICE, MOFF(expired_idevid), "refuse", 0, 0, expiries,
 		"An IDevID past its notAfter."},
 	{"manufacturer", "serial_from", CONFIG_CHOICE, MOFF(serial_from), "subject", 0, 0, idevid_serial_source_names,
@@ -219,7 +236,7 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 /* Sockets and the store are opened once. */
 static const char *const at_start_only[] = {"[server] listen", "[server] workers",
 	"[server] proxy_protocol_from", "[coaps] listen", "[coaps] jpy_listen", "[coaps] mtu",
-	"[coaps] discovery", "[coaps] discovery_port", "[store] path", "[admin] socket",
+	"[coaps] discovery", "[coaps] discovery_port", "[store] path", "[cloud] enabled", "[admin] socket",
 	"[admin] group", "[admin] listen", "[metrics] listen", "[hooks] anchors", NULL};
 
 const struct config_schema registrar_config_schema = {
@@ -275,6 +292,13 @@ bool registrar_config_load(struct registrar_config *c, const char *path, struct 
 			e, ERR_INPUT, "%s: [coaps] discovery needs `listen` beside it", path);
 	if (!announce_check_config(c, e))
 		return err_prefix(e, "%s: [announce]", path);
+	if (c->cloud_enabled && c->coaps_listen)
+		return err_set(e, ERR_INPUT, "%s: a cloud registrar has no [coaps]", path);
+	if (c->cloud_allocation == ALLOCATE_LATENCY && !c->cloud_regions)
+		return err_set(e, ERR_INPUT, "%s: [cloud] allocation = latency needs regions", path);
+	if (c->cloud_allocation == ALLOCATE_WEBHOOK && !c->decision_url)
+		return err_set(e, ERR_INPUT,
+			"%s: [cloud] allocation = webhook needs [policy] decision_url", path);
 	if (!c->decision_url != !c->decision_secret)
 		return err_set(e, ERR_INPUT,
 			"%s: [policy] decision_url and decision_secret go together", path);

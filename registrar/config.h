@@ -25,6 +25,7 @@ struct manufacturer_config {
 	char *masa_password;   /* path of a file that holds the password */
 	int expired_idevid;    /* enum expired_policy */
 	int serial_from;       /* enum idevid_serial_source */
+	char *lookup_token;    /* path of a file that holds the token, or NULL */
 	char *cose_media_type; /* what this MASA calls a voucher in COSE */
 };
 
@@ -36,7 +37,7 @@ struct registrar_config {
 	int64_t coaps_mtu, coaps_cacerts_max;
 	char *discovery; /* interfaces and addresses to be found on, or NULL */
 	int64_t discovery_port;
-	int coaps_certificate; /* enum certificate_format */
+	int coaps_certificate;				/* enum certificate_format */
 	char *announce, *announce_name, *announce_host; /* interfaces; names; or NULL */
 	bool announce_mdns, announce_grasp;
 	int64_t announce_priority, announce_weight, flood_interval, grasp_port;
@@ -57,8 +58,12 @@ struct registrar_config {
 	int64_t joins_per_day, renewals_per_day, certificates_kept;
 	unsigned quarantine_on; /* bits of enum fraud_signal */
 	int64_t masa_connect, masa_timeout, masa_failures, masa_pause;
-	unsigned masa_addresses;	      /* bits of enum http_address_class */
-	char *decision_url, *decision_secret; /* or NULL; the secret's is a path */
+	unsigned masa_addresses; /* bits of enum http_address_class */
+	bool cloud_enabled;
+	int64_t cloud_retry_after, cloud_requests_per_second;
+	int cloud_allocation, cloud_reprovision; /* enum allocation, enum reprovision */
+	char *cloud_regions;			 /* or NULL */
+	char *decision_url, *decision_secret;	 /* or NULL; the secret's is a path */
 	int64_t decision_timeout, decision_again;
 	char *hook_anchors; /* PEM */
 	int64_t hook_timeout, hook_tries;

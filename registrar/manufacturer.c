@@ -112,6 +112,8 @@ static bool load_all(struct manufacturer *m, const struct manufacturer_config *c
 		return err_prefix(e, "masa_url");
 	if (c->masa_password && !load_password(&m->masa_password, c->masa_password, e))
 		return err_prefix(e, "masa_password");
+	if (c->lookup_token && !load_password(&m->lookup_token, c->lookup_token, e))
+		return err_prefix(e, "lookup_token");
 	return true;
 }
 
@@ -121,6 +123,7 @@ bool manufacturer_load(struct manufacturer *m, const struct manufacturer_config 
 	m->config = c;
 	buf_init(&m->listed.text, SERIALS_FILE_MAX);
 	buf_init(&m->masa_password, PASSWORD_MAX);
+	buf_init(&m->lookup_token, PASSWORD_MAX);
 	buf_init(&m->masa_anchors_pem, ANCHORS_PEM_MAX);
 	if (load_all(m, c, e))
 		return true;
@@ -136,6 +139,7 @@ void manufacturer_clear(struct manufacturer *m)
 	buf_clear(&m->listed.text);
 	free(m->listed.serials);
 	buf_wipe(&m->masa_password);
+	buf_wipe(&m->lookup_token);
 	memset(m, 0, sizeof(*m));
 }
 

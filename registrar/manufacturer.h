@@ -24,6 +24,7 @@ struct manufacturer {
 	struct uri masas[MASA_URLS_MAX]; /* configured, the first comes first */
 	size_t masa_count;
 	struct buf masa_password;
+	struct buf lookup_token;
 };
 
 bool manufacturer_load(

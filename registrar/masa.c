@@ -179,6 +179,8 @@ bool masa_send(struct registrar *r, struct loop *l, const struct masa_request *q
 		.content_type = q->media_type ? masa_media_type(m, q->media_type) : NULL,
 		.accept = masa_media_type(m, q->accept),
 		.exchange = q->exchange,
+		.fields = q->fields,
+		.field_count = q->field_count,
 		.ca_pem = buf_bytes(&m->masa_anchors_pem),
 		.basic_user = show_user ? c->masa_user : NULL,
 		.basic_password = show_user ? buf_str(&m->masa_password) : NULL,

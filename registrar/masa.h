@@ -27,6 +27,8 @@ struct masa_request {
 	const char *accept, *exchange;
 	struct bytes body;
 	size_t reply_max;
+	const struct http_field_text *fields; /* further ones, for the call */
+	size_t field_count;
 	bool foreign_origin; /* not the MASA itself: no credentials */
 	bool at_once;	     /* whether or not it is left alone now */
 	int64_t *wait_ms;    /* or NULL: how long it is left alone, with ERR_RETRY_LATER */

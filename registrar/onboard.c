@@ -15,24 +15,18 @@
 #include "common/pki/cose.h"
 #include "common/wire/datetime.h"
 #include "registrar/claim.h"
+#include "registrar/cloud/cloud.h"
 #include "registrar/endorse.h"
 #include "registrar/masa_watch.h"
 #include "registrar/meters.h"
 #include "registrar/vet.h"
 
-static enum step_result endorse_request(struct onboard *o, struct err *e);
-static enum step_result ask_masa(struct onboard *o, struct err *e);
-static enum step_result read_answer(struct onboard *o, struct err *e);
-static enum step_result vet_answer(struct onboard *o, struct err *e);
 static enum step_result strip_voucher(struct onboard *o, struct err *e);
 static enum step_result ask_history(struct onboard *o, struct err *e);
 static enum step_result record_outcome(struct onboard *o, struct err *e);
 static enum step_result deliver(struct onboard *o, struct err *e);
 
-static const struct {
-	const char *name; /* as it stands in log and journal */
-	enum step_result (*run)(struct onboard *o, struct err *e);
-} steps[] = {
+static const struct onboard_step steps[] = {
 	{"admit", admit_media},		 /* a type we read, a type it takes: 415, 406 */
 	{"admit", admit_device},	 /* an IDevID of a known manufacturer: 403 */
 	{"admit", admit_reserve},	 /* one exchange at a time for each device: 202 */
@@ -44,10 +38,10 @@ static const struct {
 	{"claim", claim_hold},		 /* the claim is durable: 202 */
 	{"admit", admit_reserve_stored}, /* nor with two registrars of the site: 202 */
 	{"admit", admit_recall_again},	 /* or was it, just before? */
-	{"endorse", endorse_request},	 /* our request around the pledge's */
-	{"masa", ask_masa},		 /* 503, 504, 502 */
-	{"masa", read_answer},		 /* its status: 4xx, 502, 202 */
-	{"vet", vet_answer},		 /* a voucher for this request: 502 */
+	{"endorse", onboard_endorse},	 /* our request around the pledge's */
+	{"masa", onboard_ask_masa},	 /* 503, 504, 502 */
+	{"masa", onboard_read_answer},	 /* its status: 4xx, 502, 202 */
+	{"vet", onboard_vet},		 /* a voucher for this request: 502 */
 	{"vet", strip_voucher},	     /* in COSE: without certificates the pledge has no use for */
 	{"history", ask_history},    /* the device's past */
 	{"journal", record_outcome}, /* durable before anybody is told */
@@ -92,7 +86,7 @@ struct journal_entry onboard_journal_entry(
 		.at = o->now,
 		.exchange = call_exchange(o->call),
 		.device = onboard_device(o),
-		.step = steps[o->step].name,
+		.step = o->steps[o->step].name,
 		.outcome = outcome,
 		.reason = reason,
 	};
@@ -128,7 +122,7 @@ static bool presented_certs(const struct peer *peer, struct cert_list *out, stru
 	return cert_list_add(out, peer->cert, e) && cert_list_append(out, &peer->chain, e);
 }
 
-static enum step_result endorse_request(struct onboard *o, struct err *e)
+enum step_result onboard_endorse(struct onboard *o, struct err *e)
 {
 	const struct peer *peer = call_peer(o->call);
 	CERT_LIST_AUTO struct cert_list presented = CERT_LIST_INIT;
@@ -155,7 +149,7 @@ static int64_t clamp_retry(int64_t s)
 	return s > MASA_RETRY_AFTER_MAX_S ? MASA_RETRY_AFTER_MAX_S : s;
 }
 
-static void tell_retry_after(struct call *c, int64_t seconds)
+void onboard_tell_retry_after(struct call *c, int64_t seconds)
 {
 	char text[24];
 
@@ -168,7 +162,7 @@ static void tell_come_back(struct onboard *o)
 {
 	const int64_t pause_s = (o->masa_wait_ms + 999) / 1000;
 
-	tell_retry_after(
+	onboard_tell_retry_after(
 		o->call, clamp_retry(pause_s + 1 + (int64_t)rng_below(MASA_RETRY_SPREAD_S)));
 }
 
@@ -178,7 +172,7 @@ static bool ask_another(struct onboard *o)
 	struct err e = ERR_INIT;
 
 	return masa_has_another(o->r, o->manufacturer, o->masas_tried) &&
-	       ask_masa(o, &e) == STEP_WAIT;
+	       onboard_ask_masa(o, &e) == STEP_WAIT;
 }
 
 static void on_masa_reply(void *arg, const struct http_reply *reply, const struct err *failure)
@@ -214,7 +208,7 @@ static void on_masa_reply(void *arg, const struct http_reply *reply, const struc
 	onboard_resume(o, ok ? NULL : &e);
 }
 
-static enum step_result ask_masa(struct onboard *o, struct err *e)
+enum step_result onboard_ask_masa(struct onboard *o, struct err *e)
 {
 	char accept[ACCEPT_MAX + 1];
 	struct masa_request q = {
@@ -245,7 +239,7 @@ static enum step_result ask_masa(struct onboard *o, struct err *e)
 	return STEP_FAILED;
 }
 
-static enum step_result read_answer(struct onboard *o, struct err *e)
+enum step_result onboard_read_answer(struct onboard *o, struct err *e)
 {
 	if (o->masa_status == 200)
 		return STEP_NEXT;
@@ -258,7 +252,7 @@ static enum step_result read_answer(struct onboard *o, struct err *e)
 	if (call_peer(o->call)->constrained)
 		e->kind = masa_constrained_kind(o->masa_status, e->kind);
 	if (e->kind == ERR_RETRY_LATER)
-		tell_retry_after(o->call, clamp_retry(o->masa_retry_s));
+		onboard_tell_retry_after(o->call, clamp_retry(o->masa_retry_s));
 	if (o->masa_status == 401)
 		log_event(&o->r->log, LOG_LEVEL_ERROR, "alert-masa-wants-authentication",
 			call_exchange(o->call), "manufacturer", o->manufacturer->config->name,
@@ -266,7 +260,7 @@ static enum step_result read_answer(struct onboard *o, struct err *e)
 	return STEP_FAILED;
 }
 
-static enum step_result vet_answer(struct onboard *o, struct err *e)
+enum step_result onboard_vet(struct onboard *o, struct err *e)
 {
 	const struct vetting v = {
 		.format = o->format,
@@ -278,6 +272,7 @@ static enum step_result vet_answer(struct onboard *o, struct err *e)
 		.nonce = o->request.fields.nonce,
 		.now = clock_unix_s(&o->r->clock),
 		.bare_keys = onboard_is_cose(o),
+		.names_est = o->cloud != NULL,
 	};
 
 	return vet_voucher(&v, buf_bytes(&o->voucher), e) ? STEP_NEXT : STEP_FAILED;
@@ -470,6 +465,7 @@ static void onboard_free(struct onboard *o)
 	registrar_face_free(o->face);
 	rule_set_free(o->rules);
 	free(o->serial);
+	cloud_free(o->cloud);
 	signed_voucher_clear(&o->request);
 	buf_clear(&o->registrar_request);
 	buf_clear(&o->voucher);
@@ -505,7 +501,7 @@ static void onboard_end(struct onboard *o, enum step_result result, struct err *
 	if (result == STEP_FAILED) {
 		end = meter_error(o->r, METER_VOUCHER, e->kind);
 		if (o->serial)
-			err_prefix(e, "%s: %s", o->serial, steps[o->step].name);
+			err_prefix(e, "%s: %s", o->serial, o->steps[o->step].name);
 		journal_failure(o, e);
 		call_reply_err(o->call, &o->r->log, "voucher-request-failed", e);
 	} else if (result == STEP_PENDING) {
@@ -521,8 +517,8 @@ static void onboard_run(struct onboard *o)
 	struct err e = ERR_INIT;
 	enum step_result result = STEP_DONE;
 
-	for (; o->step < STEP_COUNT; o->step++) {
-		result = steps[o->step].run(o, &e);
+	for (; o->step < o->step_count; o->step++) {
+		result = o->steps[o->step].run(o, &e);
 		if (result == STEP_WAIT)
 			return; /* o may be gone already */
 		if (result != STEP_NEXT)
@@ -544,9 +540,9 @@ void onboard_resume(struct onboard *o, const struct err *e)
 	onboard_run(o);
 }
 
-void onboard_handle(struct call *c, void *app)
+void onboard_start(
+	struct call *c, struct registrar *r, const struct onboard_step *sequence, size_t count)
 {
-	struct registrar *r = app;
 	struct err e = ERR_INIT;
 	struct onboard *o = mem_new(sizeof(*o), &e);
 
@@ -555,6 +551,8 @@ void onboard_handle(struct call *c, void *app)
 		return;
 	}
 	o->r = r;
+	o->steps = sequence;
+	o->step_count = count;
 	registrar_work_begin(r);
 	o->setup = registrar_setup_take(r);
 	o->face = registrar_face_ref(registrar_face_shown(o->setup, call_peer(c)));
@@ -566,4 +564,9 @@ void onboard_handle(struct call *c, void *app)
 	buf_init(&o->registrar_request, CMS_DER_MAX);
 	buf_init(&o->voucher, MASA_REPLY_MAX);
 	onboard_run(o);
+}
+
+void onboard_handle(struct call *c, void *app)
+{
+	onboard_start(c, app, steps, STEP_COUNT);
 }

@@ -14,8 +14,26 @@
 #include "registrar/registrar.h"
 #include "registrar/rules.h"
 
+struct onboard;
+struct cloud;
+
+enum step_result {
+	STEP_NEXT,
+	STEP_WAIT,    /* something will call onboard_resume() */
+	STEP_PENDING, /* 202: retry_after_s and sentence are set */
+	STEP_DONE,    /* the call was answered */
+	STEP_FAILED,  /* *e says why */
+};
+
+struct onboard_step {
+	const char *name; /* as it stands in log and journal */
+	enum step_result (*run)(struct onboard *o, struct err *e);
+};
+
 struct onboard {
 	struct registrar *r;
+	const struct onboard_step *steps;
+	size_t step_count;
 	struct registrar_setup *setup;
 	struct registrar_face *face; /* shown on this connection */
 	struct call *call;	     /* gone once it was answered */
@@ -56,22 +74,19 @@ struct onboard {
 	struct buf voucher; /* the answer's body */
 	struct history_verdict verdict;
 
+	struct cloud *cloud; /* of a cloud registrar's sequence: cloud/cloud.h; else NULL */
+
 	/* how it ends */
 	int64_t retry_after_s;
 	const char *sentence; /* with a 202 */
 	bool journaled;
 };
 
-enum step_result {
-	STEP_NEXT,
-	STEP_WAIT,    /* something will call onboard_resume() */
-	STEP_PENDING, /* 202: retry_after_s and sentence are set */
-	STEP_DONE,    /* the call was answered */
-	STEP_FAILED,  /* *e says why */
-};
-
 /* The route's handler; app is the registrar. */
 void onboard_handle(struct call *c, void *app);
+/* The same by another table of steps. */
+void onboard_start(
+	struct call *c, struct registrar *r, const struct onboard_step *sequence, size_t count);
 /* What a step waited for has come: e NULL → the next step runs, else the exchange fails. */
 void onboard_resume(struct onboard *o, const struct err *e);
 
@@ -89,7 +104,14 @@ struct request_record onboard_record(const struct onboard *o);
 struct journal_entry onboard_journal_entry(
 	const struct onboard *o, const char *outcome, const char *reason);
 
-/* The steps. admit.c */
+/* The steps. onboard.c; those that others' sequences have, too */
+enum step_result onboard_endorse(struct onboard *o, struct err *e);
+enum step_result onboard_ask_masa(struct onboard *o, struct err *e);
+enum step_result onboard_read_answer(struct onboard *o, struct err *e);
+enum step_result onboard_vet(struct onboard *o, struct err *e);
+/* With an answer that is not the last word. */
+void onboard_tell_retry_after(struct call *c, int64_t seconds);
+/* admit.c */
 enum step_result admit_media(struct onboard *o, struct err *e);
 enum step_result admit_device(struct onboard *o, struct err *e);
 enum step_result admit_reserve(struct onboard *o, struct err *e);

@@ -22,6 +22,7 @@
 #include "registrar/announce.h"
 #include "registrar/notify/ask.h"
 #include "registrar/backup.h"
+#include "registrar/cloud/cloud.h"
 #include "registrar/coap.h"
 #include "registrar/enroll.h"
 #include "registrar/fellows.h"
@@ -109,7 +110,8 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 	r->metrics = r->masa_gates ? meters_new(e) : NULL;
 	r->idempotency = r->metrics ? idempotency_new(e) : NULL;
 	r->strangers = r->idempotency ? strangers_new(e) : NULL;
-	return r->strangers &&
+	r->cloud_rate = r->strangers ? cloud_rate_new(e) : NULL;
+	return r->cloud_rate &&
 	       buf_append(&r->started_list, r->setup->list.data, r->setup->list.len, e);
 }
 
@@ -233,12 +235,13 @@ static bool make_workers(struct registrar *r, struct loop **loops, size_t loop_c
 static bool serve_devices(
 	struct registrar *r, struct loop **loops, size_t loop_count, struct err *e)
 {
+	bool cloud = r->setup->config.cloud_enabled;
 	struct http_server_config config = {
 		.listen = r->setup->config.listen,
 		.proxied_from = r->setup->config.proxied_from,
 		.tls = r->setup->tls,
-		.routes = routes,
-		.route_count = ROUTE_COUNT,
+		.routes = cloud ? cloud_routes : routes,
+		.route_count = cloud ? cloud_route_count : ROUTE_COUNT,
 		.app = r,
 		.limits = http_limits_default,
 		.cache = r->cert_cache,
@@ -488,6 +491,7 @@ void registrar_close(struct registrar *r)
 	http_server_free(r->admin_https);
 	idempotency_free(r->idempotency);
 	strangers_free(r->strangers);
+	cloud_rate_free(r->cloud_rate);
 	announce_stop(r);
 	coap_stop(r);
 	meters_stop(r);

@@ -23,6 +23,7 @@
 #include "registrar/setup.h"
 
 struct access;
+struct cloud_rate;
 struct revoked;
 struct masa_watch;
 struct masa_gates;
@@ -66,6 +67,7 @@ struct registrar {
 	struct fellows *fellows; /* with whom it shares its database */
 	struct idempotency *idempotency;
 	struct strangers *strangers;
+	struct cloud_rate *cloud_rate;		 /* of a cloud registrar */
 	struct access *access;			 /* passwords, failed log-ins, denials */
 	struct http_server *admin, *admin_https; /* by Unix socket and by TCP; or NULL */
 	struct coap_server *coap;		 /* NULL: no constrained devices are served */

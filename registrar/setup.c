@@ -10,9 +10,12 @@
 #include "common/base/file.h"
 #include "common/net/dtls.h"
 #include "common/run/config_changes.h"
+#include "registrar/cloud/allocate.h"
+#include "registrar/cloud/regions.h"
 #include "registrar/notify/hook_send.h"
 
-#define CHAIN_PEM_MAX (2 * CERT_LIST_PEM_MAX) /* our lines may be shorter than the file's */
+#define CLOUD_ANCHORS_MAX (1 << 20)		  /* all that an operating system brings */
+#define CHAIN_PEM_MAX	  (2 * CERT_LIST_PEM_MAX) /* our lines may be shorter than the file's */
 
 /* The registrar's certificate signs requests and serves TLS: both uses have to be in it
  * (R8995-REG-034; clientAuth as well when it is shown to a MASA). */
@@ -149,6 +152,19 @@ static bool load_decision(struct registrar_setup *s, struct err *e)
 	return secret->len > 0 || err_set(e, ERR_INPUT, "[policy] decision_secret: nothing in it");
 }
 
+/* What a cloud registrar decides by. */
+static bool load_cloud(struct registrar_setup *s, struct err *e)
+{
+	const struct registrar_config *c = &s->config;
+
+	if (c->cloud_regions && !(s->regions = regions_load(c->cloud_regions, e)))
+		return err_prefix(e, "[cloud] regions");
+	if (c->cloud_allocation != ALLOCATE_WEBHOOK || s->decision_uri.scheme != URI_HTTPS)
+		return true;
+	return file_read(c->hook_anchors, &s->cloud_hook_anchors, e) ||
+	       err_prefix(e, "[hooks] anchors");
+}
+
 static bool make_list(struct registrar_setup *s, struct err *e)
 {
 	const struct config_schema *schema = &registrar_config_schema;
@@ -170,7 +186,7 @@ static bool load(struct registrar_setup *s, const char *config_path, int64_t now
 	       take_identity(s->face, &s->config, now, e) &&
 	       (s->ca = ca_open(&s->config, now, e)) != NULL &&
 	       domain_init(&s->face->domain, &s->face->identity, ca_certs(s->ca), e) &&
-	       load_manufacturers(s, e) && load_decision(s, e) &&
+	       load_manufacturers(s, e) && load_decision(s, e) && load_cloud(s, e) &&
 	       check_group(s->config.admin_group, e) && make_tls(s, e) && make_dtls(s, e) &&
 	       admin_setup_load(&s->admin, &s->config, &s->face->identity, now, e);
 }
@@ -184,6 +200,7 @@ struct registrar_setup *registrar_setup_load(const char *config_path, int64_t no
 	atomic_init(&s->refs, 1);
 	buf_init(&s->list, CONFIG_LIST_MAX);
 	buf_init(&s->decision_secret, HOOK_SECRET_MAX);
+	buf_init(&s->cloud_hook_anchors, CLOUD_ANCHORS_MAX);
 	s->face = face_new(e);
 	if (s->face && load(s, config_path, now, e))
 		return s;
@@ -207,6 +224,8 @@ void registrar_setup_free(struct registrar_setup *s)
 	for (size_t i = 0; i < s->manufacturer_count; i++)
 		manufacturer_clear(&s->manufacturers[i]);
 	buf_wipe(&s->decision_secret);
+	buf_clear(&s->cloud_hook_anchors);
+	regions_free(s->regions);
 	ca_free(s->ca);
 	registrar_face_free(s->face);
 	registrar_config_clear(&s->config);

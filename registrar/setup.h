@@ -39,7 +39,9 @@ struct registrar_setup {
 	bool has_decision; /* a program is asked where a rule says so: */
 	struct uri decision_uri;
 	struct buf decision_secret;
-	struct buf list; /* of all options, to tell what a reload changed */
+	struct buf cloud_hook_anchors; /* PEM, for who allocates by webhook */
+	struct regions *regions;       /* or NULL */
+	struct buf list;	       /* of all options, to tell what a reload changed */
 };
 
 /* Load and check everything the configuration names, at the moment `now`. The error names the one

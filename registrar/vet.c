@@ -71,6 +71,9 @@ static bool pins_us(const struct subject *s, struct err *e)
 	const struct voucher *f = &s->voucher->fields;
 	struct bytes own = cert_spki(s->v->domain->identity->cert);
 
+	if (s->v->names_est)
+		return (f->est_domain && f->pinned_domain_cert.len) ||
+		       err_set(e, ERR_PEER, "it names no EST server, or does not pin it");
 	if (f->pinned_domain_cert.len)
 		return domain_covered_by(
 			s->v->domain, buf_bytes(&f->pinned_domain_cert), s->v->cache, s->v->now, e);

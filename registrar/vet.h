@@ -15,6 +15,7 @@ struct vetting { /* all borrowed */
 	const struct cert *idevid;  /* of the device that asked */
 	const char *serial, *nonce; /* what was asked for */
 	bool bare_keys;		    /* may be signed with a key that no anchor speaks for */
+	bool names_est;		    /* of a cloud registrar: it pins the EST server it names */
 	int64_t now;
 };
 

@@ -31,6 +31,12 @@ const struct event_row event_rows[] = {
 	{"history", NULL, "brski.voucher.failed", false},
 	{"journal", NULL, "brski.voucher.failed", false},
 	{"deliver", NULL, "brski.voucher.failed", false},
+	{"allocate", "redirected", "brski.cloud.redirected", false},
+	{"allocate", "moved", "brski.cloud.moved", false},
+	{"allocate", "est-named", "brski.cloud.est_named", false},
+	{"allocate", NULL, "brski.cloud.failed", false},
+	{"owner", "unclaimed", "brski.cloud.unclaimed", false},
+	{"owner", NULL, "brski.cloud.failed", false},
 	{"voucher-status", "true", "brski.voucher.accepted", false},
 	{"voucher-status", "false", "brski.voucher.declined", false},
 

@@ -399,5 +399,10 @@ const char *const records_migrations[] = {
 	" member TEXT NOT NULL,"
 	" until INTEGER NOT NULL);"
 	"ALTER TABLE job ADD COLUMN member TEXT;",
+	/* Where a cloud registrar sent its devices. */
+	"CREATE TABLE allocation (manufacturer TEXT NOT NULL, serial TEXT NOT NULL,"
+	" owner TEXT NOT NULL, url TEXT NOT NULL, est INTEGER NOT NULL, region TEXT,"
+	" first_at INTEGER NOT NULL, at INTEGER NOT NULL, moves INTEGER NOT NULL,"
+	" PRIMARY KEY (manufacturer, serial));",
 	NULL,
 };

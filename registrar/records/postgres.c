@@ -346,6 +346,17 @@ const char *const records_postgres_migrations[] = {
 	" member " TEXT " NOT NULL,"
 	" until BIGINT NOT NULL);"
 	"ALTER TABLE job ADD COLUMN member " TEXT ";",
+	"CREATE TABLE allocation ("
+	" manufacturer " TEXT " NOT NULL,"
+	" serial " TEXT " NOT NULL,"
+	" owner " TEXT " NOT NULL,"
+	" url " TEXT " NOT NULL,"
+	" est BIGINT NOT NULL,"
+	" region " TEXT ","
+	" first_at BIGINT NOT NULL,"
+	" at BIGINT NOT NULL,"
+	" moves BIGINT NOT NULL,"
+	" PRIMARY KEY (manufacturer, serial));",
 	NULL,
 };
 

@@ -652,6 +652,14 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[REMOVE_TOKEN] =
 		"DELETE FROM token WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR \"user\" = $2)",
 	[REMOVE_TOKENS] = "DELETE FROM token WHERE \"user\" = $1",
+	[READ_ALLOCATION] = "SELECT owner, url, first_at, moves FROM allocation "
+			    "WHERE manufacturer = $1 AND serial = $2",
+	[PUT_ALLOCATION] =
+		"INSERT INTO allocation (manufacturer, serial, owner, url, est, region, first_at, "
+		"at, moves) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+		"ON CONFLICT (manufacturer, serial) DO UPDATE SET owner = excluded.owner, "
+		"url = excluded.url, est = excluded.est, region = excluded.region, "
+		"first_at = excluded.first_at, at = excluded.at, moves = excluded.moves",
 };
 
 const struct store_schema records_schema = {

@@ -337,7 +337,7 @@ def complete(tmp_path, *words):
     ("masactl devices import de|", {"devices.csv"}),
     ("masactl owners add acme de|", {"devices.csv"}),
     ("masactl -o c|", {"csv"}),
-    ("masactl -s x.sock |", {"setup", "devices", "owners", "audit", "tokens", "backup", "restore", "doctor",
+    ("masactl -s x.sock |", {"setup", "devices", "owners", "destinations", "audit", "tokens", "backup", "restore", "doctor",
                                   "status"}),
     ("brski-pledge |", {"join", "status", "renew", "reset", "proxy"}),
     ("brski-pledge join --o|", {"--once"}),
