@@ -168,7 +168,7 @@ static void show_progress(const json_t *job)
 			(long long)json_integer_value(json_object_get(job, "total")));
 }
 
-static enum ctl_exit follow_job(struct ctl *c, const json_t *accepted)
+enum ctl_exit claims_follow_job(struct ctl *c, const json_t *accepted)
 {
 	char path[sizeof(JOBS_PATH) + 24];
 
@@ -202,7 +202,8 @@ static enum ctl_exit send_many(struct ctl *c, const char *verb, const json_t *bo
 	code = ctl_request_json(c, NULL, "POST", buf_str(&path), body, &reply);
 	if (code != CTL_DONE)
 		return code;
-	return json_object_get(reply, "job") ? follow_job(c, reply) : say_results(c, verb, reply);
+	return json_object_get(reply, "job") ? claims_follow_job(c, reply)
+					     : say_results(c, verb, reply);
 }
 
 /* ---- Many: which ---- */

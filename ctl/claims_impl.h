@@ -17,6 +17,8 @@ bool claims_list_path(
 	struct buf *out, const char *path, bool given, const char *match, struct err *e) MUST_CHECK;
 /* …/claims/NAME/VERB; verb NULL: the claim itself. */
 bool claims_path(struct buf *out, const char *name, const char *verb, struct err *e) MUST_CHECK;
+/* Look at a job until it has ended, and say what came of it; accepted: what began it. */
+enum ctl_exit claims_follow_job(struct ctl *c, const json_t *accepted);
 /* One claim, a new object; what went wrong was said. */
 enum ctl_exit claims_get(struct ctl *c, const char *name, json_t **claim);
 

@@ -21,6 +21,7 @@
 #include "ctl/setup_registrar.h"
 #include "ctl/status.h"
 #include "ctl/users.h"
+#include "ctl/vouchers.h"
 
 #define DEVICES_MEANT "ID… | --file FILE | --match KEY=VALUE,…"
 
@@ -105,7 +106,14 @@ static const struct ctl_command commands[] = {
 	{"sites", "remove", "PATH…", "Remove sites that are empty.", 1, -1, NULL, sites_remove},
 	{"certificates", "list", "", "What was issued, in the order of its end.", 0, 0,
 		certificates_list_options, certificates_list},
-	{"vouchers", "list", "", "Devices that have a voucher.", 0, 0, NULL, vouchers_list},
+	{"vouchers", "list", "",
+		"Devices that have a voucher; with --ahead: vouchers that are stored.", 0, 0,
+		vouchers_list_options, vouchers_list},
+	{"vouchers", "fetch", "SERIAL… | --file FILE | --match KEY=VALUE,…",
+		"Fetch vouchers before their devices ask, for when the MASA cannot be reached.", 0,
+		-1, vouchers_fetch_options, vouchers_fetch},
+	{"vouchers", "drop", "ID…|SERIAL… | --file FILE", "Forget stored vouchers.", 0, -1,
+		vouchers_drop_options, vouchers_drop},
 	{"statistics", "", "", "Joins, failures and ends, summed up.", 0, 0, NULL, statistics_show},
 	{"audit", "list", "", "What administrators and devices did, the newest last.", 0, 0,
 		audit_list_options, audit_list},

@@ -47,20 +47,6 @@ enum ctl_exit certificates_list(struct ctl *c, int argc, char **argv)
 	return ctl_list(c, buf_str(&path), columns);
 }
 
-enum ctl_exit vouchers_list(struct ctl *c, int argc, char **argv)
-{
-	static const struct ctl_column columns[] = {
-		{"DEVICE", "device_serial"},
-		{"MANUFACTURER", "manufacturer"},
-		{"SITE", "site"},
-		{"ISSUED", "issued"},
-		{"TYPE", "type"},
-		{NULL, NULL},
-	};
-
-	return ctl_list(c, REPORTS_PATH "vouchers", columns);
-}
-
 enum ctl_exit statistics_show(struct ctl *c, int argc, char **argv)
 {
 	JSON_AUTO json_t *reply = NULL;

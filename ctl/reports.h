@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* registrarctl manufacturers list, certificates, vouchers, statistics: what there is to look at. */
+/* registrarctl manufacturers list, certificates, statistics: what there is to look at. */
 #ifndef CTL_REPORTS_H
 #define CTL_REPORTS_H
 
@@ -9,7 +9,6 @@ extern const struct ctl_option certificates_list_options[];
 
 enum ctl_exit manufacturers_list(struct ctl *c, int argc, char **argv);
 enum ctl_exit certificates_list(struct ctl *c, int argc, char **argv);
-enum ctl_exit vouchers_list(struct ctl *c, int argc, char **argv);
 enum ctl_exit statistics_show(struct ctl *c, int argc, char **argv);
 
 #endif

@@ -24,6 +24,7 @@ static const char *const admits[] = {"hold", "listed", "all", NULL};
 static const char *const certificate_formats[] = {"certs-only", "pkix-cert", NULL};
 static const char *const allocations[] = {"static", "hashed", "latency", "webhook", NULL};
 static const char *const reprovisions[] = {"never", "move-keep", "move-reset", NULL};
+static const char *const stored_uses[] = {"off", "when-unreachable", NULL};
 static const char *const expiries[] = {"refuse", "accept", NULL};
 
 /* clang-format off */
@@ -146,6 +147,8 @@ static const struct config_option options[] = {
 		"Failures in a row after which a MASA is left alone for a pause: devices are told at once to come back later."},
 	{"masa", "pause", CONFIG_DURATION, OFF(masa_pause), "30s", 1, 3600, NULL,
 		"The longest of these pauses; the first is 2 s, and each doubles the one before."},
+	{"masa", "stored_vouchers", CONFIG_CHOICE, OFF(stored_vouchers), "off", 0, 0, stored_uses,
+		"Whether a voucher that was fetched ahead is given to its device while the MASA cannot be reached."},
 	{"masa", "addresses", CONFIG_FLAGS, OFF(masa_addresses), "global private", 0, 0, http_address_class_names,
 		"Classes of addresses the name of a MASA may stand for."},
 	{"cloud", "enabled", CONFIG_BOOL, OFF(cloud_enabled), "no", 0, 0, NULL,
@@ -192,6 +195,8 @@ static const struct config_option options[] = {
 		"File of serial numbers, one a line, # begins a comment."},
 	{"manufacturer", "masa_url", CONFIG_STRING, MOFF(masa_url), "", 0, 0, NULL,
 		"MASA to ask instead of the one named in the IDevID; several addresses are tried in their order."},
+	{"manufacturer", "idevid_issuer", CONFIG_PATH, MOFF(idevid_issuer), "", 0, 0, NULL,
+		"Certificate of the CA below which the IDevIDs are, PEM, for requests ahead of their devices; unset: the serial number alone tells which device is meant."},
 	{"manufacturer", "masa_certificate", CONFIG_BOOL, MOFF(masa_certificate), "yes", 0, 0, NULL,
 		"Show the registrar's certificate to the MASA as TLS client."},
 	{"manufacturer", "masa_user", CONFIG_STRING, MOFF(masa_user), "", 0, 0, NULL,
@@ -236,8 +241,9 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 /* Sockets and the store are opened once. */
 static const char *const at_start_only[] = {"[server] listen", "[server] workers",
 	"[server] proxy_protocol_from", "[coaps] listen", "[coaps] jpy_listen", "[coaps] mtu",
-	"[coaps] discovery", "[coaps] discovery_port", "[store] path", "[cloud] enabled", "[admin] socket",
-	"[admin] group", "[admin] listen", "[metrics] listen", "[hooks] anchors", NULL};
+	"[coaps] discovery", "[coaps] discovery_port", "[store] path", "[cloud] enabled",
+	"[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen", "[hooks] anchors",
+	NULL};
 
 const struct config_schema registrar_config_schema = {
 	.options = options,
@@ -295,7 +301,8 @@ bool registrar_config_load(struct registrar_config *c, const char *path, struct 
 	if (c->cloud_enabled && c->coaps_listen)
 		return err_set(e, ERR_INPUT, "%s: a cloud registrar has no [coaps]", path);
 	if (c->cloud_allocation == ALLOCATE_LATENCY && !c->cloud_regions)
-		return err_set(e, ERR_INPUT, "%s: [cloud] allocation = latency needs regions", path);
+		return err_set(
+			e, ERR_INPUT, "%s: [cloud] allocation = latency needs regions", path);
 	if (c->cloud_allocation == ALLOCATE_WEBHOOK && !c->decision_url)
 		return err_set(e, ERR_INPUT,
 			"%s: [cloud] allocation = webhook needs [policy] decision_url", path);

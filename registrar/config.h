@@ -10,6 +10,7 @@ enum admit_policy { ADMIT_HOLD, ADMIT_LISTED, ADMIT_ALL };
 enum expired_policy { EXPIRED_REFUSE, EXPIRED_ACCEPT };
 enum audit_check { AUDIT_BEFORE_DELIVERY, AUDIT_AFTER_STATUS, AUDIT_OFF };
 enum audit_judgement { AUDIT_REFUSE, AUDIT_WARN };
+enum stored_voucher_use { STORED_OFF, STORED_WHEN_UNREACHABLE };
 /* How a constrained device gets its certificate when it does not say (RFC 9148 §4.3). */
 enum certificate_format { CERTIFICATE_CERTS_ONLY, CERTIFICATE_PKIX };
 
@@ -20,6 +21,7 @@ struct manufacturer_config {
 	int admit;	       /* enum admit_policy */
 	char *serials;	       /* file of serials, one a line, or NULL */
 	char *masa_url;	       /* instead of the one in the IDevID, or NULL */
+	char *idevid_issuer;   /* PEM: certificate of the CA of the IDevIDs, or NULL */
 	bool masa_certificate; /* show our certificate to the MASA */
 	char *masa_user;       /* HTTP Basic, or NULL */
 	char *masa_password;   /* path of a file that holds the password */
@@ -58,6 +60,7 @@ struct registrar_config {
 	int64_t joins_per_day, renewals_per_day, certificates_kept;
 	unsigned quarantine_on; /* bits of enum fraud_signal */
 	int64_t masa_connect, masa_timeout, masa_failures, masa_pause;
+	int stored_vouchers;	 /* enum stored_voucher_use */
 	unsigned masa_addresses; /* bits of enum http_address_class */
 	bool cloud_enabled;
 	int64_t cloud_retry_after, cloud_requests_per_second;

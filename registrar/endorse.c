@@ -9,14 +9,22 @@
 
 #include "common/pki/idevid.h"
 
+/* Without a nonce: of the device there is only what somebody knows of it (RFC 8995 §5.5). */
+static bool fill_ahead(struct voucher *v, const struct endorsement *w, struct err *e)
+{
+	return buf_append(&v->idevid_issuer, w->idevid_issuer.data, w->idevid_issuer.len, e);
+}
+
 static bool fill(struct voucher *v, const struct endorsement *w, struct err *e)
 {
 	v->has_created_on = true;
 	v->created_on = w->now;
-	v->assertion = w->pledge_request->assertion;
 	v->serial_number = str_dup(w->serial, e);
 	if (!v->serial_number)
 		return false;
+	if (!w->pledge_request)
+		return fill_ahead(v, w, e);
+	v->assertion = w->pledge_request->assertion;
 	v->nonce = str_dup(w->pledge_request->nonce, e);
 	return v->nonce && idevid_issuer(w->idevid, &v->idevid_issuer, e) &&
 	       buf_append(&v->prior_signed_voucher_request, w->pledge_octets.data,

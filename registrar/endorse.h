@@ -7,9 +7,10 @@
 
 struct endorsement {			      /* all borrowed */
 	const struct voucher_format *format;  /* that of the pledge's request */
-	const struct voucher *pledge_request; /* verified */
+	const struct voucher *pledge_request; /* verified; NULL: the device has not asked yet */
 	struct bytes pledge_octets;	      /* as received */
-	const struct cert *idevid;	      /* authenticated */
+	const struct cert *idevid;	      /* authenticated; NULL without a request: then */
+	struct bytes idevid_issuer;	      /* ... as configured; len 0: not known */
 	const char *serial;		      /* out of idevid */
 	const struct identity *registrar;
 	const struct cert_list *presented; /* by the pledge, to go along; NULL: they do not */

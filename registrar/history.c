@@ -2,7 +2,7 @@
 /* Asking for and judging audit logs. An event that names another domain says that somebody else
  * got, or could still use, a voucher for this device; one without a nonce can be replayed for ever.
  * Both are refused unless the administrator said otherwise: a nonceless one whoever asked for it,
- * since this registrar never does (R8995-REG-042, -049).
+ * but ourselves where vouchers are fetched ahead (R8995-REG-042, -049).
  *
  * The MASA may answer with the log (200) or with where it is (201 and Location): one hop, and
  * without our credentials when it leaves the MASA's origin (R8995-REG-041). */
@@ -65,7 +65,7 @@ bool history_judge(const struct audit_log *log, const struct domain *own,
 		out->foreign_since = out->foreign_since || (!is_own && event->date > ours);
 		if (!is_own)
 			worsen(out, policy->foreign_domain, "voucher for another domain", event);
-		if (!event->nonce)
+		if (!event->nonce && !(is_own && policy->fetches_ahead))
 			worsen(out, policy->nonceless, "voucher without a nonce", event);
 	}
 	if (log->arbitrary > 0 && out->state == HISTORY_GOOD) {
@@ -137,6 +137,7 @@ static bool read_log(struct inquiry *q, struct bytes body, struct history_verdic
 	const struct history_policy policy = {
 		(enum audit_judgement)q->setup->config.audit_foreign,
 		(enum audit_judgement)q->setup->config.audit_nonceless,
+		q->setup->config.stored_vouchers != STORED_OFF,
 	};
 
 	if (!audit_log_parse(body, &log, e)) {

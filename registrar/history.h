@@ -10,6 +10,7 @@
 
 struct history_policy {
 	enum audit_judgement foreign_domain, nonceless;
+	bool fetches_ahead; /* our own without a nonce are those */
 };
 
 struct history_verdict {

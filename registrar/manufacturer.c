@@ -96,6 +96,16 @@ static bool load_urls(struct manufacturer *m, const char *urls, struct err *e)
 	return true;
 }
 
+static bool load_issuer(struct manufacturer *m, const char *path, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list certs = CERT_LIST_INIT;
+
+	if (!cert_list_load(path, &certs, e))
+		return false;
+	return idevid_issuer_of_ca(certs.items[0], &m->idevid_issuer, e) ||
+	       err_prefix(e, "%s", path);
+}
+
 static bool load_all(struct manufacturer *m, const struct manufacturer_config *c, struct err *e)
 {
 	m->anchors = anchors_load(c->anchors, e);
@@ -110,6 +120,8 @@ static bool load_all(struct manufacturer *m, const struct manufacturer_config *c
 		return err_prefix(e, "serials");
 	if (c->masa_url && !load_urls(m, c->masa_url, e))
 		return err_prefix(e, "masa_url");
+	if (c->idevid_issuer && !load_issuer(m, c->idevid_issuer, e))
+		return err_prefix(e, "idevid_issuer");
 	if (c->masa_password && !load_password(&m->masa_password, c->masa_password, e))
 		return err_prefix(e, "masa_password");
 	if (c->lookup_token && !load_password(&m->lookup_token, c->lookup_token, e))
@@ -124,6 +136,7 @@ bool manufacturer_load(struct manufacturer *m, const struct manufacturer_config 
 	buf_init(&m->listed.text, SERIALS_FILE_MAX);
 	buf_init(&m->masa_password, PASSWORD_MAX);
 	buf_init(&m->lookup_token, PASSWORD_MAX);
+	buf_init(&m->idevid_issuer, IDEVID_ISSUER_MAX);
 	buf_init(&m->masa_anchors_pem, ANCHORS_PEM_MAX);
 	if (load_all(m, c, e))
 		return true;
@@ -140,6 +153,7 @@ void manufacturer_clear(struct manufacturer *m)
 	free(m->listed.serials);
 	buf_wipe(&m->masa_password);
 	buf_wipe(&m->lookup_token);
+	buf_clear(&m->idevid_issuer);
 	memset(m, 0, sizeof(*m));
 }
 

@@ -25,6 +25,7 @@ struct manufacturer {
 	size_t masa_count;
 	struct buf masa_password;
 	struct buf lookup_token;
+	struct buf idevid_issuer; /* as voucher-requests name it; empty: not configured */
 };
 
 bool manufacturer_load(

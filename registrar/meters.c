@@ -118,6 +118,9 @@ static const struct metric table[METER_COUNT] = {
 	[METER_BACKUP] = {"backup_last_success_timestamp_seconds", METRIC_GAUGE,
 		"When the last backup since the start was finished that succeeded, seconds since 1970.",
 		{{NULL, NULL}}, NULL},
+	[METER_STORED_VOUCHERS_USED] = {"stored_vouchers_used_total", METRIC_COUNTER,
+		"Vouchers fetched ahead that devices got while the MASA could not be reached.",
+		{{NULL, NULL}}, NULL},
 	[METER_DECISIONS_ASKED] = {"decisions_asked_total", METRIC_COUNTER,
 		"Questions about devices to the program that rules ask; failed: no answer that counts, the device stays held.",
 		{{"result", asked}}, NULL},
@@ -198,6 +201,11 @@ void meter_decision(struct registrar *r, enum claim_state to, int64_t count)
 {
 	metrics_add(
 		r->metrics, METER_CLAIM_DECISIONS, (size_t)to - CLAIM_APPROVED, 0, (uint64_t)count);
+}
+
+void meter_stored_voucher(struct registrar *r)
+{
+	metrics_count(r->metrics, METER_STORED_VOUCHERS_USED, 0, 0);
 }
 
 void meter_poll(struct registrar *r)

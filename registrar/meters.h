@@ -35,6 +35,8 @@ void meters_stop(struct registrar *r);
 enum meter_end meter_error(struct registrar *r, enum meter_request what, enum err_kind kind);
 /* A voucher-request was answered that began at began_us (clock_mono_us()). */
 void meter_voucher(struct registrar *r, bool constrained, int64_t began_us, enum meter_end end);
+/* A device got a voucher that was fetched ahead. */
+void meter_stored_voucher(struct registrar *r);
 void meter_enroll(struct registrar *r, enum enroll_kind kind, enum meter_end end);
 void meter_status(struct registrar *r, bool of_voucher, bool status);
 /* What the MASA said to what it was asked at asked_us; NULL: no answer came. */

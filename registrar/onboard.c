@@ -14,6 +14,7 @@
 #include "common/pki/cms.h"
 #include "common/pki/cose.h"
 #include "common/wire/datetime.h"
+#include "registrar/ahead.h"
 #include "registrar/claim.h"
 #include "registrar/cloud/cloud.h"
 #include "registrar/endorse.h"
@@ -175,6 +176,12 @@ static bool ask_another(struct onboard *o)
 	       onboard_ask_masa(o, &e) == STEP_WAIT;
 }
 
+/* Not a want of ours. */
+static bool is_away(const struct err *failure)
+{
+	return failure->kind != ERR_NO_MEMORY && failure->kind != ERR_IO;
+}
+
 static void on_masa_reply(void *arg, const struct http_reply *reply, const struct err *failure)
 {
 	struct onboard *o = arg;
@@ -186,6 +193,10 @@ static void on_masa_reply(void *arg, const struct http_reply *reply, const struc
 		call_exchange(o->call), failure);
 	if (!masa_has_answered(reply) && ask_another(o))
 		return;
+	if (failure && is_away(failure) && ahead_use(o)) {
+		onboard_resume(o, NULL);
+		return;
+	}
 	if (failure) {
 		masa_transport_error(&o->masa, failure, &e);
 		if (e.kind == ERR_RETRY_LATER)
@@ -234,8 +245,13 @@ enum step_result onboard_ask_masa(struct onboard *o, struct err *e)
 		o->masa.host, NULL);
 	if (masa_send(o->r, call_loop(o->call), &q, on_masa_reply, o, e))
 		return STEP_WAIT;
-	if (o->masa_wait_ms)
-		tell_come_back(o);
+	if (!o->masa_wait_ms)
+		return STEP_FAILED;
+	if (ahead_use(o)) {
+		*e = (struct err)ERR_INIT;
+		return STEP_NEXT;
+	}
+	tell_come_back(o);
 	return STEP_FAILED;
 }
 
@@ -248,6 +264,8 @@ enum step_result onboard_read_answer(struct onboard *o, struct err *e)
 		o->sentence = "The manufacturer has not decided yet.";
 		return STEP_PENDING;
 	}
+	if (o->masa_status >= 500 && ahead_use(o))
+		return STEP_NEXT;
 	masa_status_error(&o->masa, o->masa_status, buf_bytes(&o->voucher), e);
 	if (call_peer(o->call)->constrained)
 		e->kind = masa_constrained_kind(o->masa_status, e->kind);
@@ -275,6 +293,8 @@ enum step_result onboard_vet(struct onboard *o, struct err *e)
 		.names_est = o->cloud != NULL,
 	};
 
+	if (o->ahead) /* it was looked at already */
+		return STEP_NEXT;
 	return vet_voucher(&v, buf_bytes(&o->voucher), e) ? STEP_NEXT : STEP_FAILED;
 }
 
@@ -310,7 +330,7 @@ static void on_history(void *arg, const struct history_verdict *verdict, const s
  * looked at at all: somebody may have taken it away in between (R8995-REG-059). */
 static bool history_comes_first(const struct onboard *o)
 {
-	if (o->setup->config.audit_check == AUDIT_OFF)
+	if (o->setup->config.audit_check == AUDIT_OFF || o->ahead) /* nobody to ask: later */
 		return false;
 	return o->setup->config.audit_check == AUDIT_BEFORE_DELIVERY ||
 	       o->known.state == DEVICE_ENROLLED || o->known.state == DEVICE_REFUSED ||
@@ -413,9 +433,11 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 		.device = onboard_device(o),
 		.step = refused ? "history" : "voucher",
 		.outcome = refused ? "refused" : "delivered",
-		.reason = o->verdict.reason[0] ? o->verdict.reason : NULL,
+		.reason = o->verdict.reason[0] ? o->verdict.reason
+			  : o->ahead	       ? o->ahead_note
+					       : NULL,
 	};
-	bool later = o->verdict.state == HISTORY_UNKNOWN &&
+	bool later = !o->ahead && o->verdict.state == HISTORY_UNKNOWN &&
 		     o->setup->config.audit_check == AUDIT_AFTER_STATUS;
 	struct bytes kept = later ? buf_bytes(&o->registrar_request) : (struct bytes){0};
 
@@ -425,6 +447,7 @@ static enum step_result record_outcome(struct onboard *o, struct err *e)
 			o->rule->text.reason, o->rule->text.site, o->rule->text.labels};
 		record.rule = &use;
 	}
+	record.ahead = o->ahead;
 	record.rejoined = claim_has_ended(&o->known, o->now);
 	o->journaled = true;
 	history_alarm(o->r, entry.exchange, entry.device, &o->verdict);

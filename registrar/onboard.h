@@ -73,6 +73,8 @@ struct onboard {
 	int64_t masa_retry_s;
 	struct buf voucher; /* the answer's body */
 	struct history_verdict verdict;
+	bool ahead; /* the voucher is one that was fetched ahead (ahead.h) */
+	char ahead_note[REASON_LEN_MAX + 1];
 
 	struct cloud *cloud; /* of a cloud registrar's sequence: cloud/cloud.h; else NULL */
 

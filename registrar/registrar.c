@@ -21,6 +21,7 @@
 #include "registrar/admin/web.h"
 #include "registrar/announce.h"
 #include "registrar/notify/ask.h"
+#include "registrar/ahead.h"
 #include "registrar/backup.h"
 #include "registrar/cloud/cloud.h"
 #include "registrar/coap.h"
@@ -328,7 +329,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		!serve_admin_https(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
 		!coap_start(r, loops, loop_count, e) || !announce_start(r, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
-		!revoked_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
+		!revoked_start(r, e) || !ahead_start(r, e) || !backup_start(r, e) ||
+		!meters_start(r, e))
 		return false;
 	store_watch(r->store, on_commit, r);
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
@@ -482,6 +484,7 @@ void registrar_close(struct registrar *r)
 	ask_end(r);
 	revoked_end(r);
 	fellows_end(r);
+	ahead_end(r);
 	for (size_t i = 0; i < r->worker_count; i++)
 		http_client_free(r->workers[i].masa);
 	if (r->sweep.ev)

@@ -27,6 +27,7 @@ struct cloud_rate;
 struct revoked;
 struct masa_watch;
 struct masa_gates;
+struct ahead;
 struct backup;
 struct seal;
 struct idempotency;
@@ -77,6 +78,7 @@ struct registrar {
 	struct loop_timer sweep;
 	struct masa_watch *masa_watch;
 	struct masa_gates *masa_gates;
+	struct ahead *ahead;	 /* vouchers fetched ahead */
 	struct revoked *revoked; /* the list of revoked certificates */
 	struct backup *backup;
 	struct jobs *jobs;

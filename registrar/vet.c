@@ -32,7 +32,7 @@ static bool signer_is_trusted(const struct subject *s, struct err *e)
 /* A device of the same manufacturer is no MASA, though both may be below one root. */
 static bool signer_is_no_device(const struct subject *s, struct err *e)
 {
-	return !idevid_is_sibling(s->v->idevid, s->voucher->signer) ||
+	return !s->v->idevid || !idevid_is_sibling(s->v->idevid, s->voucher->signer) ||
 	       err_set(e, ERR_PEER, "signed by a device, \"%s\"", cert_subject(s->voucher->signer));
 }
 
@@ -55,6 +55,8 @@ static bool nonce_is_asked(const struct subject *s, struct err *e)
 {
 	const char *nonce = s->voucher->fields.nonce;
 
+	if (!s->v->nonce)
+		return !nonce || err_set(e, ERR_PEER, "a nonce that nobody asked for");
 	if (!nonce)
 		return err_set(e, ERR_PEER, "no nonce in the answer to a request with one");
 	return voucher_nonce_equal(nonce, s->v->nonce) || err_set(e, ERR_PEER, "nonce differs");

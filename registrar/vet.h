@@ -12,8 +12,8 @@ struct vetting { /* all borrowed */
 	struct anchors *masa_anchors;
 	const struct domain *domain;
 	struct cert_cache *cache;
-	const struct cert *idevid;  /* of the device that asked */
-	const char *serial, *nonce; /* what was asked for */
+	const struct cert *idevid;  /* of the device that asked; NULL: none has yet */
+	const char *serial, *nonce; /* what was asked for; nonce NULL: without one */
 	bool bare_keys;		    /* may be signed with a key that no anchor speaks for */
 	bool names_est;		    /* of a cloud registrar: it pins the EST server it names */
 	int64_t now;

@@ -219,6 +219,17 @@ bool idevid_issuer(const struct cert *idevid, struct buf *out, struct err *e)
 	       buf_append(out, key_id, sizeof(key_id), e);
 }
 
+bool idevid_issuer_of_ca(const struct cert *ca, struct buf *out, struct err *e)
+{
+	const struct bytes id = cert_ski(ca);
+	const uint8_t head[] = {
+		0x04, (uint8_t)(id.len + 4), 0x30, (uint8_t)(id.len + 2), 0x80, (uint8_t)id.len};
+
+	if (id.len == 0 || id.len > IDEVID_ISSUER_MAX - sizeof(head))
+		return err_set(e, ERR_INPUT, "no subjectKeyIdentifier");
+	return buf_append(out, head, sizeof(head), e) && buf_append(out, id.data, id.len, e);
+}
+
 /* keyIdentifier [0] of an AuthorityKeyIdentifier, which is all there is. */
 static bool read_aki(struct der d, struct bytes *key_id, struct err *e)
 {

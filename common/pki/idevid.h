@@ -36,6 +36,10 @@ bool idevid_masa_uri_parse(const char *text, struct uri *out, struct err *e) MUS
 /* idevid-issuer for a voucher-request: the AKI's extnValue TLV, or, without an AKI, 04 18 30 16 80
  * 14 + SHA-1 of the public key bits (rfc8366bis §6.1). Appended to out. */
 bool idevid_issuer(const struct cert *idevid, struct buf *out, struct err *e) MUST_CHECK;
+/* The same for devices below this CA certificate, by its subjectKeyIdentifier, without a device at
+ * hand. ERR_INPUT: it has none that would fit. */
+#define IDEVID_ISSUER_MAX 128
+bool idevid_issuer_of_ca(const struct cert *ca, struct buf *out, struct err *e) MUST_CHECK;
 /* The key identifier inside an idevid-issuer in any of its known shapes (TLV, SEQUENCE, bare
  * 20 octets: T-08); len 0 when it is none of them. */
 struct bytes idevid_issuer_key_id(struct bytes idevid_issuer);

@@ -22,6 +22,7 @@
 #include "registrar/admin/sites.h"
 #include "registrar/admin/tokens.h"
 #include "registrar/admin/users.h"
+#include "registrar/admin/vouchers.h"
 #include "registrar/backup.h"
 #include "registrar/admin/doctor.h"
 #include "registrar/admin/explain.h"
@@ -65,6 +66,9 @@ const struct http_route admin_routes[] = {
 	{"GET", MANUFACTURERS_PATH, manufacturers_list, 0, NULL, MAY_VIEW},
 	{"GET", CERTIFICATES_PATH, certificates_list, 0, NULL, MAY_VIEW},
 	{"GET", VOUCHERS_PATH, vouchers_list, 0, NULL, MAY_VIEW},
+	{"GET", AHEAD_PATH, vouchers_ahead_list, 0, NULL, MAY_VIEW},
+	{"POST", AHEAD_PATH "/fetch", vouchers_ahead_fetch, BULK_BODY_MAX, NULL, MAY_OPERATE, true},
+	{"POST", AHEAD_PATH "/*", vouchers_ahead_drop, ADMIN_BODY_MAX, NULL, MAY_OPERATE},
 	{"GET", STATISTICS_PATH, statistics_show, 0, NULL, MAY_VIEW},
 	{"GET", OPENAPI_PATH, openapi_show, 0, NULL, MAY_ENTER},
 	{"GET", BACKUPS_PATH, backup_show, 0, NULL, MAY_ADMIN, true},

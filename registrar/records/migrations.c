@@ -404,5 +404,24 @@ const char *const records_migrations[] = {
 	" owner TEXT NOT NULL, url TEXT NOT NULL, est INTEGER NOT NULL, region TEXT,"
 	" first_at INTEGER NOT NULL, at INTEGER NOT NULL, moves INTEGER NOT NULL,"
 	" PRIMARY KEY (manufacturer, serial));",
+	/* Vouchers fetched before their devices ask. */
+	"CREATE TABLE stored_voucher ("
+	" id INTEGER PRIMARY KEY,"
+	" manufacturer TEXT NOT NULL,"
+	" serial TEXT NOT NULL,"
+	" type TEXT NOT NULL,"
+	" masa TEXT NOT NULL,"
+	" by TEXT,"
+	" fetched_at INTEGER NOT NULL,"
+	" until INTEGER NOT NULL,"
+	" renew_at INTEGER NOT NULL,"
+	" voucher BLOB NOT NULL,"
+	" request BLOB NOT NULL,"
+	" used_at INTEGER NOT NULL,"
+	" checked_at INTEGER NOT NULL,"
+	" UNIQUE (manufacturer, serial, type));"
+	"CREATE INDEX stored_voucher_renew ON stored_voucher (renew_at) WHERE renew_at > 0;"
+	"CREATE INDEX stored_voucher_used ON stored_voucher (used_at) "
+	" WHERE used_at > 0 AND checked_at = 0;",
 	NULL,
 };

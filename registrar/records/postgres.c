@@ -357,6 +357,24 @@ const char *const records_postgres_migrations[] = {
 	" at BIGINT NOT NULL,"
 	" moves BIGINT NOT NULL,"
 	" PRIMARY KEY (manufacturer, serial));",
+	"CREATE TABLE stored_voucher ("
+	" id BIGINT PRIMARY KEY,"
+	" manufacturer " TEXT " NOT NULL,"
+	" serial " TEXT " NOT NULL,"
+	" type " TEXT " NOT NULL,"
+	" masa " TEXT " NOT NULL,"
+	" by " TEXT ","
+	" fetched_at BIGINT NOT NULL,"
+	" until BIGINT NOT NULL,"
+	" renew_at BIGINT NOT NULL,"
+	" voucher BYTEA NOT NULL,"
+	" request BYTEA NOT NULL,"
+	" used_at BIGINT NOT NULL,"
+	" checked_at BIGINT NOT NULL,"
+	" UNIQUE (manufacturer, serial, type));"
+	"CREATE INDEX stored_voucher_renew ON stored_voucher (renew_at) WHERE renew_at > 0;"
+	"CREATE INDEX stored_voucher_used ON stored_voucher (used_at) "
+	" WHERE used_at > 0 AND checked_at = 0;",
 	NULL,
 };
 

@@ -9,6 +9,7 @@
 
 #include "common/base/text.h"
 #include "registrar/limits.h"
+#include "registrar/records/ahead.h"
 #include "registrar/records/sql.h"
 
 #define DAY_S 86400
@@ -401,9 +402,27 @@ bool records_keep_voucher(const struct records_writer *w, const struct request_r
 		moment(r->moved_at), STORE_I(r->at / DAY_S));
 	if (r->rejoined)
 		note_rejoined(&t, j);
+	if (r->ahead)
+		ADD(&t, USE_AHEAD, false, STORE_I(r->at), store_text(r->device.manufacturer),
+			store_text(r->device.serial), store_text(voucher_type));
 	add_fraud(&t, r->fraud, j);
 	add_journal(&t, j);
 	return write_transaction(w, &t, e);
+}
+
+static void add_verdict(struct transaction *t, const struct request_record *r,
+	enum history_state history, const struct journal_entry *j)
+{
+	add_device(t, r);
+	if (history == HISTORY_REFUSED)
+		ADD(t, REFUSE_DEVICE, false, STORE_I(history), store_text(j->reason),
+			digest_value(r->idevid_sha256), STORE_I(r->at),
+			store_text(r->device.manufacturer), store_text(r->device.serial));
+	else
+		ADD(t, JUDGE_HISTORY, true, STORE_I(history), store_text(j->reason),
+			store_text(r->device.manufacturer), store_text(r->device.serial));
+	add_fraud(t, r->fraud, j);
+	add_journal(t, j);
 }
 
 bool records_judge_history(const struct records_writer *w, const struct request_record *r,
@@ -412,16 +431,18 @@ bool records_judge_history(const struct records_writer *w, const struct request_
 	struct transaction t;
 
 	t.count = 0;
-	add_device(&t, r);
-	if (history == HISTORY_REFUSED)
-		ADD(&t, REFUSE_DEVICE, false, STORE_I(history), store_text(j->reason),
-			digest_value(r->idevid_sha256), STORE_I(r->at),
-			store_text(r->device.manufacturer), store_text(r->device.serial));
-	else
-		ADD(&t, JUDGE_HISTORY, true, STORE_I(history), store_text(j->reason),
-			store_text(r->device.manufacturer), store_text(r->device.serial));
-	add_fraud(&t, r->fraud, j);
-	add_journal(&t, j);
+	add_verdict(&t, r, history, j);
+	return write_transaction(w, &t, e);
+}
+
+bool records_check_ahead(const struct records_writer *w, int64_t id, const struct request_record *r,
+	enum history_state history, const struct journal_entry *j, struct err *e)
+{
+	struct transaction t;
+
+	t.count = 0;
+	add_verdict(&t, r, history, j);
+	ADD(&t, CHECK_AHEAD, false, STORE_I(r->at), STORE_I(id));
 	return write_transaction(w, &t, e);
 }
 

@@ -134,6 +134,7 @@ struct request_record {
 	const char *model, *address; /* what it is and where it comes from; NULL: not known */
 	bool spent;		     /* to be held: the approval it joined with counts no longer */
 	bool rejoined; /* let in as its certificate has ended: has a line of its own */
+	bool ahead;    /* its voucher is one that was fetched ahead: that it was used is noted */
 };
 /* What a rule has approved, noted with the voucher. */
 struct rule_use {

@@ -86,6 +86,13 @@
 	"WHERE u.name <> $1 AND u.disabled = 0 AND g.role = 'admin' AND g.site IS NULL "           \
 	"AND g.manufacturer IS NULL AND (g.until = 0 OR g.until > $2)))"
 
+#define AHEAD_COLUMNS                                                                              \
+	"v.id, v.manufacturer, v.serial, v.type, v.masa, v.by, v.fetched_at, v.until, "            \
+	"v.renew_at, v.used_at, v.checked_at, d.site"
+#define FROM_AHEAD                                                                                 \
+	"FROM stored_voucher AS v LEFT JOIN device AS d "                                          \
+	"ON d.manufacturer = v.manufacturer AND d.serial = v.serial "
+
 /* What names the site $1. */
 #define SITE_IN_RULES "EXISTS (SELECT 1 FROM rule WHERE site = $1)"
 #define SITE_IN_ROLES                                                                              \
@@ -651,6 +658,32 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[TOUCH_TOKEN] = "UPDATE token SET used_at = $2 WHERE id = $1 AND used_at < $2",
 	[REMOVE_TOKEN] =
 		"DELETE FROM token WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR \"user\" = $2)",
+	[LIST_AHEAD] = "SELECT " AHEAD_COLUMNS ", NULL, NULL " FROM_AHEAD
+		       "WHERE v.id > $1 ORDER BY v.id LIMIT $2",
+	[READ_AHEAD] = "SELECT " AHEAD_COLUMNS ", v.voucher, v.request " FROM_AHEAD
+		       "WHERE v.manufacturer = $1 AND v.serial = $2 AND v.type = $3",
+	[FIND_AHEAD] = "SELECT " AHEAD_COLUMNS ", NULL, NULL " FROM_AHEAD
+		       "WHERE v.serial = $1 OR CAST(v.id AS TEXT) = $1 ORDER BY v.id LIMIT $2",
+	[DUE_AHEAD] = "SELECT " AHEAD_COLUMNS ", NULL, NULL " FROM_AHEAD
+		      "WHERE v.renew_at > 0 AND v.renew_at <= $1 ORDER BY v.renew_at LIMIT $2",
+	[UNCHECKED_AHEAD] = "SELECT " AHEAD_COLUMNS ", NULL, v.request " FROM_AHEAD
+			    "WHERE v.used_at > 0 AND v.checked_at = 0 ORDER BY v.used_at LIMIT $1",
+	[COUNT_AHEAD] = "SELECT count(*) FROM stored_voucher",
+	[KEEP_AHEAD] = "INSERT INTO stored_voucher (id, manufacturer, serial, type, masa, by, "
+		       "fetched_at, until, renew_at, voucher, request, used_at, checked_at) "
+		       "VALUES ((SELECT coalesce(max(id), 0) + 1 FROM stored_voucher), $1, $2, $3, "
+		       "$4, $5, $6, $7, $8, $9, $10, 0, 0) "
+		       "ON CONFLICT (manufacturer, serial, type) DO UPDATE SET "
+		       "masa = excluded.masa, by = excluded.by, fetched_at = excluded.fetched_at, "
+		       "until = excluded.until, renew_at = excluded.renew_at, "
+		       "voucher = excluded.voucher, request = excluded.request",
+	[DELAY_AHEAD] = "UPDATE stored_voucher SET renew_at = $1 WHERE id = $2",
+	[DROP_AHEAD] = "DELETE FROM stored_voucher WHERE id = $1",
+	[USE_AHEAD] = "UPDATE stored_voucher SET used_at = $1, checked_at = 0 "
+		      "WHERE manufacturer = $2 AND serial = $3 AND type = $4",
+	[CHECK_AHEAD] = "UPDATE stored_voucher SET checked_at = $1 WHERE id = $2",
+	[SWEEP_AHEAD] = "DELETE FROM stored_voucher WHERE until > 0 AND until < $1 "
+			"AND (used_at = 0 OR checked_at > 0)",
 	[REMOVE_TOKENS] = "DELETE FROM token WHERE \"user\" = $1",
 	[READ_ALLOCATION] = "SELECT owner, url, first_at, moves FROM allocation "
 			    "WHERE manufacturer = $1 AND serial = $2",

@@ -68,7 +68,7 @@ def test_the_file_is_in_order():
 def test_a_look_around(api):
     for path in ("status", "doctor", "jobs", "session", "users", "tokens", "hooks", "claims", "devices", "rules", "sites", "events", "audit",
                  "audit/heads", "audit/anchors", "backups", "manufacturers", "certificates",
-                 "vouchers", "statistics"):
+                 "vouchers", "vouchers/ahead", "statistics"):
         assert api.get(API + path).status == 200, path
 
 
@@ -202,6 +202,21 @@ def test_hooks(api):
         assert api.post(f"{at}/{verb}").status == 200
 
 
+def test_vouchers_ahead(api, here):
+    """This MASA gives none: the job says so of each."""
+    order = {"serials": [here.device().serial], "manufacturer": here.manufacturer.name,
+             "masa_url": here.masa_url}
+    begun = api.post(API + "vouchers/ahead/fetch", order)
+    assert begun.status == 202
+    harness.wait_until(lambda: api.get(begun.json["job"]).json["state"] == "finished", "it ends")
+    assert api.get(begun.json["job"]).json["failed"] == 1
+    for wrong in ({}, {"serials": ["A"], "match": "state=pending"}, {"serials": [1]},
+                  {"serials": ["A"], "manufacturer": "nobody"},
+                  {"serials": ["A"], "manufacturer": here.manufacturer.name, "masa_url": "::"}):
+        assert api.post(API + "vouchers/ahead/fetch", wrong).status == 400, wrong
+    assert api.post(API + "vouchers/ahead/none/drop", {}).code == "not-found"
+
+
 def test_the_system(api, here, cell):
     assert api.post(API + "audit/seal", {}).status == 200
     assert api.get(API + "audit/heads").json["items"]
@@ -213,5 +228,6 @@ def test_the_system(api, here, cell):
 def test_every_operation_was_tried(api):
     """Behind all others: nothing is described that nobody has seen work."""
     elsewhere = {("POST", API + path) for path in ("hooks/{id}/dead/retry", "hooks/{id}/dead/drop",
-                                                   "devices/{id}/clear")}
+                                                   "devices/{id}/clear",
+                                                   "vouchers/ahead/{id}/drop")}
     assert set(api.description.operations) - api.done - elsewhere == set()

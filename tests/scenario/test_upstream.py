@@ -18,6 +18,8 @@ from brski_peer import forge
 from brski_peer.ports import free_port
 from brski_peer.server import text
 
+req = pytest.mark.req
+
 SHORT = {"masa": {"connect_timeout": "1s", "timeout": "2s", "failures": "2", "pause": "2s"}}
 
 
@@ -191,3 +193,237 @@ def test_a_dead_address_of_three_costs_one_device_little_and_the_others_nothing(
         assert [reply.status for reply, _ in asked] == [200] * 5
         assert asked[0][1] < 4
         assert max(took for _, took in asked[1:]) < 0.5
+
+
+# -- vouchers fetched ahead
+
+@pytest.fixture
+def owned(cell, acme, domain):
+    """A MASA that gives the owner of devices vouchers without a nonce, and a registrar that gives
+    those to its devices while it cannot reach the MASA."""
+    masa = harness.Masa(cell / "masa", acme, changes={"policy": {
+        "ownership": "known-owner", "nonceless": "owners", "nonceless_lifetime": "20m"}})
+    registrar = harness.Registrar(cell / "registrar", domain, [acme], changes=harness.merged(
+        SHORT, {"masa": {"stored_vouchers": "when-unreachable"}}))
+    clock = harness.Clock(cell / "clock")
+    registrar.env.update(clock.env())
+    registrar.clock = clock
+    with harness.running(masa, registrar):
+        masa.ctl("owners", "add", "site", domain.file("root.crt"))
+        yield places.Site(cell, acme, domain, masa, registrar)
+
+
+def fetch(site, *devices, check=0, more=()):
+    return site.registrar.ctl("vouchers", "fetch", *(d.serial for d in devices), "--masa-url",
+                              site.masa_url, *more, check=check)
+
+
+def stored(site):
+    api = Api(site.registrar)
+    return {v["device_serial"]: v for v in api.get("/api/v1/vouchers/ahead").json["items"]}
+
+
+@req("R8995-REG-036")
+def test_offline_site_lets_in_just_the_devices_whose_vouchers_were_fetched(owned):
+    fetched, other = owned.device(owner="site"), owned.device(owner="site")
+    said = fetch(owned, fetched)
+    assert "1 of 1 done" in said.stderr
+    assert list(stored(owned)) == [fetched.serial]
+    owned.masa.kill()
+    pledge = owned.pledge(fetched)
+    assert pledge.join().returncode == 0, pledge.log()
+    for _ in range(3):
+        assert ask(owned, other)[0].status == 503
+    assert stored(owned)[fetched.serial]["used"]
+    told = owned.registrar.ctl("audit", "list").stdout
+    assert "fetched" in told and "stored voucher of" in told
+    # its history is looked at when somebody can be asked again
+    assert not stored(owned)[fetched.serial]["history_checked"]
+    owned.masa.start()
+    harness.wait_until(lambda: stored(owned)[fetched.serial]["history_checked"],
+                       "the history is looked at", 40)
+    history = owned.registrar.ctl("devices", "history", fetched.serial).stdout
+    assert "good" in history
+    harness.wait_until(lambda: joins(owned, other), "others join again")
+
+
+def test_stored_voucher_is_not_used_while_the_masa_answers(owned):
+    device = owned.device(owner="site")
+    fetch(owned, device)
+    assert joins(owned, device)
+    assert not stored(owned)[device.serial]["used"]
+
+
+def test_stored_voucher_that_ended_or_that_policy_keeps_is_not_given(owned):
+    device = owned.device(owner="site")
+    fetch(owned, device)
+    owned.masa.kill()
+    owned.registrar.clock.set(21 * 60)
+    assert ask(owned, device)[0].status in (502, 503)
+    assert owned.registrar.lines("stored-voucher-not-used.*expired")
+    owned.registrar.clock.set(0)
+    conf = owned.registrar.config.read_text()
+    owned.registrar.config.write_text(conf.replace("stored_vouchers = when-unreachable",
+                                                   "stored_vouchers = off"))
+    Api(owned.registrar).post("/api/v1/reload", {})
+    assert ask(owned, device)[0].status in (502, 503)
+    owned.registrar.config.write_text(conf)
+    Api(owned.registrar).post("/api/v1/reload", {})
+    assert ask(owned, device)[0].status == 200
+
+
+def test_stored_voucher_for_a_domain_of_before_is_not_given(owned, other_domain):
+    """The registrar has moved to another domain since."""
+    device = owned.device(owner="site")
+    fetch(owned, device)
+    owned.masa.kill()
+    conf = owned.registrar.config.read_text()
+    owned.registrar.config.write_text(
+        conf.replace(str(owned.domain.directory) + "/", str(other_domain.directory) + "/"))
+    Api(owned.registrar).post("/api/v1/reload", {})
+    assert ask(owned, device)[0].status in (502, 503)
+    assert owned.registrar.lines("stored-voucher-not-used")
+
+
+def test_what_the_masa_refuses_is_a_failure_of_that_device(owned):
+    mine, foreign = owned.device(owner="site"), owned.device()
+    said = fetch(owned, mine, foreign, check=None)
+    assert said.returncode != 0 and foreign.serial in said.stdout
+    assert "1 of 2 done, 1 failed" in said.stderr
+    assert list(stored(owned)) == [mine.serial]
+
+
+def test_fetching_again_asks_for_what_is_missing_only(owned):
+    devices = [owned.device(owner="site") for _ in range(12)]
+    fetch(owned, *devices[:5])
+    first = {serial: v["id"] for serial, v in stored(owned).items()}
+    asked = len(owned.masa.lines("method=POST path=/.well-known/brski/requestvoucher"))
+    assert "12 of 12 done" in fetch(owned, *devices).stderr
+    assert len(stored(owned)) == 12
+    assert {s: v["id"] for s, v in stored(owned).items() if s in first} == first
+    now = len(owned.masa.lines("method=POST path=/.well-known/brski/requestvoucher"))
+    assert now - asked == 7
+    owned.registrar.ctl("vouchers", "drop", devices[0].serial)
+    assert devices[0].serial not in stored(owned)
+    owned.registrar.ctl("vouchers", "drop", devices[0].serial, check=3)
+
+
+def test_masa_that_cannot_be_reached_ends_the_fetching(owned):
+    owned.masa.kill()
+    said = fetch(owned, *(owned.device(known=False) for _ in range(3)), check=None)
+    assert said.returncode != 0 and "cannot be reached" in said.stderr
+
+
+@pytest.mark.slow
+@req("R8995-REG-051")
+def test_stored_voucher_that_ends_soon_is_renewed(cell, acme, domain):
+    masa = harness.Masa(cell / "masa", acme, changes={"policy": {
+        "ownership": "known-owner", "nonceless": "owners", "nonceless_lifetime": "1m"}})
+    registrar = harness.Registrar(cell / "registrar", domain, [acme], changes={
+        "masa": {"stored_vouchers": "when-unreachable"}})
+    with harness.running(masa, registrar):
+        masa.ctl("owners", "add", "site", domain.file("root.crt"))
+        site = places.Site(cell, acme, domain, masa, registrar)
+        device = site.device(owner="site")
+        fetch(site, device)
+        before = stored(site)[device.serial]["until"]
+        harness.wait_until(lambda: stored(site)[device.serial]["until"] > before,
+                           "the voucher is renewed", 70)
+        assert not stored(site)[device.serial]["expired"]
+
+
+# -- many that wait
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_five_hundred_devices_wait_for_a_masa_that_hangs_and_cost_nothing(upstream):
+    """No thread, connection or memory for each of them; all of them join when it is back."""
+    count = 500
+    rows = upstream.directory / "rows.csv"
+    serials = [f"WAIT-{n:04d}" for n in range(count)]
+    rows.write_text("serial\n" + "\n".join(serials) + "\n")
+    devices = upstream.directory / "devices"
+    harness.run(harness.program("brski-certs"), "idevid", "--ca", upstream.manufacturer.directory,
+                "--out", devices, "--masa-url", upstream.masa_url, "--csv", rows, check=0)
+    upstream.masa.import_devices([{"serial": s} for s in serials])
+    waiting = [forge.load(devices / f"{s}.key", devices / f"{s}.crt") for s in serials]
+    assert joins(upstream, upstream.device())
+    upstream.masa.signal(signal.SIGSTOP)
+    while gate(upstream)["state"] == "closed":
+        ask(upstream, upstream.device(known=False))
+
+    def turn(identities):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            return [r for r, _ in pool.map(lambda i: ask(upstream, i), identities)]
+
+    turn(waiting)
+    before = cost(upstream.registrar)
+    replies = [r for _ in range(3) for r in turn(waiting)]
+    after = cost(upstream.registrar)
+    print("kB, threads, descriptors before and after:", before, after)
+    assert {r.status for r in replies} <= {503, 504}
+    assert sum(r.status == 504 for r in replies) < 20, "only probes wait"
+    spread = {int(r.header("retry-after")) for r in replies if r.status == 503}
+    assert len(spread) > 5, spread
+    assert after[0] < before[0] + 2048
+    assert after[1] == before[1] and after[2] <= before[2] + 8
+    upstream.masa.signal(signal.SIGCONT)
+    left = waiting
+    deadline = time.monotonic() + 60
+    while left and time.monotonic() < deadline:
+        left = [i for i, r in zip(left, turn(left)) if r.status != 200]
+    assert not left
+
+
+def cost(process):
+    """kB of memory, threads, open descriptors."""
+    pid = process.popen.pid
+    with open(f"/proc/{pid}/status") as f:
+        said = dict(line.split(":", 1) for line in f)
+    return (int(said["VmRSS"].split()[0]), int(said["Threads"]), len(os.listdir(f"/proc/{pid}/fd")))
+
+
+# -- the line to the MASA is cut
+
+class Line:
+    """A relay to the MASA that can be cut while something is under way."""
+
+    def __init__(self, to):
+        self.to, self.ends = to, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.to))
+                self.ends += [client, server]
+                for a, b in ((client, server), (server, client)):
+                    threading.Thread(target=self.carry, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def carry(a, b):
+        with contextlib.suppress(OSError):
+            while data := a.recv(65536):
+                b.sendall(data)
+
+    def cut(self):
+        for end in self.ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self.ends.clear()
+
+
+def test_line_that_is_cut_in_the_middle_of_a_request(fake_site, fake_masa):
+    line = Line(fake_masa.port)
+    device = fake_site.device(masa_url=f"localhost:{line.port}")
+    fake_masa.delay = 5
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        reply = pool.submit(ask, fake_site, device)
+        harness.wait_until(lambda: fake_masa.requests, "the request is on its way")
+        line.cut()
+        assert reply.result()[0].status == 502
+    fake_masa.delay = 0
+    assert joins(fake_site, device)

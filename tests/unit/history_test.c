@@ -100,6 +100,19 @@ static void history_judge__a_nonceless_voucher__is_refused_whoever_asked(void **
 	assert_int_equal(judge(s, &log, &lax), HISTORY_WARNED);
 }
 
+static void history_judge__our_own_nonceless_voucher__is_good_where_those_are_fetched(void **state)
+{
+	const struct site *s = *state;
+	AUDIT_LOG_AUTO struct audit_log log = {.version = 1};
+	FREE_AUTO char *own = domain_of(s->issuing.cert);
+	const struct history_policy ahead = {AUDIT_WARN, AUDIT_REFUSE, true};
+
+	add(&log, own, NULL);
+	assert_int_equal(judge(s, &log, &ahead), HISTORY_GOOD);
+	add(&log, "not base64 at all!", NULL); /* a stranger's */
+	assert_int_equal(judge(s, &log, &ahead), HISTORY_REFUSED);
+}
+
 static void history_judge__events_dropped_by_the_masa__is_warned_of(void **state)
 {
 	AUDIT_LOG_AUTO struct audit_log log = {.version = 1, .arbitrary = 3};
@@ -197,6 +210,8 @@ int main(void)
 		cmocka_unit_test(history_judge__an_empty_log__is_good),
 		cmocka_unit_test(history_judge__another_domain__is_refused_or_warned_of),
 		cmocka_unit_test(history_judge__a_nonceless_voucher__is_refused_whoever_asked),
+		cmocka_unit_test(
+			history_judge__our_own_nonceless_voucher__is_good_where_those_are_fetched),
 		cmocka_unit_test(history_judge__events_dropped_by_the_masa__is_warned_of),
 		cmocka_unit_test(history_judge__a_domain_id_that_is_no_base64__is_a_stranger),
 		cmocka_unit_test(domain_is_own__every_known_form_of_our_name__is_recognised),

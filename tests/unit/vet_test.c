@@ -115,6 +115,28 @@ static void vet_voucher__a_device_of_the_manufacturer_signed_it__is_refused(void
 	assert_non_null(strstr(e.text, "signed by a device"));
 }
 
+/* Asked for before its device asks: nobody's nonce may be in it. */
+static void vet_voucher__asked_for_without_a_nonce__has_none(void **state)
+{
+	const struct site *s = *state;
+	BUF_AUTO struct buf octets = BUF_INIT(65536), nonced = BUF_INIT(65536);
+	const struct vetting w = {.format = &voucher_formats[0],
+		.masa_anchors = s->maker_anchors,
+		.domain = &s->domain,
+		.serial = FIXTURE_SERIAL,
+		.now = FIXTURE_NOW};
+	VOUCHER_AUTO struct voucher v;
+	struct err e = ERR_INIT;
+
+	good_voucher(s, &v);
+	MUST(w.format->seal(&v, &s->masa, &s->masa.chain, FIXTURE_NOW, &nonced, &e));
+	REFUSED(vet_voucher(&w, buf_bytes(&nonced), &e), ERR_PEER);
+	assert_non_null(strstr(e.text, "nonce"));
+	replace(&v.nonce, NULL);
+	MUST(w.format->seal(&v, &s->masa, &s->masa.chain, FIXTURE_NOW, &octets, &e));
+	MUST(vet_voucher(&w, buf_bytes(&octets), &e));
+}
+
 static void vet_voucher__serial_of_another_device__is_refused(void **state)
 {
 	const struct site *s = *state;
@@ -258,6 +280,7 @@ int main(void)
 		cmocka_unit_test(vet_voucher__pinned_anywhere_in_our_chain__is_good),
 		cmocka_unit_test(vet_voucher__a_stranger_signed_it__is_refused),
 		cmocka_unit_test(vet_voucher__a_device_of_the_manufacturer_signed_it__is_refused),
+		cmocka_unit_test(vet_voucher__asked_for_without_a_nonce__has_none),
 		cmocka_unit_test(vet_voucher__serial_of_another_device__is_refused),
 		cmocka_unit_test(vet_voucher__another_nonce_or_none__is_refused),
 		cmocka_unit_test(vet_voucher__the_nonce_in_the_other_alphabet__is_good),
