@@ -307,7 +307,7 @@ static void publish_due(struct registrar *r)
 	int64_t now = registrar_now(r);
 	bool due = now >= r->revoked->due_at || now < r->revoked->made_at;
 
-	if (due && (store_leads(r->store) || r->revoked->failed))
+	if (due && !r->revoked->busy && (store_leads(r->store) || r->revoked->failed))
 		revoked_publish(r);
 }
 
