@@ -189,6 +189,7 @@ bool dns_open(struct bytes message, struct dns_reader *out, struct err *e)
 bool dns_next_question(struct dns_reader *r, struct dns_question *out, bool *end, struct err *e)
 {
 	*end = r->questions_left == 0;
+	out->type = out->class = 0;
 	if (*end)
 		return true;
 	if (!take_name(r, &out->name, e) || !take_u16(r, &out->type, e) ||
@@ -263,6 +264,7 @@ bool dns_next_record(struct dns_reader *r, struct dns_record *out, bool *end, st
 	if (*end)
 		return true;
 	out->target.len = 0;
+	out->type = out->class = 0;
 	memset(&out->srv, 0, sizeof(out->srv));
 	if (!take_name(r, &out->name, e) || !take_u16(r, &out->type, e) ||
 		!take_u16(r, &out->class, e) || !take_u32(r, &out->ttl_s, e) ||

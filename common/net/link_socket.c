@@ -159,7 +159,7 @@ static ssize_t receive(struct link_socket *s, struct link_datagram *d, uint8_t *
 	d->from.len = m.msg_namelen;
 	d->hops = -1;
 	take_control(&m, d);
-	d->octets = bytes_of(room, m.msg_flags & MSG_TRUNC ? 0 : (size_t)n);
+	d->octets = bytes_of(room, (m.msg_flags & MSG_TRUNC) ? 0 : (size_t)n);
 	return n;
 }
 

@@ -74,7 +74,7 @@ static uint64_t sum_of_addresses(void)
 	return sum;
 }
 
-static bool is_link_news(struct link_watch *w, const struct nlmsghdr *h)
+static bool is_link_news(struct link_watch *w, struct nlmsghdr *h)
 {
 	const struct ifinfomsg *link = NLMSG_DATA(h);
 	const unsigned wanted = IFF_UP | IFF_RUNNING;
@@ -99,7 +99,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct link_watch *w = arg;
 	_Alignas(struct nlmsghdr) uint8_t room[ROOM];
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = {.nl_family = AF_NETLINK};
 	socklen_t from_len = sizeof(from);
 	ssize_t n;
 	bool news = false, addresses = false;
