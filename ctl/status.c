@@ -204,8 +204,10 @@ static void show_store(const json_t *o)
 	if (!json_object_get(o, "store_bytes"))
 		return;
 	label("store");
-	printf("%s, %s free\n", size(number(o, "store_bytes"), used),
-		size(number(o, "store_free_bytes"), left));
+	printf("%s", size(number(o, "store_bytes"), used));
+	if (json_is_integer(json_object_get(o, "store_free_bytes")))
+		printf(", %s free", size(number(o, "store_free_bytes"), left));
+	putchar('\n');
 }
 
 static void show_backup(const json_t *o)

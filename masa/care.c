@@ -69,7 +69,7 @@ static bool is_near_the_end(const struct figures *f)
 
 static bool is_full(const struct figures *f)
 {
-	return f->space.free_bytes < CHECKUP_SPACE_MIN;
+	return f->space.free_bytes >= 0 && f->space.free_bytes < CHECKUP_SPACE_MIN;
 }
 
 static bool knows_no_device(const struct figures *f)
@@ -125,14 +125,15 @@ static json_t *moment(int64_t unix_s)
 
 static json_t *tell(const struct figures *f)
 {
-	json_t *o = json_pack("{ss so sI sI sI sI so so sI sI so}", "version", BRSKI_VERSION,
+	json_t *o = json_pack("{ss so sI sI sI sI so so sI so so}", "version", BRSKI_VERSION,
 		"started", moment(f->m->started_at), "devices_known", (json_int_t)f->devices,
 		"owners", (json_int_t)owners_count(f->m->owners), "vouchers",
 		(json_int_t)f->vouchers, "connections",
 		(json_int_t)(f->m->public ? http_server_connections(f->m->public) : 0),
 		"certificate_not_after", moment(f->tls_end), "signer_not_after",
 		moment(f->signer_end), "store_bytes", (json_int_t)f->space.bytes,
-		"store_free_bytes", (json_int_t)f->space.free_bytes, "backup", moment(f->backup));
+		"store_free_bytes", checkup_octets(f->space.free_bytes), "backup",
+		moment(f->backup));
 
 	if (o && judge(f, o))
 		return o;

@@ -157,10 +157,10 @@ static void look_at_store(struct masa *m)
 	metrics_unset(m->metrics, STORE_BYTES, 0, 0);
 	metrics_unset(m->metrics, STORE_FREE_BYTES, 0, 0);
 	metrics_unset(m->metrics, AUDIT_LAST, 0, 0);
-	if (known) {
+	if (known)
 		metrics_set(m->metrics, STORE_BYTES, 0, 0, space.bytes);
+	if (known && space.free_bytes >= 0)
 		metrics_set(m->metrics, STORE_FREE_BYTES, 0, 0, space.free_bytes);
-	}
 	if (records_last_event(m->store, &last, &e))
 		metrics_set(m->metrics, AUDIT_LAST, 0, 0, last);
 }

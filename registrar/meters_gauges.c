@@ -118,7 +118,8 @@ static void look_at_store(struct registrar *r)
 	if (!known)
 		return;
 	set(r, METER_STORE_BYTES, 0, space.bytes);
-	set(r, METER_STORE_FREE_BYTES, 0, space.free_bytes);
+	if (space.free_bytes >= 0) /* else it is not known */
+		set(r, METER_STORE_FREE_BYTES, 0, space.free_bytes);
 }
 
 static bool take_line(void *arg, const struct journal_line *line, struct err *e)

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 
+#include "common/run/store.h"
 #include "common/wire/datetime.h"
 
 #define SPACE_WANTED	 ((int64_t)1024 << 20) /* room for a backup */
@@ -62,6 +63,11 @@ void checkup_time(struct checkup *c)
 			state < 0 ? "whether it is synchronized cannot be seen" : "synchronized");
 }
 
+json_t *checkup_octets(int64_t octets)
+{
+	return octets < 0 ? json_null() : json_integer((json_int_t)octets);
+}
+
 void checkup_space(struct checkup *c, const char *path)
 {
 	char folder[PATH_MAX];
@@ -70,6 +76,11 @@ void checkup_space(struct checkup *c, const char *path)
 	int64_t left, store;
 	enum checkup_verdict v = CHECKUP_OK;
 
+	if (store_is_remote(path)) {
+		checkup_note(c, "store space", CHECKUP_OK, NULL,
+			"not known: the store is a database, whose server has the disk");
+		return;
+	}
 	snprintf(folder, sizeof(folder), "%s", path);
 	if (stat(path, &st) != 0 || statvfs(dirname(folder), &fs) != 0) {
 		checkup_note(c, "store space", CHECKUP_FAIL,

@@ -19,6 +19,8 @@ void checkup_note(struct checkup *c, const char *check, enum checkup_verdict v, 
 	const char *fmt, ...) PRINTF(5, 6);
 
 void checkup_time(struct checkup *c);
+/* A number of octets for people and programs; negative: null, it is not known. */
+json_t *checkup_octets(int64_t octets);
 /* Room on the disk of the store at path, and for a copy of it. */
 void checkup_space(struct checkup *c, const char *path);
 /* A certificate that ends then. */

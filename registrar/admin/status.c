@@ -73,7 +73,7 @@ static bool is_near_the_end(const struct figures *f)
 
 static bool is_full(const struct figures *f)
 {
-	return f->space.free_bytes < CHECKUP_SPACE_MIN;
+	return f->space.free_bytes >= 0 && f->space.free_bytes < CHECKUP_SPACE_MIN;
 }
 
 static bool has_no_room(const struct figures *f)
@@ -231,13 +231,13 @@ static json_t *itself_object(const struct figures *f)
 
 static json_t *figures_object(const struct figures *f)
 {
-	return json_pack("{so so so sI so so so sI sI so}", "claims",
+	return json_pack("{so so so sI so so so sI so so}", "claims",
 		counts_object(f->claims, CLAIM_NONE + 1, CLAIM_STATE_COUNT, claim_name),
 		"oldest_pending", admin_moment(f->oldest), "devices",
 		counts_object(f->devices, STANDING_NONE + 1, STANDING_STORED_COUNT, device_name),
 		"expiring", (json_int_t)f->expiring, "masas", masas_array(f), "masa_addresses",
 		gates_array(f), "announced", announce_show(f->r), "store_bytes",
-		(json_int_t)f->space.bytes, "store_free_bytes", (json_int_t)f->space.free_bytes,
+		(json_int_t)f->space.bytes, "store_free_bytes", checkup_octets(f->space.free_bytes),
 		"backup", admin_moment(f->backup));
 }
 

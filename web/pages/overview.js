@@ -198,7 +198,9 @@ export async function show(view) {
 						['Last backup', time(s.backup, 'none yet')],
 						s.store_bytes && [
 							'Store',
-							`${octets(s.store_bytes)}, ${octets(s.store_free_bytes)} free`,
+							s.store_free_bytes === null
+								? octets(s.store_bytes)
+								: `${octets(s.store_bytes)}, ${octets(s.store_free_bytes)} free`,
 						],
 					]),
 				);
