@@ -217,30 +217,30 @@ static void tell_waiting(const struct pg *p, const struct err *why)
 		log_err(p->store->log, "store-waits", NULL, why);
 }
 
-/* A database may come up after us, or just be moving from one machine to another. */
-static struct pg_link *first_link(struct pg *p, int64_t until_ms, struct err *e)
+/* The writer's first connection, with which the tables are made; all of it can be begun again. */
+static bool begin(struct pg *p, struct err *e)
 {
-	struct pg_link *l;
-	unsigned tries = 0;
-
-	while ((l = pg_link_open(p, false, e)) == NULL && e->kind == ERR_RETRY_LATER &&
-		clock_mono_ms() < until_ms) {
-		if (tries == 0)
-			tell_waiting(p, e);
-		usleep((useconds_t)pg_pause_ms(tries++) * 1000);
-	}
-	return l;
-}
-
-static bool prepare_all(struct pg *p, int64_t until_ms, struct err *e)
-{
-	struct pg_link *l = first_link(p, until_ms, e);
+	struct pg_link *l = pg_link_open(p, false, e);
 	bool ok = l && migrate(p, l, e) && pg_learn(p, l, e);
 
 	if (ok)
 		p->next_writer = l;
 	else
 		pg_link_close(l);
+	return ok;
+}
+
+/* A database may come up after us, or just be moving from one machine to another. */
+static bool begin_by(struct pg *p, int64_t until_ms, struct err *e)
+{
+	unsigned tries = 0;
+	bool ok;
+
+	while (!(ok = begin(p, e)) && e->kind == ERR_RETRY_LATER && clock_mono_ms() < until_ms) {
+		if (tries == 0)
+			tell_waiting(p, e);
+		usleep((useconds_t)pg_pause_ms(tries++) * 1000);
+	}
 	return ok;
 }
 
@@ -268,7 +268,7 @@ static bool pg_open(struct store *s, struct err *e)
 	if (!p)
 		return false;
 	p->store = s;
-	return init(p, e) && prepare_all(p, until_ms, e) && pg_keeper_start(p, until_ms, e);
+	return init(p, e) && begin_by(p, until_ms, e) && pg_keeper_start(p, until_ms, e);
 }
 
 static void pg_close(struct store *s)
@@ -307,7 +307,7 @@ static bool pg_leads(struct store *s)
 {
 	struct pg *p = s->own;
 
-	return atomic_load(&p->leads);
+	return atomic_load(&p->leads) && clock_mono_ms() - atomic_load(&p->looked_ms) < PG_LEAD_MS;
 }
 
 const struct store_engine store_postgres = {

@@ -22,8 +22,11 @@
 
 #define PG_READERS_MAX                                                                             \
 	8 /* read connections: more than any sensible number of worker threads waits for */
-#define PG_WAIT_MS   2000 /* for an answer that costs a server nothing */
-#define PG_SLICE_MS  250  /* how soon a waiting writer sees that there is no use in it */
+#define PG_WAIT_MS  2000 /* for an answer that costs a server nothing */
+#define PG_SLICE_MS 250	 /* how soon a waiting writer sees that there is no use in it */
+/* Who has not seen the server for so long leads no more, whatever it believes: below what it takes
+ * the server to give the lock of a lost connection away (SESSION in store_postgres_link.c). */
+#define PG_LEAD_MS   8000
 #define PG_FOREVER   INT64_MAX
 #define PG_SHOWN_MAX 400
 
@@ -52,6 +55,8 @@ struct pg {
 	bool keeper_runs;
 	int wake_fd; /* eventfd: something for the keeper to do */
 	atomic_bool leads;
+	atomic_llong looked_ms; /* when it last saw the server */
+	bool lacks;		/* a connection could not be made: said once */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;

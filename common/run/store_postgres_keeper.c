@@ -156,6 +156,7 @@ static bool look(struct pg *p, struct pg_link *own, struct err *e)
 	const struct pg_patience soon = pg_for_ms(PG_WAIT_MS);
 	FREE_AUTO char *lock = pg_lock_sql(p, "pg_try_advisory_lock", PG_LOCK_LEAD, e);
 	FREE_AUTO char *sql = NULL;
+	const int64_t begun_ms = clock_mono_ms();
 	PGresult *r;
 	bool ok;
 
@@ -168,6 +169,8 @@ static bool look(struct pg *p, struct pg_link *own, struct err *e)
 	ok = (r && pg_is_good(r) && !own->lost) || pg_fail(p, own, r, "looking", e);
 	if (ok && strcmp(PQgetvalue(r, 0, 0), "off") != 0)
 		ok = err_set(e, ERR_RETRY_LATER, "store: %s: can only be read", p->shown);
+	if (ok)
+		atomic_store(&p->looked_ms, begun_ms);
 	if (ok)
 		tell_leads(p, *PQgetvalue(r, 0, 1) == 't');
 	PQclear(r);
@@ -231,7 +234,7 @@ static bool supply_reader(struct pg *p, struct err *e)
 
 /* Those who wait in vain say so themselves; too few connections are no reason to drop the others.
  */
-static bool supply(struct pg *p)
+static void supply(struct pg *p)
 {
 	struct err e = ERR_INIT;
 	bool ok = true;
@@ -240,9 +243,9 @@ static bool supply(struct pg *p)
 		ok = supply_writer(p, &e);
 	while (ok && wants_reader(p))
 		ok = supply_reader(p, &e);
-	if (!ok && p->store->log)
+	if (!ok && !p->lacks && p->store->log)
 		log_err(p->store->log, "store-connection", NULL, &e);
-	return ok;
+	p->lacks = !ok;
 }
 
 /* ---- the thread ---- */
@@ -257,16 +260,16 @@ static bool is_suspect(struct pg *p)
 	return suspect;
 }
 
-static bool watch(struct pg *p, struct pg_link *own, int64_t *looked_ms, struct err *e)
+static bool watch(struct pg *p, struct pg_link *own, struct err *e)
 {
-	if (is_suspect(p) || clock_mono_ms() - *looked_ms >= TICK_MS) {
+	if (is_suspect(p) || clock_mono_ms() - atomic_load(&p->looked_ms) >= TICK_MS) {
 		if (!look(p, own, e))
 			return false;
-		*looked_ms = clock_mono_ms();
 		go_up(p);
 		hear(p, own); /* what came with the answer */
 	}
-	wait_a_while(p, own, supply(p) ? TICK_MS : PAUSE_MIN_MS);
+	supply(p);
+	wait_a_while(p, own, TICK_MS);
 	hear(p, own);
 	return !own->lost || pg_fail(p, own, NULL, "listening", e);
 }
@@ -275,7 +278,6 @@ static void *keeper_main(void *arg)
 {
 	struct pg *p = arg;
 	struct pg_link *own = NULL;
-	int64_t looked_ms = 0;
 	unsigned tries = 0;
 
 	while (!is_stopped(p)) {
@@ -283,11 +285,10 @@ static void *keeper_main(void *arg)
 
 		if (!own && !come_up(p, &own)) {
 			wait_a_while(p, NULL, pg_pause_ms(tries++));
-		} else if (watch(p, own, &looked_ms, &e)) {
+		} else if (watch(p, own, &e)) {
 			tries = 0;
 		} else {
 			go_down(p, &own, &e);
-			looked_ms = 0;
 		}
 	}
 	tell_leads(p, false);

@@ -202,7 +202,7 @@ static size_t freshen(struct pg *p, struct store_job *batch)
 
 	for (struct store_job *job = batch; job; job = job->next) {
 		job->result = (struct err)ERR_INIT;
-		live += !store_job_is_late(job) && is_sound(p, job);
+		live += !store_job_is_late(&p->store->queue, job) && is_sound(p, job);
 	}
 	return live;
 }
@@ -461,7 +461,7 @@ static bool gives_up(struct pg *p, struct store_job *batch, bool unknown, int64_
 		return false;
 	if (!*closed_ms)
 		*closed_ms = clock_mono_ms();
-	if (clock_mono_ms() - *closed_ms < STORE_WRITE_WAIT_MS)
+	if (clock_mono_ms() - *closed_ms < p->store->queue.wait_ms)
 		return false;
 	err_set(&e, ERR_STORE, "store: %s: ended before it was known whether this was kept",
 		p->shown);

@@ -23,6 +23,7 @@ bool store_queue_init(struct store_queue *q, struct err *e)
 
 	memset(q, 0, sizeof(*q));
 	q->tail = &q->head;
+	q->wait_ms = STORE_WRITE_WAIT_MS;
 	if (pthread_mutex_init(&q->lock, NULL) != 0)
 		return err_set(e, ERR_NO_MEMORY, "no mutex for the store");
 	pthread_condattr_init(&attr);
@@ -244,9 +245,9 @@ void store_queue_answer(struct store_queue *q, struct store_job *batch)
 	pthread_mutex_unlock(&q->lock);
 }
 
-bool store_job_is_late(struct store_job *job)
+bool store_job_is_late(const struct store_queue *q, struct store_job *job)
 {
-	if (clock_mono_ms() - job->queued_ms < STORE_WRITE_WAIT_MS)
+	if (clock_mono_ms() - job->queued_ms < q->wait_ms)
 		return false;
 	err_set(&job->result, ERR_RETRY_LATER, "store: the database was away for too long");
 	return true;
@@ -257,7 +258,7 @@ static struct store_job *take_late(struct store_queue *q)
 {
 	struct store_job *late = NULL, **tail = &late;
 
-	while (q->head && store_job_is_late(q->head)) {
+	while (q->head && store_job_is_late(q, q->head)) {
 		*tail = q->head;
 		tail = &q->head->next;
 		q->head = q->head->next;

@@ -25,7 +25,8 @@ struct store_queue {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct store_job *head, **tail; /* waiting for the writer */
-	size_t held; /* waiting or in the writer's hands; at most STORE_QUEUE_MAX */
+	size_t held;	 /* waiting or in the writer's hands; at most STORE_QUEUE_MAX */
+	int64_t wait_ms; /* for a database that is away: STORE_WRITE_WAIT_MS, but in tests */
 	bool closing;
 	bool waiting;		    /* the writer, for work */
 	uint64_t turns;		    /* it has come round this often */
@@ -48,10 +49,10 @@ struct store_job *store_queue_take(struct store_queue *q, size_t batch_max);
 /* Writer: call every job of the batch back, each on its loop; none is ever lost. */
 void store_queue_answer(struct store_queue *q, struct store_job *batch);
 /* Writer, while it waits for its database: say that it lives, and fail what has waited for longer
- * than STORE_WRITE_WAIT_MS with ERR_RETRY_LATER. */
+ * than wait_ms with ERR_RETRY_LATER. */
 void store_queue_tick(struct store_queue *q);
 /* Has the job waited for so long? Its result is set then. */
-bool store_job_is_late(struct store_job *job);
+bool store_job_is_late(const struct store_queue *q, struct store_job *job);
 /* Take no more; the writer ends after what is queued. */
 void store_queue_close(struct store_queue *q);
 bool store_queue_is_closed(struct store_queue *q);

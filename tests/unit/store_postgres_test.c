@@ -22,7 +22,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/pki/hash_chain.h"
-#include "common/run/store.h"
+#include "common/run/store_engine.h"
 #include "tests/unit/store_server.h"
 
 #define WAIT_MS	 20000 /* for what must happen */
@@ -220,6 +220,11 @@ static bool leads(void *store)
 static bool leads_not(void *store)
 {
 	return !store_leads(store);
+}
+
+static bool is_one(void *arg)
+{
+	return atomic_load((atomic_int *)arg) == 1;
 }
 
 /* ---- values ---- */
@@ -444,11 +449,6 @@ static void count_up(void *arg)
 	atomic_fetch_add((atomic_int *)arg, 1);
 }
 
-static bool is_one(void *arg)
-{
-	return atomic_load((atomic_int *)arg) == 1;
-}
-
 static void store_watch__another_process_commits__is_told_and_own_only_once(void **state)
 {
 	struct fixture *f = *state;
@@ -575,6 +575,8 @@ struct relay {
 	pthread_t thread;
 	atomic_int cut;
 	atomic_int cuts;
+	atomic_llong closed_until_ms; /* nobody gets through before */
+	int closed_for_ms;	      /* after a cut */
 	int pairs[64][2];
 	size_t count;
 };
@@ -611,6 +613,7 @@ static bool cut_here(struct relay *r, size_t i, const char *octets, size_t len)
 			read(r->pairs[i][1], answer, sizeof(answer)) <= 0))
 		return false;
 	atomic_store(&r->cut, PASS);
+	atomic_store(&r->closed_until_ms, clock_mono_ms() + r->closed_for_ms);
 	while (r->count > 0)
 		drop(r, 0);
 	atomic_fetch_add(&r->cuts, 1);
@@ -632,8 +635,12 @@ static void take_call(struct relay *r)
 {
 	int from = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC), to = dial(r->server_port);
 
-	if (from < 0 || to < 0 || r->count == 64)
-		fail_msg("relay");
+	if (from < 0 || to < 0 || r->count == 64 ||
+		clock_mono_ms() < atomic_load(&r->closed_until_ms)) {
+		close(from);
+		close(to);
+		return;
+	}
 	r->pairs[r->count][0] = from;
 	r->pairs[r->count++][1] = to;
 }
@@ -750,6 +757,40 @@ static void store_write__server_hangs_while_committing__is_neither_lost_nor_twic
 	assert_int_equal(check_log(f->store), atomic_load(&b.acknowledged));
 }
 
+/* What could be run again by whoever asked is given up in time; what may have been done is not. */
+static void store_write__database_away_for_too_long__fails_but_not_what_is_in_doubt(void **state)
+{
+	struct fixture *f = *state;
+	struct relay r = {.listener = -1, .cut = CUT_AFTER};
+	struct tally doubtful = {.lock = PTHREAD_MUTEX_INITIALIZER}, late = doubtful;
+	char where[STORE_PLACE_MAX];
+	struct store_op op = bump(1);
+	struct store *s;
+
+	relay_start(&r, f->server->uri);
+	by_relay(f, &r, where);
+	s = open_at(where);
+	assert_int_equal(atomic_load(&r.cuts), 1); /* which it got over while it began */
+	atomic_store(&r.cuts, 0);
+	s->queue.wait_ms = 300;
+	r.closed_for_ms = 1500;
+	atomic_store(&r.cut, CUT_AFTER);
+	assert_true(store_write(s, &op, 1, NULL, on_done, &doubtful, &f->e));
+	assert_true(comes_true(is_one, &r.cuts));
+	assert_true(store_write(s, &op, 1, NULL, on_done, &late, &f->e));
+	usleep(900000);
+	assert_int_equal(late.others, 1);
+	assert_int_equal(doubtful.done, 0);
+	assert_false(write_one(s, op, &f->e));
+	assert_int_equal(f->e.kind, ERR_RETRY_LATER);
+	s->queue.wait_ms = WAIT_MS; /* also for what is in doubt at the end */
+	store_close(s);
+	assert_int_equal(doubtful.done, 1);
+	assert_int_equal(doubtful.others, 0);
+	assert_int_equal(number(f->store, BUMPED), 1);
+	relay_stop(&r);
+}
+
 /* ---- who leads ---- */
 
 /* Its line is cut for good: never do both lead, and soon the other one does. */
@@ -813,6 +854,24 @@ static void store_open__first_host_is_dead__takes_the_next(void **state)
 	s = open_at(where);
 	assert_true(write_one(s, bump(1), &f->e));
 	assert_int_equal(number(s, BUMPED), 1);
+	store_close(s);
+}
+
+/* As the manual says: a role that may do nothing but own its database. */
+static void store_open__as_an_ordinary_user_over_a_socket__works(void **state)
+{
+	struct fixture *f = *state;
+	char where[STORE_PLACE_MAX];
+	struct store *s;
+
+	store_server_do(f->server->uri, "CREATE ROLE plain LOGIN");
+	store_server_do(f->server->uri, "CREATE DATABASE plain OWNER plain");
+	snprintf(where, sizeof(where), "postgresql://plain@/plain?host=%s/pg&port=%d",
+		f->server->folder, atoi(strrchr(f->server->uri, ':') + 1));
+	s = open_at(where);
+	assert_true(write_one(s, bump(1), &f->e));
+	assert_int_equal(number(s, BUMPED), 1);
+	assert_true(comes_true(leads, s));
 	store_close(s);
 }
 
@@ -935,12 +994,14 @@ int main(void)
 		TEST(store_write__conflicts_among_good_ones__fail_alone),
 		TEST(store_write__by_two_stores_at_once__numbers_and_chain_are_whole),
 		TEST(store_watch__another_process_commits__is_told_and_own_only_once),
+		TEST(store_write__database_away_for_too_long__fails_but_not_what_is_in_doubt),
 		TEST(store_leads__the_leader_is_cut_off__moves_to_the_other),
 		TEST(store_leads__of_two__is_one_of_them_whatever_ends),
 		TEST(store_write__answer_to_commit_lost__was_done_and_is_not_run_again),
 		TEST(store_write__commit_lost_on_its_way__is_run_again),
 		TEST(store_read__one_slow_question__does_not_end_the_others),
 		TEST(store_open__first_host_is_dead__takes_the_next),
+		TEST(store_open__as_an_ordinary_user_over_a_socket__works),
 		TEST(store_open__place_of_others__is_refused_and_untouched),
 		TEST(store_open__other_encoding__is_refused),
 		TEST(store_open__schema_without_tables_for_it__is_refused),
