@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registrar and a MASA whose records are in a PostgreSQL: that comes up after them, hangs, is
+killed, and whose password nobody gets to read."""
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+import harness
+from places import Site
+from several import ready, throw_away_postgres
+from test_operations import Manager, reload, rewrite
+
+PASSWORD = "sesame"  # the server's
+
+
+class Databases:
+    def __init__(self):
+        # root's own folders are closed to the user it runs as
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="brski-store-"))
+        self.folder.chmod(0o755)
+        self.server = throw_away_postgres(self.folder / "pg")
+        self.server.make()
+
+    def uri(self, name):
+        return f"postgresql://brski:{PASSWORD}@127.0.0.1:{self.server.port()}/{name}"
+
+    def make(self, name):
+        subprocess.run(["psql", "-X", "-q", "-c", f"CREATE DATABASE {name}", self.uri("postgres")], check=True)
+
+
+@pytest.fixture(scope="module")
+def databases():
+    d = Databases()
+    yield d
+    d.server.stop()
+    shutil.rmtree(d.folder)
+
+
+@pytest.fixture(scope="module")
+def here(place, acme, domain, databases):
+    """Both were started before their server: `waited` is what the registrar's manager heard until then."""
+    daemons = {}
+    for name, made in (("masa", lambda **k: harness.Masa(place / "masa", acme, **k)),
+                       ("registrar", lambda **k: harness.Registrar(place / "registrar", domain, [acme], **k))):
+        metrics = harness.free_port()
+        daemons[name] = made(changes={"store": {"path": databases.uri(name)},
+                                      "metrics": {"listen": f"127.0.0.1:{metrics}"}})
+        daemons[name].metrics = metrics
+    registrar = daemons["registrar"]
+    manager = Manager(place / "notify")
+    registrar.env.update(manager.env(6))
+    for d in daemons.values():
+        harness.Process.start(d)  # not waiting for it
+    try:
+        for d in daemons.values():
+            d.wait_log("event=store-waits")
+        heard = manager.hears("READY=1", 0.5)
+        databases.server.start()
+        for name, d in daemons.items():
+            databases.make(name)
+            harness.wait_until(lambda p=d.port: harness.listening(p), "a start")
+        site = Site(place, acme, domain, daemons["masa"], registrar)
+        site.manager, site.heard = manager, heard
+        yield site
+    finally:
+        for d in reversed(daemons.values()):
+            d.stop()
+
+
+def joins(site):
+    device = site.device()
+    with site.peer(device) as peer:
+        return peer.request_voucher().status
+
+
+def test_a_start_waits_for_the_server_and_says_so(here):
+    assert here.heard is None
+    assert here.manager.hears("READY=1")
+    assert "refused" in here.registrar.lines("event=store-waits")[0]
+    assert joins(here) == 200
+
+
+def test_status_and_doctor_say_that_room_is_not_known(here):
+    for daemon in (here.registrar, here.masa):
+        status = daemon.ctl("status").stdout
+        assert "free" not in status
+        assert "disk" not in status
+        assert re.search(r"store space +ok +not known", daemon.ctl("doctor", check=None).stdout)
+
+
+def test_a_server_that_hangs_is_said_to_be_busy_and_nothing_is_lost(here, databases):
+    """The watchdog is fed, devices are told when to come back, and what was begun is done."""
+    device = here.device()
+    harness.wait_until(lambda: ready(here.registrar), "ready")
+    databases.server.freeze()
+    try:
+        begun = time.monotonic()
+        with here.peer(device) as peer:
+            reply = peer.request_voucher()
+        assert reply.status == 503 and reply.header("Retry-After")
+        assert time.monotonic() - begun < 5
+        harness.wait_until(lambda: not ready(here.registrar) and not ready(here.masa), "not ready")
+        while here.manager.hears("WATCHDOG=1", 0.01):  # what was said before
+            pass
+        for _ in range(3):
+            assert here.manager.hears("WATCHDOG=1", 6)
+    finally:
+        databases.server.thaw()
+    harness.wait_until(lambda: ready(here.registrar) and ready(here.masa), "the server")
+    with here.peer(device) as peer:
+        assert peer.request_voucher().status == 200
+
+
+def test_a_server_that_is_killed_and_comes_back_is_found_again(here, databases):
+    databases.server.kill()
+    harness.wait_until(lambda: not ready(here.registrar) and not ready(here.masa), "not ready")
+    databases.server.start()
+    harness.wait_until(lambda: ready(here.registrar) and ready(here.masa), "the server")
+    assert joins(here) == 200
+
+
+def test_nobody_is_told_the_password(here, databases):
+    """Neither in logs, nor where what a reload changes is listed."""
+    rewrite(here.registrar.config, f":{PASSWORD}@", f":{PASSWORD}2@")
+    reload(here.registrar)
+    here.registrar.wait_log("restart")
+    for daemon in (here.registrar, here.masa):
+        assert PASSWORD not in daemon.log()
+        assert PASSWORD not in daemon.ctl("status").stdout + daemon.ctl("doctor", check=None).stdout
+    rewrite(here.registrar.config, f":{PASSWORD}2@", f":{PASSWORD}@")
+
+
+def test_a_wrong_password_or_a_place_of_others_ends_the_start_at_once(here, databases):
+    config = here.masa.directory / "second.conf"
+    text = here.masa.config.read_text().replace(str(here.masa.socket), str(here.masa.directory / "second.sock"))
+    for wrong, said in ((databases.uri("masa").replace(PASSWORD, "mellon"), "password authentication failed"),
+                        (databases.uri("registrar"), "is not a masa store"),
+                        (f"postgresql://{PASSWORD}%zz@", "no URI")):
+        config.write_text(text.replace(databases.uri("masa"), wrong))
+        done = harness.run(harness.program("brski-masa"), "-c", config, check=None, timeout=10)
+        assert done.returncode != 0 and said in done.stderr
+        assert PASSWORD not in done.stderr and "mellon" not in done.stderr
