@@ -41,7 +41,7 @@ static const struct metric table[METRIC_COUNT] = {
 		"Always 1; the release that runs.",
 		{{"version", versions}}, NULL},
 	[READY] = {"ready", METRIC_GAUGE,
-		"1 while requests are taken, 0 while the MASA stops.",
+		"1 while requests are taken, 0 while the MASA stops or its database is away.",
 		{{NULL, NULL}}, NULL},
 	[VOUCHER_REQUESTS] = {"voucher_requests_total", METRIC_COUNTER,
 		"Voucher-requests answered; refused: the registrar was told no; failed: we could not.",

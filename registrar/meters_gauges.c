@@ -161,6 +161,7 @@ static void refresh(void *registrar)
 
 	set(r, METER_BUILD_INFO, 0, 1);
 	set(r, METER_READY, 0, is_ready(r));
+	set(r, METER_LEADS, 0, store_leads(r->store));
 	look_at_claims(r);
 	look_at_devices(r);
 	look_at_oldest_claim(r);

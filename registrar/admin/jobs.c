@@ -321,7 +321,8 @@ bool jobs_start(struct registrar *r, struct err *e)
 	j->last_job = &j->first_job;
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->wake, NULL);
-	if (!records_interrupt_jobs(r->store, registrar_now(r), e))
+	if (fellows_id(r) ? !records_interrupt_jobs(r->store, registrar_now(r), e)
+			  : !records_interrupt_all_jobs(r->store, registrar_now(r), e))
 		return false;
 	j->thread_runs = pthread_create(&j->thread, NULL, jobs_main, j) == 0;
 	return j->thread_runs || err_set(e, ERR_NO_MEMORY, "no thread for jobs");

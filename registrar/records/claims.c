@@ -361,6 +361,17 @@ bool records_end_job(struct store *s, const struct job_record *j, struct err *e)
 	return text && store_write_wait(s, ops, sizeof(ops) / sizeof(*ops), NULL, e);
 }
 
+bool records_interrupt_all_jobs(struct store *s, int64_t now, struct err *e)
+{
+	const struct store_op ops[] = {
+		{.statement = DROP_MEMBERS},
+		{.statement = NOTE_INTERRUPTED, .params = {STORE_I(now)}, .param_count = 1},
+		{.statement = INTERRUPT_JOBS, .params = {STORE_I(now)}, .param_count = 1},
+	};
+
+	return store_write_wait(s, ops, sizeof(ops) / sizeof(*ops), NULL, e);
+}
+
 bool records_interrupt_jobs(struct store *s, int64_t now, struct err *e)
 {
 	const struct store_op ops[] = {

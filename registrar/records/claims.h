@@ -86,5 +86,8 @@ bool records_begin_job(struct store *s, const struct job_record *job, struct err
 bool records_end_job(struct store *s, const struct job_record *job, struct err *e) MUST_CHECK;
 /* What was waiting or running at a registrar that is not there any more. */
 bool records_interrupt_jobs(struct store *s, int64_t now, struct err *e) MUST_CHECK;
+/* The same where there is no other registrar: a row of one came along with a copy of a database
+ * that several had. */
+bool records_interrupt_all_jobs(struct store *s, int64_t now, struct err *e) MUST_CHECK;
 
 #endif

@@ -333,6 +333,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[JOIN_MEMBER] = "INSERT INTO member (id, host, started_at, beat) VALUES ($1, $2, $3, 0)",
 	[BEAT_MEMBER] = "UPDATE member SET beat = beat + 1 WHERE id = $1",
 	[DROP_MEMBER] = "DELETE FROM member WHERE id = $1",
+	[DROP_MEMBERS] = "DELETE FROM member",
 	[LIST_MEMBERS] = "SELECT id, host, started_at, beat FROM member ORDER BY started_at, id",
 	[RESERVE] = "INSERT INTO reservation (idevid_sha256, member, until) VALUES ($1, $2, $3) "
 		    "ON CONFLICT (idevid_sha256) DO UPDATE SET member = excluded.member, "

@@ -30,7 +30,7 @@ class Balancer(harness.Process):
     """haproxy with a frontend for each group of servers; who is not ready gets nothing."""
 
     def __init__(self, directory, groups):
-        """groups: {name: (port, servers)}; a server has port and metrics."""
+        """groups: {name: (port, [(server's port, its port for /readyz), …])}"""
         directory = pathlib.Path(directory)
         directory.mkdir()
         lines = ["global", "  maxconn 2000", "defaults", "  mode tcp", "  timeout connect 2s", "  timeout client 1m",
@@ -38,7 +38,7 @@ class Balancer(harness.Process):
                  f"  default-server check inter 100ms fall 1 rise 1 source {BALANCER} send-proxy-v2"]
         for name, (port, servers) in groups.items():
             lines += [f"listen {name}", f"  bind 127.0.0.1:{port}", "  balance roundrobin", "  option httpchk GET /readyz"]
-            lines += [f"  server s{n} 127.0.0.1:{s.port} check port {s.metrics}" for n, s in enumerate(servers)]
+            lines += [f"  server s{n} 127.0.0.1:{server} check port {asked}" for n, (server, asked) in enumerate(servers)]
         config = directory / "haproxy.cfg"
         config.write_text("\n".join(lines) + "\n")
         self.ports = [port for port, _ in groups.values()]
@@ -78,8 +78,11 @@ class Several:
         masa_front, registrar_front = harness.free_port(), harness.free_port()
         self.masas = [self._masa(n) for n in "ab"]
         self.registrars = [self._registrar(n, admit) for n in "ab"]
+        self.admin_front = harness.free_port()
         self.balancer = Balancer(directory / "balancer", {
-            "masas": (masa_front, self.masas), "registrars": (registrar_front, self.registrars)})
+            "masas": (masa_front, [(m.port, m.metrics) for m in self.masas]),
+            "registrars": (registrar_front, [(r.port, r.metrics) for r in self.registrars]),
+            "administrators": (self.admin_front, [(r.admin_port, r.metrics) for r in self.registrars])})
         front = type("Front", (), {"port": masa_front})
         self.a, self.b = (Site(directory, manufacturer, domain, front, r) for r in self.registrars)
         both = type("Front", (), {"port": registrar_front, "coaps_port": None})

@@ -3,8 +3,10 @@
 what is done once is done by one, and none of it needs a device to come back to where it was."""
 import json
 import re
+import socket
 import threading
 import time
+from unittest import mock
 
 import pytest
 from cryptography import x509
@@ -13,8 +15,9 @@ import harness
 from admin_api import Api
 from brski_peer import forge
 from brski_peer.pledge import est_body
-from brski_peer.wire import Closed
+from brski_peer.wire import Closed, Connection
 from several import Several, ready
+from test_hooks import Receiver
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +155,8 @@ def test_who_logged_in_at_one_is_known_at_the_other(here):
     for registrar in (a, b):
         robot = Api(registrar, registrar.admin_port, {"Authorization": f"Bearer {token}"})
         assert robot.get("/api/v1/session").json["user"] == "ann"
+    through = Api(a, here.admin_front, {"Authorization": f"Bearer {token}"})
+    assert {through.get("/api/v1/session").json["user"] for _ in range(4)} == {"ann"}
     gone = json.loads(b.ctl("tokens", "list", "-o", "json").stdout)[0]["id"]
     b.ctl("tokens", "remove", str(gone))
     assert Api(a, a.admin_port, {"Authorization": f"Bearer {token}"}).get("/api/v1/session").status == 401
@@ -159,10 +164,40 @@ def test_who_logged_in_at_one_is_known_at_the_other(here):
 
 def test_a_device_joins_through_the_balancer_and_is_known_by_its_own_address(here):
     device = admitted(here, here.device())
+    before = {daemon: daemon.log_size() for daemon in (*here.registrars, *here.masas)}
     assert here.both.pledge(device, urls=[here.both.url]).join().returncode == 0
     shown = json.loads(here.registrars[1].ctl("devices", "show", device.serial, "-o", "json").stdout)
     assert "127.0.0.9" not in json.dumps(shown) and "127.0.0.1" in json.dumps(shown)
-    assert not any(r.lines("proxied-refused") for r in (*here.registrars, *here.masas))
+    assert not any(daemon.lines("proxied-refused", since) for daemon, since in before.items())
+
+
+def test_a_rule_goes_by_the_address_that_the_balancer_tells(here):
+    rule = json.loads(here.registrars[0].ctl("rules", "add", "approve", "--network", "127.0.0.5/32", "-o", "json").stdout)["id"]
+    time.sleep(0.5)  # both have read it
+
+    def ask_from(address):
+        def connect(port, **more):
+            with_source = socket.create_connection
+            with mock.patch("socket.create_connection", lambda *a, **k: with_source(*a, **k, source_address=(address, 0))):
+                return Connection(port, **more)
+        with here.both.peer(here.device(), connect=connect) as peer:
+            return peer.request_voucher().status
+    assert [ask_from(a) for a in ("127.0.0.5", "127.0.0.6") * 2] == [200, 202] * 2
+    here.registrars[0].ctl("rules", "remove", str(rule))
+
+
+def test_who_speaks_for_a_balancer_must_say_for_whom(here):
+    """The balancer's address without its header; somebody else with one."""
+    port = here.registrars[0].port
+    told = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([127, 0, 0, 5, 127, 0, 0, 1, 0x9C, 0x40, 0x20, 0xFB])
+    for source, first in (("127.0.0.9", b"\x16\x03\x01"), ("127.0.0.9", told + told), ("127.0.0.9", b"PROXY TCP4 "), ("127.0.0.4", told)):
+        with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0)) as s:
+            s.sendall(first + b"x" * 40)
+            try:
+                assert not s.recv(100).startswith(b"\x16")  # no handshake: closed, or an alert
+            except ConnectionResetError:
+                pass
+    assert len(here.registrars[0].lines("proxied-refused")) >= 2
 
 
 def test_two_masas_keep_one_log_and_answer_a_request_once(here):
@@ -179,6 +214,18 @@ def test_an_owner_told_to_one_masa_is_known_to_the_other(here, domain):
         (here.masas[1].directory / "owned.csv").write_text("serial,owner\nOWNED-1,site\n")
         return here.masas[1].ctl("devices", "import", here.masas[1].directory / "owned.csv", check=None).returncode == 0
     harness.wait_until(accepted, "the owner at the other")
+
+
+def test_a_hook_is_told_once_whoever_leads(here):
+    receiver = Receiver()
+    _, other = here.leader()
+    other.ctl("hooks", "add", receiver.url, "--type", "claim.pending")
+    device = here.device()
+    assert ask(here.a, device)[0] == 202 and ask(here.b, device)[0] == 202
+    harness.wait_until(lambda: receiver.got, "the event")
+    time.sleep(1)
+    mine = [json.loads(body) for _, body, _ in receiver.got if device.serial.encode() in body]
+    assert len({e["id"] for e in mine}) == len(mine) >= 1
 
 
 def test_events_of_one_are_heard_at_the_other(here):

@@ -794,6 +794,30 @@ static void records_bury_member__what_it_had_in_hand__is_free(void **state)
 	assert_int_equal(reserve(f, "m2", NOW + 5), ERR_NONE);
 }
 
+static void records_interrupt_all_jobs__of_a_member_of_before__are_interrupted(void **state)
+{
+	struct fixture *f = *state;
+	const struct job_record job = {.id = 1,
+		.state = JOB_RUNNING,
+		.kind = "approve",
+		.what = "state=pending",
+		.total = 2000,
+		.begun = NOW,
+		.member = "m1"};
+	struct job_record shown = {0};
+	struct err e = ERR_INIT;
+
+	assert_true(records_join_wait(f->store, &member_one, &e));
+	assert_true(records_begin_job(f->store, &job, &e));
+	assert_true(records_interrupt_jobs(f->store, NOW, &e));
+	assert_true(records_show_job(f->store, 1, note_job, &shown, &e));
+	assert_int_equal(shown.state, JOB_RUNNING);
+	assert_true(records_interrupt_all_jobs(f->store, NOW, &e));
+	assert_true(records_show_job(f->store, 1, note_job, &shown, &e));
+	assert_int_equal(shown.state, JOB_INTERRUPTED);
+	expect_members(f, "");
+}
+
 static void records_reserve__in_anothers_hands__is_a_conflict_until_it_is_free(void **state)
 {
 	struct fixture *f = *state;
@@ -1738,6 +1762,7 @@ int main(void)
 		T(records_keep_crl__a_number_that_was_used__is_a_conflict),
 		T(records_members__come_beat_and_go__are_listed),
 		T(records_bury_member__what_it_had_in_hand__is_free),
+		T(records_interrupt_all_jobs__of_a_member_of_before__are_interrupted),
 		T(records_reserve__in_anothers_hands__is_a_conflict_until_it_is_free),
 		T(records_news__behind_a_line__say_what_it_is_about),
 		T(records_import__announced__is_held_when_it_asks),
