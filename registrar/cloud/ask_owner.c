@@ -107,7 +107,7 @@ bool ask_owner_read(struct onboard *o, struct err *e)
 	int status = o->cloud->status;
 
 	if (status == 200)
-		return places_parse(buf_bytes(&o->cloud->answer), &o->cloud->places, e) ||
+		return cloud_places_parse(buf_bytes(&o->cloud->answer), &o->cloud->places, e) ||
 		       err_prefix(e, "whose it is, as the MASA says");
 	if (status == 404) {
 		err_set(e, ERR_UNKNOWN_DEVICE, "the MASA knows no such device");

@@ -66,7 +66,7 @@ static bool take_registrars(const json_t *list, struct places *out, struct err *
 	return true;
 }
 
-bool places_parse(struct bytes json, struct places *out, struct err *e)
+bool cloud_places_parse(struct bytes json, struct places *out, struct err *e)
 {
 	JSON_AUTO json_t *object = json_parse_object(json, e);
 	const char *owner, *est;

@@ -28,6 +28,6 @@ struct places {
 };
 
 /* The answer's body. Every address is an absolute https URI, or it is ERR_PEER. */
-bool places_parse(struct bytes json, struct places *out, struct err *e) MUST_CHECK;
+bool cloud_places_parse(struct bytes json, struct places *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -841,6 +841,17 @@ def make_ask_answer():
         "{\"id\":\"q1\",\"decision\":\"hold\",\"reason\":\"" + "r" * 300 + "\"}", "[]", "", "x" * 17000])
 
 
+def make_cloud_places():
+    one = "{\"url\":\"https://a.example/x\",\"weight\":7,\"region\":\"eu\"}"
+    seeds("cloud_places", [
+        "{\"serial\":\"S\",\"owner\":\"depot\",\"registrars\":[" + one + "],\"est_domain\":null}",
+        "{\"owner\":null,\"registrars\":[],\"est_domain\":\"https://est.example/\"}", "{\"owner\":7}", "{\"registrars\":{}}",
+        "{\"registrars\":[" + ",".join([one] * 65) + "]}", "{\"registrars\":[{\"url\":\"http://a/\"}]}", "{\"registrars\":[{\"url\":\"https://a/\\r\"}]}",
+        "{\"registrars\":[{\"url\":\"https://a/\",\"weight\":-1}]}", "{\"registrars\":[{\"url\":\"https://a/\",\"weight\":\"1\"}]}", "{\"registrars\":[1]}",
+        "{\"registrars\":[{\"url\":\"https://a/\",\"region\":\"" + "r" * 40 + "\"}]}", "{\"est_domain\":\"est.example\"}", "{\"owner\":\"" + "o" * 200 + "\"}", "[]", "",
+        "10.0.0.0/8 a\n2001:db8::/32 b # c\n\n192.0.2.1 d\n", "10.0.0.0/33 a", "10.0.0.0/ a", "10.0.0.0/8", "x a", "10.0.0.0/8 a b", "\n" * 10001])
+
+
 def make_core_link():
     seeds("core_link", [
         "<>;brski-jp=57101", "<>;brski-jp=57101,<>;p=v;brski-jp=\"57102\"", "<jpy://[2001:db8::1]:7634>;rt=brski.rjp", "<coaps://[fe80::1]/b>;rt=brski",
@@ -1033,7 +1044,7 @@ def make_texts():
 
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
-                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_core_link, make_jpy, make_dns_message, make_grasp, make_proxy_protocol, make_pledge_state,
+                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_cloud_places, make_core_link, make_jpy, make_dns_message, make_grasp, make_proxy_protocol, make_pledge_state,
                  make_coap_message, make_coap_block, make_coap_client,
                  make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_est_reply, make_status_report_cbor,
                  make_texts):
