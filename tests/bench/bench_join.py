@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a device takes from the start of its program to its certificate, in a network of its own:
-a registrar and its MASA at one end of a cable, brski-pledge processes at the other.
+a registrar and its MASA at one end of a cable, brski-pledge processes at the other. They are told of no registrar and find it by its announcement.
 
 join_lan_p50_s     the middle one, cable without delay or loss, one device after the other
 join_lossy_p95_s   95 of 100 are quicker; 200 ms there and back, 5 % of the frames of each way lost,
@@ -50,15 +50,18 @@ def join(wire, pledge):
     return took, used.ru_utime + used.ru_stime
 
 
-def joins(directory, count, at_once, **cable):
+def joins(directory, count, at_once, found, **cable):
+    """found: the devices are told of no registrar and find it by its announcement."""
     acme, domain = harness.Manufacturer(directory / "acme"), harness.Domain(directory / "domain")
     quiet = {"log": {"level": "warning"}}
     with Wire(**cable) as wire, site_at_left(wire, directory, acme, domain, quiet) as site:
         devices = [Device(acme, site.masa_url) for _ in range(count)]
         site.masa.import_devices([{"serial": d.serial} for d in devices])
-        pledges = [site.pledge(d, changes={"retry": {
-            "attempts": 0, "backoff_min": None, "backoff_max": None, "timeout": None, "connect_timeout": None,
-            "retry_after_max": None, "budget": f"{JOIN_S}s"}}) for d in devices]
+        changes = {"retry": {"attempts": 0, "backoff_min": None, "backoff_max": None, "timeout": None,
+                             "connect_timeout": None, "retry_after_max": None, "budget": f"{JOIN_S}s"}}
+        if found:
+            changes["registrars"] = {"urls": None, "discover": None}
+        pledges = [site.pledge(d, changes=changes) for d in devices]
         with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
             return zip(*pool.map(lambda p: join(wire, p), pledges))
 
@@ -68,10 +71,13 @@ def join_times():
         print(f"joins over a cable: left out, {netns.missing()}")
         return {}
     with tempfile.TemporaryDirectory(prefix="brski-join-") as top:
-        lan, lan_cpu = joins(pathlib.Path(top) / "lan", LAN_JOINS, 1)
-        distribution("on a LAN", lan, lan_cpu)
-        lossy, lossy_cpu = joins(pathlib.Path(top) / "lossy", LOSSY_JOINS, SIDE_BY_SIDE, delay_ms=100, loss_pct=5)
-        distribution("200 ms, 5 % lost", lossy, lossy_cpu)
+        top = pathlib.Path(top)
+        told, told_cpu = joins(top / "told", LAN_JOINS, 1, found=False)
+        distribution("on a LAN, address configured", told, told_cpu)
+        lan, lan_cpu = joins(top / "lan", LAN_JOINS, 1, found=True)
+        distribution("on a LAN, found", lan, lan_cpu)
+        lossy, lossy_cpu = joins(top / "lossy", LOSSY_JOINS, SIDE_BY_SIDE, found=True, delay_ms=100, loss_pct=5)
+        distribution("200 ms, 5 % lost, found", lossy, lossy_cpu)
     figures = {"join_lan_p50_s": round(share(lan, 50), 3), "join_lossy_p95_s": round(share(lossy, 95), 2),
                "join_cpu_ms": round(1000 * share(lan_cpu, 50), 1)}
     for name, target in TARGETS.items():

@@ -108,10 +108,10 @@ class LeftSite(Site):
 
 @contextlib.contextmanager
 def site_at_left(wire, directory, acme, domain, changes=None):
-    """Registrar and MASA; devices are to run at wire.right."""
+    """Registrar and MASA; devices are to run at wire.right, where the registrar announces itself, too."""
     port = harness.free_port()
     masa = harness.Masa(directory / "masa", acme, changes=changes)
     registrar = harness.Registrar(directory / "registrar", domain, [acme], port, changes=harness.merged(
-        changes or {}, {"server": {"listen": f"0.0.0.0:{port}"}}))
+        changes or {}, {"server": {"listen": f"[::]:{port}"}, "announce": {"interfaces": "eth0"}}))
     with running_at(wire, wire.left, masa, "127.0.0.1"), running_at(wire, wire.left, registrar, LEFT):
         yield LeftSite(directory, acme, domain, masa, registrar)
