@@ -336,17 +336,17 @@ static bool load_enrolled(const struct enrolled_paths *p, struct enrolment *out,
  * of the two costs no device its certificate. */
 static bool load_what_is_left(const struct enrolled_paths *p, struct enrolment *out, struct err *e)
 {
+	struct err why = ERR_INIT;
+
 	if (!load_identity(p, out, e))
 		return false;
-	if (!load_voucher(p, out, e)) {
+	if (!load_voucher(p, out, &why))
 		buf_clear(&out->voucher);
-		if (e->kind == ERR_NO_MEMORY)
-			return false;
-	}
-	if (load_info(p, out, e))
-		return true;
-	out->registrar[0] = '\0';
-	return e->kind != ERR_NO_MEMORY;
+	if (why.kind != ERR_NO_MEMORY && !load_info(p, out, &why))
+		out->registrar[0] = '\0';
+	if (why.kind == ERR_NO_MEMORY)
+		*e = why;
+	return why.kind != ERR_NO_MEMORY;
 }
 
 bool state_load_enrolment(const struct state *s, struct enrolment *out, struct err *e)

@@ -6,6 +6,7 @@ Each seed is written to corpus/TARGET/seed-NAME; other files there were found by
 Needs BUILD/fuzz/seal (make build/fuzz/seal), openssl for a few public keys, and python3-cbor2.
 """
 import base64
+import hashlib
 import json
 import pathlib
 import struct
@@ -917,12 +918,13 @@ def make_proxy_protocol():
 
 
 def make_pledge_state():
-    pending = ("registrar https://a.example\nserver https://a.example:8443/x\nnonce %s\nsince 1796000000\nrequest %s\nserver-cert %s\n"
+    pending = ("registrar https://a.example\nserver https://a.example:8443/x\nnonce %s\nwaited 3600\nrequest %s\nserver-cert %s\n"
                % (NONCE, b64(sign("device", PLEDGE_REQUESTS[0])), b64(REGISTRAR)))
     key = (HERE / "pki/device.key").read_bytes()
     other = (HERE / "pki/masa.key").read_bytes()
     good, cacerts = pem("CERTIFICATE", DEVICE), pem("CERTIFICATE", SITE_ROOT)
-    out = [b"\0" + x.encode() for x in (pending, pending.replace("since 17", "since x"), pending.replace("AA", "!A"), pending[:200], "", "\n", "registrar x\n",
+    sealed = pending + "sha256 " + b64(hashlib.sha256(pending.encode()).digest()) + "\n"
+    out = [b"\0" + x.encode() for x in (pending, sealed, sealed[:-1], sealed + "x", sealed.replace("3600", "3601"), pending.replace("waited 36", "waited x"), pending.replace("AA", "!A"), pending[:200], "", "\n", "registrar x\n",
                                         pending.replace("registrar https://a", "registrar " + "x" * 1100), pending + pending, pending.replace("nonce", "once"))]
     out += [b"\1" + x for x in (b"registrar https://b:2\n", b"", b"registrar", b"registrar " + b"x" * 1100 + b"\n")]
     out += [b"\2" + x.encode() for x in (good, good + cacerts, cacerts, "", good[:200], pem("CERTIFICATE", MASA))]

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/pki/digest.h"
+#include "common/wire/base64.h"
 #include "pledge/limits.h"
 #include "pledge/state.h"
 #include "tests/fuzz/fuzz.h"
@@ -132,6 +134,23 @@ static void check_peek(const struct world *w)
 	FUZZ_REQUIRE(!ok || enrolled);
 }
 
+/* Most of what a mutation makes has no seal; what it says is read all the same. */
+static void check_sealed_pending(const struct world *w, struct state *s, struct bytes text)
+{
+	BUF_AUTO struct buf sealed = BUF_INIT(2 * STATE_FILE_MAX);
+	uint8_t digest[SHA256_LEN];
+	struct err e = ERR_INIT;
+
+	FUZZ_REQUIRE(buf_append(&sealed, text.data, text.len, &e) &&
+		     buf_append_str(&sealed, "\n", &e) &&
+		     digest_sha256(buf_bytes(&sealed), digest, &e) &&
+		     buf_append_str(&sealed, "sha256 ", &e) &&
+		     base64_encode(bytes_of(digest, sizeof(digest)), &sealed, &e) &&
+		     buf_append_str(&sealed, "\n", &e));
+	put(w, names[PENDING], sealed.data, sealed.len);
+	check_pending(s);
+}
+
 /* A damaged key is replaced; it never ends the attempt. */
 static void check_next_key(struct state *s)
 {
@@ -152,9 +171,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	put(w, names[which], data + (len > 0), len - (len > 0));
 	s = state_open(w->dir, &e);
 	FUZZ_REQUIRE(s);
-	if (which == PENDING)
+	if (which == PENDING) {
 		check_pending(s);
-	else if (which == NEXT_KEY)
+		check_sealed_pending(w, s, bytes_of(data + (len > 0), len - (len > 0)));
+	} else if (which == NEXT_KEY)
 		check_next_key(s);
 	else
 		check_enrolment(s);
