@@ -72,6 +72,9 @@ class MasaLedger:
         twice = rows(self.database, "SELECT digest, count(*) FROM events WHERE digest IS NOT NULL "
                                     "GROUP BY digest HAVING count(*) > 1")
         assert not twice, f"two audit entries for one request: {twice}"
+        twice = rows(self.database, "SELECT device, nonce, count(*) FROM events WHERE nonce IS NOT NULL "
+                                    "GROUP BY device, nonce HAVING count(*) > 1")
+        assert not twice, f"two vouchers for one request of a pledge: {twice}"
 
     def events_of(self, serial):
         return rows(self.database, "SELECT nonce FROM events JOIN devices ON devices.id = device "

@@ -4,13 +4,16 @@ was issued twice for one request, and the device joins.
 
 Each test walks through a whole life with a fault at step N: an empty store, its creation, a
 request, an onboarding, the checkpoint at the end. N goes from 1 to the last step of an undisturbed
-life. The outcome is read from the stores with SQLite itself.
+life. The outcome is read from the stores with the database's own client. On PostgreSQL a step is
+whatever is sent to the server.
 """
 import concurrent.futures
 import contextlib
 import itertools
 import json
+import pathlib
 import signal
+import tempfile
 import threading
 
 import pytest
@@ -21,9 +24,13 @@ from brski_peer import forge
 from places import Device, Site
 from ledger import MasaLedger, Onboarding, RegistrarLedger, granted, Failed, persist
 from patient import Patient
+from several import throw_away_postgres
 from test_masa import Client
 
 ALL = [fault.KILL, fault.TORN, fault.EIO, fault.ENOSPC]
+# of a conversation with a server: before something is said, half of it, and all but the answer heard
+SAID = [fault.KILL, fault.TORN, fault.DONE]
+every_death = pytest.mark.parametrize("kind", SAID, ids=[fault.KIND_NAMES[k] for k in SAID])
 every_kind = pytest.mark.parametrize("kind", ALL, ids=[fault.KIND_NAMES[k] for k in ALL])
 
 _lives = itertools.count(1)
@@ -49,11 +56,48 @@ def walk(live, kind, only="", at_once=1):
     assert not faults, f"{len(faults)} of {len(steps)} steps:\n" + "\n".join(faults[:8])
 
 
+class Files:
+    """Stores in SQLite, each a file of its own."""
+
+    env = {}
+
+    def new(self, directory, name):
+        return directory / f"{name}.db"
+
+
+class Server:
+    """Stores in PostgreSQL, each a database of its own."""
+
+    def __init__(self, folder):
+        self.postgres = throw_away_postgres(folder)
+
+    def __enter__(self):
+        self.postgres.start()
+        self.env = {"FAULT_DATABASE_PORT": self.postgres.port()}
+        return self
+
+    def __exit__(self, *_):
+        self.postgres.stop()
+
+    def new(self, directory, name):
+        database = f"{name}_{directory.name.replace('-', '_')}"
+        harness.run("psql", "-Xq", "-c", f"CREATE DATABASE {database}", self.postgres.uri(), check=0)
+        return self.postgres.uri().rpartition("/")[0] + f"/{database}"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with tempfile.TemporaryDirectory(prefix="brski-crash-") as folder:
+        pathlib.Path(folder).chmod(0o755)  # root's own folders are closed to the user it runs as
+        with Server(pathlib.Path(folder) / "pg") as started:
+            yield started
+
+
 # -- MASA
 
 class MasaLife:
-    def __init__(self, place, acme, domain):
-        self.place, self.acme, self.domain = place, acme, domain
+    def __init__(self, place, acme, domain, stores):
+        self.place, self.acme, self.domain, self.stores = place, acme, domain, stores
         self.identity = forge.load(domain.registrar_dir / "registrar.key",
                                    domain.registrar_dir / "registrar.crt")
         self.port = harness.free_port()
@@ -63,12 +107,15 @@ class MasaLife:
         directory = self.place / f"life-{next(_lives)}"
         directory.mkdir()
         dials = fault.Fault(directory / "dials")
-        masa = harness.Masa(directory / "masa", self.acme, port=self.port)
+        store = self.stores.new(directory, "masa")
+        masa = harness.Masa(directory / "masa", self.acme, port=self.port,
+                            changes={"store": {"path": store}})
+        masa.env.update(self.stores.env)
         patient = Patient(masa, dials)
         dials.arm(kind, at)
         patient.begin()
         try:
-            self.live(directory, masa, patient)
+            self.live(directory, masa, patient, MasaLedger(store))
         except BaseException:
             masa.kill()
             raise
@@ -76,9 +123,8 @@ class MasaLife:
         assert not at or dials.hits, "the step was not reached"
         return dials
 
-    def live(self, directory, masa, patient):
+    def live(self, directory, masa, patient, ledger):
         device = Device(self.acme, f"localhost:{masa.port}")
-        ledger = MasaLedger(masa.directory / "masa.db")
         requests = {}
 
         def imported():
@@ -112,7 +158,14 @@ class MasaLife:
 
 @pytest.fixture(scope="module")
 def masa_life(place, acme, domain):
-    life = MasaLife(place, acme, domain)
+    life = MasaLife(place, acme, domain, Files())
+    with harness.running(life.registrar):
+        yield life
+
+
+@pytest.fixture(scope="module")
+def masa_life_on_server(place, acme, domain, server):
+    life = MasaLife(place, acme, domain, server)
     with harness.running(life.registrar):
         yield life
 
@@ -128,11 +181,17 @@ def test_masa_killed_at_each_flush_loses_nothing(masa_life):
     walk(masa_life, fault.KILL, only="fdatasync")
 
 
+@pytest.mark.slow
+@every_death
+def test_masa_on_a_server_loses_nothing_whatever_it_was_saying(masa_life_on_server, kind):
+    walk(masa_life_on_server, kind)
+
+
 # -- registrar
 
 class RegistrarLife:
-    def __init__(self, place, acme, domain):
-        self.place, self.acme, self.domain = place, acme, domain
+    def __init__(self, place, acme, domain, stores):
+        self.place, self.acme, self.domain, self.stores = place, acme, domain, stores
         self.masa = harness.Masa(place / "masa", acme)
         self.port = harness.free_port()
 
@@ -140,15 +199,18 @@ class RegistrarLife:
         directory = self.place / f"life-{next(_lives)}"
         directory.mkdir()
         dials = fault.Fault(directory / "dials")
+        store = self.stores.new(directory, "registrar")
         registrar = harness.Registrar(
             directory / "registrar", self.domain, [self.acme], port=self.port,
-            changes={f"manufacturer {self.acme.name}": {"admit": "hold"}})
+            changes={f"manufacturer {self.acme.name}": {"admit": "hold"},
+                     "store": {"path": store}})
+        registrar.env.update(self.stores.env)
         patient = Patient(registrar, dials)
         site = Site(directory, self.acme, self.domain, self.masa, registrar)
         dials.arm(kind, at)
         patient.begin()
         try:
-            self.live(site, patient)
+            self.live(site, patient, RegistrarLedger(store))
         except BaseException:
             registrar.kill()
             raise
@@ -156,9 +218,8 @@ class RegistrarLife:
         assert not at or dials.hits, "the step was not reached"
         return dials
 
-    def live(self, site, patient):
+    def live(self, site, patient, ledger):
         device = site.device()
-        ledger = RegistrarLedger(site.registrar.directory / "registrar.db")
         vouchers = MasaLedger(self.masa.directory / "masa.db")
         onboarding = Onboarding(site, device, ledger, vouchers)
         persist(onboarding.go, patient)
@@ -173,7 +234,15 @@ class RegistrarLife:
 
 @pytest.fixture(scope="module")
 def registrar_life(place, acme, domain):
-    life = RegistrarLife(place, acme, domain)
+    life = RegistrarLife(place, acme, domain, Files())
+    with harness.running(life.masa):
+        yield life
+
+
+@pytest.fixture(scope="module")
+def registrar_life_on_server(place, acme, domain, server):
+    (place / "server").mkdir()
+    life = RegistrarLife(place / "server", acme, domain, server)
     with harness.running(life.masa):
         yield life
 
@@ -187,6 +256,12 @@ def test_registrar_loses_nothing_at_any_durable_step(registrar_life, kind):
 
 def test_registrar_killed_at_each_flush_loses_nothing(registrar_life):
     walk(registrar_life, fault.KILL, only="fdatasync")
+
+
+@pytest.mark.slow
+@every_death
+def test_registrar_on_a_server_loses_nothing_whatever_it_was_saying(registrar_life_on_server, kind):
+    walk(registrar_life_on_server, kind)
 
 
 # -- pledge
