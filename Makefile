@@ -208,7 +208,7 @@ demo-up: deps
 demo-down:
 	@scripts/demo down
 
-FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash tests/web)
+FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash tests/cluster tests/web)
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) check-built
@@ -226,9 +226,9 @@ tsan-built: all $(BUILD)/bench/loadgen
 
 # what takes minutes: tests marked slow
 check-slow:
-	@scripts/deps build test
+	@scripts/deps build test cluster
 	@$(MAKE) --no-print-directory -j$(JOBS) slow-built
-slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB)
+slow-built: all $(UNIT_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests --slow -- $(FOLDERS)
 
 # the conformance suite on our own programs; REPORT=dir keeps what it saw, ARGS for its options
@@ -291,11 +291,12 @@ lint-built:
 
 # with a million devices at the end, whose store stays under build/ for the next time (3 GB)
 bench:
-	@scripts/deps build test
+	@scripts/deps build test cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/bench/loadgen $(BUILD)/bench/floor $(HEAP_LIB) $(BUILD)/tools/wire \
 		$(BUILD)/tools/coaps_abuse
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench_inventory.py
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench_failover.py
 # with 100,000 known devices against 1,000; adds its figure to bench.json
 .PHONY: bench-scale
 bench-scale: deps

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PostgreSQL cluster as a site would have it: three nodes of etcd, Patroni and PostgreSQL, here
-all on loopback, each process in a session of its own so that a whole node can be killed at once.
+"""The PostgreSQL cluster of docs/examples/patroni, from its files: three nodes of etcd, Patroni and
+PostgreSQL, here all on loopback. The example's addresses become ones of 127.0.0.0/8 and its places
+folders under one that is thrown away; all else is as it is shipped.
 
 PostgreSQL does not run as root, so that the nodes run as the user postgres when we are root.
 """
 import json
 import os
 import pathlib
-import signal
+import random
+import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import urllib.error
@@ -16,84 +19,66 @@ import urllib.request
 
 import harness
 
-NODES = ("one", "two", "three")
-BINARIES = pathlib.Path("/usr/lib/postgresql/15/bin")
-PATRONI = """
-scope: brski
-name: {node.name}
-restapi:
-  listen: 127.0.0.1:{node.rest}
-  connect_address: 127.0.0.1:{node.rest}
-etcd3:
-  hosts: [{etcd}]
-bootstrap:
-  dcs:
-    ttl: 20
-    loop_wait: 2
-    retry_timeout: 3
-    synchronous_mode: true
-    postgresql:
-      use_pg_rewind: true
-      parameters:
-        wal_log_hints: "on"
-        max_connections: 60
-        unix_socket_directories: ""
-  initdb: [data-checksums, {{encoding: UTF8}}, {{locale: C.UTF-8}}]
-  users:
-    brski:
-      password: brski
-      options: [createdb]
-postgresql:
-  listen: 127.0.0.1:{node.sql}
-  connect_address: 127.0.0.1:{node.sql}
-  data_dir: {node.directory}/data
-  bin_dir: {bin}
-  pgpass: {node.directory}/pgpass
-  authentication:
-    superuser: {{username: postgres, password: postgres}}
-    replication: {{username: replicator, password: replicator}}
-  pg_hba:
-    - host all all 127.0.0.1/32 trust
-    - host replication all 127.0.0.1/32 trust
-"""
+EXAMPLE = harness.REPOSITORY / "docs/examples/patroni"
+NODES = ("db1", "db2", "db3")
 READY_S = 120  # three nodes on two busy cores; alone it takes about 12 s
+PASSWORD = "a password"
 
 
 def as_postgres(argv):
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *argv] \
-        if os.getuid() == 0 else list(argv)
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *map(str, argv)] \
+        if os.getuid() == 0 else [str(a) for a in argv]
 
 
 class Node:
-    """One machine of the cluster: etcd, and Patroni with its PostgreSQL."""
+    """One machine of the cluster."""
 
-    def __init__(self, name, directory, ports):
-        self.name, self.directory = name, pathlib.Path(directory)
-        self.client, self.peer, self.sql, self.rest = ports
+    def __init__(self, name, address, place):
+        """place(text) puts a file of the example here."""
+        self.name, self.address, self.place = name, address, place
         self.etcd = self.patroni = None
 
-    def spawn(self, name, argv):
+    def make(self, directory, ca):
+        """What the example's README has an administrator prepare."""
+        self.directory = directory
+        certificates = directory / "brski-db"
+        certificates.mkdir(parents=True)
+        ca.certify(certificates, self.name, self.address)
+        (directory / "run").mkdir()
+        self.config = directory / "patroni.yml"
+        self.config.write_text(self.localized(EXAMPLE / f"patroni-{self.name}.yml"))
+        self.config.chmod(0o600)
+        if os.getuid() == 0:
+            for path in (directory, *directory.rglob("*")):
+                shutil.chown(path, "postgres", "postgres")
+
+    def localized(self, path):
+        here = {"/etc/brski-db": self.directory / "brski-db", "/var/run/postgresql": self.directory / "run",
+                "/var/lib/postgresql/15/brski": self.directory / "data", "/var/lib/etcd": self.directory,
+                "/var/lib/postgresql/pgpass-patroni": self.directory / "pgpass"}
+        text = self.place(path.read_text())
+        for there in sorted(here, key=len, reverse=True):
+            text = text.replace(there, str(here[there]))
+        return text
+
+    def spawn(self, name, argv, env):
         with open(self.directory / f"{name}.log", "ab") as log:
-            return subprocess.Popen(as_postgres(argv), stdout=log, stderr=log,
-                                    stdin=subprocess.DEVNULL, cwd=self.directory,
-                                    start_new_session=True,
-                                    env=dict(os.environ, HOME=str(self.directory)))
+            return subprocess.Popen(as_postgres(argv), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                    cwd=self.directory, start_new_session=True,
+                                    env={"PATH": os.environ["PATH"], "HOME": str(self.directory), **env})
 
-    def start_etcd(self, nodes):
-        members = ",".join(f"{n.name}=http://127.0.0.1:{n.peer}" for n in nodes)
-        own = f"http://127.0.0.1:{self.client}"
-        between = f"http://127.0.0.1:{self.peer}"
-        self.etcd = self.spawn("etcd", [
-            "etcd", "--name", self.name, "--data-dir", self.directory / "etcd",
-            "--listen-client-urls", own, "--advertise-client-urls", own,
-            "--listen-peer-urls", between, "--initial-advertise-peer-urls", between,
-            "--initial-cluster", members, "--initial-cluster-state", "new",
-            "--unsafe-no-fsync", "--logger", "zap"])
+    def start_etcd(self):
+        env = re.findall(r"^(ETCD_\w+)=(.*)$", self.localized(EXAMPLE / f"etcd-{self.name}.env"), re.M)
+        self.etcd = self.spawn("etcd", ["etcd"], {**dict(env), "ETCD_UNSAFE_NO_FSYNC": "true"})
 
-    def start_patroni(self, config):
-        path = self.directory / "patroni.yml"
-        path.write_text(config)
-        self.patroni = self.spawn("patroni", ["patroni", path])
+    def start_patroni(self):
+        self.patroni = self.spawn("patroni", ["patroni", self.config], {})
+
+    def psql(self, statement, database="postgres"):
+        """As README has it: the user postgres on this machine. Rows as lines of text."""
+        return harness.run(*as_postgres(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.directory / "run",
+                                         "-U", "postgres", "-d", database, "-c", statement]),
+                           check=0, cwd="/").stdout.splitlines()
 
     def postmaster(self):
         """The pid of this node's PostgreSQL, or None."""
@@ -112,19 +97,18 @@ class Node:
         self.patroni.wait(10)
 
     def stop(self):
-        for process in (self.patroni, self.etcd):
-            if process and process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in (self.patroni, self.etcd):
-            if process:
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait(10)
+        running = [p for p in (self.patroni, self.etcd) if p and p.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        for process in running:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
         pid = self.postmaster()
-        if pid and pathlib.Path(f"/proc/{pid}/comm").exists() and \
-                pathlib.Path(f"/proc/{pid}/comm").read_text().startswith("postgres"):
+        comm = pathlib.Path(f"/proc/{pid}/comm")
+        if pid and comm.exists() and comm.read_text().startswith("postgres"):
             os.kill(pid, signal.SIGKILL)
 
     def logs(self):
@@ -132,29 +116,55 @@ class Node:
                          for p in sorted(self.directory.glob("*.log")))
 
 
+class Authority:
+    """The small CA of the databases."""
+
+    def __init__(self, directory):
+        self.key, self.certificate = directory / "ca.key", directory / "ca.crt"
+        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 10,
+                      "-subj", "/CN=BRSKI database CA", "-keyout", self.key, "-out", self.certificate)
+
+    @staticmethod
+    def _openssl(*argv):
+        harness.run("openssl", *argv, check=0)
+
+    def certify(self, where, name, address):
+        key, request, names = where / "server.key", where / "server.csr", where / "names"
+        self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                      "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        names.write_text(f"subjectAltName=IP:{address},DNS:{name}")
+        self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
+                      "-days", 10, "-extfile", names, "-out", where / "server.crt")
+        key.chmod(0o600)
+        shutil.copy(self.certificate, where / "ca.crt")
+
+
 class Cluster:
     def __init__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="brski-cluster-"))
-        self.nodes = [Node(name, self.directory / name, [harness.free_port() for _ in range(4)])
-                      for name in NODES]
+        self.net = f"127.{random.randint(64, 127)}.{random.randint(1, 254)}."
+        self.nodes = [Node(name, f"{self.net}1{name[-1]}", self.localized) for name in NODES]
+
+    def localized(self, text):
+        # whoever connects on loopback comes from 127.0.0.1, whatever address it asks for
+        return text.replace("192.0.2.0/24", "127.0.0.0/8").replace("192.0.2.", self.net)
 
     def __enter__(self):
         self.directory.chmod(0o711)  # a user of its own has to get at its node
-        for node in self.nodes:
-            node.directory.mkdir(parents=True)
-            if os.getuid() == 0:
-                shutil.chown(node.directory, "postgres", "postgres")
-            node.directory.chmod(0o700)
         try:
+            self.ca = Authority(self.directory)
             for node in self.nodes:
-                node.start_etcd(self.nodes)
+                node.make(self.directory / node.name, self.ca)
             for node in self.nodes:
-                node.start_patroni(self.config_of(node))
+                node.start_etcd()
+            for node in self.nodes:
+                node.start_patroni()
             self.wait_whole()
+            self.leader().psql(f"CREATE ROLE brski LOGIN PASSWORD '{PASSWORD}'")
         except BaseException as why:
+            logs = "\n".join(n.logs() for n in self.nodes)
             self.__exit__(None, None, None)
-            raise AssertionError(f"the cluster does not start: {why}\n" +
-                                 "\n".join(n.logs() for n in self.nodes)) from why
+            raise AssertionError(f"the cluster does not start: {why}\n{logs}") from why
         return self
 
     def __exit__(self, *_):
@@ -162,33 +172,22 @@ class Cluster:
             node.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def config_of(self, node):
-        return PATRONI.format(node=node, etcd=",".join(f"127.0.0.1:{n.client}"
-                                                       for n in self.nodes), bin=BINARIES)
-
-    def sql(self, statement, database="postgres", user="postgres"):
-        """Rows of one statement at the leader, as lines of text."""
-        return harness.run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement,
-                           self.uri(database, user), check=0).stdout.splitlines()
-
     def states(self):
         """Role by name of the nodes that run, as any living Patroni tells it."""
         for node in self.nodes:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{node.rest}/cluster",
-                                            timeout=2) as reply:
+                with urllib.request.urlopen(f"http://{node.address}:8008/cluster", timeout=2) as reply:
                     members = json.load(reply)["members"]
             except (OSError, ValueError, urllib.error.URLError):
                 continue
-            return {m["name"]: m["role"] for m in members
-                    if m.get("state") in ("running", "streaming")}
+            return {m["name"]: m["role"] for m in members if m.get("state") in ("running", "streaming")}
         return {}
 
     def leader(self):
         """The node that is written to now, or None."""
         for node in self.nodes:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{node.rest}/primary", timeout=2):
+                with urllib.request.urlopen(f"http://{node.address}:8008/primary", timeout=2):
                     return node
             except (OSError, urllib.error.URLError):
                 continue
@@ -198,10 +197,17 @@ class Cluster:
         """Until there is a leader and each of the others follows it, one of them in step."""
         def whole():
             roles = sorted(self.states().values())
-            return len(roles) == len(self.nodes) and "sync_standby" in roles and \
-                "leader" in roles
+            return len(roles) == len(self.nodes) and "sync_standby" in roles and "leader" in roles
         harness.wait_until(whole, "a leader and a standby in step with it", READY_S)
 
-    def uri(self, database="postgres", user="brski"):
-        hosts = ",".join(f"127.0.0.1:{n.sql}" for n in self.nodes)
-        return f"postgresql://{user}@{hosts}/{database}?target_session_attrs=read-write"
+    def sql(self, statement, database="postgres"):
+        return self.leader().psql(statement, database)
+
+    def store(self, kind):
+        """The URI that the example gives a registrar or a MASA, with the password's file made."""
+        text = self.localized((EXAMPLE / f"{kind}.conf").read_text())
+        uri = re.search(r"^path = (postgresql:.*)$", text, re.M)[1]
+        passwords = self.directory / "pgpass"
+        passwords.write_text("".join(f"{n.address}:5432:*:brski:{PASSWORD}\n" for n in self.nodes))
+        passwords.chmod(0o600)
+        return uri.replace("/etc/brski/pgpass", str(passwords)).replace("/etc/brski/db-ca.crt", str(self.ca.certificate))
