@@ -14,6 +14,7 @@ import pytest
 
 import harness
 import netns
+import proxies
 from brski_peer import grasp, mdns
 from places import Site
 
@@ -290,6 +291,30 @@ def test_words_from_beyond_the_link_are_not_heard(links, site):
         harness.wait_until(lambda: len(neighbour.asked) >= 2, "two questions", 10)
         assert "event=candidate" not in pledge.log()
         pledge.stop()
+
+
+@needs_links
+@req("R8995-PLG-003", "R8995-PLG-004", "R8995-JP-002", "R8995-JP-003", "R8995-JP-004")
+@pytest.mark.parametrize("way", ["mdns", "grasp"])
+def test_nobody_is_told_anything_and_the_device_joins(links, cell, place, acme, domain, way):
+    """The registrar announces itself on one link, the proxy finds it and announces itself on the other, the
+    device finds the proxy: all of them ours, by this way alone."""
+    masa, port = harness.Masa(place / f"masa-{way}", acme), harness.free_port()
+    only = {"mdns": "no"} if way == "grasp" else {"grasp": "no"}
+    floods = {"flood_interval": "1s"} if way == "grasp" else {}
+    registrar = harness.Registrar(place / f"registrar-{way}", domain, [acme], port=port, changes={
+        "server": {"listen": f"[::]:{port}"}, "announce": {"interfaces": links.site_interface, **only, **floods}})
+    with harness.running(masa, registrar):
+        site = Site(place, acme, domain, masa, registrar)
+        proxy = proxies.Proxy(cell, proxies.gateway(site), {
+            "listen": "down0", "registrars": "auto", "uplinks": "up0", "coap": "off", "discovery_port": 0, **only})
+        proxy.argv = netns.inside(links.gateway, proxy.argv)
+        pledge = seeker(None, site, attempts=0, **({"mdns": ""} if way == "grasp" else {"grasp": ""}))
+        pledge.argv = netns.inside(links.device, pledge.argv)
+        pledge.start()
+        with harness.running(proxy):
+            assert pledge.wait(30) == JOINED, pledge.log()
+            assert f"source={way} proxy=yes" in pledge.log()
 
 
 class Resolver(mdns.Responder):
