@@ -181,12 +181,27 @@ static bool is_lost(const struct exchange *x, const struct err *e)
 	       (e->kind == ERR_PEER || e->kind == ERR_PEER_TIMEOUT || e->kind == ERR_RETRY_LATER);
 }
 
+/* While there is somebody else, a stranger's silence is no reason to stay (R8995-PLG-010). */
+static bool others_wait(const struct exchange *x)
+{
+	return x->others_wait && x->others_wait(x->others_arg);
+}
+
+int64_t exchange_patience_ms(const struct exchange *x)
+{
+	unsigned times = x->candidate->failures < 3 ? x->candidate->failures : 3;
+	int64_t patience_ms = (int64_t)STRANGER_PATIENCE_MS << times;
+
+	return others_wait(x) && patience_ms < x->pledge->config.timeout_s * 1000 ? patience_ms : 0;
+}
+
 /* Everybody's datagrams were lost at the same moment: longer and longer pauses. */
 static bool reconnect(struct exchange *x, struct err *e)
 {
 	struct pledge *p = x->pledge;
 
-	for (unsigned i = 0; is_lost(x, e) && clock_mono_ms() < x->deadline_ms; i++) {
+	for (unsigned i = 0; is_lost(x, e) && clock_mono_ms() < x->deadline_ms && !others_wait(x);
+		i++) {
 		log_err(&p->log, "session-lost", x->id, e);
 		pledge_pause(p, retry_backoff_ms(i, RECONNECT_MIN_S, RECONNECT_MAX_S, rng_below));
 		if (exchange_open(x, e)) {
@@ -239,6 +254,17 @@ static bool may_wait(struct exchange *x, int64_t pause_ms, struct err *e)
 	return err_set(e, ERR_REFUSED, "still not decided, and [retry] budget is spent");
 }
 
+/* "Not yet" can be said for days by anybody: others are tried meanwhile, and this one again with
+ * the same octets, as after a restart (R8995-PLG-007, R8995-PLG-027). */
+static bool may_stay(struct exchange *x, int64_t asked_s, struct err *e)
+{
+	if (!others_wait(x))
+		return true;
+	x->setback = SETBACK_SET_ASIDE;
+	x->retry_after_s = asked_s;
+	return err_set(e, ERR_RETRY_LATER, "not decided yet, others are asked meanwhile");
+}
+
 bool exchange_wait(
 	struct exchange *x, const char *what, const struct session_reply *reply, struct err *e)
 {
@@ -247,7 +273,7 @@ bool exchange_wait(
 		p->config.retry_after_max_s);
 	int64_t pause_ms = retry_wait_ms(asked_s, rng_below);
 
-	if (!may_wait(x, pause_ms, e))
+	if (!may_wait(x, pause_ms, e) || !may_stay(x, asked_s, e))
 		return false;
 	pledge_say(p, "%s: not decided yet, asking again in %lld s", what, (long long)asked_s);
 	pledge_pause(p, pause_ms);

@@ -50,6 +50,9 @@ struct exchange {
 	bool server_verified;		/* they knew the one we talk to */
 	struct cloud_walk cloud;
 	struct session *session;
+	/* Is there somebody else to try? NULL: that does not matter, this one is waited for. */
+	bool (*others_wait)(const void *arg);
+	const void *others_arg;
 	int connected;	     /* a TCP connection to the candidate, for the first session; or -1 */
 	bool waited_on;	     /* nothing was sent on the session since a 202 was waited out */
 	unsigned sessions;   /* how many there were: a number for the current one */
@@ -89,6 +92,10 @@ void exchange_say_server(const struct exchange *x, const char *verb, const char 
 
 /* The same when the last session was lost: on a lossy link as long as time is left. */
 bool exchange_reopen(struct exchange *x, struct err *e) MUST_CHECK;
+
+/* How long one who has not proved anything yet may take for an answer: longer each time; 0: as long
+ * as any. */
+int64_t exchange_patience_ms(const struct exchange *x);
 
 /* Send one request on the session; any status is fine. */
 bool exchange_send(struct exchange *x, const struct session_request *rq,

@@ -135,6 +135,7 @@ static bool ask_until_answered(struct exchange *x, struct session_reply *reply, 
 
 	for (;; session_reply_clear(reply)) {
 		pledge_say(x->pledge, "voucher: requested");
+		rq.timeout_ms = exchange_patience_ms(x);
 		if (!exchange_send(x, &rq, reply, e)) {
 			if (!exchange_recover(x, e))
 				return false;
@@ -316,6 +317,7 @@ static bool check_voucher(struct exchange *x, struct err *e)
 
 	if (!accept_voucher(&in, &x->accepted, e))
 		return false;
+	x->others_wait = NULL; /* this one has proved itself */
 	warn_without_cmc_ra(x);
 	assertion = voucher_assertion_name(x->accepted.voucher.fields.assertion);
 	pledge_say(p, "voucher: accepted, assertion %s", assertion ? assertion : "none");

@@ -41,6 +41,7 @@
 #define ASK_LONGEST_MS		  (3600 * 1000)
 #define GATHER_MS		  5000 /* four questions, and the leisure of those who answer */
 #define SETTLE_MS		  250  /* for better ones than the first */
+#define STRANGER_PATIENCE_MS	  5000 /* R8995-PLG-010, with others to turn to */
 #define LATENCY_EQUAL_MS	  500  /* below it two places are equally near */
 #define PEER_WORDS_MAX		  120  /* of an error body, shown to the technician */
 #define LINE_MAX_LEN		  1024 /* for the technician; an error text has 600 */

@@ -102,6 +102,8 @@ bool pledge_init(struct pledge *p, const char *config_path, struct err *e)
 
 void pledge_clear(struct pledge *p)
 {
+	discover_free(p->discover);
+	p->discover = NULL;
 	config_clear(&pledge_config_schema, &p->config);
 	identity_clear(&p->idevid);
 	free_ptr(&p->serial_number);

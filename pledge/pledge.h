@@ -21,6 +21,7 @@ struct pledge {
 	size_t registrar_count;
 	bool discovers; /* others are looked for on the link */
 	struct candidates candidates;
+	struct discover *discover; /* listens; NULL: not yet, or never */
 	bool has_cloud;
 	struct candidate
 		cloud; /* the manufacturer's, with its path; asked when all others failed */

@@ -34,6 +34,8 @@ static const struct retry_rule rules[SETBACK_COUNT] = {
 	[SETBACK_LOST] = {"connection lost, or silent, before the answer", OF_CANDIDATE,
 		OUTCOME_BUSY, "RFC 8995 5"},
 	[SETBACK_NOT_YET] = {"202", RETRY_SAME, ASKING_CAPPED, 0, OUTCOME_PENDING, "RFC 8995 5.6"},
+	[SETBACK_SET_ASIDE] = {"202 of a place that was found, with others to ask", RETRY_CANDIDATE,
+		ASKING_CAPPED, BUSY_LONGEST_S, OUTCOME_PENDING, "RFC 8995 4.1"},
 	[SETBACK_OVERDUE] = {"202 for longer than pending_max", OF_CANDIDATE, OUTCOME_PENDING,
 		"RFC 8995 5.6"},
 	[SETBACK_OVER_BUDGET] = {"202 when the budget is spent", RETRY_GIVE_UP, ASKING_IGNORED, 0,

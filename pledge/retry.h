@@ -20,6 +20,7 @@ enum setback {
 	SETBACK_STRANGER,     /* what answers is no registrar: no TLS, a page for browsers */
 	SETBACK_LOST,	      /* the connection ends, or is silent, before the answer */
 	SETBACK_NOT_YET,      /* 202 */
+	SETBACK_SET_ASIDE,    /* 202 of a stranger, and there are others to ask */
 	SETBACK_OVERDUE,      /* 202 for longer than we wait */
 	SETBACK_OVER_BUDGET,  /* 202 when the time of the whole command is over */
 	SETBACK_REDIRECT,     /* a 3xx that must not, or cannot, be followed */

@@ -29,6 +29,23 @@ struct ending {
 	int64_t retry_after_s;
 };
 
+/* Is there anybody to try instead of the one that is being tried? */
+static bool others_wait(const void *arg)
+{
+	const struct rounds *r = arg;
+	struct pledge *p = r->pledge;
+	struct candidate *ranked[CANDIDATES_MAX];
+
+	if (p->discover)
+		discover_wait(p->discover, 0);
+	return candidates_rank(&p->candidates, pledge_now_ms(p), ranked) > 0;
+}
+
+static bool is_stranger(const struct candidate *c)
+{
+	return c->source != CANDIDATE_CONFIG && c->source != CANDIDATE_CLOUD;
+}
+
 /* connected: a TCP connection to it, taken; or -1. */
 static struct ending run_one(const struct rounds *r, struct candidate *c, int connected,
 	struct round_result *result, struct err *e)
@@ -38,6 +55,8 @@ static struct ending run_one(const struct rounds *r, struct candidate *c, int co
 
 	exchange_init(&x, r->pledge, c);
 	x.connected = connected;
+	x.others_wait = is_stranger(c) ? others_wait : NULL;
+	x.others_arg = r;
 	if (r->prepare && !r->prepare(&x, r->arg, e))
 		return end;
 	end.outcome = exchange_run(&x, r->steps, r->step_count, e);
@@ -75,7 +94,10 @@ static void try_one(
 	const struct rounds *r, struct candidate *c, int connected, struct round_result *result)
 {
 	struct err e = ERR_INIT;
-	struct ending end = run_one(r, c, connected, result, &e);
+	struct ending end;
+
+	c->tried = true;
+	end = run_one(r, c, connected, result, &e);
 
 	take_outcome(result, end.outcome, &e);
 	if (end.outcome == OUTCOME_DONE)
@@ -171,13 +193,13 @@ static size_t count_found(const struct candidates *s)
 }
 
 /* Those that are known were in vain. Whoever announces himself later is heard while we rest. */
-static void try_found(const struct rounds *r, struct discover *d, struct round_result *result)
+static void try_found(const struct rounds *r, struct round_result *result)
 {
 	struct pledge *p = r->pledge;
 	size_t before = count_found(&p->candidates), after;
 	struct err e = ERR_INIT;
 
-	discover_wait(d, before ? 0 : clock_mono_ms() + GATHER_MS);
+	discover_wait(p->discover, before ? 0 : clock_mono_ms() + GATHER_MS);
 	after = count_found(&p->candidates);
 	if (after != before || !after)
 		pledge_say(p, "discovery: %zu place%s to join at", after, after == 1 ? "" : "s");
@@ -206,23 +228,22 @@ static void try_cloud(const struct rounds *r, struct round_result *result)
 }
 
 /* Not before the configured ones were in vain; from then on it listens. */
-static bool begin_discovery(
-	const struct rounds *r, struct discover **d, struct round_result *result)
+static bool begin_discovery(const struct rounds *r, struct round_result *result)
 {
 	struct pledge *p = r->pledge;
 	struct err e = ERR_INIT;
 
-	if (!*d)
-		*d = discover_new(&p->config, &p->candidates, &p->log, &e);
-	if (!*d) {
+	if (!p->discover)
+		p->discover = discover_new(&p->config, &p->candidates, &p->log, &e);
+	if (!p->discover) {
 		take_outcome(result, OUTCOME_LOCAL, &e);
 		result->over = true;
 	}
-	return *d != NULL;
+	return p->discover != NULL;
 }
 
 /* The manufacturer's comes last (RFC 8995 §4.1), or first when it is where to begin again. */
-static struct round_result run_round(const struct rounds *r, struct discover **d, bool cloud_first)
+static struct round_result run_round(const struct rounds *r, bool cloud_first)
 {
 	struct round_result result = {.outcome = OUTCOME_NONE, .why = ERR_INIT};
 
@@ -232,8 +253,8 @@ static struct round_result run_round(const struct rounds *r, struct discover **d
 		try_cloud(r, &result);
 	if (!is_over(&result))
 		try_known(r, &result);
-	if (r->pledge->discovers && !is_over(&result) && begin_discovery(r, d, &result))
-		try_found(r, *d, &result);
+	if (r->pledge->discovers && !is_over(&result) && begin_discovery(r, &result))
+		try_found(r, &result);
 	try_cloud(r, &result);
 	return result;
 }
@@ -277,9 +298,10 @@ static bool rest_listening(struct discover *d, int64_t pause_ms)
 }
 
 /* False when the budget does not last that long. */
-static bool rest(const struct rounds *r, struct discover *d, unsigned round)
+static bool rest(const struct rounds *r, unsigned round)
 {
 	struct pledge *p = r->pledge;
+	struct discover *d = p->discover;
 	int64_t pause_ms = rest_ms(r, round), left_ms = pledge_time_left_ms(p);
 	bool too_long = pause_ms >= left_ms && left_ms != INT64_MAX;
 
@@ -296,30 +318,19 @@ static bool rest(const struct rounds *r, struct discover *d, unsigned round)
 	return true;
 }
 
-static enum outcome run_rounds(const struct rounds *r, struct discover **d, struct err *e)
+enum outcome rounds_run(const struct rounds *r, struct err *e)
 {
 	struct pledge *p = r->pledge;
 	bool cloud_first = false;
 
+	candidates_set_configured(&p->candidates, p->registrars, p->registrar_count);
 	for (unsigned round = 0;; round++) {
-		struct round_result result = run_round(r, d, cloud_first);
+		struct round_result result = run_round(r, cloud_first);
 		bool last = r->attempts && (int64_t)round + 1 >= r->attempts;
 
 		*e = result.why;
-		if (is_over(&result) || last || !rest(r, *d, round))
+		if (is_over(&result) || last || !rest(r, round))
 			return result.outcome;
 		cloud_first = result.cloud_again || (cloud_first && !p->cloud.tried);
 	}
-}
-
-enum outcome rounds_run(const struct rounds *r, struct err *e)
-{
-	struct pledge *p = r->pledge;
-	struct discover *d = NULL;
-	enum outcome o;
-
-	candidates_set_configured(&p->candidates, p->registrars, p->registrar_count);
-	o = run_rounds(r, &d, e);
-	discover_free(d);
-	return o;
 }

@@ -351,10 +351,10 @@ static void give(struct coap_answer *a, struct session_reply *out)
 }
 
 /* The answer counts, even when the association ended right behind it (row R-06). */
-static bool exchange(
-	struct coap_session *s, const struct coap_request *rq, struct coap_answer *a, struct err *e)
+static bool exchange(struct coap_session *s, const struct coap_request *rq, int64_t timeout_ms,
+	struct coap_answer *a, struct err *e)
 {
-	int64_t now = clock_mono_ms(), deadline = now + s->config.timeout_ms;
+	int64_t now = clock_mono_ms(), deadline = now + timeout_ms;
 	struct err why = ERR_INIT;
 
 	if (!coap_client_begin(s->client, rq, now, e))
@@ -375,6 +375,7 @@ static bool exchange(
 bool coap_session_send(struct coap_session *s, const struct session_request *rq,
 	struct session_reply *out, struct err *e)
 {
+	int64_t timeout_ms = rq->timeout_ms ? rq->timeout_ms : s->config.timeout_ms;
 	struct coap_answer answer = {.code = 0};
 	struct coap_request request;
 
@@ -382,7 +383,7 @@ bool coap_session_send(struct coap_session *s, const struct session_request *rq,
 	coap_session_is_open(s); /* what came meanwhile is not to be taken for an answer */
 	if (!make_request(rq, &request, e) || !coap_session_connect(s, e))
 		return false;
-	if (!exchange(s, &request, &answer, e))
+	if (!exchange(s, &request, timeout_ms, &answer, e))
 		return uri_blame(&s->config.server, e);
 	give(&answer, out);
 	return true;

@@ -427,7 +427,7 @@ bool http_session_send(struct http_session *s, const struct session_request *rq,
 		s); /* an answer that nobody asked for must not pass for the next one */
 	if (!http_session_connect(s, e) || !format_request(s, rq, &octets, e))
 		return false;
-	deadline_ms = clock_mono_ms() + s->config.timeout_ms;
+	deadline_ms = clock_mono_ms() + (rq->timeout_ms ? rq->timeout_ms : s->config.timeout_ms);
 	http1_reply_init(&r, rq->reply_max);
 	s->reason[0] = '\0';
 	ok = send_all(s, buf_bytes(&octets), deadline_ms, e) && receive(s, &r, deadline_ms, e);

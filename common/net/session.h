@@ -42,6 +42,7 @@ struct session_request {
 	struct bytes body;
 	struct bytes etag; /* of what we have: 304 instead of the same again (coaps; row C-28) */
 	size_t reply_max;
+	int64_t timeout_ms; /* for the answer; 0: the session's */
 };
 struct session_reply { /* owned by the caller: session_reply_clear() */
 	int status;    /* HTTP's; a CoAP code becomes one (wire/coap_format.h): 5.03 with Max-Age is

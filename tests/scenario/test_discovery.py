@@ -172,23 +172,27 @@ def test_registrar_is_found_by_mdns_on_a_link_with_ipv6_alone(links, site, bare)
 def test_dead_and_lying_places_cost_their_own_time_only(links, site, tmp_path):
     """The best by their own words: one where nobody listens, one that accepts and says nothing, one that
     speaks TLS and then sends a page; and the registrar last."""
-    with tarpit() as (silent, taken), page_server(site, tmp_path) as page:
+    with tarpit() as (silent, taken), liar(site.domain, tmp_path, PAGE) as (page, asked):
         records = [r for at, port in enumerate([harness.free_port(), silent, page, site.registrar.port])
                    for r in service(mdns.PROXIES, f"proxy {at}", port, priority=10 * at)]
         with Neighbour(links, records):
             pledge = seeker(links, site)
             took = joins(pledge)
             assert took < 6, pledge.log()
-            assert taken, "the tarpit was tried"
+            assert taken and asked, "they were tried"
+
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nhi!\n"
+NOT_YET = b"HTTP/1.1 202 Accepted\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextlib.contextmanager
-def page_server(site, directory):
-    """TLS with some certificate; whatever is asked, the answer is a page for browsers."""
-    key, certificate = site.domain.registrar_identity(where=directory / "page")
+def liar(domain, directory, answer):
+    """TLS with some certificate; whatever is asked, this is the answer. Yields (port, requests)."""
+    key, certificate = domain.registrar_identity(where=directory / "liar")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    stopping = threading.Event()
+    stopping, asked, held = threading.Event(), [], []
     with socket.create_server(("::", 0), family=socket.AF_INET6) as server:
         server.settimeout(0.05)
 
@@ -197,16 +201,32 @@ def page_server(site, directory):
                 with contextlib.suppress(OSError):
                     plain, _ = server.accept()
                     plain.settimeout(2)
-                    with context.wrap_socket(plain, server_side=True) as one:
-                        one.recv(65536)
-                        one.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nhi!\n")
+                    held.append(context.wrap_socket(plain, server_side=True))
+                    asked.append(held[-1].recv(65536))
+                    held[-1].sendall(answer)
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:
-            yield server.getsockname()[1]
+            yield server.getsockname()[1], asked
         finally:
             stopping.set()
             thread.join()
+            for each in held:
+                each.close()
+
+
+@needs_links
+@req("R8995-PLG-007", "R8995-PLG-010")
+@pytest.mark.parametrize("answer", [pytest.param(NOT_YET, id="not-yet"),
+                                    pytest.param(b"", id="silence", marks=pytest.mark.slow)])
+def test_stranger_who_keeps_the_device_waiting_loses_it_to_others(links, site, tmp_path, answer):
+    """The best by its own words says "not yet", or nothing, as long as it likes; the registrar is there, too."""
+    with liar(site.domain, tmp_path, answer) as (port, asked), Neighbour(
+            links, service(mdns.PROXIES, "first", port) + service(
+                mdns.PROXIES, "second", site.registrar.port, priority=9)):
+        pledge = seeker(links, site)
+        assert joins(pledge) < 10, pledge.log()
+        assert len(asked) == 1, "it was asked first"
 
 
 @needs_links
@@ -295,7 +315,7 @@ def test_words_from_beyond_the_link_are_not_heard(links, site):
 
 @needs_links
 @req("R8995-PLG-003", "R8995-PLG-004", "R8995-JP-002", "R8995-JP-003", "R8995-JP-004")
-@pytest.mark.parametrize("way", ["mdns", "grasp"])
+@pytest.mark.parametrize("way", ["mdns", pytest.param("grasp", marks=pytest.mark.slow)])
 def test_nobody_is_told_anything_and_the_device_joins(links, cell, place, acme, domain, way):
     """The registrar announces itself on one link, the proxy finds it and announces itself on the other, the
     device finds the proxy: all of them ours, by this way alone."""
