@@ -72,9 +72,10 @@ def test_proxy_finds_its_registrar_and_is_found_until_it_is_gone(site, links, ce
 @req("R8995-JP-002", "R8995-JP-003", "DISC-REG-004")
 def test_proxy_relays_to_whom_grasp_names_and_floods_itself(site, links, cell, gateway):
     floods = Flooded(links.device, "dev0")
-    changed = site.registrar.config.read_text().replace("[announce]", "[announce]\nmdns = no\nflood_interval = 1s")
-    site.registrar.config.write_text(changed)
+    before = site.registrar.config.read_text()
+    site.registrar.config.write_text(before.replace("[announce]", "[announce]\nmdns = no\nflood_interval = 1s"))
     site.registrar.restart()
+    site.registrar.config.write_text(before)
     with proxy_between(links, cell, gateway, mdns="no") as proxy:
         said = grasp.parse(floods.hear(10)[1])
         objective, = said.objectives
@@ -83,6 +84,33 @@ def test_proxy_relays_to_whom_grasp_names_and_floods_itself(site, links, cell, g
         assert (objective.port, said.ttl_ms) == (proxy.port("circuit"), 180_000)
         device = site.device()
         pledge = site.pledge(device, [f"https://[fe80::c%25dev0]:{objective.port}"])
-        pledge.argv = netns.inside(links.device, pledge.argv)
         done = harness.run(*netns.inside(links.device, [harness.program("brski-pledge"), "join", "-c", pledge.config]))
         assert done.returncode == 0, done.stdout + done.stderr
+    site.registrar.restart()
+
+
+def join_in(namespace, site, minutes=1):
+    """A new device that is told nothing; how it went, and what it said."""
+    pledge = site.pledge(site.device(), [], {"registrars": {"urls": None, "discover": "auto", "resolver": None},
+                                             "retry": {"attempts": 20}})
+    argv = [harness.program("brski-pledge"), "join", "-c", pledge.config, "-v"]
+    done = harness.run(*netns.inside(namespace, argv), timeout=60 * minutes)
+    return done.returncode, done.stdout + done.stderr
+
+
+@req("DISC-REG-002", "DISC-REG-003", "R8995-PLG-004")
+def test_device_with_nothing_configured_joins_the_registrar_that_announces_itself(site, links):
+    """Nothing but fe80:: is on the link."""
+    code, said = join_in(links.gateway, site)
+    assert code == 0, said
+
+
+@req("R8995-JP-001", "R8995-JP-004", "DISC-JP-001", "R8995-PLG-001")
+@pytest.mark.parametrize("way", ["mdns", "grasp"])
+def test_device_with_nothing_configured_joins_through_the_proxy_that_found_the_registrar(way, site, links, cell, gateway):
+    """On the device's link there is the proxy alone, announced in one way; the proxy is told of no registrar."""
+    other = {"mdns": "grasp", "grasp": "mdns"}[way]
+    with proxy_between(links, cell, gateway, **{other: "no"}) as proxy:
+        code, said = join_in(links.device, site)
+        assert code == 0, said
+        assert proxy.lines("event=registrars-found") and proxy.lines("event=proxy-announced")
