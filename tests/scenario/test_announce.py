@@ -8,6 +8,7 @@ import socket
 import cbor2
 import pytest
 
+import avahi
 import harness
 import netns
 from brski_peer import grasp, mdns
@@ -150,3 +151,29 @@ def test_interface_that_comes_later_is_told_at_once(announcing, links):
         netns.ip("link", "set", links.site_interface, "up")
         netns.ip("addr", "add", "fe80::a/64", "dev", links.site_interface, "nodad")
     assert grasp.parse(link.hear()[1]).objectives[0].port == registrar.port
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(avahi.missing() is not None, reason=str(avahi.missing()))
+@req("DISC-REG-002", "DISC-REG-003")
+def test_avahi_finds_the_registrar_beside_another_avahi_on_its_host(announcing, links, cell):
+    """avahi-daemon runs on the registrar's host when it starts; both are found, and each one's end takes nothing
+    from the other."""
+    with avahi.Avahi(cell / "neighbour", "up0", "neighbour", links.gateway) as neighbour:
+        def machine():
+            return neighbour.run("avahi-resolve", "-4n", "machine.local")
+        with avahi.Avahi(cell / "machine", links.site_interface, "machine"):
+            assert "192.0.2.1" in machine()
+            registrar = announcing(grasp="no", name="Dock 9")
+            found = harness.wait_until(neighbour.registrars, "avahi-browse finds it", 10)
+            assert {name for name, *_ in found} == {"Dock\\0329"}
+            assert {address for _, _, address, _, _ in found} >= {"192.0.2.1"}
+            assert {(port, texts) for *_, port, texts in found} == {(registrar.port, '"est-tls"')}
+            assert "machine.local" not in {host for _, host, *_ in found}
+            registrar.stop()
+            harness.wait_until(lambda: not neighbour.registrars(), "it is gone", 10)
+            assert "192.0.2.1" in machine()
+            registrar.start()
+            harness.wait_until(neighbour.registrars, "it is found again", 10)
+        assert neighbour.registrars(), "with the other avahi's end it is still there"
+        assert "announce-renamed" not in registrar.log()
