@@ -238,7 +238,7 @@ conformance:
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(CLOCK_LIB) $(KEYLOG_LIB) $(FAULT_LIB)
 	@export BUILD=$(BUILD); failed=0; \
 	$(PYTHON) interop/brski-conformance scenarios --pace fast $(if $(REPORT),--report $(REPORT)/scenarios) || failed=1; \
-	$(PYTHON) interop/brski-conformance ours --strict $(if $(REPORT),--report $(REPORT)) $(ARGS) || failed=1; \
+	scripts/own-network $(PYTHON) interop/brski-conformance ours --strict $(if $(REPORT),--report $(REPORT)) $(ARGS) || failed=1; \
 	exit $$failed
 
 # whole sites in stories, on namespaces (where root) and on loopback; then each has to notice what breaks it

@@ -36,6 +36,10 @@ struct entry {
 	char interface[IF_NAMESIZE];
 	struct address at;
 	AvahiSEntryGroup *group; /* NULL: not published */
+	/* What leads to a service, which is shared and so needs no asking: Avahi would answer with
+	 * it while the service's own name is still asked for, to somebody who then finds nothing.
+	 */
+	AvahiSEntryGroup *pointers;
 	bool established, wanted;
 };
 
@@ -159,8 +163,9 @@ static char *next_service_name(const char *label)
 static bool add_record(
 	struct announce_mdns *m, const struct entry *x, AvahiPublishFlags flags, AvahiRecord *r)
 {
+	AvahiSEntryGroup *to = flags & AVAHI_PUBLISH_UNIQUE ? x->group : x->pointers;
 	int rc = avahi_server_add(
-		m->server, x->group, (AvahiIfIndex)x->index, AVAHI_PROTO_UNSPEC, flags, r);
+		m->server, to, (AvahiIfIndex)x->index, AVAHI_PROTO_UNSPEC, flags, r);
 
 	avahi_record_unref(r);
 	return rc == 0;
@@ -211,12 +216,23 @@ static bool add_variations(struct announce_mdns *m, const struct entry *x, const
 static bool add_service(struct announce_mdns *m, const struct entry *x)
 {
 	const struct mdns_service *s = &m->offered[x->of].service;
+	char name[NAME_MAX_LEN];
+
+	return avahi_service_name_join(name, sizeof(name), s->instance, s->type, "local") == 0 &&
+	       add_place(m, x, name) && add_variations(m, x, name);
+}
+
+static bool add_pointers(struct announce_mdns *m, struct entry *x)
+{
+	const struct mdns_service *s = &m->offered[x->of].service;
 	char type[NAME_MAX_LEN], name[NAME_MAX_LEN];
 
 	snprintf(type, sizeof(type), "%s.local", s->type);
-	return avahi_service_name_join(name, sizeof(name), s->instance, s->type, "local") == 0 &&
+	x->pointers = avahi_s_entry_group_new(m->server, NULL, NULL);
+	return x->pointers &&
+	       avahi_service_name_join(name, sizeof(name), s->instance, s->type, "local") == 0 &&
 	       add_pointer(m, x, SERVICE_KINDS, type) && add_pointer(m, x, type, name) &&
-	       add_place(m, x, name) && add_variations(m, x, name);
+	       avahi_s_entry_group_commit(x->pointers) == 0;
 }
 
 static bool add_address(struct announce_mdns *m, const struct entry *x)
@@ -239,9 +255,11 @@ static bool add_address(struct announce_mdns *m, const struct entry *x)
 
 static void withdraw(struct entry *x)
 {
+	if (x->pointers)
+		avahi_s_entry_group_free(x->pointers);
 	if (x->group)
 		avahi_s_entry_group_free(x->group);
-	x->group = NULL;
+	x->group = x->pointers = NULL;
 	x->established = false;
 }
 
@@ -263,6 +281,8 @@ static void on_group(
 		if (x->group != g)
 			continue;
 		x->established = state == AVAHI_ENTRY_GROUP_ESTABLISHED;
+		if (x->established && !x->is_address && !x->pointers && !add_pointers(m, x))
+			log_failure(m, m->offered[x->of].service.instance);
 		if (state != AVAHI_ENTRY_GROUP_COLLISION || m->collided)
 			return;
 		m->collided = true;

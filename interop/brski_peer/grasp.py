@@ -98,6 +98,14 @@ class Group:
         """One on loopback that nobody else has."""
         return cls((".".join(["239", "255", *(str(1 + octet % 254) for octet in os.urandom(2))]), 0))
 
+    def is_reachable(self):
+        """Does this machine let anybody send to the group there? Not on every loopback in IPv6."""
+        with socket.socket(self.socket.family, socket.SOCK_DGRAM) as probe:
+            if self.socket.family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF,
+                                 self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF))
+            return probe.connect_ex(self.address) == 0
+
     def close(self):
         self.socket.close()
 

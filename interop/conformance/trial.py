@@ -8,7 +8,7 @@ import json
 import re
 import time
 
-from brski_peer import coap, crl, dtls, wire
+from brski_peer import coap, crl, dtls, grasp, wire
 
 from . import shown
 from .core import Broken, TrialBase, Wrong, said
@@ -33,6 +33,15 @@ class Trial(TrialBase):
         """Does the target do for an honest peer what it is there for? Who refuses everybody gets no credit for
         the refusals that checks want (runner.Session)."""
         return True
+
+    def group(self, kind):
+        """A group of GRASP that the target floods or listens to, an address of its file."""
+        made = grasp.Group(self.instance.address(kind),
+                           self.target.settings.get("suite", {}).get("interface", self.target.suite_bind))
+        self.later(made.close)
+        if not made.is_reachable():
+            self.skip("this machine sends nothing to a group of IPv6 there: scripts/own-network")
+        return made
 
     # -- the target's admin
 

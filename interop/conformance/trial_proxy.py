@@ -22,7 +22,7 @@ import contextlib
 import os
 import socket
 
-from brski_peer import grasp, links, mdns
+from brski_peer import links, mdns
 from brski_peer.registrar import FakeRegistrar
 
 from .core import Skipped, Wrong
@@ -91,7 +91,7 @@ def bound_udp(host):
 class ProxyTrial(Trial):
     def __init__(self, subject, session):
         super().__init__(subject, session)
-        self.home = session.home
+        self.home, self.streams = session.home, []
         self.forget_the_past()
 
     def forget_the_past(self):
@@ -112,19 +112,14 @@ class ProxyTrial(Trial):
     def freshly(self, name):
         with super().freshly(name) as instance:
             yield instance
+            for stream in self.streams:
+                stream.close()
             self.forget_the_past()  # so that the proxy has nothing to wait for
 
     def serves(self):
         return "circuit" not in self.target.settings.get("address", {"circuit": None}) or bool(self.circuit())
 
     # -- announcements
-
-    def group(self, kind):
-        """A group that the proxy floods or listens to."""
-        made = grasp.Group(self.instance.address(kind),
-                           self.target.settings.get("suite", {}).get("interface", self.target.suite_bind))
-        self.later(made.close)
-        return made
 
     def proxies(self):
         """What DNS-SD says about proxies."""
@@ -178,6 +173,7 @@ class ProxyTrial(Trial):
     def stream(self, name, made):
         made.settimeout(self.session.patience)
         stream = Stream(self, name, made)
+        self.streams.append(stream)
         self.later(stream.close)
         return stream
 

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import select
+import time
 
 from brski_peer import grasp, mdns
 
@@ -114,17 +115,21 @@ def proxy_passes_unknown_variations_on(t):
 
 
 def first_served(t, listeners, at):
-    """Which of our registrars a new device's octets come to; None: no one."""
+    """Which of our registrars a new device's octets come to; None: no one. A proxy may look now and then whether
+    a registrar is there: such connections bring nothing."""
     octets = os.urandom(8)
+    deadline = time.monotonic() + t.session.patience / 4
     with contextlib.suppress(ConnectionError):
         device = t.device(at=at)
         device.send(octets)
-        for ready in select.select(listeners, [], [], t.session.patience / 4)[0]:
-            stream = t.stream("registrar", ready.accept()[0])
-            if stream.take(len(octets)) == octets:
-                device.close()
+        while (left := deadline - time.monotonic()) > 0:
+            for ready in select.select(listeners, [], [], left)[0]:
+                stream = t.stream("registrar", ready.accept()[0])
+                served = stream.take(len(octets)) == octets
                 stream.close()
-                return ready
+                if served:
+                    device.close()
+                    return ready
     return None
 
 

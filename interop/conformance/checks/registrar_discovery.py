@@ -31,9 +31,9 @@ def announced(t):
         where = t.instance.address("mdns")
     except Skipped:
         where = mdns.GROUP
-    found = mdns.browse(where, mdns.REGISTRARS, t.session.patience / 4)
+    found = t.wait(lambda: mdns.browse(where, mdns.REGISTRARS, t.session.patience / 8),
+                   "DNS-SD finds no _brski-registrar._tcp")
     t.record("received", f"{len(found)} registrars", "\n".join(map(str, found)))
-    t.need(found, "DNS-SD finds no _brski-registrar._tcp")
     return found
 
 
@@ -73,10 +73,7 @@ def registrar_floods_an_objective_for_each_variation(t):
     """AN_join_registrar, once for each variation with its name as the value, EST-TLS for the default; the
     place is where the registrar listens."""
     with announcing(t):
-        where = t.instance.address("grasp")
-        interface = t.target.settings.get("suite", {}).get("interface", t.target.suite_bind)
-        with grasp.Group(where, interface) as group:
-            said = next(group.floods(t.session.patience), None)
+        said = next(t.group("grasp").floods(t.session.patience), None)
         t.need(said, "nothing is flooded")
         t.record("received", "M_FLOOD", str(said))
         objectives = [o for o in said.objectives if o.name == grasp.REGISTRAR]
@@ -92,10 +89,9 @@ def registrar_floods_again_in_time(t):
     """What M_FLOOD says holds for 180 s. It comes again before that, and not more often than the operator wants:
     every 60 s, or what [suite] flood_s of the target file says."""
     period_s = t.target.settings.get("suite", {}).get("flood_s", 60)
-    interface = t.target.settings.get("suite", {}).get("interface", t.target.suite_bind)
-    with announcing(t), grasp.Group(t.instance.address("grasp"), interface) as group:
+    with announcing(t):
         came = {}
-        for said in group.floods(period_s * 2 + t.session.patience):
+        for said in t.group("grasp").floods(period_s * 2 + t.session.patience):
             t.record("received", "M_FLOOD", str(said))
             times = came.setdefault(str(said.objectives), [])
             times.append(time.monotonic())
