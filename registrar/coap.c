@@ -67,10 +67,15 @@ static void offer(struct coap_responder *responder, const struct coap_server *se
 		{COAP_OFFER_JOIN_PORT, coaps, NULL, NULL},
 		{COAP_OFFER_COAPS, coaps, "/b", "brski"},
 		{COAP_OFFER_COAPS, coaps, "/e", "ace.est"},
+		/* as draft-ietf-anima-brski-discovery §3.5.3 has it (row DISC-REG-005) */
+		{COAP_OFFER_COAPS, coaps, NULL, "brski.rs"},
 		{COAP_OFFER_JPY, jpy, NULL, NULL},
+		{COAP_OFFER_JPY, jpy, NULL, "brski.rjpy"},
 	};
+	const size_t of_jpy = 2; /* the last ones */
 
-	coap_responder_offer(responder, offers, sizeof(offers) / sizeof(*offers) - (jpy == 0));
+	coap_responder_offer(
+		responder, offers, sizeof(offers) / sizeof(*offers) - (jpy ? 0 : of_jpy));
 }
 
 /* "fe80::1%eth0" is one too; an interface is named without colons and never like an IPv4 address.

@@ -865,7 +865,7 @@ def test_place_of_discovery_that_is_not_ours_is_named_at_the_start(site, cell, w
 
 # -- to be found
 
-@req("X-02", "X-05", "X-06", "X-07", "J-02")
+@req("X-02", "X-05", "X-06", "X-07", "J-02", "DISC-REG-005")
 def test_discovery_tells_the_ports_of_the_registrar(site, cell):
     port = harness.free_port()
     with other_site(cell, site, {"discovery": "127.0.0.1", "discovery_port": port}) as found:
@@ -884,6 +884,9 @@ def test_discovery_tells_the_ports_of_the_registrar(site, cell):
             assert re.search(rf"<>;brski-jp=\"?{coaps}\b", ask(b"brski-jp=*"))
             assert f"<jpy://127.0.0.1:{jpy}" in ask(b"rt=brski.rjp")
             assert f"<coaps://127.0.0.1:{coaps}" in ask(b"rt=brski")
+            everything = ask(b"rt=brski.*")
+            assert f"<coaps://127.0.0.1:{coaps}>;rt=brski.rs" in everything
+            assert f"<jpy://127.0.0.1:{jpy}>;rt=brski.rjpy" in everything
 
 
 @req("R-21", "J-02", "J-09")
