@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import socket
 import struct
+import threading
 import time
 
 import netns
@@ -108,3 +109,44 @@ def gone(said, name):
 
 def one_place(neighbour, registrar):
     return places(neighbour.hear(lambda said: places(said, registrar.port)), registrar.port)[0]
+
+
+class Registrars:
+    """Answers who asks a link for registrars, over IPv6; each takes connections at fe80::a."""
+
+    def __init__(self, interface):
+        self.index = socket.if_nametoindex(interface)
+        self.records, self.listeners, self.ends = [], [], False
+        self.socket = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+                               socket.inet_pton(socket.AF_INET6, "ff02::fb") + struct.pack("@I", self.index))
+        self.socket.bind(("::", 5353))
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def add(self, label, keys):
+        listener = socket.create_server(("fe80::a", 0, 0, self.index), family=socket.AF_INET6)
+        self.listeners.append(listener)
+        records = mdns.service(mdns.REGISTRARS, label, listener.getsockname()[1], keys)[:-1]
+        self.records = [*self.records, *records, ((label, "local"), AAAA, socket.inet_pton(socket.AF_INET6, "fe80::a"))]
+
+    def run(self):
+        self.socket.settimeout(0.2)
+        while not self.ends:
+            with contextlib.suppress(TimeoutError):
+                octets, sender = self.socket.recvfrom(9000)
+                asked = mdns.decode(octets)
+                found = [] if asked.is_answer else [r for n, _ in asked.questions for r in mdns.about(self.records, n)]
+                if found:
+                    self.socket.sendto(mdns.encode(mdns.Message(asked.id, mdns.RESPONSE, asked.questions, found)), sender)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends = True
+        self.thread.join()
+        for each in (self.socket, *self.listeners):
+            each.close()

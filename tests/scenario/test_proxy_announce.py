@@ -3,14 +3,13 @@
 configured: registrar — up0, proxy, down0 — device."""
 import contextlib
 
-import cbor2
 import pytest
 
 import harness
 import netns
 import proxies
 from brski_peer import grasp, mdns
-from neighbours import Flooded, Neighbour, gone, one_place, places
+from neighbours import Flooded, Neighbour, Registrars, gone, places
 from places import Site
 
 req = pytest.mark.req
@@ -114,3 +113,25 @@ def test_device_with_nothing_configured_joins_through_the_proxy_that_found_the_r
         code, said = join_in(links.device, site)
         assert code == 0, said
         assert proxy.lines("event=registrars-found") and proxy.lines("event=proxy-announced")
+
+
+@req("DISC-JP-001", "DISC-JP-002")
+def test_what_a_registrar_speaks_is_passed_on_whatever_it_is(site, links, cell, gateway):
+    """One that speaks what nobody has heard of; a second does not, and only what both speak is told then."""
+    device = Neighbour(links.device, "dev0")
+    site.registrar.stop()
+
+    def told(keys):
+        def so(said):
+            return any(kind == mdns.TXT and ttl and set(mdns.keys_of(data)) == keys for ttl, _, kind, data in said)
+        return so
+    others = Registrars(links.site_interface)
+    try:
+        with others, proxy_between(links, cell, gateway, grasp="no"):
+            others.add("strange", ["est-tls", "foo-bar"])
+            device.hear(told({"est-tls", "foo-bar"}), 15)
+            device.said.clear()
+            others.add("plain", ["est-tls"])
+            device.hear(told({"est-tls"}), 15)
+    finally:
+        site.registrar.start()
