@@ -206,6 +206,7 @@ bool cloud_enter_est(struct exchange *x, struct err *e)
 {
 	swap_sides(x);
 	x->resumed = false;
+	x->of_cloud = false;
 	return session_is_open(x->session) || exchange_reopen(x, e);
 }
 

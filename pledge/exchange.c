@@ -157,7 +157,7 @@ bool exchange_open(struct exchange *x, struct err *e)
 	x->session = session_new(&config, e);
 	if (x->session && session_connect(x->session, e) && keep_chain(x, e)) {
 		x->server_verified = session_is_verified(x->session);
-		x->of_cloud = x->cloud.begun && x->server_verified;
+		x->of_cloud = x->cloud.begun && x->server_verified && !x->accepted.has_est;
 		return true;
 	}
 	x->setback = setback_of_connecting(e);

@@ -72,12 +72,10 @@ static bool has_room(struct cloud_rate *r, int64_t per_second, struct bytes sour
 	return ok;
 }
 
-/* Before anything is verified. */
+/* Before its request is verified, and after its certificate: strangers take nobody's place. */
 static enum step_result limit(struct onboard *o, struct err *e)
 {
-	const struct peer *p = call_peer(o->call);
-	struct bytes source =
-		p->cert ? bytes_of(cert_sha256(p->cert), SHA256_LEN) : bytes_of_str(p->address);
+	struct bytes source = bytes_of(cert_sha256(call_peer(o->call)->cert), SHA256_LEN);
 
 	o->cloud = mem_new(sizeof(*o->cloud), e);
 	if (!o->cloud)
@@ -286,9 +284,9 @@ static enum step_result tell(struct onboard *o, struct err *e)
 /* ---- The sequence ---- */
 
 static const struct onboard_step steps[] = {
-	{"admit", limit},	       /* 503 */
 	{"admit", admit_media},	       /* 415, 406 */
 	{"admit", admit_device},       /* an IDevID of a known manufacturer: 403 */
+	{"admit", limit},	       /* 503 */
 	{"admit", admit_reserve},      /* one exchange at a time for each device: 202 */
 	{"admit", admit_request_here}, /* signature, serial, proximity, nonce: 400, 403 */
 	{"owner", ask_owner},	       /* whose is it? 503, 504, 502 */
