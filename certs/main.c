@@ -20,6 +20,8 @@ static bool run(const struct options *o, struct err *e)
 		return make_hierarchy(o, now, e);
 	case COMMAND_MASA:
 		return make_masa(o, now, e);
+	case COMMAND_STANDBY:
+		return make_standby(o, now, e);
 	case COMMAND_REGISTRAR:
 		return make_registrar(o, now, e);
 	case COMMAND_IDEVID:

@@ -52,6 +52,23 @@ bool make_hierarchy(const struct options *o, int64_t now_unix_s, struct err *e)
 	return true;
 }
 
+bool make_standby(const struct options *o, int64_t now_unix_s, struct err *e)
+{
+	const struct hierarchy_order order = order_of(o, now_unix_s, o->days);
+	FREE_AUTO char *key = str_printf(e, "%s/root.key", o->ca);
+	FREE_AUTO char *cert = str_printf(e, "%s/root.crt", o->ca);
+	IDENTITY_AUTO struct identity root = {0};
+	IDENTITY_AUTO struct identity standby = {0};
+
+	if (!key || !cert || !identity_load(&root, key, cert, e) ||
+		!file_make_dir(o->out, 0755, e) || !identity_file_is_free(o->out, "standby", e) ||
+		!hierarchy_standby(&order, &root, &standby, e) ||
+		!identity_file_write(o->out, "standby", standby.key, standby.cert, NULL, e))
+		return false;
+	announce(o->out, "standby", standby.cert);
+	return true;
+}
+
 /* ---- servers and signers ---- */
 
 struct server {

@@ -12,6 +12,8 @@ bool make_hierarchy(const struct options *o, int64_t now_unix_s, struct err *e) 
 bool make_masa(const struct options *o, int64_t now_unix_s, struct err *e) MUST_CHECK;
 /* registrar.key/.crt */
 bool make_registrar(const struct options *o, int64_t now_unix_s, struct err *e) MUST_CHECK;
+/* Below the root in o->ca: standby.key, standby.crt. */
+bool make_standby(const struct options *o, int64_t now_unix_s, struct err *e) MUST_CHECK;
 
 /* ---- shared with devices.c ---- */
 

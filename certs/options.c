@@ -23,6 +23,9 @@ const char options_help[] =
 	"                 and masa-tls.key/.crt for the MASA's HTTPS server\n"
 	"  registrar      --ca DIR of the domain: registrar.key/.crt (cmcRA, serverAuth, "
 	"clientAuth)\n"
+	"  standby        --ca DIR of the domain, with its root.key: standby.key/.crt, a second "
+	"issuing\n"
+	"                 CA that the registrar can be switched to\n"
 	"  idevid         --ca DIR of the manufacturer, --masa-url URL and --serial SN or --csv "
 	"FILE:\n"
 	"                 SN.key/SN.crt for every device, and manifest.csv\n"
@@ -61,6 +64,7 @@ static const struct {
 	[COMMAND_DOMAIN] = {"domain", {"--out"}, HIERARCHY_DOMAIN_DAYS},
 	[COMMAND_MASA] = {"masa", {"--out", "--ca"}, DAYS_FOREVER},
 	[COMMAND_REGISTRAR] = {"registrar", {"--out", "--ca"}, HIERARCHY_SERVER_DAYS},
+	[COMMAND_STANDBY] = {"standby", {"--out", "--ca"}, HIERARCHY_DOMAIN_DAYS},
 	[COMMAND_IDEVID] = {"idevid", {"--out", "--ca", "--masa-url"}, DAYS_FOREVER},
 };
 
@@ -76,7 +80,7 @@ static const struct {
 	unsigned commands;
 } rows[] = {
 	{"--out", offsetof(struct texts, out), ALL},
-	{"--ca", offsetof(struct texts, ca), C(MASA) | C(REGISTRAR) | C(IDEVID)},
+	{"--ca", offsetof(struct texts, ca), C(MASA) | C(REGISTRAR) | C(STANDBY) | C(IDEVID)},
 	{"--name", offsetof(struct texts, name), C(MANUFACTURER) | C(DOMAIN)},
 	{"--key-type", offsetof(struct texts, key_type), ALL},
 	{"--days", offsetof(struct texts, days), ALL & ~C(IDEVID)},

@@ -4,6 +4,7 @@
 
 #include "ctl/audit.h"
 #include "ctl/backup.h"
+#include "ctl/ca.h"
 #include "ctl/claims.h"
 #include "ctl/claims_import.h"
 #include "ctl/ctl.h"
@@ -158,6 +159,9 @@ static const struct ctl_command commands[] = {
 	{"tokens", "add", "", "Make a token; it is printed once.", 0, 0, tokens_add_options,
 		tokens_add},
 	{"tokens", "remove", "ID…", "Remove tokens.", 1, -1, NULL, tokens_remove},
+	{"ca", "show", "", "The issuing CAs, and which of them issues.", 0, 0, NULL, ca_show},
+	{"ca", "switch", "", "Have the other issuing CA issue from now on, or the one --to names.",
+		0, 0, ca_switch_options, ca_switch},
 	{"backup", "", "FILE", "Copy the store into a new file while the registrar runs.", 1, 1,
 		NULL, backup},
 	{"restore", "", "FILE", "Put a backup in place of the store; the registrar is stopped.", 1,

@@ -13,10 +13,22 @@
 
 struct ca;
 
-/* Load key, certificate and chain; refuse a CA that is none, is expired, whose key differs or whose
- * chain has no root (/cacerts must hold it: RFC 7030 §4.1.3). */
-struct ca *ca_open(const struct registrar_config *c, int64_t now, struct err *e) MUST_CHECK;
+enum ca_slot { CA_PRIMARY, CA_STANDBY, CA_SLOT_COUNT };
+const char *ca_slot_name(enum ca_slot slot);
+
+/* Load keys, certificates and chain of the issuing CA and, where one is configured, of the one that
+ * stands by (else NULL). Refuse a CA that is none, is expired, whose key differs or whose chain has
+ * no root (/cacerts must hold it: RFC 7030 §4.1.3), and rollover certificates that are none. Of
+ * two, one whose key cannot be used or which is expired is opened without: ca_fault() says why, and
+ * it issues nothing. */
+bool ca_open_all(const struct registrar_config *c, int64_t now, struct ca *out[CA_SLOT_COUNT],
+	struct err *e) MUST_CHECK;
 void ca_free(struct ca *ca);
+/* NULL: it can issue. */
+const char *ca_fault(const struct ca *ca);
+const struct cert *ca_cert(const struct ca *ca);
+/* Which of the two it is, whatever it is called: the digest of its key. */
+const uint8_t *ca_key_sha256(const struct ca *ca);
 
 struct ldevid_wish {
 	struct bytes spki;
@@ -39,7 +51,8 @@ struct crl_wish {
 bool ca_issue_crl(struct ca *ca, const struct crl_wish *wish, int64_t now, struct buf *out,
 	int64_t *next_update, struct err *e) MUST_CHECK;
 
-/* Did the CA with this name issue it? By name only: what we issued is found in the store. */
+/* Did the CA with this name issue it, or the other one of two? By name only: what we issued is
+ * found in the store. */
 bool ca_may_have_issued(const struct ca *ca, const struct cert *c);
 /* Or one whose certificate stands in the chain: an issuing CA that the site had before. */
 bool ca_or_predecessor_may_have_issued(const struct ca *ca, const struct cert *c);

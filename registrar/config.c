@@ -99,12 +99,22 @@ static const struct config_option options[] = {
 		"Certificate of the issuing CA, PEM."},
 	{"ca", "chain", CONFIG_PATH, OFF(ca_chain), "", 0, 0, NULL,
 		"PEM file with the root and whatever else /cacerts has to hold; an issuing CA of before, whose certificates may renew themselves."},
+	{"ca", "standby_key", CONFIG_PATH, OFF(standby_key), "", 0, 0, NULL,
+		"Private key of a second issuing CA, PEM, which can be switched to; unset: there is none."},
+	{"ca", "standby_certificate", CONFIG_PATH, OFF(standby_certificate), "", 0, 0, NULL,
+		"Certificate of the second issuing CA, PEM, below the same root or another one in `chain`."},
+	{"ca", "rollover", CONFIG_PATH, OFF(ca_rollover), "", 0, 0, NULL,
+		"PEM file for a change of the root: the new root, and each root's key certified by the other (OldWithNew, NewWithOld)."},
 	{"ca", "ldevid_days", CONFIG_INT, OFF(ldevid_days), "365", 1, 36500, NULL,
 		"Days an LDevID is valid."},
 	{"ca", "crl_url", CONFIG_STRING, OFF(crl_url), "", 0, 0, NULL,
 		"Where the revocation list can be had, as issued certificates say it, http or https; unset: they say nothing."},
 	{"ca", "crl_file", CONFIG_PATH, OFF(crl_file), "", 0, 0, NULL,
 		"File the revocation list is written to as well, DER, for a web server; unset: none."},
+	{"ca", "standby_crl_url", CONFIG_STRING, OFF(standby_crl_url), "", 0, 0, NULL,
+		"The same for certificates of the second issuing CA."},
+	{"ca", "standby_crl_file", CONFIG_PATH, OFF(standby_crl_file), "", 0, 0, NULL,
+		"The same for its revocation list."},
 	{"ca", "crl_days", CONFIG_INT, OFF(crl_days), "7", 1, 365, NULL,
 		"Days a revocation list is valid; it is made anew at half of that, and with each revocation."},
 	{"est", "csrattrs", CONFIG_WORDS, OFF(csrattrs), "", 0, 0, NULL,
@@ -288,6 +298,9 @@ bool registrar_config_load(struct registrar_config *c, const char *path, struct 
 	for (size_t i = 0; i < c->manufacturer_count; i++)
 		if (!check_manufacturer(c->manufacturers[i], e))
 			return err_prefix(e, "%s", path);
+	if (!c->standby_key != !c->standby_certificate)
+		return err_set(e, ERR_INPUT,
+			"%s: [ca] standby_key and standby_certificate go together", path);
 	if (!c->admin_key != !c->admin_certificate)
 		return err_set(e, ERR_INPUT, "%s: [admin] key and certificate go together", path);
 	if (c->jpy_listen && !c->coaps_listen)

@@ -51,7 +51,9 @@ struct registrar_config {
 	char *metrics_listen; /* or NULL */
 	char *ca_key, *ca_certificate, *ca_chain;
 	int64_t ldevid_days;
-	char *crl_url, *crl_file; /* or NULL */
+	char *crl_url, *crl_file; /* or NULL, as what follows */
+	char *standby_key, *standby_certificate, *standby_crl_url, *standby_crl_file;
+	char *ca_rollover;
 	int64_t crl_days;
 	char *csrattrs;
 	bool cacerts_open, server_keygen, renew_expired, transfer_encoding;

@@ -16,6 +16,7 @@
 #include "registrar/limits.h"
 #include "registrar/notify/hooks.h"
 #include "registrar/records/members.h"
+#include "registrar/issuing.h"
 #include "registrar/revoked.h"
 
 #define HOST_MAX 255
@@ -68,6 +69,8 @@ static void follow(struct fellows *f)
 	}
 	if (news.last)
 		f->read_to = news.last;
+	if (!issuing_follow(f->r, &e) && e.kind != ERR_RETRY_LATER)
+		log_err(&f->r->log, "following-failed", NULL, &e);
 	revoked_follow(f->r);
 }
 

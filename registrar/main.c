@@ -67,6 +67,17 @@ static int serve(struct registrar *r)
 	return code;
 }
 
+/* With two CAs it runs with one, but that is no configuration in order. */
+static bool has_fault(const struct registrar_setup *s, struct err *e)
+{
+	for (enum ca_slot i = CA_PRIMARY; i < CA_SLOT_COUNT; i++)
+		if (s->cas[i] && ca_fault(s->cas[i])) {
+			err_set(e, ERR_INPUT, "[ca] %s: %s", ca_slot_name(i), ca_fault(s->cas[i]));
+			return true;
+		}
+	return false;
+}
+
 static int run(struct registrar *r, const struct daemon_options *options)
 {
 	struct err e = ERR_INIT;
@@ -76,6 +87,8 @@ static int run(struct registrar *r, const struct daemon_options *options)
 		code = failed(&e);
 	else if (!options->check_only)
 		return serve(r);
+	else if (has_fault(r->setup, &e))
+		code = failed(&e);
 	else
 		printf("ok\n");
 	registrar_close(r);

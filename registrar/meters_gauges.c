@@ -5,6 +5,7 @@
 
 #include "common/run/metrics_listener.h"
 #include "registrar/backup.h"
+#include "registrar/issuing.h"
 #include "registrar/masa_gate.h"
 #include "registrar/masa_watch.h"
 #include "registrar/notify/hooks.h"
@@ -92,7 +93,7 @@ static void look_at_servers(struct registrar *r)
 static void look_at_certificates(struct registrar *r)
 {
 	struct registrar_setup *s = registrar_setup_take(r);
-	int64_t next_update = revoked_next_update(r);
+	int64_t next_update = revoked_next_update(r, issuing_slot(s));
 
 	metrics_unset(r->metrics, METER_CRL_NEXT_UPDATE, 0, 0);
 	if (next_update)

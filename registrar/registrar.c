@@ -29,6 +29,7 @@
 #include "registrar/fellows.h"
 #include "registrar/est.h"
 #include "registrar/admin/jobs.h"
+#include "registrar/issuing.h"
 #include "registrar/masa_gate.h"
 #include "registrar/masa_watch.h"
 #include "registrar/notify/hooks.h"
@@ -51,6 +52,7 @@ static const struct http_route routes[] = {
 	{"POST", "/.well-known/brski/enrollstatus", telemetry_enroll_status, STATUS_REPORT_MAX,
 		NULL},
 	{"GET", REVOKED_PATH, revoked_serve, 0, NULL},
+	{"GET", REVOKED_STANDBY_PATH, revoked_serve_standby, 0, NULL},
 	{"GET", "/.well-known/est/cacerts", est_cacerts, 0, NULL},
 	{"GET", "/.well-known/est/csrattrs", est_csrattrs, 0, NULL},
 	{"POST", "/.well-known/est/simpleenroll", enroll_simple, ENROLL_BODY_MAX,
@@ -180,6 +182,7 @@ bool registrar_load_rules(struct registrar *r, struct err *e)
 static void put_in_force(struct registrar *r, struct registrar_setup *fresh)
 {
 	struct registrar_setup *old;
+	struct err e = ERR_INIT;
 
 	log_set_level(&r->log, (enum log_level)fresh->config.log_level);
 	old = replace_setup(r, fresh);
@@ -192,6 +195,9 @@ static void put_in_force(struct registrar *r, struct registrar_setup *fresh)
 		&r->log, &registrar_config_schema, &r->started_list, &old->list, &fresh->list);
 	registrar_setup_free(old);
 	warn_of_no_manufacturer(r, fresh);
+	if (!issuing_follow(r, &e))
+		log_err(&r->log, "following-failed", NULL, &e);
+	issuing_warn(r, fresh);
 	revoked_reload(r);
 	announce_reload(r);
 }
@@ -321,8 +327,9 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	r->store = store_open_logging(r->setup->config.store, &records_schema, &r->log, e);
 	if (!r->store || !make_workers(r, loops, loop_count, e) || !fellows_start(r, e) ||
 		!records_count_claims(r->store, CLAIM_PENDING, &pending, e) ||
-		!registrar_load_rules(r, e))
+		!registrar_load_rules(r, e) || !issuing_follow(r, e))
 		return false;
+	issuing_warn(r, r->setup);
 	atomic_store(&r->pending_claims, pending);
 	if (!jobs_start(r, e) || !events_start(r, e) || !access_start(r, e) || !ask_start(r, e) ||
 		!hooks_start(r, e) || !serve_admin(r, loops, e) ||

@@ -180,11 +180,18 @@ static bool make_list(struct registrar_setup *s, struct err *e)
 	return true;
 }
 
+static bool open_cas(struct registrar_setup *s, int64_t now, struct err *e)
+{
+	if (!ca_open_all(&s->config, now, s->cas, e))
+		return false;
+	s->ca = s->cas[CA_PRIMARY];
+	return true;
+}
+
 static bool load(struct registrar_setup *s, const char *config_path, int64_t now, struct err *e)
 {
 	return registrar_config_load(&s->config, config_path, e) && make_list(s, e) &&
-	       take_identity(s->face, &s->config, now, e) &&
-	       (s->ca = ca_open(&s->config, now, e)) != NULL &&
+	       take_identity(s->face, &s->config, now, e) && open_cas(s, now, e) &&
 	       domain_init(&s->face->domain, &s->face->identity, ca_certs(s->ca), e) &&
 	       load_manufacturers(s, e) && load_decision(s, e) && load_cloud(s, e) &&
 	       check_group(s->config.admin_group, e) && make_tls(s, e) && make_dtls(s, e) &&
@@ -226,7 +233,8 @@ void registrar_setup_free(struct registrar_setup *s)
 	buf_wipe(&s->decision_secret);
 	buf_clear(&s->cloud_hook_anchors);
 	regions_free(s->regions);
-	ca_free(s->ca);
+	for (size_t i = 0; i < CA_SLOT_COUNT; i++)
+		ca_free(s->cas[i]);
 	registrar_face_free(s->face);
 	registrar_config_clear(&s->config);
 	buf_clear(&s->list);

@@ -33,7 +33,8 @@ struct registrar_setup {
 	struct tls_server *tls;	 /* with the face attached */
 	struct tls_server *dtls; /* the same for CoAPS; NULL without it */
 	struct admin_setup admin;
-	struct ca *ca;
+	struct ca *cas[CA_SLOT_COUNT]; /* the one that stands by: or NULL */
+	struct ca *_Atomic ca; /* of these the one that issues; changed by issuing.h alone */
 	struct manufacturer manufacturers[MANUFACTURERS_MAX];
 	size_t manufacturer_count;
 	bool has_decision; /* a program is asked where a rule says so: */

@@ -66,6 +66,24 @@ bool hierarchy_issuing(const struct hierarchy_order *o, const char *organization
 	return cn && want_key(o, out, e) && certify(&r, out, e);
 }
 
+bool hierarchy_standby(const struct hierarchy_order *o, const struct identity *root,
+	struct identity *out, struct err *e)
+{
+	char organization[NAME_MAX_LEN + 1] = "";
+	FREE_AUTO char *cn = NULL;
+	struct issue_request r = {.profile = PROFILE_ISSUING_CA,
+		.issuer = root,
+		.organization = organization,
+		.not_before = hierarchy_not_before(o->now),
+		.not_after = not_after(o)};
+
+	if (!cert_organization(root->cert, organization, sizeof(organization)))
+		r.organization = NULL;
+	cn = str_printf(e, "%s Standby Issuing CA", organization);
+	r.common_name = cn;
+	return cn && want_key(o, out, e) && certify(&r, out, e);
+}
+
 bool hierarchy_member(const struct hierarchy_order *o, const struct hierarchy_member *m,
 	const struct identity *ca, struct identity *out, struct err *e)
 {

@@ -28,6 +28,10 @@ bool hierarchy_root(const struct hierarchy_order *o, const char *organization, s
 bool hierarchy_issuing(const struct hierarchy_order *o, const char *organization,
 	const struct identity *root, struct identity *out, struct err *e) MUST_CHECK;
 
+/* A second one, with a name of its own. */
+bool hierarchy_standby(const struct hierarchy_order *o, const struct identity *root,
+	struct identity *out, struct err *e) MUST_CHECK;
+
 struct hierarchy_member {
 	enum cert_profile profile;
 	const char *common_name;

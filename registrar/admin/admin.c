@@ -6,6 +6,7 @@
 
 #include "registrar/admin/answer.h"
 #include "registrar/admin/audit.h"
+#include "registrar/admin/ca.h"
 #include "registrar/admin/claims.h"
 #include "registrar/admin/claims_decide.h"
 #include "registrar/admin/device.h"
@@ -66,6 +67,8 @@ const struct http_route admin_routes[] = {
 	{"GET", MANUFACTURERS_PATH, manufacturers_list, 0, NULL, MAY_VIEW},
 	{"GET", CERTIFICATES_PATH, certificates_list, 0, NULL, MAY_VIEW},
 	{"GET", VOUCHERS_PATH, vouchers_list, 0, NULL, MAY_VIEW},
+	{"GET", CA_PATH, ca_show, 0, NULL, MAY_VIEW},
+	{"POST", CA_PATH "/switch", ca_switch, ADMIN_BODY_MAX, NULL, MAY_ADMIN, true},
 	{"GET", AHEAD_PATH, vouchers_ahead_list, 0, NULL, MAY_VIEW},
 	{"POST", AHEAD_PATH "/fetch", vouchers_ahead_fetch, BULK_BODY_MAX, NULL, MAY_OPERATE, true},
 	{"POST", AHEAD_PATH "/*", vouchers_ahead_drop, ADMIN_BODY_MAX, NULL, MAY_OPERATE},

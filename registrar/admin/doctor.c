@@ -11,6 +11,7 @@
 #include "common/wire/datetime.h"
 #include "registrar/admin/answer.h"
 #include "registrar/announce.h"
+#include "registrar/issuing.h"
 #include "registrar/masa.h"
 #include "registrar/records/records.h"
 #include "registrar/revoked.h"
@@ -46,8 +47,12 @@ static void check_ca(struct examination *x)
 {
 	int64_t end = ca_not_after(x->setup->ca);
 	int64_t days = (end - x->c.now) / CHECKUP_DAY_S;
+	const char *fault = ca_fault(x->setup->ca);
 
-	if (days >= CHECKUP_RENEW_DAYS && days < x->setup->config.ldevid_days)
+	if (fault)
+		checkup_note(&x->c, "issuing CA", CHECKUP_FAIL,
+			"the other one can be used: registrarctl ca switch", "%s", fault);
+	else if (days >= CHECKUP_RENEW_DAYS && days < x->setup->config.ldevid_days)
 		checkup_note(&x->c, "issuing CA", CHECKUP_WARN,
 			"prepare a new issuing CA; the one of before goes into [ca] chain",
 			"ends in %lld days: certificates issued now end with it", (long long)days);
@@ -58,7 +63,7 @@ static void check_ca(struct examination *x)
 
 static void check_list(struct examination *x)
 {
-	int64_t end = revoked_next_update(x->r);
+	int64_t end = revoked_next_update(x->r, issuing_slot(x->setup));
 
 	if (ca_crl_issuer(x->setup->ca).len == 0)
 		checkup_note(&x->c, "revocation list", CHECKUP_WARN,

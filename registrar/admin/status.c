@@ -10,6 +10,7 @@
 #include "registrar/admin/scope.h"
 #include "registrar/announce.h"
 #include "registrar/backup.h"
+#include "registrar/issuing.h"
 #include "registrar/masa_gate.h"
 #include "registrar/masa_watch.h"
 #include "registrar/records/records.h"
@@ -71,6 +72,19 @@ static bool is_near_the_end(const struct figures *f)
 				      ca_not_after(f->setup->ca) <= soon);
 }
 
+static bool cannot_issue(const struct figures *f)
+{
+	return ca_fault(f->setup->ca) != NULL;
+}
+
+static bool lacks_its_standby(const struct figures *f)
+{
+	const struct ca *other =
+		f->setup->cas[issuing_slot(f->setup) == CA_PRIMARY ? CA_STANDBY : CA_PRIMARY];
+
+	return other && ca_fault(other);
+}
+
 static bool is_full(const struct figures *f)
 {
 	return f->space.free_bytes >= 0 && f->space.free_bytes < CHECKUP_SPACE_MIN;
@@ -98,7 +112,8 @@ static bool lacks_manufacturers(const struct figures *f)
 
 static bool has_no_list(const struct figures *f)
 {
-	return ca_crl_issuer(f->setup->ca).len > 0 && revoked_next_update(f->r) <= f->now &&
+	return ca_crl_issuer(f->setup->ca).len > 0 &&
+	       revoked_next_update(f->r, issuing_slot(f->setup)) <= f->now &&
 	       f->now - f->r->started_at > CLAIM_WAIT_S;
 }
 
@@ -114,6 +129,9 @@ static const struct {
 	const char *sentence;
 } complaints[] = {
 	{is_over, HEALTH_FAIL, "The certificate of the registrar or of its CA has ended."},
+	{cannot_issue, HEALTH_FAIL,
+		"The issuing CA cannot be used, but the other can: registrarctl ca switch."},
+	{lacks_its_standby, HEALTH_WARN, "The issuing CA that stands by cannot be used."},
 	{is_full, HEALTH_FAIL, "The disk of the store is full."},
 	{has_no_room, HEALTH_FAIL, "As many claims are open as may be."},
 	{is_near_the_end, HEALTH_WARN,
@@ -226,7 +244,7 @@ static json_t *itself_object(const struct figures *f)
 		"certificate_sha256", id, "certificate_not_after",
 		admin_moment(cert_not_after(own)), "ca_not_after",
 		admin_moment(ca_not_after(f->setup->ca)), "crl_next_update",
-		admin_moment(revoked_next_update(f->r)));
+		admin_moment(revoked_next_update(f->r, issuing_slot(f->setup))));
 }
 
 static json_t *figures_object(const struct figures *f)

@@ -423,5 +423,10 @@ const char *const records_migrations[] = {
 	"CREATE INDEX stored_voucher_renew ON stored_voucher (renew_at) WHERE renew_at > 0;"
 	"CREATE INDEX stored_voucher_used ON stored_voucher (used_at) "
 	" WHERE used_at > 0 AND checked_at = 0;",
+	/* Which issuing CA issues. */
+	"CREATE TABLE issuing ("
+	" id INTEGER PRIMARY KEY,"
+	" key_sha256 BLOB NOT NULL,"
+	" at INTEGER NOT NULL);",
 	NULL,
 };

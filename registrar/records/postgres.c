@@ -375,6 +375,10 @@ const char *const records_postgres_migrations[] = {
 	"CREATE INDEX stored_voucher_renew ON stored_voucher (renew_at) WHERE renew_at > 0;"
 	"CREATE INDEX stored_voucher_used ON stored_voucher (used_at) "
 	" WHERE used_at > 0 AND checked_at = 0;",
+	"CREATE TABLE issuing ("
+	" id BIGINT PRIMARY KEY,"
+	" key_sha256 BYTEA NOT NULL,"
+	" at BIGINT NOT NULL);",
 	NULL,
 };
 

@@ -659,6 +659,10 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[TOUCH_TOKEN] = "UPDATE token SET used_at = $2 WHERE id = $1 AND used_at < $2",
 	[REMOVE_TOKEN] =
 		"DELETE FROM token WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR \"user\" = $2)",
+	[READ_ISSUING] = "SELECT key_sha256, at FROM issuing WHERE id = 1",
+	[CHOOSE_ISSUING] = "INSERT INTO issuing (id, key_sha256, at) VALUES (1, $1, $2) "
+			   "ON CONFLICT (id) DO UPDATE SET key_sha256 = excluded.key_sha256, "
+			   "at = excluded.at",
 	[LIST_AHEAD] = "SELECT " AHEAD_COLUMNS ", NULL, NULL " FROM_AHEAD
 		       "WHERE v.id > $1 ORDER BY v.id LIMIT $2",
 	[READ_AHEAD] = "SELECT " AHEAD_COLUMNS ", v.voucher, v.request " FROM_AHEAD

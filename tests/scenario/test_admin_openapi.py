@@ -68,7 +68,7 @@ def test_the_file_is_in_order():
 def test_a_look_around(api):
     for path in ("status", "doctor", "jobs", "session", "users", "tokens", "hooks", "claims", "devices", "rules", "sites", "events", "audit",
                  "audit/heads", "audit/anchors", "backups", "manufacturers", "certificates",
-                 "vouchers", "vouchers/ahead", "statistics"):
+                 "vouchers", "vouchers/ahead", "ca", "statistics"):
         assert api.get(API + path).status == 200, path
 
 
@@ -223,6 +223,9 @@ def test_the_system(api, here, cell):
     assert api.post(API + "backups", {"path": str(cell / "copy.db")}).status == 200
     harness.wait_until(lambda: api.get(API + "backups").json["state"] == "done", "the backup is made")
     assert api.post(API + "reload", {}).status == 200
+    assert api.post(API + "ca/switch", {"to": "primary"}).json["changed"] is False
+    assert api.post(API + "ca/switch", {"to": "standby"}).status == 409  # there is none
+    assert api.post(API + "ca/switch", {"to": "other"}).status == 400
 
 
 def test_every_operation_was_tried(api):

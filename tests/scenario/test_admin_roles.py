@@ -25,7 +25,7 @@ NEEDS = {
         GET claims, GET claims/export, GET claims/{id},
         GET devices, GET devices/find, GET devices/{id}, GET devices/{id}/history,
         GET rules, GET rules/test, GET sites, GET events,
-        GET manufacturers, GET certificates, GET vouchers, GET vouchers/ahead, GET statistics""",
+        GET manufacturers, GET certificates, GET vouchers, GET vouchers/ahead, GET ca, GET statistics""",
     "announce": "POST claims/import",
     "decide": """
         POST claims/approve, POST claims/reject, POST claims/{id}/approve, POST claims/{id}/reject,
@@ -37,7 +37,7 @@ NEEDS = {
         POST vouchers/ahead/fetch, POST vouchers/ahead/{id}/drop""",
     "audit": "GET audit, GET audit/heads, GET audit/anchors, POST audit/seal",
     "admin": """
-        GET backups, POST backups, POST reload,
+        GET backups, POST backups, POST reload, POST ca/switch,
         POST rules, POST rules/{id}/move, POST rules/{id}/remove, POST rules/{id}/enable,
         POST rules/{id}/disable, POST sites/add, POST sites/set, POST sites/remove,
         GET users, POST users, GET users/{name},
@@ -58,7 +58,7 @@ NEEDS = {
 EVERYWHERE = """
     GET doctor, GET rules, GET rules/test, POST rules, POST rules/{id}/move, POST rules/{id}/remove,
     POST rules/{id}/enable, POST rules/{id}/disable, GET audit, GET audit/heads, GET audit/anchors, POST audit/seal, GET backups, POST backups,
-    POST reload, GET users, POST users, GET users/{name}, POST vouchers/ahead/fetch,
+    POST reload, GET users, POST users, GET users/{name}, POST vouchers/ahead/fetch, POST ca/switch,
     GET hooks, POST hooks, POST hooks/{id}/test, POST hooks/{id}/remove, POST hooks/{id}/enable,
     POST hooks/{id}/disable, GET hooks/{id}/dead, POST hooks/{id}/dead/retry,
     POST hooks/{id}/dead/drop"""

@@ -249,6 +249,23 @@ def test_one_leads_and_seals_and_both_say_they_are_there(here):
     assert not other.lines("event=store-leads")
 
 
+def test_a_switch_of_the_issuing_ca_at_one_is_followed_by_the_other(here, cell, domain):
+    harness.run(harness.program("brski-certs"), "standby", "--ca", domain.directory, "--out", cell, check=0)
+    for registrar in here.registrars:
+        registrar.config.write_text(registrar.config.read_text().replace(
+            "[ca]", f"[ca]\nstandby_key = {cell}/standby.key\nstandby_certificate = {cell}/standby.crt"))
+        assert Api(registrar).post("/api/v1/reload", {}).status == 200
+
+    def issues(registrar):
+        return [ca["name"] for ca in Api(registrar).get("/api/v1/ca").json["items"] if ca["issues"]]
+
+    a, b = here.registrars
+    for name in ("standby", "primary"):
+        a.ctl("ca", "switch", "--to", name, "--yes")
+        assert issues(a) == [name]
+        harness.wait_until(lambda wanted=name: issues(b) == [wanted], f"{name} issues at the other")
+
+
 def test_while_the_database_is_away_devices_are_told_to_come_back(here):
     device = admitted(here, here.device())
     here.postgres.kill()
