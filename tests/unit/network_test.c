@@ -75,12 +75,12 @@ static void networks_parse__words__are_all_in_it(void **state)
 
 static void networks_parse__too_many_or_no_network__is_refused(void **state)
 {
-	char words[NETWORKS_MAX * 16 + 32] = "";
+	char words[(NETWORKS_MAX + 1) * 32] = "";
 	struct networks n;
 	struct err e = ERR_INIT;
 
 	for (int i = 0; i <= NETWORKS_MAX; i++)
-		snprintf(words + strlen(words), 16, "192.0.2.%d/32 ", i);
+		snprintf(words + strlen(words), 32, "192.0.2.%d/32 ", i);
 	assert_false(networks_parse(words, &n, &e));
 	assert_int_equal(e.kind, ERR_INPUT);
 	e = (struct err)ERR_INIT;
