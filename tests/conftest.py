@@ -9,8 +9,15 @@ import pathlib
 import pytest
 
 import harness
+import stores
 from brski_peer.masa import FakeMasa
 from places import Site
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if stores.on_server() and item.get_closest_marker("file_store"):
+            item.add_marker(pytest.mark.skip(reason="the store is no file"))
 
 
 @pytest.fixture(scope="session")

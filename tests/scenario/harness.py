@@ -16,6 +16,7 @@ import struct
 import subprocess
 import time
 
+import stores
 from brski_peer.ports import free_port
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -254,7 +255,7 @@ class Masa(Daemon):
         base = {
             "server": {"listen": f"127.0.0.1:{self.port}", "key": masa / "masa-tls.key",
                        "certificate": masa / "masa-tls.crt", "workers": 1},
-            "store": {"path": directory / "masa.db"},
+            "store": {"path": stores.path(directory, "masa")},
             "log": {"level": "debug"},
             "admin": {"socket": self.socket},
             "signer": {"key": masa / "masa-signer.key", "certificate": masa / "masa-signer.crt"},
@@ -298,7 +299,7 @@ class Registrar(Daemon):
         base = {
             "server": {"listen": f"127.0.0.1:{self.port}", "key": key, "certificate": certificate,
                        "workers": 1},
-            "store": {"path": directory / "registrar.db"},
+            "store": {"path": stores.path(directory, "registrar")},
             "log": {"level": "debug"},
             "admin": {"socket": self.socket},
             "ca": {"key": domain.file("issuing.key"), "certificate": domain.file("issuing.crt"),

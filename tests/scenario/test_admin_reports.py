@@ -3,11 +3,11 @@
 import datetime
 import json
 import re
-import sqlite3
 
 import pytest
 
 import harness
+import stores
 from admin_api import Api
 from places import Site
 
@@ -175,12 +175,13 @@ def test_what_people_decide_is_no_failure(api, here, stranger):
 
 def test_kept_sums_are_those_of_the_rows(here, joined):
     """What triggers have summed up is what counting finds."""
-    store = sqlite3.connect(f"file:{here.registrar.directory / 'registrar.db'}?mode=ro", uri=True)
-    days = dict(store.execute("SELECT day, sum(count) FROM ending GROUP BY 1 HAVING sum(count) > 0"))
-    assert days == dict(store.execute("SELECT not_after / 86400, count(*) FROM device "
-                                      "WHERE state = 2 AND not_after IS NOT NULL GROUP BY 1"))
-    kept = store.execute("SELECT sum(count) FROM hourly WHERE outcome = 'certificate'").fetchone()
-    assert kept == store.execute("SELECT count(*) FROM journal WHERE outcome = 'certificate'").fetchone()
+    def rows(sql):
+        return stores.query(here.registrar.directory, "registrar", sql)
+    days = dict(rows("SELECT day, sum(count) FROM ending GROUP BY 1 HAVING sum(count) > 0"))
+    assert days == dict(rows("SELECT not_after / 86400, count(*) FROM device "
+                             "WHERE state = 2 AND not_after IS NOT NULL GROUP BY 1"))
+    kept = rows("SELECT sum(count) FROM hourly WHERE outcome = 'certificate'")
+    assert kept == rows("SELECT count(*) FROM journal WHERE outcome = 'certificate'")
 
 
 def test_the_command_line_shows_the_same(here, api, joined):

@@ -20,6 +20,8 @@ import harness
 from brski_peer import forge
 from places import Site
 
+pytestmark = pytest.mark.file_store
+
 NOT_WHOLE = "the audit log is NOT whole"
 FIELDS = ("exchange", "manufacturer", "serial", "by", "step", "outcome", "reason")
 COLUMNS = ("exchange", "manufacturer", "serial", "actor", "step", "outcome", "reason")

@@ -18,6 +18,8 @@ from brski_peer import forge
 from places import Site
 from test_est import admitted
 
+pytestmark = pytest.mark.file_store
+
 
 @pytest.fixture
 def site(cell, acme, domain, masa_fake_server, fake_masa):

@@ -8,12 +8,12 @@ import io
 import json
 import re
 import socket
-import sqlite3
 import subprocess
 
 import pytest
 
 import harness
+import stores
 from admin_api import Api
 from places import Site
 from terminal import at_terminal
@@ -215,8 +215,8 @@ def test_more_than_a_thousand_become_a_job_with_progress(here):
     job = job_end(here, answer["id"])
     assert (job["state"], job["done"], job["failed"]) == ("finished", body["expected"], 0)
     assert listed(here, f"claims?match={everything}") == []
-    with contextlib.closing(sqlite3.connect(f"file:{here.registrar.directory}/registrar.db?mode=ro", uri=True)) as db:
-        lines = db.execute("SELECT outcome, reason FROM journal WHERE step = 'job' ORDER BY id DESC LIMIT 2").fetchall()
+    lines = stores.query(here.registrar.directory, "registrar",
+                         "SELECT outcome, reason FROM journal WHERE step = 'job' ORDER BY id DESC LIMIT 2")
     assert [o for o, _ in lines] == ["finished", "begun"] and all(f"job {answer['id']}: reject" in r for _, r in lines)
     # and back, as rejecting does not undo itself
     body["match"] = "serial=LOT-*,state=rejected"
@@ -488,10 +488,12 @@ def test_a_job_that_is_interrupted_says_so_and_can_be_begun_again(cell, acme, do
             registrar.restart()
         shown = api.get(f"/api/v1/jobs/{job}").json
         assert shown["state"] == "interrupted" and 0 < shown["done"] < count, shown
-        with contextlib.closing(sqlite3.connect(f"file:{registrar.directory}/registrar.db?mode=ro", uri=True)) as db:
-            rejected, = db.execute("SELECT count(*) FROM device WHERE claim = 3").fetchone()
-            lines, = db.execute("SELECT count(*) FROM journal WHERE step = 'claim' AND outcome = 'rejected'").fetchone()
-            ends = db.execute("SELECT outcome FROM journal WHERE step = 'job' ORDER BY id").fetchall()
+        rejected, lines, ends = (
+            stores.query(registrar.directory, "registrar", sql) for sql in (
+                "SELECT count(*) FROM device WHERE claim = 3",
+                "SELECT count(*) FROM journal WHERE step = 'claim' AND outcome = 'rejected'",
+                "SELECT outcome FROM journal WHERE step = 'job' ORDER BY id"))
+        (rejected,), (lines,) = rejected[0], lines[0]
         assert rejected == lines == shown["done"]
         assert ends == [("begun",), ("interrupted",)]
         assert api.post("/api/v1/claims/reject", body).code == "count-changed"

@@ -15,6 +15,8 @@ import pytest
 import harness
 from places import Site
 
+pytestmark = pytest.mark.engines
+
 
 @pytest.fixture(scope="module")
 def here(place, acme, domain):

@@ -110,6 +110,7 @@ def test_a_claim_that_waits_for_hours__warns(site):
     assert row["verdict"] == "warn" and row["found"] == "1 wait", row
 
 
+@pytest.mark.file_store
 def test_a_changed_audit_log__fails(site):
     with site.peer(site.device()) as pledge:
         assert pledge.request_voucher().status == 202

@@ -384,6 +384,7 @@ def test_a_renewal_of_before_it_joined_again__quarantines_and_gets_none(strict, 
 
 # -- room
 
+@pytest.mark.file_store
 def test_too_little_room__new_work_waits_and_nothing_else(cell, acme, domain, masa_fake_server):
     """A floor that no disk has room above stands for a full one."""
     def configured(floor_mb):

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import http.server
 import json
-import sqlite3
 import ssl
 import threading
 import time
@@ -13,6 +12,7 @@ import time
 import pytest
 
 import harness
+import stores
 from brski_peer.ports import free_port
 from places import Site
 
@@ -346,8 +346,7 @@ def test_a_damaged_hook_holds_up_no_other(here, receiver):
     damaged, _ = add(here, "https://127.0.0.1:9/")
     add(here, receiver, "--type", "claim.*")
     here.registrar.stop()
-    with sqlite3.connect(here.registrar.directory / "registrar.db") as db:
-        db.execute("UPDATE hook SET url = 'nonsense' WHERE id = ?", (damaged,))
+    stores.query(here.registrar.directory, "registrar", f"UPDATE hook SET url = 'nonsense' WHERE id = {damaged}")
     here.registrar.start()
     wait_types(receiver, hold(here), ["brski.claim.pending"])
     assert here.registrar.lines("hook-not-read")
@@ -357,9 +356,8 @@ def test_dead_letters_are_bounded(here, receiver):
     number, _ = add(here, receiver, "--type", "claim.*")
     ctl(here, "disable", str(number))
     here.registrar.stop()
-    with sqlite3.connect(here.registrar.directory / "registrar.db") as db:
-        db.executemany("INSERT INTO dead_letter VALUES (?, ?, 0, 2, 'x', 0)",
-                       [(number, -n) for n in range(1, 1001)])
+    stores.query(here.registrar.directory, "registrar", "INSERT INTO dead_letter VALUES " + ", ".join(
+        f"({number}, {-n}, 0, 2, 'x', 0)" for n in range(1, 1001)))
     here.registrar.start()
     receiver.answers = [500, 500]
     ctl(here, "enable", str(number), "--skip")

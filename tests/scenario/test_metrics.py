@@ -142,6 +142,7 @@ def test_no_device_and_no_address__is_in_it(site):
         assert device.serial not in text and "127.0.0.1" not in text and "Acme" not in text
 
 
+@pytest.mark.file_store
 def test_gauges__are_what_is_so(site, cell):
     told, masa = Scrape(site.registrar), Scrape(site.masa)
     version = harness.run(harness.program("brski-registrar"), "--version").stdout.split()[1]

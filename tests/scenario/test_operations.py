@@ -381,6 +381,7 @@ def test_second_instance_on_the_same_port_does_not_start(running_cell, name):
     assert first.alive() and harness.listening(first.port)
 
 
+@pytest.mark.file_store
 @pytest.mark.parametrize("name", ["masa", "registrar"])
 def test_second_instance_on_the_same_store_does_not_start(running_cell, name):
     first = getattr(running_cell, name)
@@ -456,6 +457,7 @@ def test_service_manager_is_told_of_start_reload_and_end(managed):
     assert manager.hears("STOPPING=1")
 
 
+@pytest.mark.file_store
 def test_no_sign_of_life_while_the_writer_of_the_store_hangs(managed):
     """Somebody else holds the database: what was queued cannot be written."""
     c, daemon, manager = managed

@@ -9,6 +9,8 @@ import admin_api
 import harness
 from places import Site
 
+pytestmark = pytest.mark.engines
+
 
 @pytest.fixture(scope="module")
 def here(place, acme, domain):
