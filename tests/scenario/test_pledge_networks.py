@@ -276,3 +276,49 @@ def test_name_server_that_lies_delays_and_never_deceives(cell, room, device, dom
         assert not any(r["status"] for r in attacker.reports("voucher_status"))
         names.answer = REAL
         assert pledge.wait(30) == JOINED, pledge.log()[-2000:]
+
+
+# -- each registrar has its own time
+
+def busy(registrar, times, *headers):
+    registrar.on["requestvoucher"] = lambda _r: (
+        NotImplemented if len(registrar.seen("requestvoucher")) > times else Answer(503, headers=list(headers)))
+
+
+@pytest.mark.slow
+@req("R8995-PLG-008", "R8995-PLG-009", "R8995-PLG-031")
+def test_nobody_waits_for_what_another_registrar_asked_for(cell, device, domain, acme):
+    with real(domain, acme) as overloaded, real(domain, acme) as other:
+        busy(overloaded, 99, ("Retry-After", "50"))
+        busy(other, 2)
+        pledge = once(cell, device, *(f"https://127.0.0.1:{s.port}" for s in (overloaded, other)),
+                      changes={"retry": {"attempts": 0, "retry_after_max": "60s"}})
+        assert pledge.join(timeout=30).returncode == JOINED
+        assert len(overloaded.seen("requestvoucher")) == 1
+        asked = [r.body for s in (overloaded, other) for r in s.seen("requestvoucher")]
+        assert len({forge.read(body).fields["nonce"] for body in asked}) == len(asked) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("retry_after, least", [("3", 3), ("DATE", 2), ("86400", 4)])
+@req("R8995-PLG-008")
+def test_busy_registrar_is_not_asked_before_the_time_it_named_up_to_the_cap(cell, device, domain, acme,
+                                                                          retry_after, least):
+    with real(domain, acme) as registrar:
+        if retry_after == "DATE":  # by its own clock, which is wrong
+            busy(registrar, 1, ("Date", "Tue, 01 Jan 2030 00:00:00 GMT"),
+                 ("Retry-After", "Tue, 01 Jan 2030 00:00:02 GMT"))
+        else:
+            busy(registrar, 1, ("Retry-After", retry_after))
+        pledge = once(cell, device, f"https://127.0.0.1:{registrar.port}",
+                      changes={"retry": {"attempts": 0, "retry_after_max": "4s"}})
+        assert pledge.join(timeout=30).returncode == JOINED
+        first, second = registrar.seen("requestvoucher")
+        assert least <= second.at - first.at < 2 * least + 3
+
+
+def test_budget_ends_what_would_go_on_for_days(cell, device):
+    pledge = once(cell, device, f"https://127.0.0.1:{harness.free_port()}",
+                  changes={"retry": {"attempts": 0, "budget": "1s", "backoff_max": "1h"}})
+    done = pledge.join(timeout=15)
+    assert done.returncode == NOBODY and "budget is spent" in done.stdout
