@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a device takes from the start of its program to its certificate, in a network of its own:
-a registrar and its MASA at one end of a cable, brski-pledge processes at the other. They are told of no registrar and find it by its announcement.
+a registrar and its MASA at one end of a cable, brski-pledge processes at the other, which are told of
+no registrar and find it by its announcement.
 
 join_lan_p50_s     the middle one, cable without delay or loss, one device after the other
 join_lossy_p95_s   95 of 100 are quicker; 200 ms there and back, 5 % of the frames of each way lost,
