@@ -117,6 +117,7 @@ bool pg_fail(struct pg *p, struct pg_link *l, const PGresult *r, const char *doi
 {
 	const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
 	const char *text = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	const char *severity = r ? PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED) : NULL;
 	enum err_kind kind = ERR_STORE;
 
 	for (size_t i = 0; state && i < sizeof(states) / sizeof(*states); i++)
@@ -125,6 +126,8 @@ bool pg_fail(struct pg *p, struct pg_link *l, const PGresult *r, const char *doi
 			l->lost = l->lost || states[i].ends;
 			break;
 		}
+	if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+		l->lost = true;
 	if (state && (strcmp(state, "0A000") == 0 || strcmp(state, "26000") == 0))
 		l->spoiled = true; /* the tables changed, or somebody pools sessions */
 	if (!state && PQstatus(l->conn) == CONNECTION_BAD)
