@@ -3,6 +3,11 @@
 #ifndef TESTS_UNIT_STORE_SERVER_H
 #define TESTS_UNIT_STORE_SERVER_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 #include <ctype.h>
 #include <libpq-fe.h>
 #include <stdio.h>
