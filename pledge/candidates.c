@@ -101,7 +101,7 @@ static struct candidate *worst(
 	for (size_t i = 0; i < s->count; i++) {
 		struct candidate *c = &s->all[i];
 
-		if (c->source != source || c->failures == 0 ||
+		if (c->source != source || c->failures == 0 || c->held ||
 			(sender && memcmp(c->sender, sender, sizeof(c->sender)) != 0))
 			continue;
 		if (found && c->failures < found->failures)
@@ -226,7 +226,7 @@ static size_t pick(struct candidates *s, struct candidate *const *from, size_t c
 
 static bool may_be_tried(const struct candidate *c, int64_t now_ms)
 {
-	return !c->tried && c->penalised_until_ms <= now_ms;
+	return !c->tried && !c->held && c->penalised_until_ms <= now_ms;
 }
 
 size_t candidates_rank(struct candidates *s, int64_t now_ms, struct candidate *out[CANDIDATES_MAX])

@@ -38,6 +38,7 @@ struct candidate {
 	char variation[CANDIDATE_VARIATION_MAX + 1]; /* "" is the usual one */
 	uint8_t sender[ADDRESS_KEY_LEN];	     /* who said so */
 	/* what happened */
+	bool held;		    /* it is being tried: its place is not given away */
 	unsigned failures;	    /* since it last worked */
 	bool tried;		    /* in this round, in vain */
 	int64_t penalised_until_ms; /* not tried before; 0: at any time */

@@ -96,8 +96,9 @@ static void try_one(
 	struct err e = ERR_INIT;
 	struct ending end;
 
-	c->tried = true;
+	c->tried = c->held = true;
 	end = run_one(r, c, connected, result, &e);
+	c->held = false;
 
 	take_outcome(result, end.outcome, &e);
 	if (end.outcome == OUTCOME_DONE)

@@ -225,8 +225,9 @@ def test_stranger_who_keeps_the_device_waiting_loses_it_to_others(links, site, t
             links, service(mdns.PROXIES, "first", port) + service(
                 mdns.PROXIES, "second", site.registrar.port, priority=9)):
         pledge = seeker(links, site)
-        assert joins(pledge) < 10, pledge.log()
+        joins(pledge)
         assert len(asked) == 1, "it was asked first"
+        assert ("others are asked meanwhile" if answer else "no answer in time") in pledge.log()
 
 
 @needs_links

@@ -166,6 +166,8 @@ static void candidates_forgive__link_came_up__all_are_as_new(void **state)
 	candidate_failed(&s.all[0], 3600000);
 	candidates_forgive(&s);
 	order_is(&s, 0, "1");
+	s.all[0].held = true; /* the one that is being tried is nobody else */
+	order_is(&s, 0, "");
 }
 
 static void candidates_add__same_place_again__is_renewed_and_keeps_its_history(void **state)
@@ -200,6 +202,9 @@ static void candidates_add__one_sender__has_a_few_places(void **state)
 	candidate_failed(only(&s, CANDIDATE_MDNS, 2), 100);
 	candidate_failed(only(&s, CANDIDATE_MDNS, 201), 100);
 	candidate_failed(only(&s, CANDIDATE_MDNS, 201), 100);
+	only(&s, CANDIDATE_MDNS, 2)->held = true;
+	assert_false(candidates_add(&s, &more)); /* not while it is being tried */
+	only(&s, CANDIDATE_MDNS, 2)->held = false;
 	assert_true(candidates_add(&s, &more)); /* in place of one of its own */
 	assert_null(only(&s, CANDIDATE_MDNS, 2));
 	assert_non_null(only(&s, CANDIDATE_MDNS, 201));
