@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/text.h"
 
 #define VERSION_MIN  140000 /* the server's: client_connection_check_interval, read-write hosts */
 #define SETTINGS_MAX 64	    /* of a connection: libpq knows some 45 */
@@ -430,6 +431,25 @@ static void bind_int(struct bound *b, size_t i, Oid type, int64_t n)
 		snprintf(b->number[i].text, NUMBER_LEN, "%lld", (long long)n);
 }
 
+static bool is_ascii(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* A peer's words may have been cut within a character: that is no reason to refuse a device.
+ * SQLite takes them as they are. */
+static bool make_utf8(struct bound *b, size_t i, const struct store_value *v, struct err *e)
+{
+	b->copy[i] = str_dup_n(v->octets.data, v->octets.len, e);
+	b->value[i] = b->copy[i];
+	if (b->copy[i])
+		text_make_utf8(b->copy[i], '?');
+	return b->copy[i] != NULL;
+}
+
 /* Where its octets are the value as it is; other types read it as text. */
 static bool bind_octets(
 	struct bound *b, size_t i, Oid type, const struct store_value *v, struct err *e)
@@ -438,6 +458,8 @@ static bool bind_octets(
 		       type == OID_VARCHAR;
 	b->length[i] = (int)v->octets.len;
 	b->value[i] = v->octets.len ? (const char *)v->octets.data : "";
+	if (v->type == STORE_TEXT && type != OID_BYTEA && !is_ascii(v->octets))
+		return make_utf8(b, i, v, e);
 	if (b->format[i] || v->octets.len == 0)
 		return true;
 	b->copy[i] = str_dup_n(v->octets.data, v->octets.len, e);

@@ -295,6 +295,26 @@ static void records_judge_history__refused__takes_voucher_and_enrolment_away(voi
 	assert_int_equal(issue(f, 1, NOW), ERR_CONFLICT);
 }
 
+/* ... is no reason for either engine to refuse the device. */
+static void records_keep_voucher__words_cut_within_a_character__is_kept(void **state)
+{
+	struct fixture *f = *state;
+	const struct records_writer w = writer(f);
+	struct request_record r = a_request(NOW);
+	struct journal_entry j = a_line("voucher");
+	struct err e = ERR_INIT;
+
+	hold(f, NOW);
+	r.model = "Ger\xc3\xa4t \xc3";
+	j.reason = "Ger\xc3\xa4t \xe2\x82";
+	assert_int_equal(wait(f,
+				 records_keep_voucher(&w, &r, bytes_of_str("voucher"), "x",
+					 bytes_of(NULL, 0), HISTORY_REFUSED, &j, &e),
+				 &e),
+		ERR_NONE);
+	assert_int_equal(read_device(f).state, DEVICE_VOUCHED);
+}
+
 static void records_judge_history__good__drops_what_is_no_longer_needed(void **state)
 {
 	struct fixture *f = *state;
@@ -1730,6 +1750,7 @@ int main(void)
 		T(records_decide_rows__a_row_that_is_not_as_it_was_read__changes_nothing),
 		T(records_keep_voucher__of_a_new_device__is_read_back),
 		T(records_judge_history__refused__takes_voucher_and_enrolment_away),
+		T(records_keep_voucher__words_cut_within_a_character__is_kept),
 		T(records_judge_history__good__drops_what_is_no_longer_needed),
 		T(records_issue__a_certificate__is_found_by_digest_and_by_request),
 		T(records_issue__the_same_request_within_the_hour__is_a_conflict),
