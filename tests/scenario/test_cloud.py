@@ -39,8 +39,11 @@ def masa(place, acme, cloud_domain):
                                          "json").stdout) for kind in ("lookup", "read")}
     tokens.write_text("".join(t["line"] + "\n" for t in made.values()))
     tokens.chmod(0o600)
+    admin_port = harness.free_port()
     masa = harness.Masa(place / "masa", acme, changes={
-        "cloud": {"registrars": cloud_domain.file("root.crt")}, "admin": {"tokens": tokens}})
+        "cloud": {"registrars": cloud_domain.file("root.crt")},
+        "admin": {"tokens": tokens, "listen": f"127.0.0.1:{admin_port}"}})
+    masa.admin_port = admin_port
     masa.tokens = {kind: t["token"] for kind, t in made.items()}
     with harness.running(masa):
         yield masa
@@ -288,6 +291,20 @@ def test_registrar_that_is_not_trusted_sends_nobody_anywhere(cloud, acme, domain
     assert ("voucher-status", "false") in journal(cloud, device)
 
 
+@req("CLOUD-PLG-007")
+def test_others_are_asked_while_nobody_has_claimed_it(cloud, acme, domain):
+    """A long Retry-After keeps the device from the cloud registrar, not from who turns up meanwhile."""
+    key, certificate = domain.registrar_dir / "registrar.key", domain.registrar_dir / "registrar.crt"
+    answers = [Answer(404), NotImplemented]
+    with FakeRegistrar(certificate, key, domain.directory, acme.directory) as local, server(cloud, acme) as far:
+        local.on["requestvoucher"] = lambda _r: answers.pop(0) if len(answers) > 1 else answers[0]
+        far.on["requestvoucher"] = lambda _r: Answer(401, headers=[("Retry-After", "3600")])
+        attempt = pledge(cloud, cloud.device(), place_of(far), [f"https://127.0.0.1:{local.port}"],
+                         retry={"attempts": 4})
+        assert attempt.join().returncode == JOINED
+        assert len(far.seen("requestvoucher")) == 1 and len(local.seen("requestvoucher")) == 2
+
+
 # -- several registrars
 
 def locations(site, *devices):
@@ -384,10 +401,10 @@ def test_program_decides_and_without_its_answer_nobody_is_sent_anywhere(cloud, f
 def test_owners_are_looked_up_by_cloud_registrars_alone(cloud, fleet, domain):
     path = f"/api/v1/lookup/{fleet[0].serial}"
 
-    def look(at=path, identity=None, token=None):
+    def look(at=path, identity=None, token=None, port=None):
         files = {"key": identity[0], "certificate": identity[1]} if identity else {}
         headers = [("Authorization", f"Bearer {cloud.masa.tokens[token]}")] if token else []
-        connection = Connection(cloud.masa.port, **files)
+        connection = Connection(port or cloud.masa.port, **files)
         try:
             return connection.get(at, headers)
         finally:
@@ -404,6 +421,9 @@ def test_owners_are_looked_up_by_cloud_registrars_alone(cloud, fleet, domain):
     assert look(identity=theirs).status == 401
     assert look(identity=(fleet[0].key, fleet[0].certificate)).status == 401
     assert look("/api/v1/devices", token="lookup").status == 404, "no administration on this port"
+    for at in ("/api/v1/devices", f"/api/v1/devices/{fleet[0].serial}", path):
+        assert look(at, token="lookup", port=cloud.masa.admin_port).status in (403, 404), "nor by this token"
+    assert look("/api/v1/devices", token="read", port=cloud.masa.admin_port).status == 200
 
 
 def test_destinations_are_set_shown_and_removed(cloud, fleet, domain):
