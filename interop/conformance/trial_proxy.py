@@ -31,6 +31,7 @@ from .trial import Trial
 
 BACKLOG = 256
 CROWD = 12      # registrars
+LAST_S = 0.3    # for what a proxy has begun when its device ends
 ATTEMPT_SHARE = 1 / 8   # of the patience with a proxy, for one connection
 
 
@@ -94,7 +95,7 @@ class ProxyTrial(Trial):
         self.home, self.streams = session.home, []
         self.forget_the_past()
 
-    def forget_the_past(self):
+    def forget_the_past(self, patience=0):
         """What an earlier check left on its way is nobody's business here."""
         self.home.finder.asked.clear()
         self.home.announced = []
@@ -103,8 +104,8 @@ class ProxyTrial(Trial):
             with contextlib.suppress(BlockingIOError):
                 while True:
                     udp.recvfrom(65536)
-        self.home.tcp.settimeout(0)
-        with contextlib.suppress(BlockingIOError):
+        self.home.tcp.settimeout(patience)
+        with contextlib.suppress(BlockingIOError, TimeoutError):
             while True:
                 self.home.tcp.accept()[0].close()
 
@@ -114,7 +115,7 @@ class ProxyTrial(Trial):
             yield instance
             for stream in self.streams:
                 stream.close()
-            self.forget_the_past()  # so that the proxy has nothing to wait for
+            self.forget_the_past(LAST_S)  # so that the proxy has nothing to wait for
 
     def serves(self):
         return "circuit" not in self.target.settings.get("address", {"circuit": None}) or bool(self.circuit())
