@@ -440,7 +440,7 @@ static void journal_failure(struct enroll *n, const struct err *e)
 	struct err failure = ERR_INIT;
 
 	if (n->client.serial && n->device.found && !n->journaled &&
-		!records_failure(&w, &entry, &failure))
+		!records_failure(&w, &entry, DEVICE_LINES_MAX, &failure))
 		log_err(&n->r->log, "journal-failed", entry.exchange, &failure);
 }
 

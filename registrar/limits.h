@@ -55,6 +55,7 @@
 #define RULE_SERIALS_MAX       8192	  /* octets of its list; longer ones are imports */
 #define ADMIN_LIST_MAX	       1000	  /* rows of one page */
 #define DEVICE_LINES_MAX       200 /* of one serial-number in a day; more failures say nothing new */
+#define DEVICE_AWAY_LINES_MAX  5   /* the same while its MASA is away: it asks every few seconds */
 #define JOURNAL_REASON_MAX     600 /* octets of why; an err has no more */
 #define REASON_LEN_MAX	       200 /* of a text a person gave */
 

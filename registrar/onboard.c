@@ -510,9 +510,11 @@ static void journal_failure(struct onboard *o, const struct err *e)
 	const struct records_writer w = {o->r->store, call_loop(o->call), on_journaled, o->r};
 	const struct journal_entry entry =
 		onboard_journal_entry(o, err_kind_name(e->kind), e->text);
+	/* that its MASA is left alone: the line of the MASA says the rest */
+	const int64_t lines_max = o->masa_wait_ms ? DEVICE_AWAY_LINES_MAX : DEVICE_LINES_MAX;
 	struct err failure = ERR_INIT;
 
-	if (o->serial && !o->journaled && !records_failure(&w, &entry, &failure))
+	if (o->serial && !o->journaled && !records_failure(&w, &entry, lines_max, &failure))
 		log_err(&o->r->log, "journal-failed", entry.exchange, &failure);
 }
 

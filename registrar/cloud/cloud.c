@@ -115,7 +115,7 @@ static enum step_result unclaimed(struct onboard *o, const char *sentence)
 	int64_t after = o->setup->config.cloud_retry_after;
 	struct err e = ERR_INIT;
 
-	if (!records_failure(&w, &line, &e))
+	if (!records_failure(&w, &line, DEVICE_LINES_MAX, &e))
 		log_err(&o->r->log, "journal-failed", line.exchange, &e);
 	log_event(&o->r->log, LOG_LEVEL_INFO, "cloud-unclaimed", call_exchange(o->call),
 		"manufacturer", o->manufacturer->config->name, "serial", o->serial, "owner",

@@ -70,6 +70,10 @@ const struct event_row event_rows[] = {
 	{"fraud", "rejoin-while-renewing", "brski.device.rejoin_while_renewing", false},
 	{"fraud", "looping", "brski.device.looping", false},
 
+	{"ahead", "fetched", "brski.voucher.fetched_ahead", false},
+	{"ahead", "renewed", "brski.voucher.renewed_ahead", false},
+	{"ahead", "dropped", "brski.voucher.dropped_ahead", false},
+	{"ca", "switched", "brski.ca.switched", false},
 	{"rule", "added", "brski.rule.added", false},
 	{"rule", "moved", "brski.rule.moved", false},
 	{"rule", "removed", "brski.rule.removed", false},

@@ -297,12 +297,11 @@ static void add_journal(struct transaction *t, const struct journal_entry *j)
 		store_text(clean_reason(t, j->reason)));
 }
 
-static void add_failure(struct transaction *t, const struct journal_entry *j)
+static void add_failure(struct transaction *t, const struct journal_entry *j, int64_t lines_max)
 {
 	add_journal(t, j);
 	t->ops[t->count - 1].statement = ADD_FAILURE;
-	t->ops[t->count - 1].params[t->ops[t->count - 1].param_count++] =
-		STORE_I(DEVICE_LINES_MAX - 1);
+	t->ops[t->count - 1].params[t->ops[t->count - 1].param_count++] = STORE_I(lines_max - 1);
 }
 
 static void add_device(struct transaction *t, const struct request_record *r)
@@ -488,12 +487,13 @@ bool records_journal(const struct records_writer *w, const struct journal_entry 
 	return write_transaction(w, &t, e);
 }
 
-bool records_failure(const struct records_writer *w, const struct journal_entry *j, struct err *e)
+bool records_failure(const struct records_writer *w, const struct journal_entry *j,
+	int64_t lines_max, struct err *e)
 {
 	struct transaction t;
 
 	t.count = 0;
-	add_failure(&t, j);
+	add_failure(&t, j, lines_max);
 	return write_transaction(w, &t, e);
 }
 

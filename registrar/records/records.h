@@ -225,10 +225,10 @@ bool records_status(const struct records_writer *w, struct device_key key, bool 
 bool records_journal(
 	const struct records_writer *w, const struct journal_entry *j, struct err *e) MUST_CHECK;
 /* A device was refused, or something failed for it: left out when its serial-number has had
- * DEVICE_LINES_MAX lines within a day, so that one that tries for ever does not push the others out
- * of the journal. */
-bool records_failure(
-	const struct records_writer *w, const struct journal_entry *j, struct err *e) MUST_CHECK;
+ * lines_max lines within a day, DEVICE_LINES_MAX as a rule, so that one that tries for ever does
+ * not push the others out of the journal. */
+bool records_failure(const struct records_writer *w, const struct journal_entry *j,
+	int64_t lines_max, struct err *e) MUST_CHECK;
 /* records_journal(), waiting here: before anything runs. */
 bool records_journal_wait(struct store *s, const struct journal_entry *j, struct err *e) MUST_CHECK;
 

@@ -247,6 +247,25 @@ def test_offline_site_lets_in_just_the_devices_whose_vouchers_were_fetched(owned
     harness.wait_until(lambda: joins(owned, other), "others join again")
 
 
+def test_constrained_device_joins_offline_with_its_own_kind_of_voucher(cell, acme, domain):
+    masa = harness.Masa(cell / "masa", acme, changes={"policy": {
+        "ownership": "known-owner", "nonceless": "owners"}})
+    registrar = harness.Registrar(cell / "registrar", domain, [acme], coaps=True,
+                                  changes=harness.merged(SHORT, {
+                                      "masa": {"stored_vouchers": "when-unreachable"},
+                                      "manufacturer Acme": {
+                                          "idevid_issuer": acme.file("issuing.crt")}}))
+    with harness.running(masa, registrar):
+        masa.ctl("owners", "add", "site", domain.file("root.crt"))
+        site = places.Site(cell, acme, domain, masa, registrar)
+        device = site.device(owner="site")
+        fetch(site, device, more=["--constrained"])
+        masa.kill()
+        assert ask(site, device)[0].status == 503  # over HTTPS it is of no use
+        pledge = site.coaps_pledge(device)
+        assert pledge.join().returncode == 0, pledge.log()
+
+
 def test_stored_voucher_is_not_used_while_the_masa_answers(owned):
     device = owned.device(owner="site")
     fetch(owned, device)

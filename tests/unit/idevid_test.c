@@ -229,6 +229,23 @@ static void idevid_issuer__with_aki__is_the_whole_tlv(void **state)
 	assert_false(idevid_issuer_matches(c, tlv));
 }
 
+/* What is configured for devices nobody has met yet is what they will say of themselves. */
+static void idevid_issuer_of_ca__its_certificate__names_it_as_its_devices_do(void **state)
+{
+	const struct recipe r = {.cn = "Maker CA", .key = ca_key, .ext = {FIXTURE_CA}};
+	CERT_AUTO struct cert *device = idevid_with(NULL, NULL), *issuer = fixture_cert(&r);
+	BUF_AUTO struct buf by_ca = BUF_INIT(IDEVID_ISSUER_MAX), by_device = BUF_INIT(256);
+	struct err e = ERR_INIT;
+
+	assert_true(idevid_issuer_of_ca(issuer, &by_ca, &e));
+	assert_true(idevid_issuer(device, &by_device, &e));
+	assert_true(bytes_equal(buf_bytes(&by_ca), buf_bytes(&by_device)));
+	buf_clear(&by_ca);
+	buf_init(&by_ca, IDEVID_ISSUER_MAX);
+	assert_false(idevid_issuer_of_ca(device, &by_ca, &e)); /* no subjectKeyIdentifier */
+	assert_int_equal(e.kind, ERR_INPUT);
+}
+
 /* req: R8995-REG-029, Y-13 */
 static void idevid_issuer__without_aki__is_made_of_the_own_key(void **state)
 {
@@ -272,6 +289,7 @@ int main(void)
 		cmocka_unit_test(idevid_masa_uri__any_length_form__is_read),
 		cmocka_unit_test(idevid_masa_uri__critical_malformed_or_absent__is_refused),
 		cmocka_unit_test(idevid_issuer__with_aki__is_the_whole_tlv),
+		cmocka_unit_test(idevid_issuer_of_ca__its_certificate__names_it_as_its_devices_do),
 		cmocka_unit_test(idevid_issuer__without_aki__is_made_of_the_own_key),
 		cmocka_unit_test(idevid_issuer_key_id__anything_else__is_unknown),
 	};

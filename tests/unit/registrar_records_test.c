@@ -1677,7 +1677,7 @@ static size_t lines_after_failures(struct fixture *f, int times, int64_t at)
 
 	j.at = at;
 	for (int i = 0; i < times; i++) {
-		assert_int_equal(wait(f, records_failure(&w, &j, &e), &e), ERR_NONE);
+		assert_int_equal(wait(f, records_failure(&w, &j, DEVICE_LINES_MAX, &e), &e), ERR_NONE);
 		f->lines += (size_t)f->changed[0];
 	}
 	return f->lines - before;
@@ -1692,7 +1692,7 @@ static void records_failure__again_and_again__leaves_so_many_lines_a_day(void **
 
 	assert_int_equal(lines_after_failures(f, DEVICE_LINES_MAX + 3, NOW), DEVICE_LINES_MAX);
 	other.device.serial = "SN-2";
-	assert_int_equal(wait(f, records_failure(&w, &other, &e), &e), ERR_NONE);
+	assert_int_equal(wait(f, records_failure(&w, &other, DEVICE_LINES_MAX, &e), &e), ERR_NONE);
 	assert_int_equal(f->changed[0], 1);
 	assert_int_equal(lines_after_failures(f, 1, NOW + 86399), 0);
 	assert_int_equal(lines_after_failures(f, 1, NOW + 86400), 1);
