@@ -520,7 +520,7 @@ static void journal_failure(struct onboard *o, const struct err *e)
 
 static void onboard_end(struct onboard *o, enum step_result result, struct err *e)
 {
-	enum meter_end end = METER_DELIVERED;
+	enum meter_end end = o->cloud && o->cloud->unclaimed ? METER_PENDING : METER_DELIVERED;
 
 	admit_release(o);
 	if (result == STEP_FAILED) {

@@ -120,6 +120,7 @@ static enum step_result unclaimed(struct onboard *o, const char *sentence)
 	log_event(&o->r->log, LOG_LEVEL_INFO, "cloud-unclaimed", call_exchange(o->call),
 		"manufacturer", o->manufacturer->config->name, "serial", o->serial, "owner",
 		*o->cloud->places.owner ? o->cloud->places.owner : NULL, NULL);
+	o->cloud->unclaimed = true;
 	if (after)
 		onboard_tell_retry_after(o->call, after);
 	call_reply(o->call, 401, TEXT_TYPE, bytes_of_str(sentence));
@@ -289,6 +290,7 @@ static const struct onboard_step steps[] = {
 	{"admit", limit},	       /* 503 */
 	{"admit", admit_reserve},      /* one exchange at a time for each device: 202 */
 	{"admit", admit_request_here}, /* signature, serial, proximity, nonce: 400, 403 */
+	{"admit", suspect_space},      /* is there room to write it down? 503 */
 	{"owner", ask_owner},	       /* whose is it? 503, 504, 502 */
 	{"owner", read_owner},	       /* 404, 401 */
 	{"allocate", choose},	       /* which registrar, or the EST server: 503 */

@@ -25,6 +25,7 @@ struct cloud {
 	int status; /* of the MASA's answer */
 	struct buf answer;
 	struct places places;
+	bool unclaimed; /* it was told so */
 	char region[PLACE_REGION_MAX + 1];
 	struct allocated before;
 	const struct place *chosen; /* of places; NULL: the EST server */
