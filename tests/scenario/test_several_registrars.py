@@ -266,6 +266,34 @@ def test_a_switch_of_the_issuing_ca_at_one_is_followed_by_the_other(here, cell, 
         harness.wait_until(lambda wanted=name: issues(b) == [wanted], f"{name} issues at the other")
 
 
+def test_one_after_the_other_is_restarted_and_devices_go_on_joining(here):
+    joined, stop = [], threading.Event()
+    here.registrars[0].ctl("rules", "add", "approve", "--serial", "ROLLING-*")
+    devices = (here.device(serial=f"ROLLING-{n}") for n in range(1000))
+
+    def join():
+        while not stop.is_set():
+            device = next(devices)
+            harness.wait_until(lambda d=device: ask_through_balancer(here, d) == 200, f"{device.serial} has its voucher")
+            joined.append(device)
+    thread = threading.Thread(target=join)
+    thread.start()
+    try:
+        for registrar in here.registrars:
+            before = len(joined)
+            registrar.restart()
+            harness.wait_until(lambda r=registrar: ready(r), "it is back")
+            harness.wait_until(lambda n=before: len(joined) > n + 1, "devices join")
+    finally:
+        stop.set()
+        thread.join()
+    assert here.sql("registrar", "SELECT count(*) FROM member") == [["2"]]
+    harness.wait_until(lambda: here.sql("registrar", "SELECT count(*) FROM reservation") == [["0"]], "no device in hand")
+    for device in joined:
+        outcomes = here.sql("registrar", f"SELECT count(*) FROM journal WHERE serial = '{device.serial}' AND step = 'voucher'")
+        assert int(outcomes[0][0]) >= 1
+
+
 def test_while_the_database_is_away_devices_are_told_to_come_back(here):
     device = admitted(here, here.device())
     here.postgres.kill()
