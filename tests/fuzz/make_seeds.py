@@ -891,6 +891,22 @@ def make_dns_message():
         one(b"\xc0"), one(b"\3ab"), struct.pack("!HHHHHH", 0, 0, 33, 0, 0, 0), struct.pack("!HHHHHH", 0, 0, 0, 129, 0, 0), bytes(9001), one(b"\1a\0\0\1\0\1\0\0"),
         one(record(b"\4\x2e\x5c \xff\0", 12, b"\0"))])
 
+    def dns_sd(*messages):
+        return struct.pack("!H", len(messages[0])) + b"".join(messages)
+
+    def said(*records, flags=0x8400):
+        return struct.pack("!HHHHHH", 0, flags, 0, len(records), 0, 0) + b"".join(records)
+    one_of, machine = b"\x03one" + name, b"\x02gw\x05local\0"
+    srv = record(one_of, 33, struct.pack("!HHH", 1, 2, 4443) + machine)
+    txt = [record(one_of, 16, t) for t in (b"\0", b"\x07EST-TLS\x03a=b", b"\x03cmp", b"\x09txtvers=1", b"\x28" + b"v" * 40)]
+    whole_name = record(name, 12, one_of)
+    at = record(machine, 1, b"\xc0\0\2\1"), record(machine, 28, bytes(15) + b"\1")
+    many = [said(*(record(name, 12, b"\x04%04d" % (i + j) + name) for j in range(16))) for i in (0, 16)]
+    seeds("dns_sd", [
+        dns_sd(said(whole_name, srv, txt[0], *at), b""), dns_sd(said(whole_name), said(srv, txt[1], *at)), dns_sd(said(srv, txt[2]), said(*at)), dns_sd(said(txt[3], at[0], srv), whole),
+        dns_sd(said(srv, txt[4], *at), question), dns_sd(said(srv, txt[0]), said(*at, flags=0x8403)), dns_sd(said(srv, txt[0], at[0]), said(record(one_of, 33, struct.pack("!HHH", 1, 2, 1) + b"\1x\0"))),
+        dns_sd(*many), dns_sd(many[0], said(*(record(name, 12, b"\x05%05d" % j + name) for j in range(20)))), dns_sd(b"", b"x"), dns_sd(whole[:80], whole)])
+
 
 def make_grasp():
     where = [103, bytes(15) + b"\1", 6, 4443]

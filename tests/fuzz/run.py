@@ -45,6 +45,7 @@ PARSERS = {
     "csv": {"common/wire/csv.c": None},
     "datetime": {"common/wire/datetime.c": None},
     "dns_message": {"common/net/dns_message.c": r"dns_name_parse|dns_name_is_under"},
+    "dns_sd": {"common/net/dns_sd.c": r"browse|question", "common/net/service_names.c": r"grasp"},
     "enroll": {"registrar/subject.c": None, "registrar/enroll_rules.c": r"client|refuse|expired|ldevid|idevid|allowed"},
     "est_reply": {"pledge/est_reply.c": None},
     "grasp": {"common/net/grasp.c": None},
