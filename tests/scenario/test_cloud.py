@@ -305,6 +305,24 @@ def test_others_are_asked_while_nobody_has_claimed_it(cloud, acme, domain):
         assert len(far.seen("requestvoucher")) == 1 and len(local.seen("requestvoucher")) == 2
 
 
+@req("CLOUD-PLG-006", "R8995-PLG-027")
+def test_device_that_waits_at_its_owner_goes_on_there_after_a_power_cut(cloud, acme, domain):
+    """With the same octets, and without asking the cloud registrar once more."""
+    key, certificate = domain.registrar_dir / "registrar.key", domain.registrar_dir / "registrar.crt"
+    device = cloud.device()
+    with FakeRegistrar(certificate, key, domain.directory, acme.directory) as private, server(cloud, acme) as far:
+        far.on["requestvoucher"] = lambda _r: Answer(307, headers=[("Location", place_of(private))])
+        private.on["requestvoucher"] = lambda _r: Answer(202, headers=[("Retry-After", "60")])
+        waiting = pledge(cloud, device, place_of(far)).start()
+        waiting.wait_log("not decided yet")
+        waiting.kill()
+        del private.on["requestvoucher"]
+        assert pledge(cloud, device, place_of(far)).join().returncode == JOINED
+        assert len(far.seen("requestvoucher")) == 1
+        first, second = private.seen("requestvoucher")
+        assert first.body == second.body
+
+
 # -- several registrars
 
 def locations(site, *devices):
