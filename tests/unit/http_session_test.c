@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pledge's session against real TLS servers: honest, expired, self-made, broken, rude. */
+#include <arpa/inet.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -375,6 +381,43 @@ static void http_session_same_server__another_certificate__is_refused(void **sta
 	start_peer(w);
 	open_session(w);
 	expect_refused(w, ERR_UNAUTHENTICATED);
+	assert_string_equal(err_code_of(&w->e), SESSION_OTHER_SERVER);
+}
+
+/* As a captive portal does for whoever comes to its port. */
+static void *answer_in_clear(void *arg)
+{
+	static const char page[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+	int fd = accept(*(int *)arg, NULL, NULL);
+
+	if (fd >= 0) {
+		(void)!write(fd, page, strlen(page));
+		close(fd);
+	}
+	return NULL;
+}
+
+static void http_session_connect__server_without_tls__is_named(void **state)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	struct world *w = *state;
+	pthread_t portal;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(pthread_create(&portal, NULL, answer_in_clear, &listener), 0);
+	snprintf(w->config.server.host, sizeof(w->config.server.host), "127.0.0.1");
+	w->config.server.host_is_ip = true;
+	w->config.server.port = ntohs(at.sin_port);
+	open_session(w);
+	assert_false(http_session_connect(w->session, &w->e));
+	assert_int_equal(w->e.kind, ERR_PEER);
+	assert_string_equal(err_code_of(&w->e), SESSION_NO_TLS);
+	pthread_join(portal, NULL);
+	close(listener);
 }
 
 static void http_session_provisional__tls_1_1__is_refused(void **state)
@@ -602,6 +645,7 @@ int main(void)
 		TEST(http_session_provisional__name_in_the_uri__is_not_in_sni),
 		TEST(http_session_same_server__same_certificate__goes_on),
 		TEST(http_session_same_server__another_certificate__is_refused),
+		TEST(http_session_connect__server_without_tls__is_named),
 		TEST(http_session_provisional__tls_1_1__is_refused),
 		TEST(http_session_send__10_mib_of_body__are_not_read),
 		TEST(http_session_send__endless_header__is_not_read),
