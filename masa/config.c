@@ -33,7 +33,8 @@ static const struct config_option options[] = {
 		"Networks of load balancers whose connections begin with a PROXY header of version "
 		"2, e.g. 192.0.2.10/32; unset: none do."},
 	{"store", "path", CONFIG_STORE, AT(store_path), NULL, 0, 0, NULL,
-		"Database file, or the postgresql:// URI of a database: devices, owners, audit log."},
+		"Database file, or the postgresql:// URI of a database: devices, owners, audit "
+		"log."},
 	{"log", "level", CONFIG_CHOICE, AT(log_level), "info", 0, 0, log_level_names,
 		"What is logged, to stderr."},
 	{"admin", "socket", CONFIG_PATH, AT(admin_socket), "", 0, 0, NULL,
