@@ -178,7 +178,7 @@ def test_dead_and_lying_places_cost_their_own_time_only(links, site, tmp_path):
         with Neighbour(links, records):
             pledge = seeker(links, site)
             took = joins(pledge)
-            assert took < 6, pledge.log()
+            assert took < 10, pledge.log()
             assert taken and asked, "they were tried"
 
 
@@ -264,7 +264,7 @@ def test_device_asks_less_and_less_and_hears_who_comes_late(links, site):
         pledge.start()
         harness.wait_until(lambda: len(neighbour.asked) >= 4, "four questions", 20)
         pauses = [b - a for a, b in zip(neighbour.asked, neighbour.asked[1:])]
-        assert pauses[0] >= 0.95 and all(1.8 < b / a < 2.2 for a, b in zip(pauses, pauses[1:])), pauses
+        assert pauses[0] >= 0.95 and all(1.7 < b / a < 2.4 for a, b in zip(pauses, pauses[1:])), pauses
         # the link comes up: from the start again
         netns.ip("-n", links.gateway, "link", "set", "up0", "down")
         netns.ip("-n", links.gateway, "addr", "add", "fe80::b/64", "dev", "up0", "nodad")
