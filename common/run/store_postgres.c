@@ -55,14 +55,14 @@ static bool read_uri(struct pg *p, struct err *e)
 	"   ELSE convert_to(octet_length(f) || ':' || f, 'UTF8') END, ''::bytea ORDER BY n)"       \
 	"   FROM unnest(fields) WITH ORDINALITY AS field (f, n)), ''::bytea)) $$;"
 
-/* One row: encoding, fsync, the schema, how many tables are in it, is one of them ours? */
+#define IS_HERE "relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+/* One row: encoding, fsync, the schema, is a table of ours in it, are others' while ours is not? */
 #define PLACE_SQL                                                                                  \
-	"SELECT current_setting('server_encoding'), current_setting('fsync'),"                     \
-	" current_schema(), (SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p')"            \
-	"  AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())),"   \
-	" (SELECT count(*) FROM pg_class WHERE relname = 'store_schema'"                           \
-	"  AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()))"
-enum { ENCODING, FSYNC, SCHEMA, TABLES, OURS };
+	"SELECT current_setting('server_encoding'), current_setting('fsync'), current_schema(),"   \
+	" ours, NOT ours AND EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p')"             \
+	"  AND " IS_HERE ") FROM (SELECT EXISTS (SELECT FROM pg_class"                             \
+	"  WHERE relname = 'store_schema' AND " IS_HERE ") AS ours) AS place"
+enum { ENCODING, FSYNC, SCHEMA, OURS, OTHERS };
 
 static PGresult *one_row(struct pg *p, struct pg_link *l, const char *sql, struct err *e)
 {
@@ -95,13 +95,13 @@ static bool look_at_place(struct pg *p, struct pg_link *l, bool *ours, struct er
 
 	if (!ok)
 		return false;
-	*ours = *PQgetvalue(r, 0, OURS) != '0';
+	*ours = *PQgetvalue(r, 0, OURS) == 't';
 	if (strcmp(PQgetvalue(r, 0, ENCODING), "UTF8") != 0)
 		ok = err_set(e, ERR_STORE, "store: %s: its encoding is %s, it must be UTF8",
 			p->shown, PQgetvalue(r, 0, ENCODING));
 	else if (PQgetisnull(r, 0, SCHEMA))
 		ok = err_set(e, ERR_STORE, "store: %s: there is no schema for tables", p->shown);
-	else if (!*ours && *PQgetvalue(r, 0, TABLES) != '0')
+	else if (*PQgetvalue(r, 0, OTHERS) == 't')
 		ok = err_set(e, ERR_STORE, "store: %s is not a %s store", p->shown,
 			p->store->schema->name);
 	warn_of_fsync(p, PQgetvalue(r, 0, FSYNC));

@@ -15,6 +15,7 @@
 
 #define VERSION_MIN  140000 /* the server's: client_connection_check_interval, read-write hosts */
 #define SETTINGS_MAX 64	    /* of a connection: libpq knows some 45 */
+#define LEARN_MS     30000  /* for all statements of a schema on a busy server */
 #define NAME_MAX_LEN 24	    /* of a prepared statement */
 #define NUMBER_LEN   24	    /* of an int64 as text */
 
@@ -330,26 +331,74 @@ bool pg_prepare(struct pg *p, struct pg_link *l, size_t statement,
 	return l->prepared[statement];
 }
 
-static bool describe(
-	struct pg *p, struct pg_link *l, size_t statement, struct pg_types *types, struct err *e)
+static bool types_of(struct pg *p, size_t statement, const PGresult *r, struct err *e)
 {
-	const struct pg_patience patience = pg_for_ms(PG_WAIT_MS);
-	char name[NAME_MAX_LEN];
-	PGresult *r;
-	bool ok;
+	struct pg_types *types = &p->types[statement];
 
-	name_of(statement, name);
-	l->lost = l->lost || !PQsendDescribePrepared(l->conn, name);
-	r = to_the_end(l, &patience);
-	ok = (r && pg_is_good(r)) || pg_fail(p, l, r, "describing", e);
-	types->count = ok ? PQnparams(r) : 0;
+	types->count = PQnparams(r);
 	if (types->count > STORE_PARAMS_MAX)
-		ok = err_set(
+		return err_set(
 			e, ERR_BUG, "store: %d values for: %s", types->count, pg_sql(p, statement));
-	for (int i = 0; ok && i < types->count; i++)
+	for (int i = 0; i < types->count; i++)
 		types->oid[i] = PQparamtype(r, i);
-	PQclear(r);
+	return true;
+}
+
+/* One answer in a pipeline, which is then at the next. */
+static PGresult *one_answer(struct pg_link *l, const struct pg_patience *patience)
+{
+	PGresult *r = pg_next(l, patience);
+
+	PQclear(pg_next(l, patience));
+	return r;
+}
+
+static bool send_questions(struct pg *p, struct pg_link *l)
+{
+	char name[NAME_MAX_LEN];
+
+	for (size_t i = 0; i < p->store->statement_count && !l->lost; i++) {
+		name_of(i, name);
+		l->lost = !PQsendPrepare(l->conn, name, pg_sql(p, i), 0, NULL) ||
+			  !PQsendDescribePrepared(l->conn, name);
+	}
+	l->lost = l->lost || !PQpipelineSync(l->conn);
+	return !l->lost;
+}
+
+static bool take_answers(struct pg *p, struct pg_link *l, size_t statement,
+	const struct pg_patience *patience, struct err *e)
+{
+	PGresult *prepared = one_answer(l, patience), *described = one_answer(l, patience);
+	bool ok = false;
+
+	if (!prepared || !pg_is_good(prepared)) {
+		pg_fail(p, l, prepared, "preparing", e);
+		err_prefix(e, "%s", pg_sql(p, statement));
+	} else if (!described || !pg_is_good(described)) {
+		pg_fail(p, l, described, "describing", e);
+	} else {
+		ok = types_of(p, statement, described, e);
+	}
+	PQclear(prepared);
+	PQclear(described);
 	return ok;
+}
+
+/* All of them in one go: there are hundreds. When one is wrong, the connection is of no more use.
+ */
+static bool prepare_and_describe(struct pg *p, struct pg_link *l, struct err *e)
+{
+	const struct pg_patience patience = pg_for_ms(LEARN_MS);
+	bool ok = PQenterPipelineMode(l->conn) && send_questions(p, l);
+
+	if (!ok)
+		return pg_fail(p, l, NULL, "preparing", e);
+	for (size_t i = 0; i < p->store->statement_count && ok; i++)
+		ok = take_answers(p, l, i, &patience, e);
+	if (ok)
+		PQclear(pg_next(l, &patience)); /* the end of the pipeline */
+	return ok && (PQexitPipelineMode(l->conn) || pg_fail(p, l, NULL, "preparing", e));
 }
 
 /* "$1 + 1" makes it think of numbers that are too small. */
@@ -374,32 +423,30 @@ static bool forget(struct pg *p, struct pg_link *l, size_t statement, struct err
 	return pg_do(p, l, sql, &patience, e);
 }
 
-static bool learn_one(struct pg *p, struct pg_link *l, size_t statement, struct err *e)
+/* Once more with wider numbers, where that is understood: substr() and the like want just those. */
+static bool widen_one(struct pg *p, struct pg_link *l, size_t statement, struct err *e)
 {
 	const struct pg_patience patience = pg_for_ms(PG_WAIT_MS);
-	struct pg_types types = {.count = 0}, wide;
+	struct pg_types *types = &p->types[statement], wide = *types;
 	struct err ignored = ERR_INIT;
 
-	if (!prepare_as(p, l, statement, NULL, &patience, e) ||
-		!describe(p, l, statement, &types, e))
+	if (!widen(&wide))
+		return true;
+	if (!forget(p, l, statement, e))
 		return false;
-	wide = types;
-	if (widen(&wide) && forget(p, l, statement, e) &&
-		prepare_as(p, l, statement, &wide, &patience, &ignored))
-		types = wide;
-	else if (ignored.kind != ERR_NONE && !prepare_as(p, l, statement, &types, &patience, e))
-		return false; /* substr() and the like want just those */
-	p->types[statement] = types;
-	l->prepared[statement] = true;
-	return !l->lost;
+	if (!prepare_as(p, l, statement, &wide, &patience, &ignored))
+		return prepare_as(p, l, statement, types, &patience, e);
+	*types = wide;
+	return true;
 }
 
 bool pg_learn(struct pg *p, struct pg_link *l, struct err *e)
 {
-	for (size_t i = 0; i < p->store->statement_count; i++)
-		if (!learn_one(p, l, i, e))
-			return false;
-	return true;
+	bool ok = prepare_and_describe(p, l, e);
+
+	for (size_t i = 0; i < p->store->statement_count && ok; i++)
+		l->prepared[i] = ok = widen_one(p, l, i, e);
+	return ok;
 }
 
 /* ---- values ---- */

@@ -939,6 +939,18 @@ static void store_open__schema_without_tables_for_it__is_refused(void **state)
 	assert_int_equal(f->e.kind, ERR_BUG);
 }
 
+/* Not a request in the night. */
+static void store_open__a_statement_with_a_slip__ends_the_start(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const slips[] = {"SELECT n FROM counter", "SELECT m FROM counter", NULL};
+	const struct store_schema slip = {"test", sqlite_migrations, slips, {migrations, 1, NULL}};
+
+	assert_null(store_open(f->where, &slip, &f->e));
+	assert_non_null(strstr(f->e.text, "SELECT m FROM counter: "));
+	assert_non_null(strstr(f->e.text, "does not exist"));
+}
+
 static void wrong_password(const struct fixture *f, const struct log *log)
 {
 	char where[STORE_PLACE_MAX];
@@ -1019,6 +1031,7 @@ int main(void)
 		TEST(store_open__place_of_others__is_refused_and_untouched),
 		TEST(store_open__other_encoding__is_refused),
 		TEST(store_open__schema_without_tables_for_it__is_refused),
+		TEST(store_open__a_statement_with_a_slip__ends_the_start),
 		TEST(store_space__of_a_database__is_its_size_alone),
 		TEST(store_write__server_killed_and_started__nothing_is_lost_or_twice),
 		TEST(store_read__server_hangs__fails_in_time_then_at_once_then_works),
