@@ -176,7 +176,8 @@ static void release(struct examination *x)
 struct probe {
 	struct examination *x;
 	const struct manufacturer *m;
-	char check[128];
+	size_t at; /* of its addresses */
+	char check[448];
 };
 
 /* An answer of any status came over TLS that its anchors vouch for. */
@@ -190,10 +191,10 @@ static void judge_masa(const struct probe *p, const struct http_reply *reply)
 		llabs((long long)(theirs - now)) > SKEW_S)
 		checkup_note(&x->c, p->check, CHECKUP_WARN, "compare both clocks with a third one",
 			"%s answers over TLS as it should; its clock is %+lld s from ours",
-			p->m->masas[0].host, (long long)(theirs - now));
+			p->m->masas[p->at].host, (long long)(theirs - now));
 	else
 		checkup_note(&x->c, p->check, CHECKUP_OK, NULL, "%s answers over TLS as it should",
-			p->m->masas[0].host);
+			p->m->masas[p->at].host);
 }
 
 static const char *after_no_answer(const struct err *e)
@@ -223,7 +224,7 @@ static bool ask(struct examination *x, const struct manufacturer *m, struct prob
 		.setup = x->setup,
 		.face = x->setup->face,
 		.manufacturer = m,
-		.uri = m->masas[0],
+		.uri = m->masas[p->at],
 		.resource = "requestvoucher", /* which has no GET: 405 is a good answer */
 		.accept = "*/*",
 		.exchange = call_exchange(x->call),
@@ -234,8 +235,9 @@ static bool ask(struct examination *x, const struct manufacturer *m, struct prob
 	return masa_send(x->r, call_loop(x->call), &q, on_masa, p, e);
 }
 
-static void check_masa(struct examination *x, const struct manufacturer *m)
+static void check_address(struct examination *x, const struct manufacturer *m, size_t at)
 {
+	const struct uri *masa = &m->masas[at];
 	struct err e = ERR_INIT;
 	struct probe *p = mem_new(sizeof(*p), &e);
 
@@ -243,17 +245,27 @@ static void check_masa(struct examination *x, const struct manufacturer *m)
 		x->c.e = e;
 		return;
 	}
-	*p = (struct probe){.x = x, .m = m};
-	snprintf(p->check, sizeof(p->check), "MASA of %.100s", m->config->name);
-	if (!m->masa_count) {
-		checkup_note(
-			&x->c, p->check, CHECKUP_OK, NULL, "not asked: each device names its own");
-		free(p);
-		return;
-	}
+	*p = (struct probe){.x = x, .m = m, .at = at};
+	if (m->masa_count == 1)
+		snprintf(p->check, sizeof(p->check), "MASA of %.100s", m->config->name);
+	else
+		snprintf(p->check, sizeof(p->check), "MASA of %.100s at %s:%u", m->config->name,
+			masa->host, (unsigned)masa->port);
 	x->open++;
 	if (!ask(x, m, p, &e))
 		on_masa(p, NULL, &e);
+}
+
+static void check_masa(struct examination *x, const struct manufacturer *m)
+{
+	char check[128];
+
+	for (size_t i = 0; i < m->masa_count; i++)
+		check_address(x, m, i);
+	if (m->masa_count)
+		return;
+	snprintf(check, sizeof(check), "MASA of %.100s", m->config->name);
+	checkup_note(&x->c, check, CHECKUP_OK, NULL, "not asked: each device names its own");
 }
 
 void doctor_examine(struct call *c, void *registrar)

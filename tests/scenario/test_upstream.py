@@ -121,6 +121,9 @@ def test_second_url_of_a_masa_is_asked_when_the_first_is_dead(cell, acme, domain
         states = {g["masa"]: g["state"] for g in Api(registrar).get("/api/v1/status").json[
             "masa_addresses"]}
         assert states == {f"localhost:{dead}": "open", f"localhost:{masa.port}": "closed"}
+        checks = {c["check"]: c["verdict"] for c in Api(registrar).get("/api/v1/doctor").json["items"]}
+        assert checks[f"MASA of Acme at localhost:{dead}"] == "fail"
+        assert checks[f"MASA of Acme at localhost:{masa.port}"] == "ok"
 
 
 @contextlib.contextmanager
