@@ -63,13 +63,13 @@
 #define PATIENCE_MS   20000 /* as long as a restart may take */
 #define REDIAL_MS     20
 #define PORTS_MAX     4
-#define PERSIST_MS    90000 /* as long as a database may need to find itself another leader, thrice \
-			     */
+#define PERSIST_MS    90000 /* thrice what a database may need to find another leader */
+* /
 #define COME_AGAIN_MS  1000 /* at random up to so much later */
 #define IDLE_SETTLE_US 200000
 #define IDLE_MAX       1000 /* the server's limit per source address is a little higher */
 
-struct device {
+	struct device {
 	char serial[32];
 	struct identity idevid;
 	double ms;	/* how long its onboarding took; negative: failed */
