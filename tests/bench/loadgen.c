@@ -55,21 +55,20 @@
 #include "common/wire/base64.h"
 #include "common/wire/hex.h"
 
-#define CLIENTS_MAX   64
-#define COUNT_MAX     20000
-#define REPLY_MAX     65536
-#define PENDING_TRIES 50 /* 202 answers followed before a device counts as failed */
-#define IO_TIMEOUT_S  20
-#define PATIENCE_MS   20000 /* as long as a restart may take */
-#define REDIAL_MS     20
-#define PORTS_MAX     4
-#define PERSIST_MS    90000 /* thrice what a database may need to find another leader */
-* /
-#define COME_AGAIN_MS  1000 /* at random up to so much later */
+#define CLIENTS_MAX    64
+#define COUNT_MAX      20000
+#define REPLY_MAX      65536
+#define PENDING_TRIES  50 /* 202 answers followed before a device counts as failed */
+#define IO_TIMEOUT_S   20
+#define PATIENCE_MS    20000 /* as long as a restart may take */
+#define REDIAL_MS      20
+#define PORTS_MAX      4
+#define PERSIST_MS     90000 /* thrice what a database may need to find another leader */
+#define COME_AGAIN_MS  1000  /* at random up to so much later */
 #define IDLE_SETTLE_US 200000
 #define IDLE_MAX       1000 /* the server's limit per source address is a little higher */
 
-	struct device {
+struct device {
 	char serial[32];
 	struct identity idevid;
 	double ms;	/* how long its onboarding took; negative: failed */
