@@ -75,9 +75,10 @@ _brski_certs() {
 	--name | --days | --san | --masa-url | --serial | --organization | --model) ;;
 	*)
 		case ${plain[0]:-} in
-		"") options="manufacturer domain masa registrar idevid" ;;
+		"") options="manufacturer domain masa registrar standby idevid" ;;
 		manufacturer | domain) options="--out --name --key-type --days" ;;
 		masa | registrar) options="--ca --out --san --key-type --days" ;;
+		standby) options="--ca --out --name --key-type --days" ;;
 		idevid) options="--ca --out --masa-url --serial --csv --key-type --organization --model" ;;
 		esac
 		[[ $cur == -* ]] && options+=" -h --help -V --version"
@@ -115,7 +116,7 @@ _brski_ctl_options="-s --socket -o --output -h --help -V --version"
 
 _registrarctl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --expiring --last --after --anchors --expect --type --retry --drop --name --host --existing-ca --existing-key --directory --config --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --role --site --until --user --days --state --reason --match --file -f --label --model --older-than --seconds --manufacturer --serial --network --not-before --not-after --remaining --position --from --expiring --last --after --anchors --expect --type --retry --drop --name --host --existing-ca --existing-key --directory --config --masa-anchors --masa-url --note --approvers --unknown --set --remove --with-manufacturer --to"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--state)
@@ -133,14 +134,14 @@ _registrarctl() {
 	--token-file | --cacert) _brski_paths -f "$cur" && return ;;
 	--url) _brski_words "https://" "$cur" && return ;;
 	--role) _brski_words "viewer approver operator auditor admin supplier" "$cur" && return ;;
-	--until | --user | --days) return ;;
+	--until | --user | --days | --to) return ;;
 	--name | --host | --masa-url | --note) return ;;
 	--approvers) _brski_words "1 2" "$cur" && return ;;
 	--unknown) _brski_words "hold reject" "$cur" && return ;;
 	esac
 	case "${plain[*]}" in
 	status) words="--quiet" ;;
-	"") words="setup manufacturers claims jobs rules devices sites certificates vouchers statistics audit events hooks users tokens backup restore doctor status" ;;
+	"") words="setup manufacturers claims jobs rules devices sites certificates vouchers statistics audit events hooks users tokens ca backup restore doctor status" ;;
 	setup) words="--name --host --existing-ca --existing-key --announce --directory --state --yes" ;;
 	manufacturers) words="list add remove" ;;
 	"manufacturers add"*) words="--anchors --masa-anchors --masa-url --directory" ;;
@@ -166,7 +167,13 @@ _registrarctl() {
 	devices) words="list find show history export quarantine release revoke decommission replace move label clear-marks" ;;
 	sites) words="list add set remove" ;;
 	"sites add"* | "sites set"*) words="--name --note --approvers --unknown" ;;
-	certificates | vouchers) words="list" ;;
+	certificates) words="list" ;;
+	vouchers) words="list fetch drop" ;;
+	"vouchers list"*) words="--ahead" ;;
+	"vouchers fetch"*) words="--file --match --manufacturer --masa-url --constrained --again" ;;
+	"vouchers drop"*) words="--file" ;;
+	ca) words="show switch" ;;
+	"ca switch"*) words="--to --reason --yes --dry-run" ;;
 	"certificates list"*) words="--expiring" ;;
 	audit) words="list export verify" ;;
 	events) words="tail" ;;
@@ -209,7 +216,7 @@ _registrarctl() {
 
 _masactl() {
 	local cur prev plain words=""
-	_brski_begin "-s --socket -o --output --url --token-file --cacert --name --host --existing-ca --existing-key --directory --state --last --after --anchors --expect --config --days"
+	_brski_begin "-s --socket -o --output --url --token-file --cacert --name --host --existing-ca --existing-key --directory --state --last --after --anchors --expect --config --days --weight --region"
 	_brski_ctl_common "$prev" "$cur" && return
 	case $prev in
 	--existing-ca | --existing-key | --anchors | --config) _brski_paths -f "$cur" && return ;;
