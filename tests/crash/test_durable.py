@@ -24,7 +24,7 @@ from brski_peer import forge
 from places import Device, Site
 from ledger import MasaLedger, Onboarding, RegistrarLedger, granted, Failed, persist
 from patient import Patient
-from several import throw_away_postgres
+from postgres import Postgres
 from test_masa import Client
 
 ALL = [fault.KILL, fault.TORN, fault.EIO, fault.ENOSPC]
@@ -69,7 +69,7 @@ class Server:
     """Stores in PostgreSQL, each a database of its own."""
 
     def __init__(self, folder):
-        self.postgres = throw_away_postgres(folder)
+        self.postgres = Postgres(folder)
 
     def __enter__(self):
         self.postgres.start()

@@ -3,8 +3,6 @@
 a real TCP load balancer that tells whose connections it hands on."""
 import contextlib
 import http.client
-import importlib.machinery
-import importlib.util
 import json
 import pathlib
 import shutil
@@ -13,17 +11,9 @@ import tempfile
 
 import harness
 from places import Site
+from postgres import Postgres
 
 BALANCER = "127.0.0.9"  # where its connections to the servers come from
-
-
-def throw_away_postgres(folder):
-    """tests/tools/postgres as a module: it has no name that could be imported."""
-    path = str(harness.REPOSITORY / "tests/tools/postgres")
-    loader = importlib.machinery.SourceFileLoader("throw_away_postgres", path)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module.Postgres(folder)
 
 
 class Balancer(harness.Process):
@@ -74,7 +64,7 @@ class Several:
         # root's own folders are closed to the user it runs as
         self.server_folder = pathlib.Path(tempfile.mkdtemp(prefix="brski-several-"))
         self.server_folder.chmod(0o755)
-        self.postgres = throw_away_postgres(self.server_folder / "pg")
+        self.postgres = Postgres(self.server_folder / "pg")
         masa_front, registrar_front = harness.free_port(), harness.free_port()
         self.masas = [self._masa(n) for n in "ab"]
         self.registrars = [self._registrar(n, admit) for n in "ab"]

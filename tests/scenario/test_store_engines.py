@@ -12,9 +12,7 @@ import pytest
 import harness
 import stores
 from places import Site
-from several import throw_away_postgres
-
-PASSWORD = "sesame"
+from postgres import PASSWORD, Postgres
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +20,7 @@ def server():
     """The URI of a server, the password in it."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="brski-engines-"))
     folder.chmod(0o755)  # root's own folders are closed to the user it runs as
-    postgres = throw_away_postgres(folder / "pg").start()
+    postgres = Postgres(folder / "pg").start()
     yield postgres.uri()
     postgres.stop()
     shutil.rmtree(folder)

@@ -12,10 +12,9 @@ import pytest
 
 import harness
 from places import Site
-from several import ready, throw_away_postgres
+from postgres import PASSWORD, Postgres
+from several import ready
 from test_operations import Manager, reload, rewrite
-
-PASSWORD = "sesame"  # the server's
 
 
 class Databases:
@@ -23,7 +22,7 @@ class Databases:
         # root's own folders are closed to the user it runs as
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="brski-store-"))
         self.folder.chmod(0o755)
-        self.server = throw_away_postgres(self.folder / "pg")
+        self.server = Postgres(self.folder / "pg")
         self.server.make()
 
     def uri(self, name):

@@ -74,7 +74,7 @@ static void server_do(const struct server *s, const char *what)
 {
 	char cmd[200];
 
-	snprintf(cmd, sizeof(cmd), "tests/tools/postgres %s %s/pg >%s/uri", what, s->folder,
+	snprintf(cmd, sizeof(cmd), "tests/tools/postgres.py %s %s/pg >%s/uri", what, s->folder,
 		s->folder);
 	if (system(cmd) != 0)
 		fail_msg("%s", cmd);
@@ -1039,7 +1039,7 @@ int main(void)
 		TEST(store__whatever_happens__tells_nobody_the_password),
 	};
 
-	if (system("tests/tools/postgres installed") != 0) {
+	if (system("tests/tools/postgres.py installed") != 0) {
 		print_message("1..0 # SKIP no PostgreSQL\n");
 		return 0;
 	}

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A PostgreSQL to throw away, on loopback and a socket in its own folder.
 
-    tests/tools/postgres installed        is there one at all? (exit code)
-    tests/tools/postgres start FOLDER     make it when it is not there, start it, print its URI
-    tests/tools/postgres stop FOLDER      shut it down
-    tests/tools/postgres kill FOLDER      kill -9 it with all its processes
-    tests/tools/postgres freeze FOLDER    every process of it stands still: it hangs, refuses nobody
-    tests/tools/postgres thaw FOLDER
+    tests/tools/postgres.py installed        is there one at all? (exit code)
+    tests/tools/postgres.py start FOLDER     make it when it is not there, start it, print its URI
+    tests/tools/postgres.py stop FOLDER      shut it down
+    tests/tools/postgres.py kill FOLDER      kill -9 it with all its processes
+    tests/tools/postgres.py freeze FOLDER    every process of it stands still: it hangs, refuses nobody
+    tests/tools/postgres.py thaw FOLDER
 
 PostgreSQL does not run as root: then it is the user postgres, to whom the folder is given. The
 superuser is "brski" with the password "sesame" over TCP, with none on the socket.
