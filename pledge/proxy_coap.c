@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pledge/proxy_coap.h"
 
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +9,9 @@
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "common/net/coap_discovery.h"
+#include "pledge/proxy_uplinks.h"
 #include "pledge/proxy_upstream.h"
 
-#define UPLINKS_MAX 16
 /* Between looks, each of which takes 4 s more: a registrar that is gone is missed by the second one
  * and not offered any more after less than 120 s (row DISC-JP-004). */
 #define LOOK_MS	     30000
@@ -33,9 +32,7 @@ struct proxy_coap {
 	struct coap_responder *responders[PLACES_MAX];
 	struct served served[COAP_REGISTRARS_MAX];
 	const struct relay_kind *kind; /* of what is served; NULL: nothing */
-	char *uplinks[UPLINKS_MAX];
-	size_t uplink_count;
-	struct address uplink_at; /* asked in place of them; len 0: none */
+	struct uplinks uplinks;
 	struct coap_query *query;
 	enum coap_find asking;
 	struct loop_timer look;
@@ -277,16 +274,20 @@ static void on_found(void *arg, const struct coap_candidate *found, size_t count
 /* Stateless first (row J-01); never with a wildcard (row X-08). */
 static bool ask(struct proxy_coap *p, enum coap_find find)
 {
+	const struct local_interfaces *uplinks = &p->uplinks.interfaces;
+	const char *names[LOCAL_INTERFACES_MAX];
 	struct coap_query_config c = {.loop = p->config.loop,
 		.find = find,
-		.interfaces = (const char *const *)p->uplinks,
-		.interface_count = p->uplink_count,
+		.interfaces = names,
+		.interface_count = uplinks->count,
 		.port = p->config.ask_port};
 	struct err e = ERR_INIT;
 
-	if (p->uplink_at.len) { /* one answer is all that can come */
-		c.to = &p->uplink_at.sa;
-		c.to_len = p->uplink_at.len;
+	for (size_t i = 0; i < uplinks->count; i++)
+		names[i] = uplinks->names[i];
+	if (p->uplinks.at.len) { /* one answer is all that can come */
+		c.to = &p->uplinks.at.sa;
+		c.to_len = p->uplinks.at.len;
 		c.stop_at_first = true;
 	}
 	coap_query_free(p->query);
@@ -307,73 +308,26 @@ static void on_look(void *arg)
 
 /* ---- Where to look -------------------------------------------------------------------------- */
 
-static bool is_place(const struct proxy_coap *p, const char *name)
+static void tell_missing(const struct proxy_coap *p)
 {
-	bool found = false;
-
-	for (size_t i = 0; i < p->config.place_count; i++)
-		found = found || strcmp(p->config.places[i].interface, name) == 0;
-	return found;
-}
-
-static bool add_uplink(struct proxy_coap *p, const char *name, struct err *e)
-{
-	for (size_t i = 0; i < p->uplink_count; i++)
-		if (strcmp(p->uplinks[i], name) == 0)
-			return true;
-	if (p->uplink_count == UPLINKS_MAX)
-		return true;
-	p->uplinks[p->uplink_count] = str_dup(name, e);
-	return p->uplinks[p->uplink_count++] != NULL;
-}
-
-static bool configured_uplinks(struct proxy_coap *p, struct err *e)
-{
-	FREE_AUTO char *words = str_dup(p->config.options->uplinks, e);
-	char *rest = NULL;
-
-	if (!words)
-		return false;
-	for (char *w = strtok_r(words, " \t\r\n,", &rest); w;
-		w = strtok_r(NULL, " \t\r\n,", &rest)) {
-		struct err no_address = ERR_INIT;
-
-		if (address_parse(w, COAP_PORT, &p->uplink_at, &no_address))
-			continue;
-		if (if_nametoindex(w) == 0)
+	for (size_t i = 0; i < p->uplinks.interfaces.count; i++)
+		if (if_nametoindex(p->uplinks.interfaces.names[i]) == 0)
 			log_event(p->config.log, LOG_LEVEL_WARNING, "uplink-missing", NULL,
-				"interface", w, NULL);
-		if (!add_uplink(p, w, e))
-			return false;
-	}
-	return true;
-}
-
-/* Devices are not asked where the registrar is. */
-static bool other_uplinks(struct proxy_coap *p, struct err *e)
-{
-	const unsigned wanted = IFF_UP | IFF_MULTICAST;
-	struct ifaddrs *all;
-	bool ok = true;
-
-	if (getifaddrs(&all) != 0)
-		return err_set_errno(e, ERR_IO, "interfaces");
-	for (struct ifaddrs *i = all; ok && i; i = i->ifa_next)
-		if ((i->ifa_flags & wanted) == wanted && !(i->ifa_flags & IFF_LOOPBACK) &&
-			!is_place(p, i->ifa_name))
-			ok = add_uplink(p, i->ifa_name, e);
-	freeifaddrs(all);
-	return ok;
+				"interface", p->uplinks.interfaces.names[i], NULL);
 }
 
 static bool start_looking(struct proxy_coap *p, struct err *e)
 {
 	if (!p->config.find || p->config.options->coap == PROXY_OFF)
 		return true;
-	if (!(p->config.options->uplinks ? configured_uplinks : other_uplinks)(p, e))
+	if (!uplinks_find(
+		    p->config.options, p->config.places, p->config.place_count, &p->uplinks, e))
 		return false;
+	tell_missing(p);
+	if (p->uplinks.at.len)
+		address_set_port(&p->uplinks.at, COAP_PORT);
 	p->look_ms = LOOK_SOON_MS;
-	if (p->uplink_count || p->uplink_at.len)
+	if (p->uplinks.interfaces.count || p->uplinks.at.len)
 		loop_timer_arm(&p->look, 0);
 	else if (p->config.own && may_use(p, &relay_stateful)) {
 		use(p, &relay_stateful);
@@ -466,8 +420,6 @@ void proxy_coap_free(struct proxy_coap *p)
 		relay_free(p->served[i].relay);
 	for (size_t i = 0; i < p->config.place_count; i++)
 		coap_responder_free(p->responders[i]);
-	for (size_t i = 0; i < p->uplink_count; i++)
-		free(p->uplinks[i]);
 	header_keys_free(p->keys);
 	proxy_icmp_free(p->icmp);
 	free(p);
