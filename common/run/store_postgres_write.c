@@ -221,8 +221,15 @@ static size_t count_live(const struct store_job *batch)
 	return live;
 }
 
+/* Without a reason it has to be ours: what was not kept never looks as if it was. */
 static void fail_live(struct store_job *batch, const struct err *why)
 {
+	struct err bug = ERR_INIT;
+
+	if (why->kind == ERR_NONE) {
+		err_set(&bug, ERR_BUG, "store: a batch failed without a reason");
+		why = &bug;
+	}
 	for (; batch; batch = batch->next)
 		if (is_live(batch))
 			batch->result = *why;
