@@ -14,6 +14,7 @@
 #include "common/net/announce_grasp.h"
 #include "common/net/dns_message.h"
 #include "common/net/grasp.h"
+#include "common/net/link_socket.h"
 
 #define SERVICE	       "_brski-registrar._tcp.local"
 #define USUAL	       "est-tls"
@@ -494,18 +495,18 @@ static void read_flood(
 
 /* ---- Sockets -------------------------------------------------------------------------------- */
 
-/* Octets that came by an uplink, or from where it is asked in place of one. */
-static bool came_by_uplink(const struct seek *s, unsigned index, const struct address *from)
+/* From a neighbour by an uplink, or from where it is asked in place of one. */
+static bool came_by_uplink(const struct seek *s, const struct link_datagram *d)
 {
 	struct address asked = s->config.uplinks.at;
 	char name[IF_NAMESIZE];
 
 	if (asked.len) {
-		address_set_port(&asked, address_port(from));
-		if (address_equal(&asked, from))
+		address_set_port(&asked, address_port(&d->from));
+		if (address_equal(&asked, &d->from))
 			return true;
 	}
-	if (!if_indextoname(index, name))
+	if (!link_datagram_is_near(d) || !if_indextoname(d->interface, name))
 		return false;
 	for (size_t i = 0; i < s->config.uplinks.interfaces.count; i++)
 		if (strcmp(s->config.uplinks.interfaces.names[i], name) == 0)
@@ -513,55 +514,20 @@ static bool came_by_uplink(const struct seek *s, unsigned index, const struct ad
 	return false;
 }
 
-static unsigned index_of(struct msghdr *h)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			return info.ipi6_ifindex;
-		}
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			return (unsigned)info.ipi_ifindex;
-		}
-	}
-	return 0;
-}
-
 static bool receive(struct seek *s, int fd)
 {
-	uint8_t octets[DNS_MESSAGE_MAX];
-	struct address from = {.len = sizeof(from.any)};
-	struct iovec part = {octets, sizeof(octets)};
-	union {
-		struct cmsghdr align;
-		uint8_t room[128];
-	} control;
-	struct msghdr h = {.msg_name = &from.any,
-		.msg_namelen = sizeof(from.any),
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control.room,
-		.msg_controllen = sizeof(control.room)};
-	ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT);
-	uint8_t sender[ADDRESS_KEY_LEN];
-	unsigned index;
+	uint8_t room[LINK_DATAGRAM_MAX], sender[ADDRESS_KEY_LEN];
+	struct link_datagram d;
 
-	if (n < 0)
+	if (!link_datagram_receive(fd, &d, room))
 		return false;
-	from.len = h.msg_namelen;
-	index = index_of(&h);
-	if (!came_by_uplink(s, index, &from))
+	if (!d.octets.len || !came_by_uplink(s, &d))
 		return true;
-	address_key(&from, sender);
+	address_key(&d.from, sender);
 	if (fd == s->grasp_fd)
-		read_flood(s, bytes_of(octets, (size_t)n), index, sender);
-	else if (address_port(&from) == s->config.mdns_port)
-		read_answer(s, bytes_of(octets, (size_t)n), index, sender);
+		read_flood(s, d.octets, d.interface, sender);
+	else if (address_port(&d.from) == s->config.mdns_port)
+		read_answer(s, d.octets, d.interface, sender);
 	return true;
 }
 
@@ -591,8 +557,10 @@ static bool open_asking(struct seek *s, struct err *e)
 	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
 	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on));
 	setsockopt(s->fds[1], IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof(hops));
 	setsockopt(s->fds[1], IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	setsockopt(s->fds[1], IPPROTO_IP, IP_RECVTTL, &on, sizeof(on));
 	return (s->fds[0] < 0 || watch_socket(s, s->fds[0], &s->readable[0], e)) &&
 	       (s->fds[1] < 0 || watch_socket(s, s->fds[1], &s->readable[1], e));
 }
@@ -626,6 +594,7 @@ static bool open_grasp(struct seek *s, struct err *e)
 	if (setsockopt(s->grasp_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 		setsockopt(s->grasp_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0 ||
 		setsockopt(s->grasp_fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0 ||
+		setsockopt(s->grasp_fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on)) != 0 ||
 		bind(s->grasp_fd, (const struct sockaddr *)&any, sizeof(any)) != 0)
 		return err_set_errno(e, ERR_IO, "UDP port %u for GRASP", s->config.grasp_port);
 	return watch_socket(s, s->grasp_fd, &s->grasp_readable, e);

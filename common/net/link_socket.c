@@ -139,7 +139,7 @@ static void take_control(struct msghdr *m, struct link_datagram *d)
 	}
 }
 
-static ssize_t receive(struct link_socket *s, struct link_datagram *d, uint8_t *room)
+bool link_datagram_receive(int fd, struct link_datagram *d, uint8_t room[LINK_DATAGRAM_MAX])
 {
 	struct iovec part = {.iov_base = room, .iov_len = LINK_DATAGRAM_MAX};
 	union {
@@ -152,15 +152,17 @@ static ssize_t receive(struct link_socket *s, struct link_datagram *d, uint8_t *
 		.msg_iovlen = 1,
 		.msg_control = control.octets,
 		.msg_controllen = sizeof(control.octets)};
-	ssize_t n = recvmsg(s->fd, &m, 0);
+	ssize_t n;
 
+	*d = (struct link_datagram){.interface = 0};
+	n = recvmsg(fd, &m, MSG_DONTWAIT);
 	if (n < 0)
-		return n;
+		return errno == EINTR || errno == ECONNREFUSED; /* what was sent before */
 	d->from.len = m.msg_namelen;
 	d->hops = -1;
 	take_control(&m, d);
 	d->octets = bytes_of(room, (m.msg_flags & MSG_TRUNC) ? 0 : (size_t)n);
-	return n;
+	return true;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -169,12 +171,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	uint8_t room[LINK_DATAGRAM_MAX], source[ADDRESS_KEY_LEN];
 
 	for (int i = 0; i < BATCH; i++) {
-		struct link_datagram d = {.interface = 0};
-		ssize_t n = receive(s, &d, room);
+		struct link_datagram d;
 
-		if (n < 0 && errno != EINTR && errno != ECONNREFUSED)
+		if (!link_datagram_receive(s->fd, &d, room))
 			break;
-		if (n <= 0 || !d.octets.len || !d.to.len)
+		if (!d.octets.len || !d.to.len)
 			continue;
 		address_key(&d.from, source);
 		if (fair_rate_admit(&s->rate, source, sizeof(source), 1, clock_mono_ms()))
