@@ -91,9 +91,9 @@ static enum candidate_source widest(const struct tally *t, enum candidate_source
 	return most;
 }
 
-/* The one that failed most often; of several by chance. NULL: none has failed. */
+/* The one that failed most often, and more often than `above`; of several by chance. */
 static struct candidate *worst(
-	struct candidates *s, enum candidate_source source, const uint8_t *sender)
+	struct candidates *s, enum candidate_source source, const uint8_t *sender, unsigned above)
 {
 	struct candidate *found = NULL;
 	uint32_t equals = 0;
@@ -101,7 +101,7 @@ static struct candidate *worst(
 	for (size_t i = 0; i < s->count; i++) {
 		struct candidate *c = &s->all[i];
 
-		if (c->source != source || c->failures == 0 || c->held ||
+		if (c->source != source || c->failures <= above || c->held ||
 			(sender && memcmp(c->sender, sender, sizeof(c->sender)) != 0))
 			continue;
 		if (found && c->failures < found->failures)
@@ -113,16 +113,59 @@ static struct candidate *worst(
 	return found;
 }
 
+static struct candidate_memory *recall(struct candidates *s, const struct candidate *c)
+{
+	for (size_t i = 0; i < CANDIDATES_GONE_MAX; i++)
+		if (s->gone[i].failures &&
+			memcmp(s->gone[i].sender, c->sender, sizeof(c->sender)) == 0)
+			return &s->gone[i];
+	return NULL;
+}
+
+/* By chance in place of another when there are too many. */
+static void remember(struct candidates *s, const struct candidate *c)
+{
+	struct candidate_memory *m = recall(s, c);
+
+	for (size_t i = 0; !m && i < CANDIDATES_GONE_MAX; i++)
+		if (!s->gone[i].failures)
+			m = &s->gone[i];
+	if (!m)
+		m = &s->gone[s->draw(CANDIDATES_GONE_MAX)];
+	memcpy(m->sender, c->sender, sizeof(m->sender));
+	m->failures = c->failures;
+}
+
+/* The most of any of his places, of those that were given away, too. */
+static unsigned failures_of_sender(struct candidates *s, const struct candidate *c)
+{
+	const struct candidate_memory *gone = recall(s, c);
+	unsigned most = gone && gone->failures > c->failures ? gone->failures : c->failures;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (is_found(&s->all[i]) && s->all[i].failures > most &&
+			memcmp(s->all[i].sender, c->sender, sizeof(c->sender)) == 0)
+			most = s->all[i].failures;
+	return most;
+}
+
+static struct candidate *give_away(struct candidates *s, struct candidate *place)
+{
+	if (place)
+		remember(s, place);
+	return place;
+}
+
 static struct candidate *room_for_found(struct candidates *s, const struct candidate *c)
 {
 	struct tally t = count_found(s, c);
 
 	if (t.of_sender >= CANDIDATES_PER_SENDER)
-		return worst(s, c->source, c->sender);
+		return give_away(s, worst(s, c->source, c->sender, 0));
 	if (t.of_source[c->source] >= CANDIDATES_PER_SOURCE)
-		return worst(s, c->source, NULL);
+		return give_away(s, worst(s, c->source, NULL, c->failures));
 	if (t.all >= CANDIDATES_FOUND_MAX)
-		return worst(s, widest(&t, c->source), NULL);
+		return give_away(s, worst(s, widest(&t, c->source), NULL, c->failures));
 	return &s->all[s->count++];
 }
 
@@ -135,15 +178,19 @@ static struct candidate *room_for(struct candidates *s, const struct candidate *
 
 bool candidates_add(struct candidates *s, const struct candidate *c)
 {
-	struct candidate *to = same_place(s, c);
+	struct candidate *to = same_place(s, c), newcomer = *c;
 
 	if (to) {
 		renew(to, c);
 		return false;
 	}
-	to = room_for(s, c);
+	if (is_found(c))
+		newcomer.failures = failures_of_sender(s, c);
+	to = room_for(s, &newcomer);
 	if (to)
-		*to = *c;
+		*to = newcomer;
+	else if (newcomer.failures == 0)
+		s->turned_away = true;
 	return to != NULL;
 }
 
@@ -282,4 +329,5 @@ void candidates_forgive(struct candidates *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		candidate_worked(&s->all[i]);
+	memset(s->gone, 0, sizeof(s->gone));
 }

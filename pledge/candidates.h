@@ -6,7 +6,8 @@
  *
  * Found places are strangers' words. However many a flood of liars sends, there are
  * CANDIDATES_FOUND_MAX of them; one sender has a few, no source takes the room of another, and a
- * newcomer only takes the place of one that has failed. */
+ * newcomer only takes the place of one that has failed. Whose place was given away is remembered:
+ * he does not come back as one who never failed. */
 #ifndef PLEDGE_CANDIDATES_H
 #define PLEDGE_CANDIDATES_H
 
@@ -45,9 +46,17 @@ struct candidate {
 	int64_t latency_ms;	    /* of the last connection; 0: none yet */
 };
 
+/* Who had a place that failed and was given away. */
+struct candidate_memory {
+	uint8_t sender[ADDRESS_KEY_LEN];
+	unsigned failures; /* 0: free */
+};
+
 struct candidates {
 	struct candidate all[CANDIDATES_MAX];
 	size_t count;
+	struct candidate_memory gone[CANDIDATES_GONE_MAX];
+	bool turned_away; /* for want of room: somebody who never failed, as far as we know */
 	uint32_t (*draw)(uint32_t below); /* rng_below */
 };
 

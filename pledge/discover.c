@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pledge/discover.h"
 
-#include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +40,7 @@ struct discover {
 	struct coap_query *coap[1 + DISCOVER_WORDS_MAX]; /* on their way */
 	int64_t interval_ms;				 /* until the question after the next */
 	int64_t asked_ms, coap_asked_ms;		 /* 0: not yet */
+	bool postponed; /* the next question, because somebody was heard */
 	bool is_new;
 };
 
@@ -197,6 +197,7 @@ static void on_ask(void *arg)
 	struct discover *d = arg;
 
 	d->asked_ms = clock_mono_ms();
+	d->postponed = false;
 	if (d->mdns)
 		mdns_browser_ask(d->mdns);
 	ask_dns(d);
@@ -404,33 +405,6 @@ void discover_free(struct discover *d)
 	free(d);
 }
 
-/* ---- Telling people ------------------------------------------------------------------------- */
-
-/* A word more, as far as there is room. */
-static void tell_word(char out[DISCOVER_PLACES_MAX], const char *word, const char *remark)
-{
-	size_t len = strlen(out);
-
-	snprintf(out + len, DISCOVER_PLACES_MAX - len, "%s%s%s", len ? " " : "", word, remark);
-}
-
-const char *discover_where(const struct discover *d, char out[DISCOVER_PLACES_MAX])
-{
-	const struct whom *w = &d->whom;
-	char word[ADDRESS_TEXT_MAX > IF_NAMESIZE ? ADDRESS_TEXT_MAX : IF_NAMESIZE];
-
-	out[0] = '\0';
-	for (size_t i = 0; w->all && i < d->interfaces.count; i++)
-		if (if_indextoname(d->interfaces.index[i], word))
-			tell_word(out, word, "");
-	for (size_t i = 0; !w->all && i < w->interface_count; i++)
-		tell_word(out, w->interfaces[i],
-			if_nametoindex(w->interfaces[i]) ? "" : " (no such interface)");
-	for (size_t i = 0; i < w->address_count; i++)
-		tell_word(out, address_format(&w->addresses[i], word), "");
-	return out;
-}
-
 /* ---- Waiting -------------------------------------------------------------------------------- */
 
 /* Until then, or (early) until somebody new was found. */
@@ -445,16 +419,29 @@ static void run_until(struct discover *d, int64_t until_ms, bool early)
 	loop_timer_disarm(&d->wake);
 }
 
+/* Who found no room does not say it again by himself. */
+static void ask_those_turned_away(struct discover *d)
+{
+	if (!d->set->turned_away || !d->asked_ms || clock_mono_ms() - d->asked_ms < ASK_FIRST_MS)
+		return;
+	d->set->turned_away = false;
+	loop_timer_arm(&d->ask, 0);
+}
+
 bool discover_wait(struct discover *d, int64_t until_ms)
 {
 	int64_t now_ms = clock_mono_ms();
 
 	d->is_new = false;
+	ask_those_turned_away(d);
 	run_until(d, until_ms > now_ms ? until_ms : now_ms + 1, true);
 	if (!d->is_new)
 		return false;
-	/* nobody has to be asked as long as there is somebody to try */
-	loop_timer_arm(&d->ask, d->interval_ms);
+	/* nobody has to be asked as long as there is somebody to try; but who announces without end
+	 * does not keep the others from being asked */
+	if (!d->postponed)
+		loop_timer_arm(&d->ask, d->interval_ms);
+	d->postponed = true;
 	run_until(d, clock_mono_ms() + SETTLE_MS, false);
 	return true;
 }

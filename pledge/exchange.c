@@ -119,14 +119,35 @@ static bool expected_server(const struct exchange *x, struct cert **out, struct 
 	return *out != NULL;
 }
 
+/* While there is somebody else, a stranger's silence is no reason to stay (R8995-PLG-010). */
+static bool others_wait(const struct exchange *x)
+{
+	return x->others_wait && x->others_wait(x->others_arg);
+}
+
+/* Longer each time; most_ms when there is nobody else, or it is less. */
+static int64_t patience_ms(const struct exchange *x, int64_t first_ms, int64_t most_ms)
+{
+	unsigned times = x->candidate->failures < 3 ? x->candidate->failures : 3;
+
+	return first_ms << times < most_ms && others_wait(x) ? first_ms << times : most_ms;
+}
+
+int64_t exchange_patience_ms(const struct exchange *x)
+{
+	return patience_ms(x, STRANGER_PATIENCE_MS, x->pledge->config.timeout_s * 1000);
+}
+
 /* A lossy link takes longer to connect, and datagrams have a size. */
 static void fit_to_carrier(const struct exchange *x, struct session_config *c)
 {
 	const struct pledge_config *p = &x->pledge->config;
 
-	if (x->server.scheme != URI_COAPS)
+	if (x->server.scheme != URI_COAPS) {
+		c->connect_ms = patience_ms(x, STRANGER_CONNECT_MS, c->connect_ms);
 		return;
-	c->connect_ms = p->coaps_connect_timeout_s * 1000;
+	}
+	c->connect_ms = patience_ms(x, STRANGER_PATIENCE_MS, p->coaps_connect_timeout_s * 1000);
 	c->mtu = (size_t)p->coaps_mtu;
 }
 
@@ -179,20 +200,6 @@ static bool is_lost(const struct exchange *x, const struct err *e)
 {
 	return x->session && session_is_constrained(x->session) &&
 	       (e->kind == ERR_PEER || e->kind == ERR_PEER_TIMEOUT || e->kind == ERR_RETRY_LATER);
-}
-
-/* While there is somebody else, a stranger's silence is no reason to stay (R8995-PLG-010). */
-static bool others_wait(const struct exchange *x)
-{
-	return x->others_wait && x->others_wait(x->others_arg);
-}
-
-int64_t exchange_patience_ms(const struct exchange *x)
-{
-	unsigned times = x->candidate->failures < 3 ? x->candidate->failures : 3;
-	int64_t patience_ms = (int64_t)STRANGER_PATIENCE_MS << times;
-
-	return others_wait(x) && patience_ms < x->pledge->config.timeout_s * 1000 ? patience_ms : 0;
 }
 
 /* Everybody's datagrams were lost at the same moment: longer and longer pauses. */

@@ -93,8 +93,8 @@ void exchange_say_server(const struct exchange *x, const char *verb, const char 
 /* The same when the last session was lost: on a lossy link as long as time is left. */
 bool exchange_reopen(struct exchange *x, struct err *e) MUST_CHECK;
 
-/* How long one who has not proved anything yet may take for an answer: longer each time; 0: as long
- * as any. */
+/* How long one who has not proved anything yet may take for an answer: while there are others, less
+ * than any, and longer each time. */
 int64_t exchange_patience_ms(const struct exchange *x);
 
 /* Send one request on the session; any status is fine. */

@@ -31,6 +31,7 @@
 #define CANDIDATES_FOUND_MAX	  32 /* places that strangers named; nobody has so many proxies */
 #define CANDIDATES_PER_SOURCE	  16 /* of these: a flood by one way leaves the others' room */
 #define CANDIDATES_PER_SENDER	  4  /* addresses and carriers of one neighbour */
+#define CANDIDATES_GONE_MAX	  64 /* senders remembered: as many tried in vain cost minutes */
 #define CANDIDATES_MAX		  (REGISTRARS_MAX + CANDIDATES_FOUND_MAX + 1) /* and the cloud's */
 #define DISCOVER_WORDS_MAX	  16
 #define RESOLV_CONF_MAX		  16384
@@ -42,6 +43,7 @@
 #define GATHER_MS		  5000 /* four questions, and the leisure of those who answer */
 #define SETTLE_MS		  250  /* for better ones than the first */
 #define STRANGER_PATIENCE_MS	  5000 /* R8995-PLG-010, with others to turn to */
+#define STRANGER_CONNECT_MS	  1500 /* the same, to connect over TCP: three round trips of 400 ms */
 #define LATENCY_EQUAL_MS	  500  /* below it two places are equally near */
 #define PEER_WORDS_MAX		  120  /* of an error body, shown to the technician */
 #define LINE_MAX_LEN		  1024 /* for the technician; an error text has 600 */

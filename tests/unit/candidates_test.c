@@ -238,6 +238,36 @@ static void candidates_add__flood_of_liars__leaves_the_good_ones(void **state)
 	assert_non_null(only(&s, CANDIDATE_GRASP, 60001));
 }
 
+/* As many as there are places fail, and others of them come in their stead, until all have failed:
+ * from then on there is room for who has not. */
+static void candidates_add__liars_take_turns__none_comes_back_as_if_new(void **state)
+{
+	struct candidates s;
+	struct candidate good = made(CANDIDATE_MDNS, 60000, 60000);
+	struct candidate *ranked[CANDIDATES_MAX];
+	unsigned taken = 0;
+
+	course = 5;
+	candidates_init(&s, draw_some);
+	for (unsigned i = 0; i < 50 * CANDIDATES_GONE_MAX; i++) {
+		struct candidate liar = made(CANDIDATE_MDNS, i, 1 + i % CANDIDATES_GONE_MAX);
+
+		taken += candidates_add(&s, &liar);
+		for (size_t k = 0; k < s.count; k++)
+			if (!s.all[k].failures)
+				candidate_failed(&s.all[k], 1000);
+	}
+	assert_int_equal(s.count, CANDIDATES_PER_SOURCE);
+	assert_in_range(taken, CANDIDATES_GONE_MAX, 2 * CANDIDATES_GONE_MAX);
+	assert_true(candidates_add(&s, &good));
+	assert_int_equal(candidates_rank(&s, 0, ranked), 1);
+	assert_ptr_equal(ranked[0], only(&s, CANDIDATE_MDNS, 60000));
+	candidates_forgive(&s); /* the link came up: nothing is held against anybody */
+	candidate_failed(&s.all[0], 1000);
+	good = made(CANDIDATE_MDNS, 60001, 7);
+	assert_true(candidates_add(&s, &good));
+}
+
 static void candidates_add__all_full__the_widest_source_gives_way(void **state)
 {
 	struct candidates s;
@@ -287,6 +317,7 @@ int main(void)
 			candidates_add__same_place_again__is_renewed_and_keeps_its_history),
 		cmocka_unit_test(candidates_add__one_sender__has_a_few_places),
 		cmocka_unit_test(candidates_add__flood_of_liars__leaves_the_good_ones),
+		cmocka_unit_test(candidates_add__liars_take_turns__none_comes_back_as_if_new),
 		cmocka_unit_test(candidates_add__all_full__the_widest_source_gives_way),
 		cmocka_unit_test(candidates_add__found_ones_full__configured_and_cloud_have_room),
 	};
