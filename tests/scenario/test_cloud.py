@@ -291,6 +291,16 @@ def test_registrar_that_is_not_trusted_sends_nobody_anywhere(cloud, acme, domain
     assert ("voucher-status", "false") in journal(cloud, device)
 
 
+@req("R8995-PLG-012")
+def test_manufacturer_is_not_asked_while_there_is_somebody_else(cloud, acme, domain):
+    """Who is near lets the device in: the cloud registrar does not even get a connection."""
+    key, certificate = domain.registrar_dir / "registrar.key", domain.registrar_dir / "registrar.crt"
+    with FakeRegistrar(certificate, key, domain.directory, acme.directory) as local, server(cloud, acme) as far:
+        attempt = pledge(cloud, cloud.device(), place_of(far), [f"https://127.0.0.1:{local.port}"])
+        assert attempt.join().returncode == JOINED
+        assert local.seen("requestvoucher") and not far.connections
+
+
 @req("CLOUD-PLG-007")
 def test_others_are_asked_while_nobody_has_claimed_it(cloud, acme, domain):
     """A long Retry-After keeps the device from the cloud registrar, not from who turns up meanwhile."""

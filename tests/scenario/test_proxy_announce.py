@@ -104,7 +104,7 @@ def test_device_with_nothing_configured_joins_the_registrar_that_announces_itsel
     assert code == 0, said
 
 
-@req("R8995-JP-001", "R8995-JP-004", "DISC-JP-001", "R8995-PLG-001")
+@req("R8995-JP-001", "R8995-JP-004", "DISC-JP-001", "R8995-PLG-001", "R8995-PLG-058")
 @pytest.mark.parametrize("way", ["mdns", "grasp"])
 def test_device_with_nothing_configured_joins_through_the_proxy_that_found_the_registrar(way, site, links, cell, gateway):
     """On the device's link there is the proxy alone, announced in one way; the proxy is told of no registrar."""
