@@ -32,7 +32,8 @@ struct proxy_announce {
 	struct loop_timer next;
 	struct probe probes[UPSTREAMS_MAX];
 	struct variations told;
-	bool announced, draining;
+	bool announced, draining, looked;
+	bool complained; /* that nobody is reached, since the last time somebody was */
 };
 
 /* ---- Telling -------------------------------------------------------------------------------- */
@@ -100,6 +101,7 @@ static void tell(struct proxy_announce *a)
 {
 	bool wanted = !a->draining && upstreams_any_works(a->config.upstreams);
 
+	a->complained = a->complained && !wanted;
 	if (wanted == a->announced && (!wanted || same_told(a)))
 		return;
 	if (wanted != a->announced)
@@ -129,6 +131,26 @@ static void end_probe(struct probe *p)
 	p->fd = -1;
 }
 
+static bool is_probing(const struct proxy_announce *a)
+{
+	for (size_t i = 0; i < UPSTREAMS_MAX; i++)
+		if (a->probes[i].connected)
+			return true;
+	return false;
+}
+
+/* One that never was announced has nothing to withdraw: silence would look like success. */
+static void complain_once(struct proxy_announce *a)
+{
+	if (a->announced || a->complained || a->draining || is_probing(a))
+		return;
+	a->complained = true;
+	log_event(a->config.log, LOG_LEVEL_WARNING, "no-registrar-reached", NULL, "hint",
+		"devices are told of the proxy once a registrar takes connections: see [proxy] "
+		"registrars and whether it runs",
+		NULL);
+}
+
 static void judge(struct probe *p, bool works)
 {
 	struct proxy_announce *a = p->all;
@@ -139,6 +161,7 @@ static void judge(struct probe *p, bool works)
 		upstreams_failed(a->config.upstreams, &p->to, clock_mono_ms());
 	end_probe(p);
 	tell(a);
+	complain_once(a);
 }
 
 static void on_connected(evutil_socket_t fd, short what, void *arg)
@@ -174,6 +197,9 @@ static void on_next(void *arg)
 		begin_probe(&a->probes[i], &to);
 	}
 	tell(a);
+	if (a->looked && a->config.upstreams->count == 0)
+		complain_once(a);
+	a->looked = true;
 	loop_timer_arm(&a->next, a->config.options->probe_s * 1000);
 }
 

@@ -61,7 +61,8 @@ bool masa_address(struct registrar *r, const struct manufacturer *m, const struc
 	}
 	if (!idevid) {
 		err_set(e, ERR_UNWANTED, "no masa_url is configured");
-		return err_tell(e, "masa_url of this manufacturer is not configured.");
+		return err_tell(e, "masa_url of this manufacturer is not configured: say "
+				   "--masa-url, or set it in its section and reload.");
 	}
 	if (idevid_masa_uri(idevid, out, e))
 		return true;
@@ -233,7 +234,8 @@ static const struct {
 	enum err_kind kind;
 	const char *sentence;
 } refusals[] = {
-	{403, ERR_REFUSED, "The MASA refuses a voucher for this device to this site."},
+	{403, ERR_REFUSED,
+		"The MASA refuses a voucher for this device to this site; its log says why."},
 	{404, ERR_UNKNOWN_DEVICE, "The MASA does not know this device."},
 	{406, ERR_NOT_ACCEPTABLE, "The MASA has no voucher in a format this device accepts."},
 	{429, ERR_RETRY_LATER, "The MASA of this device is busy."},

@@ -126,7 +126,9 @@ static bool check_target(const struct change *s, struct err *e)
 
 	if (!to) {
 		err_set(e, ERR_CONFLICT, "no standby CA is configured");
-		return err_tell(e, "There is no second issuing CA; see standby_key.");
+		return err_tell(e, "There is no second issuing CA: make one with brski-certs "
+				   "standby, name it in [ca] standby_key and "
+				   "standby_certificate, and reload.");
 	}
 	if (!ca_fault(to))
 		return true;

@@ -88,6 +88,16 @@ def test_proxy_relays_to_whom_grasp_names_and_floods_itself(site, links, cell, g
     site.registrar.restart()
 
 
+def test_proxy_whose_registrar_never_answers_says_so(links, cell, gateway):
+    port = harness.free_port()
+    with proxy_between(links, cell, gateway, registrars=f"https://[fe80::a%25up0]:{port}") as proxy:
+        harness.wait_until(lambda: proxy.lines("event=no-registrar-reached"), "a word on the registrar")
+        assert not proxy.lines("event=proxy-announced")
+    with proxy_between(links, cell, gateway, uplinks="down0") as proxy:
+        harness.wait_until(lambda: proxy.lines("event=no-registrar-reached"), "a word on there being none")
+        assert len(proxy.lines("event=no-registrar-reached")) == 1
+
+
 def join_in(namespace, site, minutes=1):
     """A new device that is told nothing; how it went, and what it said."""
     pledge = site.pledge(site.device(), [], {"registrars": {"urls": None, "discover": "auto", "resolver": None},
