@@ -128,9 +128,7 @@ bool cloud_waits_for_claim(struct exchange *x, const struct session_reply *reply
 	if (asked_s > p->config.retry_after_max_s || pause_ms >= pledge_time_left_ms(p) ||
 		x->cloud.claim_asks++ == CLOUD_CLAIM_ASKS_MAX)
 		return false; /* others are asked meanwhile */
-	pledge_say(p,
-		"voucher: no owner has claimed this device yet or said where it belongs, asking "
-		"again in %lld s",
+	pledge_say(p, "voucher: no owner has claimed this device yet, asking again in %lld s",
 		(long long)asked_s);
 	p->pause(p->pause_arg, pause_ms);
 	return true;
@@ -262,9 +260,12 @@ bool cloud_fetch_configuration(struct exchange *x, struct err *e)
 	const char *url = x->accepted.voucher.fields.additional_configuration_url;
 	struct err why = ERR_INIT;
 
-	if (!url || fetch_and_keep(x, url, &why))
+	if (!url)
 		return true;
-	pledge_say(x->pledge, "configuration: not fetched: %s", why.text);
-	log_err(&x->pledge->log, "configuration", x->id, &why);
-	return true;
+	if (!fetch_and_keep(x, url, &why)) {
+		pledge_say(x->pledge, "configuration: not fetched: %s", why.text);
+		log_err(&x->pledge->log, "configuration", x->id, &why);
+	}
+	/* the registrar may not have waited for as long as that took */
+	return session_is_open(x->session) || exchange_reopen(x, e);
 }

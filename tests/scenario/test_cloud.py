@@ -119,8 +119,6 @@ def test_device_is_unknown_then_unclaimed_then_joins_at_its_owner(cloud, owner):
     assert "not trusted yet" in waiting.log() and "as its anchors know it" in waiting.log()
     assert ("allocate", "redirected") in journal(cloud, device)
     assert ("owner", "unclaimed") in journal(cloud, device)
-    said = json.loads(cloud.registrar.ctl("audit", "list", "-o", "json").stdout)
-    assert "Nobody has claimed this device yet." in [line.get("reason") for line in said]
     assert owner.lines(f"voucher-delivered.*{device.serial}")
 
 
@@ -221,6 +219,24 @@ def test_device_joins_at_the_est_server_of_its_voucher(cloud, est_server, domain
     kept = attempt.state / "additional-configuration"
     assert kept.read_bytes() == b"level = 7\n" and kept.stat().st_mode & 0o777 == 0o600
     assert cloud.masa.audit(device.serial)[-1]["assertion"] == "verified"
+
+
+@req("CLOUD-PLG-013")
+def test_est_server_that_ends_an_idle_connection_is_met_again(cloud, est_server, domain, acme):
+    """Whatever additional configuration takes, and however it ends, costs no onboarding."""
+    device = cloud.device()
+
+    def late(_request):
+        for tls in list(est_server.open):
+            tls.shutdown(socket.SHUT_RDWR)
+        return Answer(302, headers=[("Location", "http://localhost/")])
+    with server(cloud, acme) as config:
+        config.on["settings"] = late
+        claimed(cloud, device, ("est", place_of(est_server, "/"), domain.file("root.crt")),
+                ("configuration", place_of(config, "/settings")), name="late-owner")
+        done = pledge(cloud, device).join()
+        assert done.returncode == JOINED and "configuration: not fetched" in done.stdout, done.stdout + done.stderr
+        assert config.steps() == ["settings"], "it follows no redirect"
 
 
 @req("CLOUD-PLG-012")
@@ -472,6 +488,3 @@ def test_destinations_are_set_shown_and_removed(cloud, fleet, domain):
     assert shown()["https://est2.example:8443/"]["pin"]
     cloud.masa.ctl("destinations", "remove", "fleet", "https://est2.example:8443/")
     assert "est" not in [d["kind"] for d in shown().values()]
-    cloud.masa.ctl("destinations", "registrar", "fleet", "https://short.example")
-    cloud.masa.ctl("destinations", "remove", "fleet", "https://short.example")  # as it was given
-    assert f"https://short.example{PATH}" not in shown()
