@@ -46,10 +46,30 @@ static struct candidate *same_place(struct candidates *s, const struct candidate
 	return NULL;
 }
 
-/* Whoever said it first is believed in what else there is to say; nobody speaks for another. */
-static void renew(struct candidate *known, const struct candidate *c)
+static bool is_same_sender(const struct candidate *a, const struct candidate *b)
 {
-	if (known->source != c->source || memcmp(known->sender, c->sender, sizeof(c->sender)) != 0)
+	return a->source == b->source && memcmp(a->sender, b->sender, sizeof(a->sender)) == 0;
+}
+
+static unsigned failures_of_sender(struct candidates *s, const struct candidate *c);
+
+/* Who speaks of his own place is believed instead of who spoke of it before, and answers for
+ * nobody's failures but his own. */
+static void take_over(struct candidates *s, struct candidate *known, const struct candidate *c)
+{
+	if (!known->was_tried)
+		known->failures = failures_of_sender(s, c);
+	memcpy(known->sender, c->sender, sizeof(known->sender));
+	known->source = c->source;
+	known->own = true;
+}
+
+/* Whoever said it first is believed in what else there is to say; nobody speaks for another. */
+static void renew(struct candidates *s, struct candidate *known, const struct candidate *c)
+{
+	if (c->own && !known->own)
+		take_over(s, known, c);
+	if (!is_same_sender(known, c))
 		return;
 	known->proxy = c->proxy;
 	known->priority = c->priority;
@@ -181,7 +201,7 @@ bool candidates_add(struct candidates *s, const struct candidate *c)
 	struct candidate *to = same_place(s, c), newcomer = *c;
 
 	if (to) {
-		renew(to, c);
+		renew(s, to, c);
 		return false;
 	}
 	if (is_found(c))
@@ -320,7 +340,7 @@ void candidate_worked(struct candidate *c)
 
 void candidate_failed(struct candidate *c, int64_t until_ms)
 {
-	c->tried = true;
+	c->tried = c->was_tried = true;
 	c->failures++;
 	c->penalised_until_ms = until_ms;
 }

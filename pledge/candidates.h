@@ -38,10 +38,12 @@ struct candidate {
 	unsigned preference;	   /* of what it speaks; 0 is what we like best */
 	char variation[CANDIDATE_VARIATION_MAX + 1]; /* "" is the usual one */
 	uint8_t sender[ADDRESS_KEY_LEN];	     /* who said so */
+	bool own;				     /* of himself: this is his address */
 	/* what happened */
 	bool held;		    /* it is being tried: its place is not given away */
 	unsigned failures;	    /* since it last worked */
 	bool tried;		    /* in this round, in vain */
+	bool was_tried;		    /* ever: the failures are its own */
 	int64_t penalised_until_ms; /* not tried before; 0: at any time */
 	int64_t latency_ms;	    /* of the last connection; 0: none yet */
 };

@@ -32,7 +32,7 @@ struct discover {
 	struct whom whom;
 	struct link_interfaces interfaces; /* as they are now */
 	struct loop *loop;
-	struct loop_timer ask, wake;
+	struct loop_timer ask, wake, links;
 	struct link_watch *watch;
 	struct mdns_browser *mdns;
 	struct grasp_listener *grasp;
@@ -40,7 +40,8 @@ struct discover {
 	struct coap_query *coap[1 + DISCOVER_WORDS_MAX]; /* on their way */
 	int64_t interval_ms;				 /* until the question after the next */
 	int64_t asked_ms, coap_asked_ms;		 /* 0: not yet */
-	bool postponed; /* the next question, because somebody was heard */
+	int64_t links_due_ms; /* not before is a change of the links news */
+	bool postponed;	      /* the next question, because somebody was heard */
 	bool is_new;
 };
 
@@ -74,10 +75,13 @@ static void add(
 {
 	struct err ignored = ERR_INIT;
 	char where[ADDRESS_TEXT_MAX];
+	uint8_t key[ADDRESS_KEY_LEN];
 
 	if (!to_uri(at, scheme, &c->uri, &ignored))
 		return;
 	c->preference = preference(d, scheme);
+	address_key(at, key);
+	c->own = memcmp(key, c->sender, sizeof(key)) == 0;
 	if (!candidates_add(d->set, c))
 		return;
 	log_event(d->log, LOG_LEVEL_INFO, "candidate", NULL, "place", address_format(at, where),
@@ -229,12 +233,30 @@ static bool look_at_links(struct discover *d, struct err *e)
 	return link_interfaces_find(&d->interfaces, names, d->whom.interface_count, e);
 }
 
+/* A few changes follow one another when a cable is plugged in. A link that comes and goes, or a
+ * neighbour who has addresses given without end, would have us forgive for ever: they are news now
+ * and then. */
+static bool is_time_for_links(struct discover *d)
+{
+	int64_t now_ms = clock_mono_ms(),
+		earliest_ms = now_ms - (LINK_NEWS_BURST - 1) * LINK_NEWS_GAP_MS;
+
+	if (d->links_due_ms < earliest_ms)
+		d->links_due_ms = earliest_ms;
+	if (now_ms < d->links_due_ms) {
+		loop_timer_arm(&d->links, d->links_due_ms - now_ms);
+		return false;
+	}
+	d->links_due_ms += LINK_NEWS_GAP_MS;
+	return true;
+}
+
 static void on_links(void *arg)
 {
 	struct discover *d = arg;
 	struct err ignored = ERR_INIT;
 
-	if (!look_at_links(d, &ignored))
+	if (!is_time_for_links(d) || !look_at_links(d, &ignored))
 		return;
 	if (d->mdns)
 		mdns_browser_join(d->mdns);
@@ -363,7 +385,8 @@ static bool begin(struct discover *d, struct err *e)
 	d->loop = loop_new(e);
 	if (!d->loop || !look_at_links(d, e) || !open_mdns(d, e) || !open_grasp(d, e) ||
 		!open_dns(d, e) || !loop_timer_init(&d->ask, d->loop, on_ask, d, e) ||
-		!loop_timer_init(&d->wake, d->loop, on_wake, d, e))
+		!loop_timer_init(&d->wake, d->loop, on_wake, d, e) ||
+		!loop_timer_init(&d->links, d->loop, on_links, d, e))
 		return false;
 	d->watch = link_watch_new(d->loop, on_links, d, e);
 	if (!d->watch)
@@ -382,6 +405,7 @@ struct discover *discover_new(const struct pledge_config *config, struct candida
 	d->config = config;
 	d->set = set;
 	d->log = log;
+	d->links_due_ms = INT64_MIN;
 	if (begin(d, e))
 		return d;
 	discover_free(d);
@@ -400,6 +424,7 @@ void discover_free(struct discover *d)
 	mdns_browser_free(d->mdns);
 	loop_timer_clear(&d->ask);
 	loop_timer_clear(&d->wake);
+	loop_timer_clear(&d->links);
 	loop_free(d->loop);
 	free_ptr(&d->whom.text);
 	free(d);

@@ -41,6 +41,8 @@
 #define ASK_FIRST_MS		  1000 /* between the first two questions (RFC 6762 §5.2) */
 #define ASK_LONGEST_MS		  (3600 * 1000)
 #define GATHER_MS		  5000 /* four questions, and the leisure of those who answer */
+#define LINK_NEWS_BURST		  4 /* a link, its addresses of both families, a router's prefix */
+#define LINK_NEWS_GAP_MS	  5000 /* then they are looked at so often */
 #define SETTLE_MS		  250  /* for better ones than the first */
 #define STRANGER_PATIENCE_MS	  5000 /* R8995-PLG-010, with others to turn to */
 #define STRANGER_CONNECT_MS	  1500 /* the same, to connect over TCP: three round trips of 400 ms */

@@ -139,8 +139,7 @@ static void take_control(struct msghdr *m, struct link_datagram *d)
 	}
 }
 
-/* The next one; without octets when it was none, or too long. False: there are no more. */
-static bool receive(int fd, struct link_datagram *d, uint8_t room[LINK_DATAGRAM_MAX])
+bool link_datagram_receive(int fd, struct link_datagram *d, uint8_t room[LINK_DATAGRAM_MAX])
 {
 	struct iovec part = {.iov_base = room, .iov_len = LINK_DATAGRAM_MAX};
 	union {
@@ -174,7 +173,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < BATCH; i++) {
 		struct link_datagram d;
 
-		if (!receive(s->fd, &d, room))
+		if (!link_datagram_receive(s->fd, &d, room))
 			break;
 		if (!d.octets.len || !d.to.len)
 			continue;

@@ -11,7 +11,7 @@ import netns
 import proxies
 from brski_peer import grasp, mdns
 from places import Site
-from test_discovery import GROUP, Neighbour, joins, seeker, service, tarpit
+from test_discovery import AAAA, GROUP, Neighbour, joins, seeker, service, tarpit
 
 req = pytest.mark.req
 
@@ -96,6 +96,62 @@ def test_proxy_believes_no_flood_from_beyond_the_link(links, site, cell):
             near.out.sendto(words, ("ff02::13", 7017, 0, near.index))
             return proxy.lines("event=registrars-found")
         harness.wait_until(found, "who is near is believed", 10)
+
+
+class Crowded(Neighbour):
+    """Asked for a registrar, a liar says more than there is room for, at once, and that it is elsewhere; then the
+    registrar says what is so, and the liar speaks of it again."""
+
+    def __init__(self, links, records):
+        super().__init__(links, records)
+        self.own = {}
+        for own in ("fe80::a", "fe80::bad:0"):
+            self.own[own] = udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            udp.bind((own, 5353, 0, self.index))
+
+    def __exit__(self, *_):
+        super().__exit__()
+        for udp in self.own.values():
+            udp.close()
+
+    def one(self, message, octets, sender):
+        if message.is_answer or not any(mdns.same(name, mdns.REGISTRARS) for name, _ in message.questions):
+            return
+        nowhere = socket.inet_pton(socket.AF_INET6, "fe80::dead")
+        elsewhere = [(r[0], r[1], nowhere) if r[1] == AAAA else r for r in self.records]
+        noise = [(mdns.REGISTRARS, mdns.PTR, (f"x{i}", *mdns.REGISTRARS)) for i in range(128)]
+        for own, records in (("fe80::bad:0", noise), ("fe80::bad:0", noise), ("fe80::a", self.records),
+                             ("fe80::bad:0", elsewhere)):
+            self.own[own].sendto(mdns.encode(mdns.Message(message.id, mdns.RESPONSE, [], records)), sender)
+
+
+@req("R8995-JP-002", "R8995-JP-004")
+def test_proxy_finds_the_registrar_beside_a_liar_who_answers_first_and_last(links, site, cell):
+    records = service(mdns.REGISTRARS, "site registrar", site.registrar.port)
+    proxy = proxies.Proxy(cell, proxies.gateway(site), {
+        "listen": "down0", "registrars": "auto", "uplinks": "up0", "coap": "off", "probe": "1s", "grasp": "no"})
+    proxy.argv = netns.inside(links.gateway, proxy.argv)
+    with Crowded(links, records), harness.running(proxy):
+        harness.wait_until(lambda: proxy.lines("event=proxy-announced"), "a registrar that is there", 15)
+
+
+@pytest.mark.slow
+@req("R8995-PLG-011")
+def test_addresses_that_come_and_go_are_news_now_and_then(links, site):
+    """Each time all that failed are forgiven and tried again: a link that flaps would have us knock for ever."""
+    dead = harness.free_port()
+    with Neighbour(links, service(mdns.PROXIES, "dead", dead)) as neighbour:
+        pledge = seeker(links, site, attempts=0)
+        pledge.start()
+        harness.wait_until(lambda: "connect: failed" in pledge.log(), "a place that failed", 20)
+        for i in range(30):
+            netns.ip("-n", links.gateway, "addr", "add", f"2001:db8:9::{i + 1:x}/64", "dev", "up0", "nodad")
+            time.sleep(0.1)
+        harness.wait_until(lambda: pledge.log().count("event=link-up") >= 5, "the last ones are seen, too", 12)
+        assert pledge.log().count("event=link-up") <= 6
+        assert neighbour.asked and pledge.log().count("connect: failed") < 25
+        pledge.stop()
 
 
 @pytest.mark.slow

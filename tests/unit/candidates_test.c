@@ -188,6 +188,30 @@ static void candidates_add__same_place_again__is_renewed_and_keeps_its_history(v
 	assert_int_equal(s.all[0].penalised_until_ms, 9000);
 }
 
+static void candidates_add__said_by_itself__counts_more_than_anothers_word(void **state)
+{
+	struct candidates s;
+	struct candidate liar = made(CANDIDATE_MDNS, 1, 8), own = made(CANDIDATE_GRASP, 1, 7);
+
+	candidates_init(&s, draw_least);
+	add(&s, made(CANDIDATE_MDNS, 9, 8));
+	candidate_failed(&s.all[0], 9000);
+	liar.priority = 65535;
+	add(&s, liar);
+	assert_int_equal(s.all[1].failures, 1); /* the liar's */
+	own.own = true;
+	assert_false(candidates_add(&s, &own));
+	assert_int_equal(s.count, 2);
+	assert_int_equal(s.all[1].source, CANDIDATE_GRASP);
+	assert_int_equal(s.all[1].priority, 0);
+	assert_int_equal(s.all[1].failures, 0);
+	assert_false(candidates_add(&s, &liar));
+	assert_int_equal(s.all[1].priority, 0);
+	candidate_failed(&s.all[1], 9000); /* what happened stays known */
+	assert_false(candidates_add(&s, &own));
+	assert_int_equal(s.all[1].failures, 1);
+}
+
 static void candidates_add__one_sender__has_a_few_places(void **state)
 {
 	struct candidates s;
@@ -315,6 +339,7 @@ int main(void)
 		cmocka_unit_test(candidates_forgive__link_came_up__all_are_as_new),
 		cmocka_unit_test(
 			candidates_add__same_place_again__is_renewed_and_keeps_its_history),
+		cmocka_unit_test(candidates_add__said_by_itself__counts_more_than_anothers_word),
 		cmocka_unit_test(candidates_add__one_sender__has_a_few_places),
 		cmocka_unit_test(candidates_add__flood_of_liars__leaves_the_good_ones),
 		cmocka_unit_test(candidates_add__liars_take_turns__none_comes_back_as_if_new),
