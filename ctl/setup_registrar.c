@@ -109,30 +109,44 @@ static void suggest_interfaces(char out[SETUP_ANSWER_MAX])
 		snprintf(out, SETUP_ANSWER_MAX, NOWHERE);
 }
 
-static bool ask_interfaces(const struct setup *s, char out[SETUP_ANSWER_MAX], struct err *e)
+static bool ask_interfaces(const struct setup *s, char out[SETUP_ANSWER_MAX],
+	struct local_interfaces *chosen, struct err *e)
 {
 	char suggestion[SETUP_ANSWER_MAX];
-	struct local_interfaces ignored;
 
 	suggest_interfaces(suggestion);
 	return setup_ask(s, "announce",
 		       "Interfaces to devices, where the registrar announces itself; " NOWHERE
 		       ": it does not",
 		       suggestion, out, e) &&
-	       local_interfaces_parse(out, &ignored, e);
+	       local_interfaces_parse(out, chosen, e);
+}
+
+/* It may come later, with its driver or its cable; a slip of the fingers does not. */
+static void tell_missing(const struct setup *s, const struct local_interfaces *all)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (!if_nametoindex(all->names[i]))
+			setup_tell("not there",
+				"interface %s: see `ip link`, and correct [announce] interfaces in "
+				"%s",
+				all->names[i], s->config_path);
 }
 
 static bool write_config(const struct setup *s, struct err *e)
 {
 	const char *at = s->state;
 	char interfaces[SETUP_ANSWER_MAX];
+	struct local_interfaces chosen;
 	bool silent;
 	BUF_AUTO struct buf text = BUF_INIT(CONFIG_MAX);
 	FREE_AUTO char *pages = setup_data("web", e);
 
-	if (!ask_interfaces(s, interfaces, e))
+	if (!ask_interfaces(s, interfaces, &chosen, e))
 		return false;
 	silent = strcmp(interfaces, NOWHERE) == 0;
+	if (!silent)
+		tell_missing(s, &chosen);
 	return buf_printf(&text, e, config_form, s->config_path, at, at, silent ? "# " : "",
 		       silent ? "eth0" : interfaces, at, at, at, at, s->socket, pages ? "" : "# ",
 		       pages ? pages : PAGES) &&

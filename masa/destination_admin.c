@@ -119,7 +119,9 @@ static void on_written(void *arg, const int64_t *changed, const struct err *e)
 	if (e && e->kind == ERR_CONFLICT)
 		err_set(&failed, ERR_INPUT, "an owner has %d places at most", DESTINATIONS_MAX);
 	else if (!e && ch->removes && changed[0] == 0)
-		err_set(&failed, ERR_NOT_FOUND, "%s has no such place", buf_str(&ch->owner));
+		err_set(&failed, ERR_NOT_FOUND,
+			"%s has no such place: masactl destinations list %s", buf_str(&ch->owner),
+			buf_str(&ch->owner));
 	else if (e)
 		failed = *e;
 	if (failed.kind == ERR_NONE) {
@@ -222,7 +224,32 @@ static bool write_set(struct change *ch, struct err *e)
 	return store_write(ch->m->store, ops, n, call_loop(ch->call), on_written, ch, e);
 }
 
-/* As it was handed out, or as it was given: then it is made whole as a registrar's. */
+/* As it was handed out, or as it was given: made whole as what it was given for. Of several kinds
+ * with one URL, the one that is listed first. */
+static bool find_url(const struct change *ch, const char *given, char out[DESTINATION_URL_MAX + 1],
+	struct err *e)
+{
+	DESTINATIONS_AUTO struct destinations all = {.count = 0};
+
+	snprintf(out, DESTINATION_URL_MAX + 1, "%s", given);
+	if (!destinations_find(ch->m->store, buf_str(&ch->owner), &all, e))
+		return false;
+	for (size_t i = 0; i < all.count; i++)
+		if (strcmp(all.items[i].url, given) == 0)
+			return true;
+	for (size_t i = 0; i < all.count; i++) {
+		char whole[DESTINATION_URL_MAX + 1];
+		struct err none = ERR_INIT;
+
+		if (destination_check_url(all.items[i].kind, given, whole, &none) &&
+			strcmp(whole, all.items[i].url) == 0) {
+			memcpy(out, whole, sizeof(whole));
+			return true;
+		}
+	}
+	return true;
+}
+
 static bool write_drop(struct change *ch, struct err *e)
 {
 	BUF_AUTO struct buf url = BUF_INIT(DESTINATION_URL_MAX);
@@ -234,7 +261,8 @@ static bool write_drop(struct change *ch, struct err *e)
 		return false;
 	if (!found)
 		return err_set(e, ERR_INPUT, "url is missing");
-	memcpy(ch->url, buf_str(&url), url.len + 1);
+	if (!find_url(ch, buf_str(&url), ch->url, e))
+		return false;
 	ch->removes = true;
 	op = destination_remove(buf_str(&ch->owner), ch->url);
 	return store_write(ch->m->store, &op, 1, call_loop(ch->call), on_written, ch, e);

@@ -128,7 +128,9 @@ bool cloud_waits_for_claim(struct exchange *x, const struct session_reply *reply
 	if (asked_s > p->config.retry_after_max_s || pause_ms >= pledge_time_left_ms(p) ||
 		x->cloud.claim_asks++ == CLOUD_CLAIM_ASKS_MAX)
 		return false; /* others are asked meanwhile */
-	pledge_say(p, "voucher: no owner has claimed this device yet, asking again in %lld s",
+	pledge_say(p,
+		"voucher: no owner has claimed this device yet or said where it belongs, asking "
+		"again in %lld s",
 		(long long)asked_s);
 	p->pause(p->pause_arg, pause_ms);
 	return true;

@@ -51,6 +51,13 @@ static int64_t attempts_of(const struct pledge *p, const struct command_options 
 #define ADVICE_DAMAGED                                                                             \
 	"try again; only if it says the same, run 'brski-pledge reset', then 'brski-pledge join'"
 
+#define ADVICE_NO_CLOUD                                                                            \
+	"check the cable, cloud and cloud_anchors in [registrars] and that the cloud registrar "   \
+	"runs"
+#define ADVICE_NOBODY                                                                              \
+	"check the cable, that a registrar ([announce] of its configuration) or a join proxy "     \
+	"announces itself here, or name a registrar with urls in [registrars]"
+
 /* ---- join ----------------------------------------------------------------------------------- */
 
 /* Power went away between storing the certificate and telling so. */
@@ -107,6 +114,14 @@ static bool key_source_fits(const struct pledge *p, struct err *e)
 		       "named as coaps://");
 }
 
+/* Nobody was named whose address could be wrong. */
+static const char *advice_for(const struct pledge *p, enum outcome outcome)
+{
+	if (outcome != OUTCOME_UNREACHABLE || p->registrar_count > 0)
+		return outcome_advice(outcome);
+	return p->has_cloud ? ADVICE_NO_CLOUD : ADVICE_NOBODY;
+}
+
 static int run_join(struct pledge *p, const struct command_options *o)
 {
 	struct rounds r = {
@@ -131,7 +146,7 @@ static int run_join(struct pledge *p, const struct command_options *o)
 	pledge_begin_budget(p);
 	outcome = rounds_run(&r, &e);
 	if (outcome != OUTCOME_DONE)
-		return complain(&e, outcome_exit_code(outcome), outcome_advice(outcome));
+		return complain(&e, outcome_exit_code(outcome), advice_for(p, outcome));
 	if (!state_load_enrolment(p->state, &n, &e))
 		return complain(&e, 1, ADVICE_DAMAGED);
 	say_until(p, "joined", n.ldevid.cert);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pledge/discover.h"
 
+#include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,6 +429,33 @@ void discover_free(struct discover *d)
 	loop_free(d->loop);
 	free_ptr(&d->whom.text);
 	free(d);
+}
+
+/* ---- Telling people ------------------------------------------------------------------------- */
+
+/* A word more, as far as there is room. */
+static void tell_word(char out[DISCOVER_PLACES_MAX], const char *word, const char *remark)
+{
+	size_t len = strlen(out);
+
+	snprintf(out + len, DISCOVER_PLACES_MAX - len, "%s%s%s", len ? " " : "", word, remark);
+}
+
+const char *discover_where(const struct discover *d, char out[DISCOVER_PLACES_MAX])
+{
+	const struct whom *w = &d->whom;
+	char word[ADDRESS_TEXT_MAX > IF_NAMESIZE ? ADDRESS_TEXT_MAX : IF_NAMESIZE];
+
+	out[0] = '\0';
+	for (size_t i = 0; w->all && i < d->interfaces.count; i++)
+		if (if_indextoname(d->interfaces.index[i], word))
+			tell_word(out, word, "");
+	for (size_t i = 0; !w->all && i < w->interface_count; i++)
+		tell_word(out, w->interfaces[i],
+			if_nametoindex(w->interfaces[i]) ? "" : " (no such interface)");
+	for (size_t i = 0; i < w->address_count; i++)
+		tell_word(out, address_format(&w->addresses[i], word), "");
+	return out;
 }
 
 /* ---- Waiting -------------------------------------------------------------------------------- */

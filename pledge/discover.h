@@ -22,6 +22,11 @@ struct discover *discover_new(const struct pledge_config *config, struct candida
 	const struct log *log, struct err *e) MUST_CHECK;
 void discover_free(struct discover *d);
 
+#define DISCOVER_PLACES_MAX 256 /* of a line for people: more than an installer reads */
+
+/* "eth0 wlan0", where it looks now; empty when no interface is up. */
+const char *discover_where(const struct discover *d, char out[DISCOVER_PLACES_MAX]);
+
 /* Wait until there is somebody new to try, and then a little more for better ones; or until
  * until_ms of the clock that never jumps. True when there is. */
 bool discover_wait(struct discover *d, int64_t until_ms);

@@ -3,11 +3,9 @@
  * (RFC 6762 §6.7), a second one for what the answers left open, and then the sum. */
 #include "pledge/proxy_seek.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/rng.h"
@@ -15,23 +13,22 @@
 #include "common/net/dns_message.h"
 #include "common/net/grasp.h"
 #include "common/net/link_socket.h"
+#include "common/net/mdns_browser.h"
 
-#define SERVICE	       "_brski-registrar._tcp.local"
-#define USUAL	       "est-tls"
-#define MDNS_GROUP_V4  "224.0.0.251"
-#define MDNS_GROUP_V6  "ff02::fb"
-#define HOPS	       255
-#define ASK_AGAIN_MS   700  /* answers come within 120 ms (RFC 6762 §6) */
-#define LOOK_END_MS    1500 /* and once more */
-#define LOOK_SOON_MS   3000 /* while there is none */
-#define SLACK_MS       5000
-#define HEARD_MAX      256
-#define HEARD_OF_ONE   32 /* of a sender: nobody's words take the room of all others' */
-#define FOUND_PLACES   UPSTREAMS_MAX
-#define PER_SENDER_MAX 6 /* one registrar: an address of each family on some links */
-#define BATCH	       32
-#define QUESTIONS_MAX  32
-#define GRASP_TTL_MAX  (600 * 1000) /* longer than that nobody is believed unheard */
+#define SERVICE		     "_brski-registrar._tcp.local"
+#define USUAL		     "est-tls"
+#define FAMILIES	     2	  /* IPv6, IPv4 */
+#define ASK_AGAIN_MS	     700  /* answers come within 120 ms (RFC 6762 §6) */
+#define LOOK_END_MS	     1500 /* and once more */
+#define LOOK_SOON_MS	     3000 /* while there is none */
+#define SLACK_MS	     5000
+#define HEARD_MAX	     256
+#define HEARD_OF_ONE	     32 /* of a sender: nobody's words take the room of all others' */
+#define FOUND_PLACES	     UPSTREAMS_MAX
+#define PER_SENDER_MAX	     6 /* one registrar: an address of each family on some links */
+#define QUESTIONS_MAX	     32
+#define DATAGRAMS_PER_SECOND 200	  /* of one socket */
+#define GRASP_TTL_MAX	     (600 * 1000) /* longer than that nobody is believed unheard */
 
 struct heard { /* a record of an answer */
 	struct dns_record r;
@@ -50,8 +47,9 @@ struct place_found {
 
 struct seek {
 	struct seek_config config;
-	int fds[2], grasp_fd; /* IPv6, IPv4 */
-	struct event *readable[2], *grasp_readable;
+	struct address groups[FAMILIES], grasp_group;
+	struct link_socket *asking[FAMILIES]; /* NULL: the machine has no such family */
+	struct link_socket *listening;	      /* to GRASP; NULL: it has no IPv6 */
 	struct local_watch *watch;
 	struct loop_timer step;
 	bool asked_again;
@@ -366,38 +364,36 @@ static bool take_all(struct seek *s, const struct dns_name *service)
 
 /* ---- Asking --------------------------------------------------------------------------------- */
 
-static void send_on(const struct seek *s, const struct buf *b, unsigned index)
+static struct link_interfaces on_uplinks(const struct seek *s)
 {
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-		.sin6_port = htons(s->config.mdns_port),
-		.sin6_scope_id = index};
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(s->config.mdns_port)};
-	const struct ip_mreqn by = {.imr_ifindex = (int)index};
+	const struct local_interfaces *uplinks = &s->config.uplinks.interfaces;
+	const char *names[LOCAL_INTERFACES_MAX];
+	struct link_interfaces on;
+	struct err ignored = ERR_INIT;
 
-	inet_pton(AF_INET6, MDNS_GROUP_V6, &v6.sin6_addr);
-	inet_pton(AF_INET, MDNS_GROUP_V4, &v4.sin_addr);
-	/* an interface without a family takes nothing of it, which is all right */
-	(void)!sendto(s->fds[0], b->data, b->len, MSG_NOSIGNAL, (struct sockaddr *)&v6, sizeof(v6));
-	if (setsockopt(s->fds[1], IPPROTO_IP, IP_MULTICAST_IF, &by, sizeof(by)) == 0)
-		(void)!sendto(s->fds[1], b->data, b->len, MSG_NOSIGNAL, (struct sockaddr *)&v4,
-			sizeof(v4));
+	for (size_t i = 0; i < uplinks->count; i++)
+		names[i] = uplinks->names[i];
+	if (!link_interfaces_find(&on, names, uplinks->count, &ignored))
+		on.count = 0;
+	return on;
 }
 
-static void send_all(const struct seek *s, const struct buf *b)
+/* An interface without a family takes nothing of it, which is all right. */
+static void send_all(const struct seek *s, struct bytes octets)
 {
+	const struct link_interfaces on = on_uplinks(s);
 	struct address at = s->config.uplinks.at;
 
-	for (size_t i = 0; i < s->config.uplinks.interfaces.count; i++) {
-		unsigned index = if_nametoindex(s->config.uplinks.interfaces.names[i]);
-
-		if (index)
-			send_on(s, b, index);
-	}
-	if (at.len == 0)
-		return;
 	address_set_port(&at, s->config.mdns_port);
-	(void)!sendto(
-		s->fds[at.sa.sa_family == AF_INET], b->data, b->len, MSG_NOSIGNAL, &at.sa, at.len);
+	for (size_t i = 0; i < FAMILIES; i++) {
+		const struct address *group = &s->groups[i];
+
+		if (!s->asking[i])
+			continue;
+		link_socket_send(s->asking[i], group, &on, octets);
+		if (at.len && at.sa.sa_family == group->sa.sa_family)
+			link_socket_send(s->asking[i], &at, NULL, octets);
+	}
 }
 
 static void ask(const struct seek *s, const struct dns_question *questions, size_t count)
@@ -409,7 +405,7 @@ static void ask(const struct seek *s, const struct dns_question *questions, size
 	for (size_t i = 0; ok && i < count; i++)
 		ok = dns_put_question(&b, &questions[i], &e);
 	if (ok)
-		send_all(s, &b);
+		send_all(s, buf_bytes(&b));
 }
 
 static bool is_heard(const struct seek *s, const struct dns_name *name, uint16_t type)
@@ -573,90 +569,80 @@ static bool came_by_uplink(const struct seek *s, const struct link_datagram *d)
 	return false;
 }
 
-static bool receive(struct seek *s, int fd)
+/* Answers come from the port that was asked (RFC 6762 §6.7). */
+static void on_answer(void *arg, const struct link_datagram *d)
 {
-	uint8_t room[LINK_DATAGRAM_MAX], sender[ADDRESS_KEY_LEN];
-	struct link_datagram d;
+	struct seek *s = arg;
+	uint8_t sender[ADDRESS_KEY_LEN];
 
-	if (!link_datagram_receive(fd, &d, room))
-		return false;
-	if (!d.octets.len || !came_by_uplink(s, &d))
-		return true;
-	address_key(&d.from, sender);
-	if (fd == s->grasp_fd)
-		read_flood(s, d.octets, d.interface, sender);
-	else if (address_port(&d.from) == s->config.mdns_port)
-		read_answer(s, d.octets, d.interface, sender);
-	return true;
+	if (!came_by_uplink(s, d) || address_port(&d->from) != s->config.mdns_port)
+		return;
+	address_key(&d->from, sender);
+	read_answer(s, d->octets, d->interface, sender);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_flood(void *arg, const struct link_datagram *d)
 {
-	for (int i = 0; i < BATCH; i++)
-		if (!receive(arg, fd))
-			return;
+	struct seek *s = arg;
+	uint8_t sender[ADDRESS_KEY_LEN];
+
+	if (!came_by_uplink(s, d))
+		return;
+	address_key(&d->from, sender);
+	read_flood(s, d->octets, d->interface, sender);
 }
 
-static bool watch_socket(struct seek *s, int fd, struct event **ev, struct err *e)
-{
-	*ev = event_new(loop_base(s->config.loop), fd, EV_READ | EV_PERSIST, on_readable, s);
-	return (*ev && event_add(*ev, NULL) == 0) ||
-	       err_set(e, ERR_NO_MEMORY, "no memory for a socket");
-}
-
-/* false only for memory: without IPv4 or IPv6 the other one has to do. */
+/* Without IPv4 or IPv6 the other one has to do. */
 static bool open_asking(struct seek *s, struct err *e)
 {
-	const int on = 1, hops = HOPS;
+	static const char *const groups[FAMILIES] = {MDNS_GROUP_IPV6, MDNS_GROUP_IPV4};
+	struct link_socket_config c = {.loop = s->config.loop,
+		.datagrams_per_second = DATAGRAMS_PER_SECOND,
+		.received = on_answer,
+		.arg = s};
+	struct err missing = ERR_INIT;
 
-	s->fds[0] = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	s->fds[1] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->fds[0] < 0 && s->fds[1] < 0)
-		return err_set_errno(e, ERR_IO, "a socket for multicast DNS");
-	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
-	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
-	setsockopt(s->fds[0], IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on));
-	setsockopt(s->fds[1], IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof(hops));
-	setsockopt(s->fds[1], IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
-	setsockopt(s->fds[1], IPPROTO_IP, IP_RECVTTL, &on, sizeof(on));
-	return (s->fds[0] < 0 || watch_socket(s, s->fds[0], &s->readable[0], e)) &&
-	       (s->fds[1] < 0 || watch_socket(s, s->fds[1], &s->readable[1], e));
+	for (size_t i = 0; i < FAMILIES; i++) {
+		if (!address_parse(groups[i], s->config.mdns_port, &s->groups[i], e))
+			return false;
+		c.at = s->groups[i];
+		address_set_port(&c.at, 0);
+		s->asking[i] = link_socket_new(&c, &missing);
+	}
+	if (s->asking[0] || s->asking[1])
+		return true;
+	*e = missing;
+	return err_prefix(e, "asking by multicast DNS");
+}
+
+/* A machine without IPv6 has no GRASP. */
+static bool open_grasp(struct seek *s, struct err *e)
+{
+	struct link_socket_config c = {.loop = s->config.loop,
+		.shared = true,
+		.datagrams_per_second = DATAGRAMS_PER_SECOND,
+		.received = on_flood,
+		.arg = s};
+
+	if (!s->asking[0])
+		return true;
+	if (!address_parse(GRASP_GROUP, s->config.grasp_port, &c.at, e))
+		return false;
+	s->grasp_group = c.at;
+	s->listening = link_socket_new(&c, e);
+	return s->listening || err_prefix(e, "listening to GRASP");
 }
 
 /* Again when interfaces come: a membership goes with its interface. */
 static void join_groups(void *arg)
 {
 	struct seek *s = arg;
-	struct ipv6_mreq group;
+	const struct link_interfaces on = on_uplinks(s);
 
-	inet_pton(AF_INET6, GRASP_GROUP, &group.ipv6mr_multiaddr);
-	for (size_t i = 0; i < s->config.uplinks.interfaces.count; i++) {
-		group.ipv6mr_interface = if_nametoindex(s->config.uplinks.interfaces.names[i]);
-		if (group.ipv6mr_interface) /* it is refused when it is there already */
-			setsockopt(
-				s->grasp_fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof(group));
-	}
+	if (s->listening)
+		link_socket_join(s->listening, &s->grasp_group, &on);
 	if (!s->looking)
 		loop_timer_arm(&s->step, 0);
-}
-
-static bool open_grasp(struct seek *s, struct err *e)
-{
-	const int on = 1;
-	const struct sockaddr_in6 any = {
-		.sin6_family = AF_INET6, .sin6_port = htons(s->config.grasp_port)};
-
-	s->grasp_fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->grasp_fd < 0)
-		return true; /* a machine without IPv6 has no GRASP */
-	if (setsockopt(s->grasp_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-		setsockopt(s->grasp_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0 ||
-		setsockopt(s->grasp_fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0 ||
-		setsockopt(s->grasp_fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on)) != 0 ||
-		bind(s->grasp_fd, (const struct sockaddr *)&any, sizeof(any)) != 0)
-		return err_set_errno(e, ERR_IO, "UDP port %u for GRASP", s->config.grasp_port);
-	return watch_socket(s, s->grasp_fd, &s->grasp_readable, e);
 }
 
 /* ---- Life ----------------------------------------------------------------------------------- */
@@ -668,7 +654,6 @@ struct seek *seek_new(const struct seek_config *config, struct err *e)
 	if (!s)
 		return NULL;
 	s->config = *config;
-	s->fds[0] = s->fds[1] = s->grasp_fd = -1;
 	if (loop_timer_init(&s->step, config->loop, on_step, s, e) && open_asking(s, e) &&
 		open_grasp(s, e))
 		s->watch = local_watch_new(config->loop, join_groups, s, e);
@@ -682,20 +667,11 @@ struct seek *seek_new(const struct seek_config *config, struct err *e)
 
 void seek_free(struct seek *s)
 {
-	struct event *events[3];
-	int fds[3];
-
 	if (!s)
 		return;
-	memcpy(events, (struct event *[]){s->readable[0], s->readable[1], s->grasp_readable},
-		sizeof(events));
-	memcpy(fds, (int[]){s->fds[0], s->fds[1], s->grasp_fd}, sizeof(fds));
-	for (size_t i = 0; i < 3; i++) {
-		if (events[i])
-			event_free(events[i]);
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
+	for (size_t i = 0; i < FAMILIES; i++)
+		link_socket_free(s->asking[i]);
+	link_socket_free(s->listening);
 	local_watch_free(s->watch);
 	loop_timer_clear(&s->step);
 	free(s);

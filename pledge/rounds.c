@@ -198,6 +198,14 @@ static size_t count_found(const struct candidates *s)
 	return count;
 }
 
+static void say_found(const struct pledge *p, size_t count)
+{
+	if (count)
+		pledge_say(p, "discovery: %zu place%s to join at", count, count == 1 ? "" : "s");
+	else
+		pledge_say(p, "discovery: nobody answers yet");
+}
+
 /* Those that are known were in vain. Whoever announces himself later is heard while we rest. */
 static void try_found(const struct rounds *r, struct round_result *result)
 {
@@ -208,7 +216,7 @@ static void try_found(const struct rounds *r, struct round_result *result)
 	discover_wait(p->discover, before ? 0 : clock_mono_ms() + GATHER_MS);
 	after = count_found(&p->candidates);
 	if (after != before || !after)
-		pledge_say(p, "discovery: %zu place%s to join at", after, after == 1 ? "" : "s");
+		say_found(p, after);
 	try_known(r, result);
 	if (result->outcome != OUTCOME_NONE)
 		return;
@@ -233,19 +241,32 @@ static void try_cloud(const struct rounds *r, struct round_result *result)
 	}
 }
 
+static void say_where(const struct pledge *p)
+{
+	char where[DISCOVER_PLACES_MAX];
+
+	if (*discover_where(p->discover, where))
+		pledge_say(p, "discovery: looking for registrars and join proxies on %s", where);
+	else
+		pledge_say(p, "discovery: no interface is up, is the cable in?");
+}
+
 /* Not before the configured ones were in vain; from then on it listens. */
 static bool begin_discovery(const struct rounds *r, struct round_result *result)
 {
 	struct pledge *p = r->pledge;
 	struct err e = ERR_INIT;
 
-	if (!p->discover)
-		p->discover = discover_new(&p->config, &p->candidates, &p->log, &e);
+	if (p->discover)
+		return true;
+	p->discover = discover_new(&p->config, &p->candidates, &p->log, &e);
 	if (!p->discover) {
 		take_outcome(result, OUTCOME_LOCAL, &e);
 		result->over = true;
+		return false;
 	}
-	return p->discover != NULL;
+	say_where(p);
+	return true;
 }
 
 /* The manufacturer's comes last (RFC 8995 §4.1), or first when it is where to begin again. */
@@ -289,7 +310,8 @@ static int64_t rest_ms(const struct rounds *r, unsigned round)
 static void say_rest(const struct pledge *p, int64_t pause_ms)
 {
 	if (pause_ms == INT64_MAX)
-		pledge_say(p, "waiting until a place to join is announced");
+		pledge_say(p, "waiting until a registrar or join proxy announces itself, asking "
+			      "now and then");
 	else
 		pledge_say(p, "trying again in %lld.%lld s", (long long)(pause_ms / 1000),
 			(long long)(pause_ms % 1000 / 100));
@@ -313,8 +335,10 @@ static bool rest(const struct rounds *r, unsigned round)
 
 	if (!too_long || d)
 		say_rest(p, pause_ms);
-	if (d && rest_listening(d, sooner(pause_ms, left_ms)))
+	if (d && rest_listening(d, sooner(pause_ms, left_ms))) {
+		say_found(p, count_found(&p->candidates));
 		return true;
+	}
 	if (too_long) {
 		pledge_say(p, "giving up: [retry] budget is spent");
 		return false;

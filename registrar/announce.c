@@ -206,6 +206,18 @@ static void end(struct announce *a)
 	a->mdns_fails = (struct err)ERR_INIT;
 }
 
+/* One that comes later is taken then. */
+static void warn_of_missing(const struct announce *a)
+{
+	for (size_t i = 0; i < a->interfaces.count; i++)
+		if (!if_nametoindex(a->interfaces.names[i]))
+			log_event(&a->r->log, LOG_LEVEL_WARNING, "announce-interface-missing", NULL,
+				"interface", a->interfaces.names[i], "hint",
+				"see ip link for its name and correct [announce] interfaces; "
+				"if it appears later it is used then",
+				NULL);
+}
+
 static void begin(struct announce *a)
 {
 	struct err e = ERR_INIT;
@@ -215,6 +227,7 @@ static void begin(struct announce *a)
 		log_err(&a->r->log, "announce-failed", NULL, &e); /* it was checked before */
 	if (a->interfaces.count == 0)
 		return;
+	warn_of_missing(a);
 	begin_mdns(a);
 	begin_grasp(a);
 	log_event(&a->r->log, LOG_LEVEL_INFO, "announcing", NULL, "interfaces",

@@ -139,7 +139,8 @@ static void take_control(struct msghdr *m, struct link_datagram *d)
 	}
 }
 
-bool link_datagram_receive(int fd, struct link_datagram *d, uint8_t room[LINK_DATAGRAM_MAX])
+/* The next one; without octets when it was none, or too long. False: there are no more. */
+static bool receive(int fd, struct link_datagram *d, uint8_t room[LINK_DATAGRAM_MAX])
 {
 	struct iovec part = {.iov_base = room, .iov_len = LINK_DATAGRAM_MAX};
 	union {
@@ -173,7 +174,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < BATCH; i++) {
 		struct link_datagram d;
 
-		if (!link_datagram_receive(s->fd, &d, room))
+		if (!receive(s->fd, &d, room))
 			break;
 		if (!d.octets.len || !d.to.len)
 			continue;

@@ -27,9 +27,6 @@ struct link_datagram {
 	int hops; /* left; -1: not known */
 	struct bytes octets;
 };
-/* The next one of a socket that was told to say these things (IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT,
- * and the like of IPv4); without octets when it was none, or too long. False: there are no more. */
-bool link_datagram_receive(int fd, struct link_datagram *d, uint8_t room[LINK_DATAGRAM_MAX]);
 /* Is it from a neighbour: by its address, the group it was sent to, or the hops it has left
  * (RFC 6762 §11; RFC 8990 §2.5.4.1)? */
 bool link_datagram_is_near(const struct link_datagram *d);

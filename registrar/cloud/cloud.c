@@ -17,6 +17,7 @@
 #include "registrar/onboard.h"
 #include "registrar/records/allocations.h"
 
+#define SENTENCE_MAX	80 /* of those to a device that nobody has claimed */
 #define DEVICE_NAME_MAX 512
 #define TEXT_TYPE	"text/plain; charset=utf-8"
 #define TEXT_MAX	(PLACE_URL_MAX + 128)
@@ -110,6 +111,7 @@ static void on_journaled(void *arg, const int64_t *changed, const struct err *e)
 
 static enum step_result unclaimed(struct onboard *o, const char *sentence)
 {
+	char answer[SENTENCE_MAX];
 	const struct records_writer w = {o->r->store, call_loop(o->call), on_journaled, o->r};
 	const struct journal_entry line = onboard_journal_entry(o, "unclaimed", sentence);
 	int64_t after = o->setup->config.cloud_retry_after;
@@ -123,7 +125,8 @@ static enum step_result unclaimed(struct onboard *o, const char *sentence)
 	o->cloud->unclaimed = true;
 	if (after)
 		onboard_tell_retry_after(o->call, after);
-	call_reply(o->call, 401, TEXT_TYPE, bytes_of_str(sentence));
+	snprintf(answer, sizeof(answer), "%s\n", sentence);
+	call_reply(o->call, 401, TEXT_TYPE, bytes_of_str(answer));
 	return STEP_DONE;
 }
 
@@ -135,9 +138,9 @@ static enum step_result read_owner(struct onboard *o, struct err *e)
 	if (!ask_owner_read(o, e))
 		return STEP_FAILED;
 	if (!*p->owner)
-		return unclaimed(o, "Nobody has claimed this device yet.\n");
+		return unclaimed(o, "Nobody has claimed this device yet.");
 	if (p->count == 0 && !p->has_est)
-		return unclaimed(o, "The owner has not said yet where this device belongs.\n");
+		return unclaimed(o, "The owner has not said yet where this device belongs.");
 	return STEP_NEXT;
 }
 

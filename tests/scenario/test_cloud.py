@@ -119,6 +119,8 @@ def test_device_is_unknown_then_unclaimed_then_joins_at_its_owner(cloud, owner):
     assert "not trusted yet" in waiting.log() and "as its anchors know it" in waiting.log()
     assert ("allocate", "redirected") in journal(cloud, device)
     assert ("owner", "unclaimed") in journal(cloud, device)
+    said = json.loads(cloud.registrar.ctl("audit", "list", "-o", "json").stdout)
+    assert "Nobody has claimed this device yet." in [line.get("reason") for line in said]
     assert owner.lines(f"voucher-delivered.*{device.serial}")
 
 
@@ -488,3 +490,6 @@ def test_destinations_are_set_shown_and_removed(cloud, fleet, domain):
     assert shown()["https://est2.example:8443/"]["pin"]
     cloud.masa.ctl("destinations", "remove", "fleet", "https://est2.example:8443/")
     assert "est" not in [d["kind"] for d in shown().values()]
+    cloud.masa.ctl("destinations", "registrar", "fleet", "https://short.example")
+    cloud.masa.ctl("destinations", "remove", "fleet", "https://short.example")  # as it was given
+    assert f"https://short.example{PATH}" not in shown()

@@ -149,6 +149,23 @@ def tarpit():
 
 
 @needs_links
+def test_device_says_where_it_looks_and_what_would_help(site):
+    with netns.Links() as alone:
+        def said(discover):
+            pledge = seeker(None, site, discover=discover, attempts=1)
+            pledge.argv = netns.inside(alone.device, pledge.argv)
+            pledge.start()
+            assert pledge.wait(15) == UNREACHABLE
+            assert "discovery: nobody answers yet" in pledge.log()
+            assert "[announce]" in pledge.log().split("what to do:")[1]
+            return pledge.log()
+        assert "looking for registrars and join proxies on dev0\n" in said("auto")
+        assert "on dev7 (no such interface)\n" in said("dev7")
+        netns.ip("-n", alone.device, "link", "set", "dev0", "down")
+        assert "discovery: no interface is up, is the cable in?\n" in said("auto")
+
+
+@needs_links
 @req("R8995-PLG-004", "R8995-PLG-001", "DISC-REG-002")
 @pytest.mark.parametrize("bare", [False, True])
 def test_registrar_is_found_by_mdns_on_a_link_with_ipv6_alone(links, site, bare):

@@ -210,6 +210,8 @@ def test_setup__asks_four_things_at_a_terminal(fresh):
     os.close(master)
     assert said.count(b"]: ") == 4, said
     assert b"Dock 9 Root CA" in said
+    for missing in (b"dock0", b"dock1"):
+        assert b"interface " + missing + b": see `ip link`" in said
     assert "\ninterfaces = dock0 dock1\n" in (fresh.etc / "registrar.conf").read_text()
 
 
