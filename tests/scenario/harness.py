@@ -282,6 +282,8 @@ class Masa(Daemon):
 class Registrar(Daemon):
     """coaps: it serves constrained devices too, and join proxies on jpy_port."""
 
+    coaps_port = jpy_port = None
+
     def __init__(self, directory, domain, manufacturers, port=None, changes=None, identity=None,
                  tls=None, coaps=False):
         directory = pathlib.Path(directory)
@@ -316,6 +318,14 @@ class Registrar(Daemon):
             base["coaps"] = {"listen": f"127.0.0.1:{self.coaps_port}",
                              "jpy_listen": f"127.0.0.1:{self.jpy_port}"}
         write_conf(self.config, merged(base, changes))
+
+    def start(self):
+        """What devices speak by UDP is opened after what they speak by TCP."""
+        mark = self.log_size()
+        super().start()
+        if self.coaps_port:
+            self.wait_log("event=started", mark)
+        return self
 
     def ctl(self, *args, check=0):
         return run(program("registrarctl"), "-s", self.socket, *args, check=check)

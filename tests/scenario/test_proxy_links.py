@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The join proxy where it belongs: between two links with nothing but link-local IPv6, found by
 multicast on one and finding the registrar by multicast on the other."""
+import contextlib
 import errno
 import re
 import socket
@@ -73,7 +74,11 @@ def asker(links):
 
 
 def ask_link(links, s, octets=ASK_JOIN_PORT, timeout=5, group="ff02::fd"):
-    """(answer, address) or (None, None)."""
+    """(answer, address) or (None, None); never what was said to an earlier question."""
+    s.settimeout(0)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            s.recvfrom(2000)
     s.settimeout(timeout)
     s.sendto(octets, (group, 5683, 0, netns.index_in(links.device, "dev0")))
     try:

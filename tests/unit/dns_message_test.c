@@ -199,11 +199,12 @@ static void dns_read__data_that_does_not_fit_its_type__is_refused(void **state)
 {
 #define ONE "\0\0\x84\0\0\0\0\1\0\0\0\0\1a\0"
 	/* an A record of 3 octets, SRV without a target, TXT that ends in a string, a target longer
-	 * than its record, a label of a kind that was never used */
+	 * than its record, one shorter, a label of a kind that was never used */
 	assert_int_equal(verdict(OCTETS(ONE "\0\x01\0\1\0\0\0\1\0\3abc")), ERR_INPUT);
 	assert_int_equal(verdict(OCTETS(ONE "\0\x21\0\1\0\0\0\1\0\6\0\0\0\0\1\xbb")), ERR_INPUT);
 	assert_int_equal(verdict(OCTETS(ONE "\0\x10\0\1\0\0\0\1\0\2\2a")), ERR_INPUT);
 	assert_int_equal(verdict(OCTETS(ONE "\0\x0c\0\1\0\0\0\1\0\2\1a\0")), ERR_INPUT);
+	assert_int_equal(verdict(OCTETS(ONE "\0\x0c\0\1\0\0\0\1\0\4\1a\0\0")), ERR_INPUT);
 	assert_int_equal(verdict(OCTETS(ONE "\0\x0c\0\1\0\0\0\1\0\3\x81\1\0")), ERR_INPUT);
 	/* and of a type that is none of ours anything is fine */
 	assert_int_equal(verdict(OCTETS(ONE "\0\x2f\0\1\0\0\0\1\0\3abc")), ERR_NONE);

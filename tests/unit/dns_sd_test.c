@@ -251,6 +251,22 @@ static void dns_sd_take__what_is_none__is_passed_over(void **state)
 	assert_int_equal(h.count, 0);
 }
 
+static void dns_sd_take__goodbye_of_a_description_or_an_address__tells_of_no_place(void **state)
+{
+	static const uint8_t at[4] = {192, 0, 2, 7}, srv[] = {0, 0, 0, 0, 1, 0xbb, 2, 'g', 'w', 0};
+	struct dns_sd d;
+	struct message m = whole("\0", 1), gone = response();
+
+	dns_sd_init(&d, "local");
+	record(&gone, ONE, DNS_SRV, 0, srv, sizeof(srv));
+	assert_int_equal(take(&d, &gone, ETH0).count, 0);
+	assert_int_equal(d.count, 0);
+	assert_int_equal(take(&d, &m, ETH0).count, 2);
+	gone = response();
+	record(&gone, "gw.local", DNS_A, 0, at, sizeof(at));
+	assert_int_equal(take(&d, &gone, ETH0).count, 0);
+}
+
 static void dns_sd_take__more_instances_than_there_is_room__replaces_the_oldest(void **state)
 {
 	struct dns_sd d;
@@ -324,6 +340,8 @@ int main(void)
 		cmocka_unit_test(dns_sd_missing__nobody_answers__asks_a_few_times),
 		cmocka_unit_test(dns_sd_take__another_link__is_not_mixed_up),
 		cmocka_unit_test(dns_sd_take__what_is_none__is_passed_over),
+		cmocka_unit_test(
+			dns_sd_take__goodbye_of_a_description_or_an_address__tells_of_no_place),
 		cmocka_unit_test(
 			dns_sd_take__more_instances_than_there_is_room__replaces_the_oldest),
 		cmocka_unit_test(dns_sd_browse__question__has_each_service_once),
