@@ -107,6 +107,8 @@ static void grasp_flood__anything_else__is_refused(void **state)
 		WRONG(BEGIN("\x85") "\x82\x85\x61o\x04\x01\x60\x60\x80"), /* two values */
 		WRONG(BEGIN("\x85") "\x82\x83\x61o\x19\x01\x00\x01\x80"), /* flags of two octets */
 		WRONG(BEGIN("\x85") NAMED("\x84\x18\x67\x44\xc0\0\2\1\x06\x05")), /* IPv6 of four */
+		WRONG(BEGIN("\x85")
+				NAMED("\x84\x18\x68\x45\xc0\0\2\1\1\x06\x05")), /* IPv4 of five */
 		WRONG(BEGIN("\x85") NAMED("\x84\x18\x68\x44\xc0\0\2\1\x06\x1a\0\1\0\0")), /* port */
 		WRONG(BEGIN("\x85") NAMED("\x83\x18\x68\x44\xc0\0\2\1\x06")),		  /* none */
 		WRONG(BEGIN("\x85") NAMED("\x84\x18\x68\x44\xc0\0\2\1\x06\xf5")),	  /* true */

@@ -110,6 +110,8 @@ static void retry_setback_of_status__each_class__means_what_the_clauses_say(void
 	assert_int_equal(of(403), SETBACK_REFUSED);
 	assert_int_equal(of(404), SETBACK_UNWANTED);
 	assert_int_equal(of(406), SETBACK_UNWANTED);
+	assert_int_equal(of(408), SETBACK_BUSY);
+	assert_int_equal(of(410), SETBACK_UNWANTED);
 	assert_int_equal(of(415), SETBACK_FORM);
 	assert_int_equal(of(429), SETBACK_TOO_MANY);
 	assert_int_equal(of(500), SETBACK_BUSY);
@@ -136,6 +138,24 @@ static void retry_asked_max_s__who_may_ask_for_time__is_capped(void **state)
 	assert_int_equal(retry_asked_max_s(retry_rule(SETBACK_BUSY), 60), 60);
 	assert_int_equal(retry_asked_max_s(retry_rule(SETBACK_NOT_YET), 7), 7);
 	assert_int_equal(retry_asked_max_s(retry_rule(SETBACK_REFUSED), 60), 0);
+}
+
+/* Who answers, and says "not now", is asked again in minutes; everybody else within the hour. */
+static void retry_rule__not_now__is_heard_and_rests_for_minutes_others_for_an_hour(void **state)
+{
+	static const enum setback not_now[] = {SETBACK_SET_ASIDE, SETBACK_TOO_MANY, SETBACK_BUSY};
+
+	for (int i = 0; i < SETBACK_COUNT; i++) {
+		const struct retry_rule *r = retry_rule((enum setback)i);
+		bool minutes = false;
+
+		for (size_t n = 0; n < sizeof(not_now) / sizeof(*not_now); n++)
+			minutes = minutes || i == (int)not_now[n];
+		if (r->next == RETRY_CANDIDATE)
+			assert_int_equal(r->longest_s, minutes ? 120 : 3600);
+		if (minutes)
+			assert_int_equal(r->asking, ASKING_CAPPED);
+	}
 }
 
 static void retry_pause_ms__failures_in_a_row__double_up_to_the_rules_end(void **state)
@@ -206,6 +226,8 @@ int main(void)
 		cmocka_unit_test(
 			retry_setback_of_status__401_of_a_cloud_registrar__depends_on_retry_after),
 		cmocka_unit_test(retry_asked_max_s__who_may_ask_for_time__is_capped),
+		cmocka_unit_test(
+			retry_rule__not_now__is_heard_and_rests_for_minutes_others_for_an_hour),
 		cmocka_unit_test(retry_pause_ms__failures_in_a_row__double_up_to_the_rules_end),
 		cmocka_unit_test(
 			retry_pause_ms__what_it_asked_for__comes_first_and_the_jitter_on_top),
