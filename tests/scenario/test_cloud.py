@@ -254,6 +254,20 @@ def test_voucher_is_judged_in_full_before_its_est_server_is_met(cloud, est_serve
         assert [r["status"] for r in liar.reports("voucher_status")] == [False]
 
 
+@req("CLOUD-PLG-008", "CLOUD-PLG-011")
+def test_name_of_the_est_server_counts_where_a_ca_is_pinned(cloud, domain, acme):
+    """Any server of that CA could be there; one whose very certificate is pinned is known by that."""
+    key, certificate = domain.registrar_identity(cloud.directory / "est-elsewhere", san="DNS:elsewhere.example")
+    with server(cloud, acme) as sender, FakeRegistrar(certificate, key, domain.directory, acme.directory) as est:
+        def join_with(pin):
+            sender.lie = lambda fields: {**fields, "est-domain": place_of(est, "/"),
+                                         "pinned-domain-cert": forge.b64(forge.der(pin))}
+            return pledge(cloud, cloud.device(), place_of(sender)).join()
+        assert join_with(est.root).returncode != JOINED and est.connections and not est.requests
+        done = join_with(forge.load_certs(certificate)[0])
+        assert done.returncode == JOINED and "simpleenroll" in est.steps(), done.stdout
+
+
 @req("CLOUD-CR-004")
 def test_who_is_no_cloud_registrar_gets_no_voucher_with_an_est_server(cloud, owner, est_server, domain):
     """The MASA names the EST server to cloud registrars alone."""
