@@ -2,6 +2,7 @@
 /* Others at both ends: OpenSSL's s_client and libcoap's client ask our server, our client asks
  * OpenSSL's s_server. Skipped where a program is missing. */
 #include "tests/unit/coap_server_fixture.h"
+#include "tests/unit/skip.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -125,7 +126,7 @@ static void need(const char *program)
 
 	snprintf(command, sizeof(command), "command -v %s >/dev/null", program);
 	if (system(command) != 0) /* NOLINT(cert-env33-c): a constant of ours */
-		skip();
+		SKIP_BECAUSE(program);
 }
 
 /* ---- OpenSSL -------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/net/http_sources.h"
+#include "tests/unit/skip.h"
 
 #define SHORT_MS 150  /* the deadline under test */
 #define DRIP_MS	 20   /* between octets: well below it */
@@ -479,7 +480,7 @@ static void listen__ipv6__serves(void **state)
 	char octet;
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0)
-		skip(); /* a machine without IPv6 */
+		SKIP_BECAUSE("no IPv6");
 	close(fd);
 	start_server(&fx, "[::1]:0", NULL);
 	sa.sin6_port = htons(port());

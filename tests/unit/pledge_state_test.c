@@ -18,6 +18,7 @@
 #include "common/base/file.h"
 #include "pledge/state.h"
 #include "tests/unit/pledge_fixture.h"
+#include "tests/unit/skip.h"
 
 #define INSTANTS_MAX 2000 /* system calls of one operation; more means it never ended */
 
@@ -632,7 +633,7 @@ static bool run_until(struct world *w, operation *op, int instant)
 		child(w, op);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-		skip(); /* no ptrace here */
+		SKIP_BECAUSE("no ptrace");
 	/* the first stop is the child's own, then each call stops at its entry and at its exit */
 	for (int stops = 0; WIFSTOPPED(status); stops++) {
 		if (stops == 2 * instant + 1) {

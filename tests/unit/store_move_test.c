@@ -19,6 +19,7 @@
 #include "common/run/store_sqlite.h"
 #include "masa/records.h"
 #include "registrar/records/records.h"
+#include "tests/unit/skip.h"
 #include "tests/unit/store_fixture.h"
 
 #define SQL_MAX 16384
@@ -419,7 +420,7 @@ static void store_save__of_a_database_in_use__is_a_file_that_can_be_loaded(void 
 	int64_t octets = 0;
 
 	if (!store_is_on_a_server())
-		skip();
+		SKIP_BECAUSE("no PostgreSQL in this run");
 	make_source(f, &records_schema);
 	must_move(f, f->from, f->to);
 	s = store_open(f->to, &records_schema, &f->e);
@@ -448,7 +449,7 @@ static void store_load__of_a_backup__leaves_the_backup_as_it_is(void **state)
 	sqlite3 *db;
 
 	if (!store_is_on_a_server())
-		skip();
+		SKIP_BECAUSE("no PostgreSQL in this run");
 	make_source(f, &records_schema);
 	assert_true(store_load(&m, f->from, f->to, adopt, NULL, &f->e));
 	must_move(f, f->to, f->back);
