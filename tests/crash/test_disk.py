@@ -6,10 +6,12 @@ import contextlib
 import itertools
 import json
 import os
+import pathlib
 import random
 import shutil
 import struct
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -21,6 +23,7 @@ from brski_peer.wire import Closed
 from places import Site
 from ledger import Failed, MasaLedger, Onboarding, RegistrarLedger, granted
 from patient import Patient
+from several import throw_away_postgres
 from test_masa import Client
 
 _numbers = itertools.count(1)
@@ -37,9 +40,10 @@ class Masas:
                                    domain.registrar_dir / "registrar.crt")
 
     @contextlib.contextmanager
-    def started(self, directory=None):
-        self.daemon = harness.Masa(directory or self.place / f"masa-{next(_numbers)}", self.acme)
-        self.database = self.daemon.directory / "masa.db"
+    def started(self, directory=None, store=None):
+        self.daemon = harness.Masa(directory or self.place / f"masa-{next(_numbers)}", self.acme,
+                                   changes={"store": {"path": store}} if store else None)
+        self.database = store or self.daemon.directory / "masa.db"
         self.ledger = MasaLedger(self.database)
         self.patient = Patient(self.daemon, fault.Fault(self.place / f"dials-{next(_numbers)}"))
         with harness.running(self.daemon):
@@ -70,11 +74,11 @@ class Registrars:
         self.masa = harness.Masa(place / "masa-behind", acme)
 
     @contextlib.contextmanager
-    def started(self, directory=None):
-        self.daemon = harness.Registrar(directory or self.place / f"registrar-{next(_numbers)}",
-                                        self.domain, [self.acme],
-                                        changes={"store": {"free_floor": self.floor_mb}})
-        self.database = self.daemon.directory / "registrar.db"
+    def started(self, directory=None, store=None):
+        self.daemon = harness.Registrar(
+            directory or self.place / f"registrar-{next(_numbers)}", self.domain, [self.acme],
+            changes={"store": {"free_floor": self.floor_mb, **({"path": store} if store else {})}})
+        self.database = store or self.daemon.directory / "registrar.db"
         self.ledger = RegistrarLedger(self.database)
         self.patient = Patient(self.daemon, fault.Fault(self.place / f"dials-{next(_numbers)}"))
         with harness.running(self.masa, self.daemon):
@@ -125,17 +129,51 @@ def test_disk_that_is_full_from_some_step_on_is_survived(side):
         side.ledger.check()
 
 
+@contextlib.contextmanager
+def disk_of(where, size_mb):
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mb}m,mode=755", "tmpfs", str(where)],
+                          capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("mounting is not permitted here; the injected ENOSPC stands for it")
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", "-l", str(where)], check=False)
+
+
+@contextlib.contextmanager
+def full(disk):
+    """Nothing is left on it, until the end."""
+    filler = disk / "filler"
+    with open(filler, "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, max(shutil.disk_usage(disk).free, 1))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of its own, larger than a write-ahead log before its first checkpoint."""
     where = tmp_path / "small"
     where.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(where)],
-                          capture_output=True, check=False)
-    if done.returncode != 0:
-        pytest.skip("mounting is not permitted here; the injected ENOSPC stands for it")
-    yield where
-    subprocess.run(["umount", "-l", str(where)], check=False)
+    with disk_of(where, 8):
+        yield where
+
+
+@pytest.fixture
+def small_server():
+    """A PostgreSQL on a file system of its own."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="brski-disk-"))
+    folder.chmod(0o755)  # root's own folders are closed to the user it runs as
+    with disk_of(folder, 160):
+        server = throw_away_postgres(folder / "pg").start()
+        try:
+            yield folder, server
+        finally:
+            server.stop()
+    folder.rmdir()
 
 
 def test_disk_that_is_really_full(side, small_disk):
@@ -156,6 +194,33 @@ def test_disk_that_is_really_full(side, small_disk):
         side.daemon.kill()
         side.daemon.start()
         side.ledger.check()
+
+
+MANY = 40  # onboardings, of which one needs a page that is not there yet
+
+
+@pytest.mark.slow
+def test_disk_of_the_database_that_is_really_full(side, small_server):
+    """First the tables find no room, then the server's own log, which ends the server."""
+    disk, server = small_server
+    with side.started(store=server.uri()):
+        side.one()()
+        asks = [side.one() for _ in range(MANY)]
+        with full(disk):
+            ask = next((a for a in asks if fails_cleanly(a)), None)
+            assert ask, "it was never full"
+        ask()  # room again: the same request is served, by the same process
+        ask = side.one()
+        with full(disk):
+            subprocess.run(["psql", "-Xqc", "SELECT pg_switch_wal()", server.uri()], capture_output=True, check=False)
+            with contextlib.suppress(TimeoutError):  # what was said last to the server may be known to it alone
+                assert fails_cleanly(ask)
+        if not server.answers():
+            server.start()
+        harness.wait_until(lambda: not fails_cleanly(ask), "the server", 60)
+        side.ledger.held = set()  # 202 meant that the request of before was still under way
+        side.ledger.check()
+        side.daemon.ctl("audit", "verify")
 
 
 def test_room_below_the_floor__is_kept_for_what_is_under_way(cell, acme, domain, small_disk):

@@ -49,6 +49,7 @@ def joins(site):
         return peer.join()[0]
 
 
+@pytest.mark.engines
 def test_ten_years_ahead_and_back(place_in_time):
     """The site's certificates are expired then."""
     clock, site = place_in_time
@@ -68,6 +69,7 @@ def test_ten_years_ahead_and_back(place_in_time):
     assert jumps(site.registrar, mark) == [about(YEARS_10), about(-YEARS_10)]
 
 
+@pytest.mark.engines
 def test_ten_years_back_and_ahead(place_in_time):
     """Nothing of this site exists yet: neither devices nor CAs."""
     clock, site = place_in_time
@@ -86,6 +88,7 @@ def test_ten_years_back_and_ahead(place_in_time):
     joins(site)
 
 
+@pytest.mark.engines
 def test_what_administrators_did_is_there_after_years_ahead_and_back(cell, acme, domain):
     """Approvals and roles are over in ten years, and not any more when it is today again."""
     clock = harness.Clock(cell / "clock")
