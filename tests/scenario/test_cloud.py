@@ -2,20 +2,26 @@
 """A device that finds nobody near it, its manufacturer's cloud registrar, and its owner: with a registrar,
 with an EST server, with several of either. Pledge, cloud registrar, MASA and owner's registrar are the real
 ones; what is sent astray on purpose meets Python's."""
+import contextlib
 import json
+import pathlib
+import shutil
 import socket
 import ssl
+import time
 import urllib.parse
 
 import pytest
 
 import harness
+import netns
 from brski_peer import forge
 from brski_peer.registrar import FakeRegistrar
 from brski_peer.server import Answer
 from brski_peer.wire import Connection
 from places import Site
 from test_decisions import SECRET, Decider
+from wire import LEFT, Wire, running_at
 
 req = pytest.mark.req
 
@@ -161,7 +167,7 @@ def test_more_than_it_serves_is_503(cloud, acme, owner):
     with harness.running(slow):
         site = Site(cloud.directory, acme, cloud.domain, cloud.masa, slow)
         with site.peer(device) as p:
-            replies = [p.request_voucher() for _ in range(12)]
+            replies = [p.request_voucher() for _ in range(20)]
     assert replies[0].status == 307 and replies[-1].status == 503
     assert replies[-1].header("retry-after")
 
@@ -367,6 +373,55 @@ def test_device_that_waits_at_its_owner_goes_on_there_after_a_power_cut(cloud, a
         assert first.body == second.body
 
 
+@contextlib.contextmanager
+def names_in(namespace, **hosts):
+    """What programs in the namespace know names by: ip lays it over /etc/hosts."""
+    folder = pathlib.Path("/etc/netns") / namespace
+    folder.mkdir(parents=True)
+    (folder / "hosts").write_text("".join(f"{address} {name.replace('_', '.')}\n" for name, address in hosts.items()))
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(netns.missing() is not None, reason=str(netns.missing()))
+@pytest.mark.parametrize("said", ["voucher: requested", "voucher: redirected to", "certificate: requested"])
+@req("CLOUD-PLG-003", "CLOUD-PLG-006", "CLOUD-PLG-015")
+def test_uplink_cut_on_the_way_to_the_owner_costs_time_only(cell, acme, cloud_domain, domain, said):
+    """Cloud registrar, MASA and owner are beyond the uplink; nobody is on the device's own link."""
+    token = json.loads(harness.run(harness.program("masactl"), "tokens", "new", "l", "--lookup", "-o", "json").stdout)
+    (cell / "tokens").write_text(token["line"] + "\n")
+    (cell / "tokens").chmod(0o600)
+    (cell / "token").write_text(token["token"] + "\n")
+    far = harness.Masa(cell / "masa", acme, changes={
+        "cloud": {"registrars": cloud_domain.file("root.crt")}, "admin": {"tokens": cell / "tokens"}})
+    ports = [harness.free_port(), harness.free_port()]
+    sending = cloud_registrar(cell, "cloud", acme, cloud_domain, far, {"server": {"listen": f"{LEFT}:{ports[0]}"}})
+    home = harness.Registrar(cell / "home", domain, [acme], changes={"server": {"listen": f"{LEFT}:{ports[1]}"}})
+    sending.port, home.port = ports
+    with contextlib.ExitStack() as up:
+        wire = up.enter_context(Wire(delay_ms=60))
+        up.enter_context(names_in(wire.right, cloud_example=LEFT, localhost="127.0.0.1"))
+        up.enter_context(running_at(wire, wire.left, far, "127.0.0.1"))
+        for registrar in (sending, home):
+            up.enter_context(running_at(wire, wire.left, registrar, LEFT))
+        site = Site(cell, acme, cloud_domain, far, sending)
+        device = site.device()
+        claimed(site, device, ("registrar", f"https://{LEFT}:{home.port}"))
+        joining = pledge(site, device, f"https://cloud.example:{sending.port}", retry={"attempts": 0, "timeout": "3s"})
+        joining.argv = netns.inside(wire.right, joining.argv)
+        joining.start()
+        joining.wait_log(said)
+        wire.cut()
+        time.sleep(5)
+        wire.mend()
+        assert joining.wait(40) == JOINED, joining.log()[-3000:]
+        assert home.lines(f"voucher-delivered.*{device.serial}")
+        assert not sending.lines(f"voucher-delivered.*{device.serial}")
+
+
 # -- several registrars
 
 def locations(site, *devices):
@@ -401,6 +456,22 @@ def test_static_allocation_is_the_heaviest_and_never_means_never(cloud, fleet):
         assert locations(cloud, fresh) == ["b"]
     finally:
         cloud.masa.ctl("destinations", "registrar", "fleet", "https://b.example", "--weight", 3, "--region", "south")
+
+
+def test_hashed_allocation_is_the_same_at_every_cloud_registrar(cloud, acme):
+    """Who has the weight gets the devices; whoever answers says the same, as they share nothing."""
+    devices = [cloud.device() for _ in range(20)]
+    for device in devices:
+        claimed(cloud, device, name="spread")
+    for name, weight in (("a", 1), ("b", 1), ("c", 0)):
+        cloud.masa.ctl("destinations", "registrar", "spread", f"https://{name}.example", "--weight", weight)
+    said = []
+    for name in ("one", "another"):
+        hashed = cloud_registrar(cloud.directory, name, acme, cloud.domain, cloud.masa,
+                                 {"cloud": {"allocation": "hashed"}})
+        with harness.running(hashed):
+            said.append(locations(Site(cloud.directory, acme, cloud.domain, cloud.masa, hashed), *devices))
+    assert said[0] == said[1] and set(said[0]) == {"a", "b"}
 
 
 @pytest.mark.parametrize("policy", ["move-keep", "move-reset"])

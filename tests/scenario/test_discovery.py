@@ -108,10 +108,10 @@ class Neighbour:
         self.out.sendto(grasp.flood(objectives, **more), (*GRASP, 0, self.index))
 
 
-def seeker(links, site, **registrars):
+def seeker(links, site, device=None, **registrars):
     """A device on the link that is told nobody."""
-    retry = {name: registrars.pop(name) for name in ("attempts", "connect_timeout") if name in registrars}
-    pledge = site.pledge(site.device(), urls=[], changes={
+    retry = {name: registrars.pop(name) for name in ("attempts", "connect_timeout", "timeout") if name in registrars}
+    pledge = site.pledge(device or site.device(), urls=[], changes={
         "registrars": {"urls": None, "discover": "auto", "resolver": "", **registrars}, "retry": retry})
     if links:
         pledge.argv = netns.inside(links.gateway, pledge.argv)
@@ -200,6 +200,7 @@ def test_dead_and_lying_places_cost_their_own_time_only(links, site, tmp_path):
 
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nhi!\n"
+VOUCHER = b"HTTP/1.1 200 OK\r\nContent-Type: application/voucher-cms+json\r\nContent-Length: %d\r\n\r\n"
 NOT_YET = b"HTTP/1.1 202 Accepted\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -245,6 +246,39 @@ def test_stranger_who_keeps_the_device_waiting_loses_it_to_others(links, site, t
         joins(pledge)
         assert len(asked) == 1, "it was asked first"
         assert ("others are asked meanwhile" if answer else "no answer in time") in pledge.log()
+
+
+@needs_links
+@pytest.mark.slow
+@req("R8995-PLG-007", "DISC-PLG-001")
+def test_right_one_of_two_registrars_is_found_past_a_lying_proxy(links, place, acme, domain, other_domain, tmp_path):
+    """The proxy is there first, the best one by its own words, with a good voucher of another device for everybody;
+    then a registrar that is not the owner's announces itself, and at last, beside it, the owner's."""
+    masa = harness.Masa(place / "of-owners", acme, changes={"policy": {"ownership": "known-owner"}})
+    theirs, ours = (harness.Registrar(place / name, owner, [acme], port=(port := harness.free_port()), changes={
+        "server": {"listen": f"[::]:{port}"},
+        "announce": {"interfaces": links.site_interface, "priority": priority}})
+        for name, owner, priority in (("theirs", other_domain, 1), ("ours", domain, 2)))
+    site = Site(place, acme, domain, masa, ours)
+    with harness.running(masa):
+        masa.ctl("owners", "add", "us", domain.file("root.crt"))
+        first, device = site.device(known=False), site.device(known=False)
+        masa.import_devices([{"serial": d.serial, "owner": "us"} for d in (first, device)])
+        other = site.pledge(first)
+        with harness.running(ours):
+            assert other.join().returncode == JOINED, other.log()
+        voucher = (other.state / "current" / "voucher.vcj").read_bytes()
+        with liar(domain, tmp_path, VOUCHER % len(voucher) + voucher) as (port, asked), Neighbour(
+                links, service(mdns.PROXIES, "best", port)):
+            pledge = seeker(links, site, device, attempts=0, timeout="2s")
+            pledge.start()
+            pledge.wait_log("voucher: failed: .*serial-number")
+            with harness.running(theirs):
+                theirs.wait_log(f"event=voucher-request-failed .*kind=refused.*{device.serial}")
+                with harness.running(ours):
+                    assert pledge.wait(30) == JOINED, pledge.log()
+        assert asked and not theirs.lines(f"event=voucher-delivered.*{device.serial}")
+        assert ours.lines(f"event=voucher-delivered.*{device.serial}")
 
 
 @needs_links
