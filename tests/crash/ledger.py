@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+import time
 
 import psycopg2
 
@@ -22,6 +23,8 @@ class Failed(Exception):
     """A server answered that it could not, cleanly."""
 
 
+RESERVED_S = 45  # more than a dead registrar's reservation lasts
+
 CLEAN_FAILURES = (500, 502, 503, 504)
 
 
@@ -33,13 +36,17 @@ def granted(reply, *good):
     return reply
 
 
+def is_server(database):
+    return str(database).startswith("postgresql:")
+
+
 def _plain(value):
     return bytes(value) if isinstance(value, memoryview) else value
 
 
 def rows(database, sql, *params):
     """Of a store: the file of one in SQLite, or the URI of one in PostgreSQL."""
-    if str(database).startswith("postgresql:"):
+    if is_server(database):
         with contextlib.closing(psycopg2.connect(database)) as db, db.cursor() as cursor:
             cursor.execute(sql.replace("?", "%s"), params)
             return [tuple(_plain(v) for v in row) for row in cursor.fetchall()]
@@ -143,7 +150,7 @@ class Onboarding:
 
     def _voucher(self, peer):
         serial = self.device.serial
-        reply = granted(peer.request_voucher(self.pvr), 200, 202)
+        reply = self._taken_up(peer, granted(peer.request_voucher(self.pvr), 200, 202))
         if reply.status == 202:
             assert serial not in self.ledger.approved, "an approval is forgotten"
             self.ledger.held.add(serial)
@@ -155,6 +162,17 @@ class Onboarding:
         self.ledger.vouchers[serial] = reply.body
         if self.masa_ledger:
             self.masa_ledger.voucher(reply.body)
+
+    def _taken_up(self, peer, reply):
+        """On a server, what a registrar had in hand when it died is nobody's until its reservation ends."""
+        until = time.monotonic() + RESERVED_S
+        while (reply.status == 202 and self.device.serial in self.ledger.approved
+                and is_server(self.ledger.database) and time.monotonic() < until
+                and rows(self.ledger.database, "SELECT 1 FROM reservation")):
+            assert self.ledger.device(self.device.serial, "claim") == (2,), "an approval is forgotten"
+            time.sleep(0.5)
+            reply = granted(peer.request_voucher(self.pvr), 200, 202)
+        return reply
 
     def _report(self, certificate):
         chain = [certificate, *forge.load_certs(self.site.domain.file("issuing.crt"))]

@@ -23,7 +23,7 @@ from brski_peer.wire import Closed
 from places import Site
 from ledger import Failed, MasaLedger, Onboarding, RegistrarLedger, granted
 from patient import Patient
-from several import throw_away_postgres
+from postgres import Postgres
 from test_masa import Client
 
 _numbers = itertools.count(1)
@@ -168,7 +168,7 @@ def small_server():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="brski-disk-"))
     folder.chmod(0o755)  # root's own folders are closed to the user it runs as
     with disk_of(folder, 160):
-        server = throw_away_postgres(folder / "pg").start()
+        server = Postgres(folder / "pg").start()
         try:
             yield folder, server
         finally:
