@@ -14,11 +14,13 @@
 
 #include "common/base/clock.h"
 
-#define US_PER_MS 1000
+#define US_PER_MS   1000
+#define PATIENCE_MS 1000 /* with one who does not read: signals are to be heard meanwhile */
 
 void service_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
+	const struct timeval patience = {.tv_usec = PATIENCE_MS * US_PER_MS - 1};
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	socklen_t len;
 	int fd;
@@ -32,6 +34,7 @@ void service_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len) < 0)
 		(void)state; /* nobody listens: nothing to be done about it */
 	close(fd);
