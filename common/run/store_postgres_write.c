@@ -24,7 +24,7 @@
 	"INSERT INTO store_writer (id, batch, at) VALUES ($1, CAST($2 AS bigint), now())"          \
 	" ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at = excluded.at"
 #define NOTIFY_SQL "SELECT pg_notify($1, $2)"
-#define FIND_SQL   "SELECT batch FROM store_writer WHERE id = $1"
+#define FIND_SQL   "UPDATE store_writer SET at = now() WHERE id = $1 RETURNING batch"
 
 /* What became of an attempt. */
 enum outcome {
@@ -398,7 +398,8 @@ static enum outcome run_batch(struct attempt *a)
 }
 
 /* The lock is given when that transaction is over, and then its number is there or never will be.
- */
+ * There it may be in one place only, where whoever waited for the other machines was interrupted:
+ * it counts when a change after it is in all of them. */
 static enum outcome find_out(struct attempt *a)
 {
 	const char *const id[] = {a->p->id};
@@ -411,9 +412,11 @@ static enum outcome find_out(struct attempt *a)
 	if (r && pg_is_good(r))
 		o = PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), a->number) == 0 ? KEPT : AGAIN;
 	PQclear(r);
-	if (o != UNKNOWN)
+	if (o == AGAIN)
 		roll_back(a);
-	else
+	else if (o == KEPT && !pg_do(a->p, a->l, "COMMIT", &a->patience, &a->why))
+		o = UNKNOWN;
+	if (o == UNKNOWN)
 		a->l->lost = true;
 	return o;
 }

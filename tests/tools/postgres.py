@@ -28,8 +28,8 @@ START_S = 30
 PASSWORD = "sesame"
 # nothing here outlives the test: no flush is waited for, little memory is taken
 SETTINGS = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "200", "listen_addresses": "127.0.0.1",
-            "max_wal_size": "256MB", "autovacuum": "off", "logging_collector": "off", "max_wal_senders": "0",
-            "wal_level": "minimal", "jit": "off"}
+            "max_wal_size": "256MB", "autovacuum": "off", "logging_collector": "off", "max_wal_senders": "1",
+            "wal_level": "replica", "jit": "off"}
 
 
 def is_installed():

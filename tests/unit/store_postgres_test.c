@@ -802,6 +802,58 @@ static void store_write__database_away_for_too_long__fails_but_not_what_is_in_do
 	relay_stop(&r);
 }
 
+#define WAITS_FOR_STANDBY " FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND state = 'active'"
+
+static bool waits_for_standby(void *server)
+{
+	return store_server_number(server, "SELECT count(*)" WAITS_FOR_STANDBY) == 1;
+}
+
+/* "" is nobody. */
+static void wait_for_standby(const char *server, const char *name)
+{
+	char sql[100];
+
+	snprintf(sql, sizeof(sql), "ALTER SYSTEM SET synchronous_standby_names = '%s'", name);
+	store_server_do(server, sql);
+	store_server_do(server, "SELECT pg_reload_conf()");
+}
+
+/* Who is interrupted while it waits for the other machine has committed on this one, and only
+ * there: seen, but gone when this one burns down. */
+static void store_write__interrupted_before_the_standby_has_it__waits_for_it_again(void **state)
+{
+	struct fixture *f = *state;
+	struct tally t = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct store_op op = bump(1);
+	char *server = f->server->uri;
+	int written = 0, done, bad;
+	long long ended;
+	bool again;
+
+	wait_for_standby(server, "another");
+	do { /* the server takes its time to do as it was told */
+		assert_true(store_write(f->store, &op, 1, NULL, on_done, &t, &f->e));
+		written++;
+		while (look_at(&t, &done, &bad), done < written && !waits_for_standby(server))
+			usleep(5000);
+	} while (done == written);
+	ended = store_server_number(
+		server, "SELECT count(pg_terminate_backend(pid, 5000))" WAITS_FOR_STANDBY);
+	again = comes_true(waits_for_standby, server);
+	look_at(&t, &done, &bad);
+	wait_for_standby(server, "");
+	assert_int_equal(ended, 1);
+	assert_true(again);
+	assert_int_equal(done, written - 1);
+	store_close(f->store);
+	f->store = open_at(f->where);
+	look_at(&t, &done, &bad);
+	assert_int_equal(done, written);
+	assert_int_equal(bad, 0);
+	assert_int_equal(number(f->store, BUMPED), written);
+}
+
 /* ---- who leads ---- */
 
 /* Its line is cut for good: never do both lead, and soon the other one does. */
@@ -995,6 +1047,26 @@ static void store__whatever_happens__tells_nobody_the_password(void **state)
 	f->store = NULL;
 }
 
+static void store_close__of_the_leader__does_not_begin_to_follow(void **state)
+{
+	struct fixture *f = *state;
+	FILE *out = tmpfile();
+	struct log log = {.program = "test", .level = LOG_LEVEL_DEBUG, .fd = fileno(out)};
+	char text[16384];
+
+	store_close(f->store);
+	f->store = store_open_logging(f->where, &schema, &log, &f->e);
+	assert_non_null(f->store);
+	assert_true(comes_true(leads, f->store));
+	store_close(f->store);
+	f->store = NULL;
+	rewind(out);
+	text[fread(text, 1, sizeof(text) - 1, out)] = '\0';
+	fclose(out);
+	assert_non_null(strstr(text, "event=store-leads"));
+	assert_null(strstr(text, "event=store-follows"));
+}
+
 static void store_space__of_a_database__is_its_size_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -1022,6 +1094,7 @@ int main(void)
 		TEST(store_leads__of_two__is_one_of_them_whatever_ends),
 		TEST(store_write__answer_to_commit_lost__was_done_and_is_not_run_again),
 		TEST(store_write__commit_lost_on_its_way__is_run_again),
+		TEST(store_write__interrupted_before_the_standby_has_it__waits_for_it_again),
 		TEST(store_read__one_slow_question__does_not_end_the_others),
 		TEST(store_open__first_host_is_dead__takes_the_next),
 		TEST(store_open__as_an_ordinary_user_over_a_socket__works),
@@ -1030,6 +1103,7 @@ int main(void)
 		TEST(store_open__schema_without_tables_for_it__is_refused),
 		TEST(store_open__a_statement_with_a_slip__ends_the_start),
 		TEST(store_space__of_a_database__is_its_size_alone),
+		TEST(store_close__of_the_leader__does_not_begin_to_follow),
 		TEST(store_write__server_killed_and_started__nothing_is_lost_or_twice),
 		TEST(store_read__server_hangs__fails_in_time_then_at_once_then_works),
 		TEST(store_write__server_hangs_while_committing__is_neither_lost_nor_twice),
