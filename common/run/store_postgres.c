@@ -23,6 +23,12 @@ static const char *setting(const struct pg *p, const char *keyword)
 	return NULL;
 }
 
+/* "port 1,2"; libpq has nothing but commas for hosts that are named without one. */
+static bool has_ports(const char *ports)
+{
+	return ports && ports[strspn(ports, ",")];
+}
+
 /* Its texts may quote what they could not read, which may be the password: they are not shown. */
 static bool read_uri(struct pg *p, struct err *e)
 {
@@ -37,7 +43,8 @@ static bool read_uri(struct pg *p, struct err *e)
 	ports = setting(p, "port");
 	name = setting(p, "dbname");
 	p->shown = str_printf(e, "database %s at %s%s%s", name ? name : "of the service",
-		hosts ? hosts : "the socket", ports ? " port " : "", ports ? ports : "");
+		hosts ? hosts : "the socket", has_ports(ports) ? " port " : "",
+		has_ports(ports) ? ports : "");
 	return p->shown != NULL;
 }
 

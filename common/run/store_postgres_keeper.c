@@ -291,7 +291,7 @@ static void *keeper_main(void *arg)
 			go_down(p, &own, &e);
 		}
 	}
-	tell_leads(p, false);
+	atomic_store(&p->leads, false); /* the end of the program says so itself */
 	pg_link_close(own);
 	return NULL;
 }

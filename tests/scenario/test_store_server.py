@@ -123,6 +123,17 @@ def test_a_server_that_is_killed_and_comes_back_is_found_again(here, databases):
     assert joins(here) == 200
 
 
+def test_hosts_without_ports_are_named_as_they_are(here):
+    config = here.masa.directory / "ports.conf"
+    text = here.masa.config.read_text().replace(str(here.masa.socket), str(here.masa.directory / "ports.sock"))
+    config.write_text(re.sub("postgresql://.*", "postgresql://127.0.0.1,127.0.0.1/masa?sslmode=none", text))
+    masa = harness.Process([harness.program("brski-masa"), "-c", config], here.masa.directory / "ports.log").start()
+    try:
+        assert "at 127.0.0.1,127.0.0.1: " in masa.wait_log("event=store-waits")
+    finally:
+        masa.kill()
+
+
 def test_nobody_is_told_the_password(here, databases):
     """Neither in logs, nor where what a reload changes is listed."""
     rewrite(here.registrar.config, f":{PASSWORD}@", f":{PASSWORD}2@")
