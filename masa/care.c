@@ -188,8 +188,10 @@ static void check_log(struct checkup *k, const struct figures *f)
 	bool holds = seal_holds(f->m->seal, &signed_at, &e);
 
 	checkup_note(k, "audit log", holds ? CHECKUP_OK : CHECKUP_FAIL,
-		"keep a copy of the store as it is; masactl audit verify tells more", "%s",
-		holds ? "as it was signed" : e.text);
+		e.kind == ERR_RETRY_LATER
+			? CHECKUP_STORE_AWAY
+			: "keep a copy of the store as it is; masactl audit verify tells more",
+		"%s", holds ? "as it was signed" : e.text);
 }
 
 static void examine(struct checkup *k, const struct figures *f)

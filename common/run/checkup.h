@@ -14,6 +14,8 @@ struct checkup {
 	struct err e; /* the first thing that kept it from being told */
 };
 
+#define CHECKUP_STORE_AWAY "see whether the database's server runs and is reached from here"
+
 /* next: what to do about it, left out when all is well. */
 void checkup_note(struct checkup *c, const char *check, enum checkup_verdict v, const char *next,
 	const char *fmt, ...) PRINTF(5, 6);

@@ -51,6 +51,8 @@ static bool set_path(const struct input *in, void *field, struct err *e)
 
 static bool set_store(const struct input *in, void *field, struct err *e)
 {
+	if (!store_where_check(in->text, e))
+		return false;
 	return store_is_remote(in->text) ? set_string(in, field, e) : set_path(in, field, e);
 }
 

@@ -85,6 +85,11 @@ struct store *store_open_logging(const char *where, const struct store_schema *s
 	const struct log *log, struct err *e) MUST_CHECK;
 /* Is it a database elsewhere, not a file? */
 bool store_is_remote(const char *where);
+/* ERR_INPUT for what looks like the URI of something else. It is not repeated: a password may be in
+ * it. */
+bool store_where_check(const char *where, struct err *e) MUST_CHECK;
+
+#define STORE_AWAY "The store cannot be reached now; try again later." /* for peers */
 /* Have fn(arg) called after each commit, by us or by another process: on a thread of the store, one
  * at a time. It must be quick, and may post to loops. Once, before anything is written. */
 void store_watch(struct store *s, void (*fn)(void *arg), void *arg);

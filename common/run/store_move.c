@@ -412,6 +412,10 @@ bool store_move(const struct store_move *m, const char *from, const char *to, st
 	BULK_AUTO struct bulk *b = NULL;
 	bool ok;
 
+	if (!store_where_check(from, e))
+		return err_prefix(e, "from");
+	if (!store_where_check(to, e))
+		return err_prefix(e, "to");
 	if (!store_is_remote(from) && access(from, F_OK) != 0)
 		return err_set_errno(e, ERR_STORE, "%s", from);
 	s = open_alone(from, m->schema, e);

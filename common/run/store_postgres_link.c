@@ -244,15 +244,43 @@ static bool set_up(struct pg *p, struct pg_link *l, bool reads_only, struct err 
 	return pg_do(p, l, reads_only ? SESSION READS_ONLY : SESSION WRITES, &soon, e);
 }
 
+#define SAID_MAX 400 /* of libpq's words; the reason takes no more in all than 600 */
+#define ADVICE_PASSWORD                                                                            \
+	"; its password belongs into ~/.pgpass of the service's user, or a file that passfile= "   \
+	"of the URI names"
+
+/* One line of several. */
+static void join_lines(const char *text, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (const char *c = text; *c && len + 1 < size; c++) {
+		bool blank = strchr(" \t\r\n", *c) != NULL;
+
+		if (!blank)
+			out[len++] = *c;
+		else if (len && out[len - 1] != ' ')
+			out[len++] = ' ';
+	}
+	if (len && out[len - 1] == ' ')
+		len--;
+	out[len] = '\0';
+}
+
 /* libpq's text has hosts and users in it, several lines, never the password. Waiting does not make
  * a wrong password right. */
 static bool no_connection(const struct pg *p, const struct pg_link *l, struct err *e)
 {
-	const char *text = l->conn ? PQerrorMessage(l->conn) : "no memory";
+	const char *said = l->conn ? PQerrorMessage(l->conn) : "no memory";
 	bool refused = l->conn && (PQconnectionNeedsPassword(l->conn) ||
-					  strstr(text, "authentication failed"));
+					  strstr(said, "authentication failed"));
+	char text[SAID_MAX];
 
-	return err_set(e, refused ? ERR_REFUSED : ERR_RETRY_LATER, "store: %s: %s", p->shown, text);
+	join_lines(said, text, sizeof(text));
+	if (refused)
+		return err_set(e, ERR_REFUSED, "store: %s: %s" ADVICE_PASSWORD, p->shown, text);
+	err_set(e, ERR_RETRY_LATER, "store: %s: %s", p->shown, text);
+	return err_tell(e, STORE_AWAY);
 }
 
 struct pg_link *pg_link_open(struct pg *p, bool reads_only, struct err *e)

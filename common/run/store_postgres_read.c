@@ -24,8 +24,10 @@ static struct timespec at_ms(int64_t mono_ms)
 static bool is_away(const struct pg *p, const char *otherwise, struct err *e)
 {
 	if (!p->up && p->why.kind != ERR_NONE)
-		return err_set(e, ERR_RETRY_LATER, "%s", p->why.text);
-	return err_set(e, ERR_RETRY_LATER, "store: %s: %s", p->shown, otherwise);
+		err_set(e, ERR_RETRY_LATER, "%s", p->why.text);
+	else
+		err_set(e, ERR_RETRY_LATER, "store: %s: %s", p->shown, otherwise);
+	return err_tell(e, STORE_AWAY);
 }
 
 static struct pg_link *borrow(struct pg *p, int64_t until_ms, struct err *e)

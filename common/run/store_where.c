@@ -14,3 +14,9 @@ bool store_is_remote(const char *where)
 			return true;
 	return false;
 }
+
+bool store_where_check(const char *where, struct err *e)
+{
+	return store_is_remote(where) || !strstr(where, "://") ||
+	       err_set(e, ERR_INPUT, "this is neither a file nor a postgresql:// URI");
+}

@@ -95,7 +95,11 @@ static void check_journal(struct examination *x)
 	struct err e = ERR_INIT, ignored = ERR_INIT;
 	int64_t signed_at;
 
-	if (!seal_holds(x->r->seal, &signed_at, &e))
+	bool holds = seal_holds(x->r->seal, &signed_at, &e);
+
+	if (!holds && e.kind == ERR_RETRY_LATER)
+		checkup_note(&x->c, "audit log", CHECKUP_FAIL, CHECKUP_STORE_AWAY, "%s", e.text);
+	else if (!holds)
 		checkup_note(&x->c, "audit log", CHECKUP_FAIL,
 			"keep a copy of the store as it is; registrarctl audit verify tells more",
 			"%s", e.text);
@@ -121,8 +125,7 @@ static void check_claims(struct examination *x)
 	struct err e = ERR_INIT;
 
 	if (!records_list_claims(x->r->store, CLAIM_PENDING, 0, 1, take_first_seen, &first, &e))
-		checkup_note(&x->c, "claims", CHECKUP_FAIL, "see why the store cannot be read",
-			"%s", e.text);
+		checkup_note(&x->c, "claims", CHECKUP_FAIL, CHECKUP_STORE_AWAY, "%s", e.text);
 	else if (pending >= x->setup->config.claims_max)
 		checkup_note(&x->c, "claims", CHECKUP_FAIL,
 			"decide on them: further devices are told to come back later",

@@ -118,6 +118,10 @@ def test_a_server_that_hangs_is_said_to_be_busy_and_nothing_is_lost(here, databa
 def test_a_server_that_is_killed_and_comes_back_is_found_again(here, databases):
     databases.server.kill()
     harness.wait_until(lambda: not ready(here.registrar) and not ready(here.masa), "not ready")
+    # an administrator is told what is away and not that the service is busy, or that a log was changed
+    assert "store cannot be reached" in here.registrar.ctl("claims", "list", check=None).stderr
+    rows = [row for row in here.registrar.ctl("doctor", check=None).stdout.splitlines() if " fail " in row]
+    assert rows and all("see whether the database's server runs" in row and " ?" not in row for row in rows), rows
     databases.server.start()
     harness.wait_until(lambda: ready(here.registrar) and ready(here.masa), "the server")
     assert joins(here) == 200
@@ -150,8 +154,10 @@ def test_a_wrong_password_or_a_place_of_others_ends_the_start_at_once(here, data
     text = here.masa.config.read_text().replace(str(here.masa.socket), str(here.masa.directory / "second.sock"))
     for wrong, said in ((databases.uri("masa").replace(PASSWORD, "mellon"), "password authentication failed"),
                         (databases.uri("registrar"), "is not a masa store"),
-                        (f"postgresql://{PASSWORD}%zz@", "no URI")):
+                        (f"postgresql://{PASSWORD}%zz@", "no URI"),
+                        (f"postgresq://brski:{PASSWORD}@db/masa", "neither a file nor a postgresql:// URI")):
         config.write_text(text.replace(databases.uri("masa"), wrong))
         done = harness.run(harness.program("brski-masa"), "-c", config, check=None, timeout=10)
         assert done.returncode != 0 and said in done.stderr
         assert PASSWORD not in done.stderr and "mellon" not in done.stderr
+        assert ("~/.pgpass" in done.stderr) == ("authentication" in said)

@@ -338,6 +338,9 @@ static void store_move__of_another_kind_or_of_nothing__is_refused(void **state)
 	assert_int_equal(f->e.kind, ERR_STORE);
 	assert_false(move(f, "/nonexistent/store.db", f->to));
 	assert_int_equal(f->e.kind, ERR_STORE);
+	assert_false(move(f, f->from, "postgresq://brski:mellon@db/site"));
+	assert_int_equal(f->e.kind, ERR_INPUT);
+	assert_null(strstr(f->e.text, "mellon"));
 }
 
 static void check_in_use(struct fixture *f, const char *where, const char *from, const char *to)
