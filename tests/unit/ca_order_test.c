@@ -82,6 +82,37 @@ static void ca_order__a_namesake_with_another_key__is_not_on_the_path(void **sta
 	fixture_issuer_clear(&below);
 }
 
+/* OldWithNew and NewWithOld of a rollover certify each other. */
+static void ca_order__two_that_certified_each_other__come_to_an_end(void **state)
+{
+	const struct site *s = *state;
+	CERT_LIST_AUTO struct cert_list given = CERT_LIST_INIT, out = CERT_LIST_INIT;
+	CERT_AUTO struct cert *old_with_new = NULL, *new_with_old = NULL;
+	struct fixture_issuer fresh = {0};
+	struct err e = ERR_INIT;
+	size_t on_path;
+
+	fixture_issue(&fresh, "Site root", NULL, true);
+	old_with_new = fixture_cert(&(struct recipe){.cn = "Site root",
+		.key = key_evp(s->root.key),
+		.issuer = fresh.x509,
+		.issuer_key = key_evp(fresh.key),
+		.ext = {{"subjectKeyIdentifier", "hash"},
+			{"authorityKeyIdentifier", "keyid:always"}}});
+	new_with_old = fixture_cert(&(struct recipe){.cn = "Site root",
+		.key = key_evp(fresh.key),
+		.issuer = s->root.x509,
+		.issuer_key = key_evp(s->root.key),
+		.ext = {{"subjectKeyIdentifier", "hash"},
+			{"authorityKeyIdentifier", "keyid:always"}}});
+	LIST(&given, s->issuing.cert, old_with_new, new_with_old);
+	MUST(ca_order(&given, &out, &on_path, &e));
+	assert_int_equal(on_path, 3);
+	assert_ptr_equal(out.items[1], old_with_new);
+	assert_ptr_equal(out.items[2], new_with_old);
+	fixture_issuer_clear(&fresh);
+}
+
 static void ca_order_multipart__pairs_up_to_the_maximum__are_written(void **state)
 {
 	/* req: C-30, C-32 */
@@ -128,6 +159,7 @@ int main(void)
 		cmocka_unit_test(ca_order__root_before_a_stranger_or_behind__is_second),
 		cmocka_unit_test(ca_order__a_root_that_issues__is_a_path_of_its_own),
 		cmocka_unit_test(ca_order__a_namesake_with_another_key__is_not_on_the_path),
+		cmocka_unit_test(ca_order__two_that_certified_each_other__come_to_an_end),
 		cmocka_unit_test(ca_order_multipart__pairs_up_to_the_maximum__are_written),
 		cmocka_unit_test(ca_order_multipart__one_certificate__begins_as_published),
 	};

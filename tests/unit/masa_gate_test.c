@@ -78,6 +78,30 @@ static void masa_gate__open__refuses_at_once_and_says_how_long(void **state)
 	assert_true(masa_gate_enter(*state, "other:443", 1001, &pass, &wait_ms));
 }
 
+/* Else all registrars that lost the same MASA would be back at one moment. */
+static void masa_gate__opened_at_one_moment__pauses_are_not_all_the_same(void **state)
+{
+	int64_t least_ms = MASA_PAUSE_MS, most_ms = 0;
+
+	for (int i = 0; i < 32; i++) {
+		struct masa_pass pass;
+		int64_t wait_ms = 0;
+		char name[32];
+
+		snprintf(name, sizeof(name), "masa-%d:443", i);
+		for (int n = 0; n < 3; n++) {
+			enum masa_gate_state now_is;
+
+			assert_true(masa_gate_enter(*state, name, 1000, &pass, &wait_ms));
+			(void)masa_gate_leave(*state, &pass, MASA_FAILED, &limits, 1000, &now_is);
+		}
+		assert_false(masa_gate_enter(*state, name, 1000, &pass, &wait_ms));
+		least_ms = wait_ms < least_ms ? wait_ms : least_ms;
+		most_ms = wait_ms > most_ms ? wait_ms : most_ms;
+	}
+	assert_true(least_ms < most_ms);
+}
+
 static void masa_gate__after_the_pause__one_probe_goes_and_no_second(void **state)
 {
 	struct masa_pass probe, other;
@@ -174,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(masa_gate__failures_in_a_row__open_it_and_an_answer_between_does_not),
 		T(masa_gate__open__refuses_at_once_and_says_how_long),
+		T(masa_gate__opened_at_one_moment__pauses_are_not_all_the_same),
 		T(masa_gate__after_the_pause__one_probe_goes_and_no_second),
 		T(masa_gate__a_probe_fails__the_pause_doubles_up_to_its_longest),
 		T(masa_gate__failures_of_before_it_opened__say_nothing),

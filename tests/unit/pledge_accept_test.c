@@ -497,6 +497,18 @@ static void accept_voucher__est_domain_of_who_is_not_verified__is_no_way_round_t
 	expect_refused(w, "registrar");
 }
 
+/* There is no chain to a key: the server could not be known. */
+static void accept_voucher__est_domain_with_a_key_for_a_pin__is_refused(void **state)
+{
+	struct world *w = *state;
+	struct uri est;
+
+	buf_clear(&w->v.pinned_domain_cert);
+	fixture_put(leaf(w, PIN_KEY), cert_spki(w->f.ee_cert));
+	assert_false(names_est(w, "https://est.example/", &est));
+	assert_int_equal(w->e.kind, ERR_INPUT);
+}
+
 static void accept_checks__each__has_a_name_and_a_clause(void **state)
 {
 	assert_int_equal(accept_check_count, 13);
@@ -541,6 +553,7 @@ int main(void)
 		TEST(accept_voucher__est_domain_as_uri_or_bare__names_the_server),
 		TEST(accept_voucher__est_domain_that_is_none__is_refused),
 		TEST(accept_voucher__est_domain_of_who_is_not_verified__is_no_way_round_the_pin),
+		TEST(accept_voucher__est_domain_with_a_key_for_a_pin__is_refused),
 		TEST(accept_checks__each__has_a_name_and_a_clause),
 	};
 
