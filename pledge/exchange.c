@@ -147,7 +147,8 @@ static void fit_to_carrier(const struct exchange *x, struct session_config *c)
 		c->connect_ms = patience_ms(x, STRANGER_CONNECT_MS, c->connect_ms);
 		return;
 	}
-	c->connect_ms = patience_ms(x, STRANGER_PATIENCE_MS, p->coaps_connect_timeout_s * 1000);
+	c->connect_ms = p->coaps_connect_timeout_s * 1000;
+	c->connect_ms = patience_ms(x, c->connect_ms / 2, c->connect_ms);
 	c->mtu = (size_t)p->coaps_mtu;
 }
 
