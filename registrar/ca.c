@@ -135,7 +135,8 @@ static bool check_root(const struct ca *ca, int64_t now, struct err *e)
 			"no self-signed root in `certificate` and `chain`: devices could not "
 			"build a path");
 	anchors = anchors_new(&roots, e);
-	return anchors && chain_verify(anchors, ca->identity.cert, &ca->certs, now, NULL, e);
+	return anchors && (chain_verify(anchors, ca->identity.cert, &ca->certs, now, NULL, e) ||
+				  err_prefix(e, "no valid path to a root in `chain`"));
 }
 
 static bool load_csrattrs(struct ca *ca, const char *words, struct err *e)

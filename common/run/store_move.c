@@ -155,7 +155,7 @@ static bool check_unused(const struct store_schema *schema, struct bulk *b, stru
 		return false;
 	return used == 0 || err_set(e, ERR_CONFLICT,
 				    "the store there has been used: one is put only where there "
-				    "is none yet");
+				    "is none yet; name a new file or an empty database");
 }
 
 /* The log's chain is as whole there as it is here. One that somebody broke is evidence, and moves

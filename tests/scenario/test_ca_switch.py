@@ -170,7 +170,7 @@ def test_pair_that_is_none_is_refused(cell, acme, domain, other_domain):
         "go together": {"standby_key": key},
         "name of the other": {"standby_key": domain.file("issuing.key"),
                               "standby_certificate": domain.file("issuing.crt")},
-        "standby": {"standby_key": foreign_key, "standby_certificate": foreign},
+        "[ca] standby: no valid path to a root in `chain`": {"standby_key": foreign_key, "standby_certificate": foreign},
     }
     for n, (words, changes) in enumerate(wrong.items()):
         registrar = harness.Registrar(cell / f"r{n}", domain, [acme], changes={"ca": changes})
