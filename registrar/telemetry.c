@@ -115,13 +115,8 @@ static bool known_device(const struct report *p, struct err *e)
 
 static bool parse_report(struct report *p, struct err *e)
 {
-	const char *type = call_header(p->call, "Content-Type");
-	const struct status_report_format *format = status_report_format_by_media_type(type);
-
-	if (!format)
-		return err_set(
-			e, ERR_UNSUPPORTED_TYPE, "telemetry of type \"%.100s\"", type ? type : "");
-	return format->parse(call_body(p->call), &p->status, e);
+	return status_report_parse_typed(
+		call_header(p->call, "Content-Type"), call_body(p->call), &p->status, e);
 }
 
 static bool take_report(struct report *p, struct err *e)

@@ -187,3 +187,15 @@ const struct status_report_format *status_report_format_by_media_type(const char
 			return formats[i];
 	return NULL;
 }
+
+bool status_report_parse_typed(
+	const char *content_type, struct bytes octets, struct status_report *out, struct err *e)
+{
+	const struct status_report_format *format =
+		status_report_format_by_media_type(content_type);
+
+	if (!format)
+		return err_set(e, ERR_UNSUPPORTED_TYPE, "telemetry of type \"%.100s\"",
+			content_type ? content_type : "");
+	return format->parse(octets, out, e);
+}

@@ -42,6 +42,9 @@ struct status_report_format {
 extern const struct status_report_format status_report_json, status_report_cbor;
 /* By Content-Type, parameters ignored; NULL for any other type, and when there is none. */
 const struct status_report_format *status_report_format_by_media_type(const char *content_type);
+/* One that came with this Content-Type. ERR_UNSUPPORTED_TYPE for any other, and for none (NULL). */
+bool status_report_parse_typed(const char *content_type, struct bytes octets,
+	struct status_report *out, struct err *e) MUST_CHECK;
 
 /* As much of the text as fits, never half a character. */
 void status_report_set_reason(struct status_report *r, const char *text);

@@ -42,13 +42,8 @@ static void on_recorded(void *arg, const int64_t *changed, const struct err *e)
 
 static bool parse(struct report *p, struct err *e)
 {
-	const char *type = call_header(p->call, "Content-Type");
-	const struct status_report_format *format = status_report_format_by_media_type(type);
-
-	if (!format)
-		return err_set(
-			e, ERR_UNSUPPORTED_TYPE, "telemetry of type \"%.100s\"", type ? type : "");
-	return format->parse(call_body(p->call), &p->status, e);
+	return status_report_parse_typed(
+		call_header(p->call, "Content-Type"), call_body(p->call), &p->status, e);
 }
 
 static bool was_sent(const struct report *p, struct device_key key, struct err *e)

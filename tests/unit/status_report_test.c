@@ -263,6 +263,21 @@ static void status_report_format_by_media_type__finds_the_encoding(void **state)
 	assert_null(status_report_format_by_media_type(NULL));
 }
 
+static void status_report_parse_typed__reads_what_the_type_says_and_nothing_else(void **state)
+{
+	const struct bytes json = bytes_of_str("{\"version\":1,\"status\":true}");
+	STATUS_REPORT_AUTO struct status_report r = {.version = 0};
+	struct err e = ERR_INIT;
+
+	assert_true(status_report_parse_typed("application/json", json, &r, &e));
+	assert_true(r.status);
+	assert_false(status_report_parse_typed("application/cbor", json, &r, &e));
+	assert_int_equal(e.kind, ERR_INPUT);
+	assert_false(status_report_parse_typed("text/plain", json, &r, &e));
+	assert_int_equal(e.kind, ERR_UNSUPPORTED_TYPE);
+	assert_false(status_report_parse_typed(NULL, json, &r, &e));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +300,8 @@ int main(void)
 			status_report_parse_cbor__members_nobody_knows__are_of_a_later_version),
 		cmocka_unit_test(status_report_parse_cbor__too_long__is_refused),
 		cmocka_unit_test(status_report_format_by_media_type__finds_the_encoding),
+		cmocka_unit_test(
+			status_report_parse_typed__reads_what_the_type_says_and_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
