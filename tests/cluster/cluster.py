@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The PostgreSQL cluster of docs/examples/patroni, from its files: three nodes of etcd, Patroni and
-PostgreSQL, here all on loopback. The example's addresses become ones of 127.0.0.0/8 and its places
-folders under one that is thrown away; all else is as it is shipped.
+PostgreSQL on one machine. On loopback the example's addresses become ones of 127.0.0.0/8, in a
+namespace that has them they stay; its places become folders under one that is thrown away, and all
+else is as it is shipped.
 
 PostgreSQL does not run as root, so that the nodes run as the user postgres when we are root.
 """
@@ -20,6 +21,7 @@ import urllib.request
 import harness
 
 EXAMPLE = harness.REPOSITORY / "docs/examples/patroni"
+EXAMPLE_NET = "192.0.2."
 NODES = ("db1", "db2", "db3")
 READY_S = 120  # three nodes on two busy cores; alone it takes about 12 s
 PASSWORD = "a password"
@@ -33,30 +35,32 @@ def as_postgres(argv):
 class Node:
     """One machine of the cluster."""
 
-    def __init__(self, name, address, place):
-        """place(text) puts a file of the example here."""
-        self.name, self.address, self.place = name, address, place
+    def __init__(self, name, address, text):
+        """text(name) is a file of the example, put here."""
+        self.name, self.address, self.text = name, address, text
         self.etcd = self.patroni = None
 
-    def make(self, directory, ca):
+    def make(self, directory, certificates):
         """What the example's README has an administrator prepare."""
         self.directory = directory
-        certificates = directory / "brski-db"
-        certificates.mkdir(parents=True)
-        ca.certify(certificates, self.name, self.address)
+        own = directory / "brski-db"
+        own.mkdir(parents=True)
+        for made, name in (("ca.crt", "ca.crt"), (f"{self.name}.crt", "server.crt"), (f"{self.name}.key", "server.key")):
+            shutil.copy(certificates / made, own / name)
+        (own / "server.key").chmod(0o600)
         (directory / "run").mkdir()
         self.config = directory / "patroni.yml"
-        self.config.write_text(self.localized(EXAMPLE / f"patroni-{self.name}.yml"))
+        self.config.write_text(self.localized(f"patroni-{self.name}.yml"))
         self.config.chmod(0o600)
         if os.getuid() == 0:
             for path in (directory, *directory.rglob("*")):
                 shutil.chown(path, "postgres", "postgres")
 
-    def localized(self, path):
+    def localized(self, name):
         here = {"/etc/brski-db": self.directory / "brski-db", "/var/run/postgresql": self.directory / "run",
                 "/var/lib/postgresql/15/brski": self.directory / "data", "/var/lib/etcd": self.directory,
                 "/var/lib/postgresql/pgpass-patroni": self.directory / "pgpass"}
-        text = self.place(path.read_text())
+        text = self.text(name)
         for there in sorted(here, key=len, reverse=True):
             text = text.replace(there, str(here[there]))
         return text
@@ -68,7 +72,7 @@ class Node:
                                     env={"PATH": os.environ["PATH"], "HOME": str(self.directory), **env})
 
     def start_etcd(self):
-        env = re.findall(r"^(ETCD_\w+)=(.*)$", self.localized(EXAMPLE / f"etcd-{self.name}.env"), re.M)
+        env = re.findall(r"^(ETCD_\w+)=(.*)$", self.localized(f"etcd-{self.name}.env"), re.M)
         self.etcd = self.spawn("etcd", ["etcd"], {**dict(env), "ETCD_UNSAFE_NO_FSYNC": "true"})
 
     def start_patroni(self):
@@ -116,45 +120,44 @@ class Node:
                          for p in sorted(self.directory.glob("*.log")))
 
 
-class Authority:
-    """The small CA of the databases."""
-
-    def __init__(self, directory):
-        self.key, self.certificate = directory / "ca.key", directory / "ca.crt"
-        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 10,
-                      "-subj", "/CN=BRSKI database CA", "-keyout", self.key, "-out", self.certificate)
-
-    @staticmethod
-    def _openssl(*argv):
-        harness.run("openssl", *argv, check=0)
-
-    def certify(self, where, name, address):
-        key, request, names = where / "server.key", where / "server.csr", where / "names"
-        self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                      "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        names.write_text(f"subjectAltName=IP:{address},DNS:{name}")
-        self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
-                      "-days", 10, "-extfile", names, "-out", where / "server.crt")
-        key.chmod(0o600)
-        shutil.copy(self.certificate, where / "ca.crt")
-
-
 class Cluster:
-    def __init__(self):
+    def __init__(self, net=None):
+        """net: what its addresses begin with; None: something on loopback."""
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="brski-cluster-"))
-        self.net = f"127.{random.randint(64, 127)}.{random.randint(1, 254)}."
-        self.nodes = [Node(name, f"{self.net}1{name[-1]}", self.localized) for name in NODES]
+        self.net = net or f"127.{random.randint(64, 127)}.{random.randint(1, 254)}."
+        self.nodes = [Node(name, f"{self.net}1{name[-1]}", self.text) for name in NODES]
 
-    def localized(self, text):
-        # whoever connects on loopback comes from 127.0.0.1, whatever address it asks for
-        return text.replace("192.0.2.0/24", "127.0.0.0/8").replace("192.0.2.", self.net)
+    def text(self, name):
+        """A file of the example, with this place's addresses and secrets in it."""
+        text = (EXAMPLE / name).read_text()
+        if self.net != EXAMPLE_NET:
+            # whoever connects on loopback comes from 127.0.0.1, whatever address it asks for
+            text = text.replace(f"{EXAMPLE_NET}0/24", "127.0.0.0/8").replace(EXAMPLE_NET, self.net)
+        return text.replace("/etc/brski/pgpass", str(self.directory / "pgpass")).replace(
+            "/etc/brski/db-ca.crt", str(self.directory / "ca" / "ca.crt"))
+
+    def make_certificates(self):
+        """As the README makes them."""
+        where = self.directory / "ca"
+        where.mkdir()
+        made = re.search(r"```sh\n# one CA.*?```", self.text("README.md"), re.S)[0]
+        for line in made.splitlines()[1:-1]:
+            if not line.startswith("#"):
+                subprocess.run(line, shell=True, check=True, cwd=where, capture_output=True)
+        return where
+
+    def make_password(self):
+        passwords = self.directory / "pgpass"
+        passwords.write_text("".join(f"{n.address}:5432:*:brski:{PASSWORD}\n" for n in self.nodes))
+        passwords.chmod(0o600)
 
     def __enter__(self):
         self.directory.chmod(0o711)  # a user of its own has to get at its node
         try:
-            self.ca = Authority(self.directory)
+            self.make_password()
+            certificates = self.make_certificates()
             for node in self.nodes:
-                node.make(self.directory / node.name, self.ca)
+                node.make(self.directory / node.name, certificates)
             for node in self.nodes:
                 node.start_etcd()
             for node in self.nodes:
@@ -204,10 +207,5 @@ class Cluster:
         return self.leader().psql(statement, database)
 
     def store(self, kind):
-        """The URI that the example gives a registrar or a MASA, with the password's file made."""
-        text = self.localized((EXAMPLE / f"{kind}.conf").read_text())
-        uri = re.search(r"^path = (postgresql:.*)$", text, re.M)[1]
-        passwords = self.directory / "pgpass"
-        passwords.write_text("".join(f"{n.address}:5432:*:brski:{PASSWORD}\n" for n in self.nodes))
-        passwords.chmod(0o600)
-        return uri.replace("/etc/brski/pgpass", str(passwords)).replace("/etc/brski/db-ca.crt", str(self.ca.certificate))
+        """The URI that the example gives a registrar or a MASA."""
+        return re.search(r"^path = (postgresql:.*)$", self.text(f"{kind}.conf"), re.M)[1]

@@ -13,8 +13,8 @@ import yaml
 
 import harness
 import netns
+from cluster import EXAMPLE
 
-EXAMPLE = harness.REPOSITORY / "docs/examples/patroni"
 ADDRESSES = [f"192.0.2.{n}" for n in (11, 12, 13, 21, 22, 31, 32, 41, 42)]
 
 
