@@ -166,7 +166,7 @@ static bool key_signs_cms(X509 *x, X509 *issuer)
 	       OBJ_obj2nid(oid) != NID_ED25519;
 }
 
-/* Before it is signed there is no algorithm; the table is asked again when there is. */
+/* Before it is signed there is no algorithm: lint_check_signed() asks again when there is. */
 static bool algorithm_is_strong(X509 *x, X509 *issuer)
 {
 	const X509_ALGOR *alg = X509_get0_tbs_sigalg(x);
@@ -418,19 +418,36 @@ const struct lint_rule lint_rules[] = {
 };
 const size_t lint_rule_count = sizeof(lint_rules) / sizeof(lint_rules[0]);
 
+static bool ask(const struct lint_rule *r, X509 *x, X509 *issuer, struct err *e)
+{
+	return r->holds(x, issuer) ||
+	       err_set(e, ossl_verdict(ERR_INPUT), "certificate breaks the rule \"%s\" (%s)",
+		       r->name, r->clause);
+}
+
+/* An extension that could not be read looks as if it were not there. */
+static bool had_memory(struct err *e)
+{
+	ossl_forget();
+	return !ossl_is_starved() || err_set(e, ERR_NO_MEMORY, "no memory to check a certificate");
+}
+
 bool lint_check(X509 *candidate, X509 *issuer, enum cert_profile profile, struct err *e)
 {
 	ossl_begin();
-	for (size_t i = 0; i < lint_rule_count; i++) {
-		const struct lint_rule *r = &lint_rules[i];
+	for (size_t i = 0; i < lint_rule_count; i++)
+		if ((lint_rules[i].profiles & 1u << profile) &&
+			!ask(&lint_rules[i], candidate, issuer, e))
+			return false;
+	return had_memory(e);
+}
 
-		if ((r->profiles & 1u << profile) == 0)
-			continue;
-		if (!r->holds(candidate, issuer))
-			return err_set(e, ossl_verdict(ERR_INPUT),
-				"certificate breaks the rule \"%s\" (%s)", r->name, r->clause);
-	}
-	ossl_forget();
-	/* an extension that could not be read looks as if it were not there */
-	return !ossl_is_starved() || err_set(e, ERR_NO_MEMORY, "no memory to check a certificate");
+bool lint_check_signed(X509 *candidate, X509 *issuer, struct err *e)
+{
+	ossl_begin();
+	for (size_t i = 0; i < lint_rule_count; i++)
+		if (lint_rules[i].holds == algorithm_is_strong &&
+			!ask(&lint_rules[i], candidate, issuer, e))
+			return false;
+	return had_memory(e);
 }

@@ -20,4 +20,7 @@ extern const size_t lint_rule_count;
  */
 bool lint_check(X509 *candidate, X509 *issuer, enum cert_profile profile, struct err *e) MUST_CHECK;
 
+/* Only what signing has put into one that passed: the algorithm. Of every profile. */
+bool lint_check_signed(X509 *candidate, X509 *issuer, struct err *e) MUST_CHECK;
+
 #endif

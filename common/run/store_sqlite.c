@@ -22,6 +22,9 @@
 #define READERS_MAX                                                                                \
 	8 /* read connections: more than any sensible number of worker threads waits for */
 #define BUSY_MS 5000 /* how long to wait for somebody with the sqlite3 shell */
+#define UNDO_OCTETS                                                                                \
+	(256 << 10) /* what undoes one transaction, before it becomes a file: an onboarding's      \
+		       pages */
 
 enum control { BEGIN, SAVE, RELEASE, UNDO, COMMIT, ROLLBACK, CONTROL_COUNT };
 
@@ -526,6 +529,8 @@ static bool open_all(struct store *store, struct err *e)
 		return false;
 	pthread_mutex_init(&s->readers_lock, NULL);
 	pthread_cond_init(&s->reader_free, NULL);
+	/* for the whole process and before anybody used SQLite: later it changes nothing */
+	(void)sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, UNDO_OCTETS);
 	s->schema = store->schema;
 	s->statement_count = store->statement_count;
 	s->path = store->where;

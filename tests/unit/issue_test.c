@@ -575,6 +575,26 @@ static void lint_check__each_fault__is_named_by_its_rule(void **state)
 	}
 }
 
+static void lint_check_signed__weak_signature_in_any_profile__is_named(void **state)
+{
+	static const enum cert_profile profiles[] = {PROFILE_LDEVID, PROFILE_IDEVID,
+		PROFILE_MASA_SIGNER, PROFILE_REGISTRAR, PROFILE_TLS_SERVER};
+
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++) {
+		CERT_AUTO struct cert *good = must_issue(request(profiles[i]));
+		X509 *x = copy_of(good);
+		struct err e = ERR_INIT;
+
+		assert_true(lint_check_signed(x, cert_x509(issuing.cert), &e));
+		sha1_signature(x);
+		assert_false(lint_check_signed(x, cert_x509(issuing.cert), &e));
+		assert_int_equal(e.kind, ERR_INPUT);
+		assert_non_null(strstr(e.text, "SHA-256 or stronger"));
+		X509_free(x);
+		assert_queue_empty();
+	}
+}
+
 static void lint_rules__every_one__has_a_clause_and_a_profile(void **state)
 {
 	for (size_t i = 0; i < lint_rule_count; i++) {
@@ -642,6 +662,7 @@ int main(void)
 		cmocka_unit_test(issue_certificate__issuer_that_is_no_ca__is_refused),
 		cmocka_unit_test(issue_certificate__wrong_issuer_key__gives_nothing),
 		cmocka_unit_test(lint_check__each_fault__is_named_by_its_rule),
+		cmocka_unit_test(lint_check_signed__weak_signature_in_any_profile__is_named),
 		cmocka_unit_test(lint_rules__every_one__has_a_clause_and_a_profile),
 		cmocka_unit_test(san_format__anything_but_names_and_addresses__is_refused),
 	};
