@@ -59,6 +59,9 @@ static const char *const migrations[] = {
 	" LEFT JOIN (SELECT domain_id FROM events WHERE device = $1 GROUP BY domain_id"            \
 	" HAVING count(DISTINCT domain_key) > 1) AS shared ON shared.domain_id = e.domain_id"
 
+/* As the index has it: a device that joins often has many events of one domain. */
+#define NONCE_OF_DIGEST "(CASE WHEN digest IS NOT NULL THEN nonce END)"
+
 static const char *const statements[] = {
 	[DEVICES_BY_SERIAL] =
 		"SELECT id, serial, owner, idevid_issuer, issuer_key, created FROM devices"
@@ -83,7 +86,8 @@ static const char *const statements[] = {
 	[OWNERS_REVISION] = "SELECT coalesce(max(revision), 0) FROM owners",
 	[EVENT_RELEASE_DIGEST] =
 		"UPDATE events SET digest = NULL"
-		" WHERE (digest = $1 OR (device = $3 AND domain_key = $4 AND nonce = $5))"
+		" WHERE (digest = $1 OR (device = $3 AND domain_key = $4 AND " NONCE_OF_DIGEST
+		" = $5))"
 		" AND digest IS NOT NULL AND expires_on IS NOT NULL AND expires_on <= $2",
 	/* each event's hash covers that of the one before it (audit.h); not INSERT ... SELECT,
 	 * which SQLite puts aside in a table of its own first */
@@ -97,7 +101,7 @@ static const char *const statements[] = {
 	[ISSUED_BY_DIGEST] = "SELECT device, content FROM events WHERE digest = $1"
 			     " AND (expires_on IS NULL OR expires_on > $2)",
 	[ISSUED_BY_NONCE] = "SELECT device, content FROM events WHERE device = $1"
-			    " AND domain_key = $2 AND nonce = $3 AND digest IS NOT NULL"
+			    " AND domain_key = $2 AND " NONCE_OF_DIGEST " = $3"
 			    " AND (expires_on IS NULL OR expires_on > $4)",
 	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
 	[WAS_OWNER] = "SELECT 1 FROM events WHERE device = $1 AND domain_key = $2 LIMIT 1",

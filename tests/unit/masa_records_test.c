@@ -2,7 +2,10 @@
 /* What the MASA keeps: imports that change nothing twice, one event per request, logs abridged. */
 #include "tests/unit/masa_fixture.h"
 
+#include <sqlite3.h>
+
 #include "masa/records.h"
+#include "masa/records_sql.h"
 #include "tests/unit/store_fixture.h"
 
 struct fixture {
@@ -241,6 +244,34 @@ static void records_event_write__another_request_for_the_same_nonce__is_one_even
 	assert_true(record(f, again));
 }
 
+/* A device that joins often has many events of one domain: none of them is tried one by one. */
+static void records_event_write__for_a_nonce__finds_its_place_by_the_index(void **state)
+{
+	static const int statements[] = {EVENT_RELEASE_DIGEST, ISSUED_BY_NONCE};
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+	for (size_t i = 0; masa_schema.migrations[i]; i++)
+		assert_int_equal(
+			sqlite3_exec(db, masa_schema.migrations[i], NULL, NULL, NULL), SQLITE_OK);
+	for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
+		char sql[1024];
+		sqlite3_stmt *plan;
+		bool found = false;
+
+		snprintf(sql, sizeof(sql), "EXPLAIN QUERY PLAN %s",
+			masa_schema.statements[statements[i]]);
+		assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &plan, NULL), SQLITE_OK);
+		while (sqlite3_step(plan) == SQLITE_ROW)
+			found = found || strstr((const char *)sqlite3_column_text(plan, 3),
+						 "events_of_device (device=? AND domain_key=? AND "
+						 "<expr>=?)");
+		sqlite3_finalize(plan);
+		assert_true(found);
+	}
+	sqlite3_close(db);
+}
+
 static void records_last_event__grows_with_the_log(void **state)
 {
 	struct fixture *f = *state;
@@ -379,6 +410,7 @@ int main(void)
 		TEST(records_devices_list__after_an_id__goes_on_there),
 		TEST(records_event_write__same_request_twice__is_one_event),
 		TEST(records_event_write__another_request_for_the_same_nonce__is_one_event),
+		TEST(records_event_write__for_a_nonce__finds_its_place_by_the_index),
 		TEST(records_last_event__grows_with_the_log),
 		TEST(records_event_write__voucher_expired__is_recorded_again),
 		TEST(records_audit_log__long_history__keeps_the_newest_of_each_kind_with_counts),
