@@ -185,6 +185,7 @@ static void put_in_force(struct registrar *r, struct registrar_setup *fresh)
 	struct err e = ERR_INIT;
 
 	log_set_level(&r->log, (enum log_level)fresh->config.log_level);
+	issuing_keep(r->setup, fresh); /* only reloads change it, one at a time */
 	old = replace_setup(r, fresh);
 	http_server_set_tls(r->server, fresh->tls);
 	if (r->admin_https && fresh->admin.tls)

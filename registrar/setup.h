@@ -35,6 +35,7 @@ struct registrar_setup {
 	struct admin_setup admin;
 	struct ca *cas[CA_SLOT_COUNT]; /* the one that stands by: or NULL */
 	struct ca *_Atomic ca; /* of these the one that issues; changed by issuing.h alone */
+	atomic_llong foreign_choice_at; /* when another one was chosen; 0: none was. As above */
 	struct manufacturer manufacturers[MANUFACTURERS_MAX];
 	size_t manufacturer_count;
 	bool has_decision; /* a program is asked where a rule says so: */

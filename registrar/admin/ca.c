@@ -151,6 +151,31 @@ static bool choose(struct change *s, struct err *e)
 	return records_choose_issuing(&w, ca_key_sha256(s->setup->cas[s->to]), &line, e);
 }
 
+/* The CA that issues for want of the one that was chosen is a choice, too. */
+static bool changes(const struct change *s, bool *out, struct err *e)
+{
+	struct issuing_choice choice;
+
+	if (!records_issuing(s->r->store, &choice, e))
+		return false;
+	*out = s->to != s->from || !issuing_is_chosen(&choice, s->setup->cas[s->to]);
+	return true;
+}
+
+/* True: it is under way, or answered. */
+static bool begin(struct change *s, struct err *e)
+{
+	bool some;
+
+	if (!admin_may_everywhere(s->call, MAY_ADMIN, e) || !read_wish(s, e) ||
+		!check_target(s, e) || !changes(s, &some, e))
+		return false;
+	if (some)
+		return choose(s, e);
+	answer(s, false);
+	return true;
+}
+
 void ca_switch(struct call *c, void *registrar)
 {
 	struct registrar *r = registrar;
@@ -162,14 +187,8 @@ void ca_switch(struct call *c, void *registrar)
 		s->call = c;
 		s->setup = registrar_setup_take(r);
 		s->from = issuing_slot(s->setup);
-		if (admin_may_everywhere(c, MAY_ADMIN, &e) && read_wish(s, &e)) {
-			if (s->to == s->from) {
-				answer(s, false);
-				return;
-			}
-			if (check_target(s, &e) && choose(s, &e))
-				return;
-		}
+		if (begin(s, &e))
+			return;
 		change_free(s);
 	}
 	call_reply_err(c, &r->log, "admin-failed", &e);

@@ -78,6 +78,10 @@ def test_devices_of_the_old_ca_renew_under_the_new_one(pair):
     fresh = pair.pledge(pair.device())
     assert fresh.join().returncode == 0
     assert ldevid(fresh).issuer == subject(pair.registrar.standby)
+    # a reload goes on with it, not by way of the other
+    before = pair.registrar.log_size()
+    assert Api(pair.registrar).post(API + "reload", {}).status == 200
+    assert issues(pair) == "standby" and not pair.registrar.lines("ca-switched", before)
     # durable, and back again
     pair.registrar.restart()
     assert issues(pair) == "standby"

@@ -251,7 +251,8 @@ def test_one_leads_and_seals_and_both_say_they_are_there(here):
 
 def test_a_switch_of_the_issuing_ca_at_one_is_followed_by_the_other(here, cell, domain):
     harness.run(harness.program("brski-certs"), "standby", "--ca", domain.directory, "--out", cell, check=0)
-    for registrar in here.registrars:
+
+    def configure(registrar):
         registrar.config.write_text(registrar.config.read_text().replace(
             "[ca]", f"[ca]\nstandby_key = {cell}/standby.key\nstandby_certificate = {cell}/standby.crt"))
         assert Api(registrar).post("/api/v1/reload", {}).status == 200
@@ -260,6 +261,16 @@ def test_a_switch_of_the_issuing_ca_at_one_is_followed_by_the_other(here, cell, 
         return [ca["name"] for ca in Api(registrar).get("/api/v1/ca").json["items"] if ca["issues"]]
 
     a, b = here.registrars
+    configure(a)  # the other one has the old configuration still: it says so, once
+    a.ctl("ca", "switch", "--to", "standby", "--yes")
+    b.wait_log("event=ca-chosen-is-not-configured")
+    for _ in range(4):
+        assert ask(here.a, here.device())[0] == 202
+        time.sleep(0.3)
+    assert len(b.lines("ca-chosen-is-not-configured")) == 1
+    b.ctl("ca", "switch", "--to", "primary", "--yes")  # what it does for want of the other is a choice, too
+    harness.wait_until(lambda: issues(a) == ["primary"], "primary issues at the first")
+    configure(b)
     for name in ("standby", "primary"):
         a.ctl("ca", "switch", "--to", name, "--yes")
         assert issues(a) == [name]
@@ -312,6 +323,18 @@ def test_while_the_database_is_away_devices_are_told_to_come_back(here):
         harness.wait_until(lambda r=registrar: ready(r), "/readyz says yes")
     harness.wait_until(lambda: ask_through_balancer(here, device) == 200, "the voucher")
     assert len(here.sql("registrar", "SELECT id FROM member")) == 2
+
+
+@pytest.mark.slow
+def test_nobody_is_taken_for_dead_while_nothing_can_be_written(here):
+    """Somebody holds a table for longer than a registrar may be silent: all of them are then."""
+    before = [r.log_size() for r in here.registrars]
+    here.sql("registrar", "BEGIN; LOCK TABLE member IN EXCLUSIVE MODE; SELECT pg_sleep(40); COMMIT")
+    for registrar in here.registrars:
+        harness.wait_until(lambda r=registrar: ready(r), "ready")
+    time.sleep(6)  # a beat
+    for registrar, since in zip(here.registrars, before):
+        assert not registrar.lines("alert-member-lost|member-was-lost", since)
 
 
 @pytest.mark.slow
