@@ -206,8 +206,10 @@ static void beat(struct fellows *f)
 		.id = f->id, .host = f->host, .started_at = f->r->started_at};
 	struct err e = ERR_INIT;
 
-	if (f->beating)
+	if (f->beating) { /* ours does not get through, so theirs may not */
+		f->seen_count = 0;
 		return;
+	}
 	f->beating = f->joined ? records_beat(&w, f->id, &e) : records_join(&w, &row, &e);
 	if (!f->beating)
 		f->seen_count = 0;
