@@ -22,6 +22,8 @@ struct ahead {
 	struct loop_timer timer;
 	size_t running; /* of one round; the next begins when it is over */
 	unsigned ticks;
+	int64_t looked_to; /* the histories of these were asked for: a MASA that stays away does
+			      not keep the others from their turn */
 };
 
 /* One stored voucher that is worked on. */
@@ -266,8 +268,10 @@ static void begin_round(struct ahead *a, bool renewals)
 	struct registrar *r = a->r;
 	struct round round = {.a = a, .check = true};
 	struct err e = ERR_INIT;
-	bool ok = records_unchecked_ahead(r->store, AHEAD_AT_ONCE, add_chore, &round, &e);
+	bool ok = records_unchecked_ahead(
+		r->store, a->looked_to, AHEAD_AT_ONCE, add_chore, &round, &e);
 
+	a->looked_to = round.count == AHEAD_AT_ONCE ? round.chores[round.count - 1]->id : 0;
 	round.check = false;
 	if (ok && renewals)
 		ok = records_due_ahead(

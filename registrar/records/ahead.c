@@ -64,12 +64,12 @@ bool records_due_ahead(
 	return READ(s, DUE_AHEAD, read_row, &reader, e, STORE_I(now), STORE_I(limit));
 }
 
-bool records_unchecked_ahead(
-	struct store *s, int64_t limit, records_ahead_fn *fn, void *arg, struct err *e)
+bool records_unchecked_ahead(struct store *s, int64_t after, int64_t limit, records_ahead_fn *fn,
+	void *arg, struct err *e)
 {
 	struct reader reader = {fn, arg};
 
-	return READ(s, UNCHECKED_AHEAD, read_row, &reader, e, STORE_I(limit));
+	return READ(s, UNCHECKED_AHEAD, read_row, &reader, e, STORE_I(after), STORE_I(limit));
 }
 
 static bool count_row(void *arg, const struct store_row *r, struct err *e)

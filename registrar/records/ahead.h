@@ -33,8 +33,8 @@ bool records_find_ahead(struct store *s, const char *name, int64_t limit, record
  * the request. */
 bool records_due_ahead(struct store *s, int64_t now, int64_t limit, records_ahead_fn *fn, void *arg,
 	struct err *e) MUST_CHECK;
-bool records_unchecked_ahead(
-	struct store *s, int64_t limit, records_ahead_fn *fn, void *arg, struct err *e) MUST_CHECK;
+bool records_unchecked_ahead(struct store *s, int64_t after, int64_t limit, records_ahead_fn *fn,
+	void *arg, struct err *e) MUST_CHECK;
 bool records_count_ahead(struct store *s, int64_t *out, struct err *e) MUST_CHECK;
 
 /* In place of the one that was there. */

@@ -672,7 +672,8 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[DUE_AHEAD] = "SELECT " AHEAD_COLUMNS ", NULL, NULL " FROM_AHEAD
 		      "WHERE v.renew_at > 0 AND v.renew_at <= $1 ORDER BY v.renew_at LIMIT $2",
 	[UNCHECKED_AHEAD] = "SELECT " AHEAD_COLUMNS ", NULL, v.request " FROM_AHEAD
-			    "WHERE v.used_at > 0 AND v.checked_at = 0 ORDER BY v.used_at LIMIT $1",
+			    "WHERE v.used_at > 0 AND v.checked_at = 0 AND v.id > $1 "
+			    "ORDER BY v.id LIMIT $2",
 	[COUNT_AHEAD] = "SELECT count(*) FROM stored_voucher",
 	[KEEP_AHEAD] = "INSERT INTO stored_voucher (id, manufacturer, serial, type, masa, by, "
 		       "fetched_at, until, renew_at, voucher, request, used_at, checked_at) "

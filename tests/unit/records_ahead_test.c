@@ -131,12 +131,17 @@ static int due(struct fixture *f, int64_t now)
 	return rows(f, ok, &e);
 }
 
-static int unchecked(struct fixture *f)
+static int unchecked_after(struct fixture *f, int64_t after)
 {
 	struct err e = ERR_INIT;
-	bool ok = records_unchecked_ahead(f->store, 10, on_row, f, &e);
+	bool ok = records_unchecked_ahead(f->store, after, 10, on_row, f, &e);
 
 	return rows(f, ok, &e);
+}
+
+static int unchecked(struct fixture *f)
+{
+	return unchecked_after(f, 0);
 }
 
 static int found(struct fixture *f, struct device_key device, const char *type)
@@ -218,6 +223,8 @@ static void records_check_ahead__after_its_use__judges_the_device_once(void **st
 	assert_int_equal(unchecked(f), 0);
 	use(f, A);
 	assert_int_equal(unchecked(f), 1);
+	assert_int_equal(unchecked_after(f, f->last.id - 1), 1);
+	assert_int_equal(unchecked_after(f, f->last.id), 0);
 	assert_string_equal(f->request, "request");
 	wait_for(f, records_check_ahead(&w, f->last.id, &r, HISTORY_WARNED, &line, &e), &e,
 		ERR_NONE);
