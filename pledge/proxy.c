@@ -23,7 +23,6 @@
 #define OPENS_PER_SECOND     32 /* of all; one neighbour gets a quarter (fair_rate.h) */
 #define PROXY_REGISTRARS_MAX 16
 #define AUTO		     "auto" /* registrars are found */
-#define USUAL_VARIATION	     "est-tls"
 #define ENROLLED_MS                                                                                \
 	60000 /* how often it looks whether the device still belongs to the site, and names up */
 
@@ -201,8 +200,7 @@ static bool start_seeking(struct proxy *p, struct err *e)
 		.arg = p};
 
 	if (!seeks(p)) {
-		snprintf(p->variations.list[0], MDNS_VARIATION_MAX, USUAL_VARIATION);
-		p->variations.count = 1;
+		variations_usual_if_none(&p->variations);
 		return true;
 	}
 	if (!uplinks_find(o, p->places, p->place_count, &c.uplinks, e))

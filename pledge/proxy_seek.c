@@ -3,7 +3,6 @@
  * (RFC 6762 §6.7), a second one for what the answers left open, and then the sum. */
 #include "pledge/proxy_seek.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +15,6 @@
 #include "common/net/mdns_browser.h"
 
 #define SERVICE		     "_brski-registrar._tcp.local"
-#define USUAL		     "est-tls"
 #define FAMILIES	     2	  /* IPv6, IPv4 */
 #define ASK_AGAIN_MS	     700  /* answers come within 120 ms (RFC 6762 §6) */
 #define LOOK_END_MS	     1500 /* and once more */
@@ -24,8 +22,6 @@
 #define SLACK_MS	     5000
 #define HEARD_MAX	     256
 #define HEARD_OF_ONE	     32 /* of a sender: nobody's words take the room of all others' */
-#define FOUND_PLACES	     UPSTREAMS_MAX
-#define PER_SENDER_MAX	     6 /* one registrar: an address of each family on some links */
 #define QUESTIONS_MAX	     32
 #define DATAGRAMS_PER_SECOND 200	  /* of one socket */
 #define GRASP_TTL_MAX	     (600 * 1000) /* longer than that nobody is believed unheard */
@@ -36,13 +32,6 @@ struct heard { /* a record of an answer */
 	struct variations variations;
 	unsigned index; /* of the interface it came by */
 	uint8_t sender[ADDRESS_KEY_LEN];
-};
-
-struct place_found {
-	struct upstream to;
-	struct variations variations;
-	uint8_t sender[ADDRESS_KEY_LEN];
-	int64_t until_ms;
 };
 
 struct seek {
@@ -57,42 +46,8 @@ struct seek {
 	uint16_t id;
 	struct heard heard[HEARD_MAX];
 	size_t heard_count;
-	struct place_found found[FOUND_PLACES];
-	size_t found_count;
+	struct found found;
 };
-
-/* ---- Variations ----------------------------------------------------------------------------- */
-
-bool variations_have(const struct variations *v, const char *one)
-{
-	for (size_t i = 0; i < v->count; i++)
-		if (strcmp(v->list[i], one) == 0)
-			return true;
-	return false;
-}
-
-/* A key without a value; what is too long or no key is nothing we can pass on. */
-static void add_variation(struct variations *v, struct bytes text)
-{
-	char one[MDNS_VARIATION_MAX];
-
-	if (text.len == 0 || text.len >= sizeof(one) || v->count == MDNS_VARIATIONS_MAX)
-		return;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] <= ' ' || text.data[i] > '~' || text.data[i] == '=')
-			return;
-		one[i] = (char)tolower(text.data[i]);
-	}
-	one[text.len] = '\0';
-	if (!variations_have(v, one))
-		memcpy(v->list[v->count++], one, sizeof(one));
-}
-
-static void usual_if_none(struct variations *v)
-{
-	if (v->count == 0)
-		add_variation(v, bytes_of_str(USUAL));
-}
 
 /* ---- What is found -------------------------------------------------------------------------- */
 
@@ -111,119 +66,9 @@ static void tell_change(const struct seek *s)
 		s->config.changed(s->config.arg);
 }
 
-static bool same_variations(const struct variations *a, const struct variations *b)
-{
-	for (size_t i = 0; i < a->count; i++)
-		if (!variations_have(b, a->list[i]))
-			return false;
-	return a->count == b->count;
-}
-
-static size_t count_of(const struct seek *s, const uint8_t sender[ADDRESS_KEY_LEN])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->found_count; i++)
-		n += memcmp(s->found[i].sender, sender, ADDRESS_KEY_LEN) == 0;
-	return n;
-}
-
-/* Of itself: it is its address. */
-static bool is_own(const struct place_found *p)
-{
-	uint8_t key[ADDRESS_KEY_LEN];
-
-	address_key(&p->to.at, key);
-	return memcmp(key, p->sender, sizeof(key)) == 0;
-}
-
-/* Whoever said it first is believed in what else there is to say, or who speaks of himself. */
-static bool may_renew(const struct place_found *known, const struct place_found *p)
-{
-	return memcmp(known->sender, p->sender, sizeof(p->sender)) == 0 || is_own(p);
-}
-
-/* A place of the sender who has most of them, for one who has fewer. */
-static struct place_found *give_away(struct seek *s, const struct place_found *p)
-{
-	size_t most = count_of(s, p->sender) + 1;
-	struct place_found *of = NULL;
-
-	for (size_t i = 0; i < s->found_count; i++) {
-		size_t count = count_of(s, s->found[i].sender);
-
-		if (count <= most)
-			continue;
-		most = count;
-		of = &s->found[i];
-	}
-	return of;
-}
-
-/* True when that is news. */
-static bool keep(struct seek *s, struct place_found *p)
-{
-	struct place_found *room;
-
-	for (size_t i = 0; i < s->found_count; i++) {
-		struct place_found *known = &s->found[i];
-		bool news;
-
-		if (!address_equal(&known->to.at, &p->to.at))
-			continue;
-		if (!may_renew(known, p)) {
-			if (known->until_ms < p->until_ms)
-				known->until_ms = p->until_ms;
-			return false;
-		}
-		news = known->to.priority != p->to.priority || known->to.weight != p->to.weight ||
-		       !same_variations(&known->variations, &p->variations);
-		if (known->until_ms > p->until_ms)
-			p->until_ms = known->until_ms;
-		*known = *p;
-		return news;
-	}
-	if (count_of(s, p->sender) >= PER_SENDER_MAX)
-		return false;
-	room = s->found_count < FOUND_PLACES ? &s->found[s->found_count++] : give_away(s, p);
-	if (room)
-		*room = *p;
-	return room != NULL;
-}
-
-static bool drop_old(struct seek *s, int64_t now_ms)
-{
-	size_t kept = 0, before = s->found_count;
-
-	for (size_t i = 0; i < before; i++)
-		if (s->found[i].until_ms > now_ms)
-			s->found[kept++] = s->found[i];
-	s->found_count = kept;
-	return kept != before;
-}
-
 void seek_found(const struct seek *s, struct upstreams *out, struct variations *all_speak)
 {
-	bool usual = false;
-
-	out->count = all_speak->count = 0;
-	for (size_t i = 0; i < s->found_count; i++)
-		usual = usual || variations_have(&s->found[i].variations, USUAL);
-	for (size_t i = 0; i < s->found_count; i++) {
-		const struct variations *v = &s->found[i].variations;
-		size_t kept = 0;
-
-		if (usual && !variations_have(v, USUAL))
-			continue;
-		if (out->count == 0)
-			*all_speak = *v;
-		for (size_t k = 0; k < all_speak->count; k++)
-			if (variations_have(v, all_speak->list[k]))
-				memmove(all_speak->list[kept++], all_speak->list[k],
-					MDNS_VARIATION_MAX);
-		all_speak->count = kept;
-		out->list[out->count++] = s->found[i].to;
-	}
+	found_sum(&s->found, out, all_speak);
 }
 
 /* ---- Answers of multicast DNS --------------------------------------------------------------- */
@@ -233,7 +78,7 @@ static void take_texts(struct heard *h)
 	struct bytes left = h->r.data, text;
 
 	while (dns_txt_next(&left, &text))
-		add_variation(&h->variations, text);
+		variations_add(&h->variations, text);
 }
 
 static size_t count_heard(const struct seek *s, const uint8_t sender[ADDRESS_KEY_LEN])
@@ -341,10 +186,10 @@ static bool take_place(struct seek *s, const struct heard *srv, uint16_t type)
 		if (s->heard[i].r.type == DNS_TXT && is_from(&s->heard[i], srv) &&
 			dns_name_equal(&s->heard[i].r.name, &srv->r.name))
 			for (size_t k = 0; k < s->heard[i].variations.count; k++)
-				add_variation(&p.variations,
+				variations_add(&p.variations,
 					bytes_of_str(s->heard[i].variations.list[k]));
-	usual_if_none(&p.variations);
-	return keep(s, &p);
+	variations_usual_if_none(&p.variations);
+	return found_keep(&s->found, &p);
 }
 
 static bool take_all(struct seek *s, const struct dns_name *service)
@@ -470,8 +315,8 @@ static void end_look(struct seek *s, const struct dns_name *service)
 	bool news = take_all(s, service);
 
 	s->looking = false;
-	news = drop_old(s, clock_mono_ms()) || news;
-	if (s->found_count == 0 && wait_ms > LOOK_SOON_MS)
+	news = found_drop_old(&s->found, clock_mono_ms()) || news;
+	if (s->found.count == 0 && wait_ms > LOOK_SOON_MS)
 		wait_ms = LOOK_SOON_MS;
 	/* not in step with other proxies (RFC 6762 §5.2) */
 	loop_timer_arm(&s->step, wait_ms + rng_below((uint32_t)wait_ms / 8 + 1));
@@ -519,18 +364,18 @@ static bool take_objective(struct seek *s, const struct grasp_flood *f,
 		return false;
 	memcpy(p.sender, sender, sizeof(p.sender));
 	p.until_ms = clock_mono_ms() + (f->ttl_ms < GRASP_TTL_MAX ? f->ttl_ms : GRASP_TTL_MAX);
-	add_variation(&p.variations, bytes_of_str(o->value));
-	usual_if_none(&p.variations);
-	for (size_t i = 0; i < s->found_count; i++)
-		if (address_equal(&s->found[i].to.at, &p.to.at)) { /* another flood of it */
-			const struct place_found *known = &s->found[i];
+	variations_add(&p.variations, bytes_of_str(o->value));
+	variations_usual_if_none(&p.variations);
+	for (size_t i = 0; i < s->found.count; i++)
+		if (address_equal(&s->found.all[i].to.at, &p.to.at)) { /* another flood of it */
+			const struct place_found *known = &s->found.all[i];
 
 			for (size_t k = 0; k < known->variations.count; k++)
-				add_variation(
+				variations_add(
 					&p.variations, bytes_of_str(known->variations.list[k]));
 			p.to = known->to;
 		}
-	return keep(s, &p);
+	return found_keep(&s->found, &p);
 }
 
 static void read_flood(

@@ -9,17 +9,9 @@
 #define PLEDGE_PROXY_SEEK_H
 
 #include "common/base/log.h"
-#include "common/net/announce_mdns.h"
 #include "common/net/loop.h"
-#include "pledge/proxy_upstream.h"
+#include "pledge/proxy_found.h"
 #include "pledge/proxy_uplinks.h"
-
-/* What a registrar says that it speaks: keys of TXT records, in lower case. */
-struct variations {
-	char list[MDNS_VARIATIONS_MAX][MDNS_VARIATION_MAX];
-	size_t count;
-};
-bool variations_have(const struct variations *v, const char *one);
 
 struct seek_config {
 	struct loop *loop;
@@ -33,8 +25,7 @@ struct seek_config {
 struct seek;
 /* The first look begins at once. */
 struct seek *seek_new(const struct seek_config *config, struct err *e) MUST_CHECK;
-/* Those that are there now, as upstreams; and what all of them speak. When one of them speaks
- * est-tls, those that do not are left out: a device cannot tell them apart behind a proxy. */
+/* Those that are there now: found_sum(). */
 void seek_found(const struct seek *s, struct upstreams *out, struct variations *all_speak);
 void seek_free(struct seek *s);
 
