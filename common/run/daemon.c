@@ -91,9 +91,8 @@ bool daemon_options_parse(int argc, char **argv, const struct daemon_program *pr
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'}, {"restore", required_argument, NULL, 'r'},
-		{"store-copy", required_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0}};
+		{"store-copy", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	int option;
 
 	*out = (struct daemon_options){.config_path = program->default_config};

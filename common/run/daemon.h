@@ -19,8 +19,8 @@ struct daemon_program {
 
 struct daemon_options {
 	const char *config_path;
-	bool check_only;	  /* --check: load everything, say "ok", exit 0 */
-	const char *restore_from; /* --restore FILE: put a backup in place, exit; or NULL */
+	bool check_only;		 /* --check: load everything, say "ok", exit 0 */
+	const char *restore_from;	 /* --restore FILE: put a backup in place, exit; or NULL */
 	const char *copy_from, *copy_to; /* --store-copy FROM TO: copy a store, exit; or NULL */
 };
 

@@ -138,6 +138,8 @@ def test_cloud_registrar_answers_a_device_about_itself_only_and_is_no_est_server
         assert p.request_voucher(p.pvr(serial_number=device.serial)).status == 403
         assert p.request_voucher(p.pvr(serial_number=device.serial, signer=device.identity)).status == 403
         assert p.request_voucher(b"0\x03\x02\x01\x05").status == 400
+        # a 401 would say that nobody has claimed it
+        assert p.request_voucher(p.pvr(proximity_registrar_cert=None)).status == 403
         for path in ("/.well-known/est/csrattrs", "/.well-known/est/cacerts", "/.well-known/est/crl"):
             assert p.connection.get(path).status == 404
     impostor = cloud.device(manufacturer=stranger, serial=device.serial, known=False)

@@ -1677,7 +1677,8 @@ static size_t lines_after_failures(struct fixture *f, int times, int64_t at)
 
 	j.at = at;
 	for (int i = 0; i < times; i++) {
-		assert_int_equal(wait(f, records_failure(&w, &j, DEVICE_LINES_MAX, &e), &e), ERR_NONE);
+		assert_int_equal(
+			wait(f, records_failure(&w, &j, DEVICE_LINES_MAX, &e), &e), ERR_NONE);
 		f->lines += (size_t)f->changed[0];
 	}
 	return f->lines - before;
