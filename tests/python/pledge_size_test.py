@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
-SERVERS_ONLY = ("http_server_", "http1_conn", "http2_", "http_worker", "coap_server_", "dtls_listener_", "store_", "issue_")
+SERVERS_ONLY = ("http_server_", "http1_conn", "http2_", "http_worker", "coap_server_", "dtls_listener_", "store_open", "store_read",
+                "store_write", "issue_")
 
 
 def functions(program):
