@@ -253,7 +253,9 @@ static void requests__incomplete_ones_fill_the_memory__the_oldest_go(void **stat
 	for (int i = 0; i < MANY; i++) {
 		client_send(
 			&c[i], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n");
-		client_send(&c[i], piece);
+		/* on a busy machine it may be gone already */
+		(void)!SSL_write(c[i].ssl, piece, PIECE);
+		ERR_clear_error();
 	}
 	await_connections(4);
 	client_open(&good, port(), NULL);
