@@ -28,7 +28,7 @@ def main():
                "failover_failures": result.report["failures"]}
     for wrong in result.lost + result.twice:
         print(f"failover: {wrong}")
-    acknowledged = ", ".join(f"{n} {what}s" for what, n in sorted(result.acknowledged.items()))
+    acknowledged = ", ".join(f"{what} {n}" for what, n in sorted(result.acknowledged.items()))
     print(f"failover: acknowledged {acknowledged}; lost or twice {figures['failover_lost_acks']}; joins went on after "
           f"{result.resumed_s} s; slowest hundredth of the devices {result.report['p99_ms'] / 1000:.1f} s")
     path = pathlib.Path(BUILD) / "bench.json"
