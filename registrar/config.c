@@ -117,6 +117,8 @@ static const struct config_option options[] = {
 		"The same for its revocation list."},
 	{"ca", "crl_days", CONFIG_INT, OFF(crl_days), "7", 1, 365, NULL,
 		"Days a revocation list is valid; it is made anew at half of that, and with each revocation."},
+	{"ca", "http_listen", CONFIG_STRING, OFF(ca_http_listen), "", 0, 0, NULL,
+		"Address and port where the revocation lists are served over plain HTTP as well, to anybody who reaches it, e.g. [::]:8080; unset: nowhere."},
 	{"est", "csrattrs", CONFIG_WORDS, OFF(csrattrs), "", 0, 0, NULL,
 		"What a CSR has to hold: challengePassword, ec-p256, ec-p384, rsa-3072, san, OIDs in dots."},
 	{"est", "cacerts_open", CONFIG_BOOL, OFF(cacerts_open), "yes", 0, 0, NULL,
@@ -252,8 +254,8 @@ static void *manufacturer_instance(void *out, const char *name, struct err *e)
 static const char *const at_start_only[] = {"[server] listen", "[server] workers",
 	"[server] proxy_protocol_from", "[coaps] listen", "[coaps] jpy_listen", "[coaps] mtu",
 	"[coaps] discovery", "[coaps] discovery_port", "[store] path", "[cloud] enabled",
-	"[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen", "[hooks] anchors",
-	NULL};
+	"[admin] socket", "[admin] group", "[admin] listen", "[metrics] listen", "[ca] http_listen",
+	"[hooks] anchors", NULL};
 
 const struct config_schema registrar_config_schema = {
 	.options = options,

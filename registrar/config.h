@@ -55,6 +55,7 @@ struct registrar_config {
 	char *standby_key, *standby_certificate, *standby_crl_url, *standby_crl_file;
 	char *ca_rollover;
 	int64_t crl_days;
+	char *ca_http_listen; /* or NULL */
 	char *csrattrs;
 	bool cacerts_open, server_keygen, renew_expired, transfer_encoding;
 	int64_t retry_after, pending_days, approval_days, claims_max, journal_days;

@@ -44,8 +44,12 @@
 #define SWEEP_HOLD_MS	       86400000 /* after the clock was set: time for a person to look */
 #define DRAIN_MS	       60000 /* above the longest [masa] timeout: what runs is finished */
 #define ADMIN_CONNECTIONS_MAX  256   /* people and their tools, some with a few tabs open */
-#define ADMIN_BODY_MAX	       65536 /* a thousand identifiers */
-#define LOGIN_BODY_MAX	       8192  /* from anybody: a name, two passwords, all escaped */
+#define PUBLISHED_CLIENTS_MAX  256   /* each stays for one question and its answer */
+#define PUBLISHED_REQUEST_MS   5000  /* for a question of a few hundred octets */
+#define PUBLISHED_IDLE_MS      10000 /* who asks about a chain asks again at once, if at all */
+#define PUBLISHED_HELD_MAX     (32 << 20) /* thirty of the longest lists, taken slowly */
+#define ADMIN_BODY_MAX	       65536	  /* a thousand identifiers */
+#define LOGIN_BODY_MAX	       8192	  /* from anybody: a name, two passwords, all escaped */
 #define IMPORT_BODY_MAX	       (16 << 20) /* IMPORT_ROWS_MAX rows of 160 octets */
 #define ANNOUNCED_MAX	       200000	  /* devices that wait for somebody to decide: two lists */
 #define IMPORT_ROWS_MAX	       100000	  /* one transaction: others wait seconds for the store */

@@ -80,14 +80,17 @@ static void tell_server(
 
 static void look_at_servers(struct registrar *r)
 {
-	struct server_counts https, coaps = {0};
+	struct server_counts https, coaps = {0}, published = {0};
 
 	http_server_counts(r->server, &https);
 	tell_server(r, METER_HTTPS, &https, http_server_connections(r->server));
 	if (r->coap)
 		coap_server_counts(r->coap, &coaps);
 	tell_server(r, METER_COAPS, &coaps, r->coap ? coap_server_sessions(r->coap) : 0);
-	set(r, METER_RATE_LIMITED, METER_LIMIT_CONNECTIONS, (int64_t)(https.shed + coaps.shed));
+	if (r->published)
+		http_server_counts(r->published, &published);
+	set(r, METER_RATE_LIMITED, METER_LIMIT_CONNECTIONS,
+		(int64_t)(https.shed + coaps.shed + published.shed));
 }
 
 static void look_at_certificates(struct registrar *r)

@@ -36,6 +36,7 @@
 #include "registrar/admin/idempotency.h"
 #include "registrar/meters.h"
 #include "registrar/onboard.h"
+#include "registrar/published.h"
 #include "registrar/records/rules.h"
 #include "registrar/revoked.h"
 #include "registrar/seal.h"
@@ -103,7 +104,8 @@ bool registrar_open(struct registrar *r, const char *config_path, struct err *e)
 		!admin_address_check(&r->setup->config, e) ||
 		!balancers_check(&r->setup->config, e) ||
 		!coap_addresses_check(&r->setup->config, e) ||
-		!metrics_address_check(&r->setup->config, e))
+		!metrics_address_check(&r->setup->config, e) ||
+		!published_address_check(&r->setup->config, e))
 		return false;
 	r->log.level = (enum log_level)r->setup->config.log_level;
 	r->cert_cache = cert_cache_new(CERT_CACHE_ENTRIES, e);
@@ -251,7 +253,8 @@ static bool serve_devices(
 		.routes = cloud ? cloud_routes : routes,
 		.route_count = cloud ? cloud_route_count : ROUTE_COUNT,
 		.app = r,
-		.limits = http_limits_default,
+		.limits = {.connections_beside =
+				   r->setup->config.ca_http_listen ? PUBLISHED_CLIENTS_MAX : 0},
 		.cache = r->cert_cache,
 		.log = &r->log,
 	};
@@ -337,8 +340,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		!serve_admin_https(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
 		!coap_start(r, loops, loop_count, e) || !announce_start(r, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
-		!revoked_start(r, e) || !ahead_start(r, e) || !backup_start(r, e) ||
-		!meters_start(r, e))
+		!revoked_start(r, e) || !published_start(r, loops, loop_count, e) ||
+		!ahead_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
 		return false;
 	store_watch(r->store, on_commit, r);
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
@@ -346,7 +349,7 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 	log_event(&r->log, LOG_LEVEL_INFO, "started", NULL, "listen", r->setup->config.listen,
 		"coaps", r->setup->config.coaps_listen, "jpy", r->setup->config.jpy_listen,
 		"metrics", r->setup->config.metrics_listen, "admin", r->setup->config.admin_listen,
-		NULL);
+		"http", r->setup->config.ca_http_listen, NULL);
 	warn_of_no_manufacturer(r, r->setup);
 	return true;
 }
@@ -462,8 +465,8 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	r->drained = drained;
 	r->drained_arg = arg;
 	log_event(&r->log, LOG_LEVEL_INFO, "draining", NULL, NULL);
-	atomic_fetch_add(
-		&r->running, 1 + (r->admin != NULL) + (r->admin_https != NULL) + (r->coap != NULL));
+	atomic_fetch_add(&r->running, 1 + (r->admin != NULL) + (r->admin_https != NULL) +
+					      (r->published != NULL) + (r->coap != NULL));
 	atomic_store(&r->draining, true);
 	backup_cancel(r->backup);
 	jobs_cancel(r);
@@ -473,6 +476,8 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
 	if (r->admin_https)
 		http_server_drain(r->admin_https, DRAIN_MS, on_server_drained, r);
+	if (r->published)
+		http_server_drain(r->published, DRAIN_MS, on_server_drained, r);
 	if (r->coap)
 		coap_drain(r, on_server_drained);
 	http_server_drain(r->server, DRAIN_MS, on_server_drained, r);
@@ -500,6 +505,7 @@ void registrar_close(struct registrar *r)
 	http_server_free(r->server);
 	http_server_free(r->admin);
 	http_server_free(r->admin_https);
+	http_server_free(r->published);
 	idempotency_free(r->idempotency);
 	strangers_free(r->strangers);
 	cloud_rate_free(r->cloud_rate);

@@ -57,16 +57,16 @@ static void fill_limits(struct http_limits *l)
 static void fit_descriptors(struct http_limits *limits)
 {
 	struct rlimit l;
-	rlim_t wanted = limits->connections_max + SPARE_DESCRIPTORS;
+	const rlim_t spare = SPARE_DESCRIPTORS + limits->connections_beside;
+	const rlim_t wanted = limits->connections_max + spare;
 
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= wanted)
 		return;
 	l.rlim_cur = l.rlim_max < wanted ? l.rlim_max : wanted;
 	if (setrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur >= wanted)
 		return;
-	limits->connections_max = l.rlim_cur > 2 * SPARE_DESCRIPTORS
-					  ? (size_t)l.rlim_cur - SPARE_DESCRIPTORS
-					  : (size_t)l.rlim_cur / 2;
+	limits->connections_max =
+		l.rlim_cur > 2 * spare ? (size_t)(l.rlim_cur - spare) : (size_t)l.rlim_cur / 2;
 }
 
 static bool listen_unix(struct http_server *s, const char *path, struct err *e)

@@ -46,15 +46,16 @@ typedef bool http_intercept(struct call *c, void *app);
 
 /* A field left 0 is the default. */
 struct http_limits {
-	size_t header_block_max; /* 8 KiB */
-	int64_t handshake_ms;	 /* 10 s */
-	int64_t header_ms;	 /* 10 s from the first octet of a request */
-	int64_t body_ms;	 /* 30 s from the end of the headers */
-	int64_t request_ms;	 /* 60 s for the handler's answer, else 503 */
-	int64_t idle_ms;	 /* 120 s between requests: pledges wait out a 202 of 60 s */
-	int64_t write_ms;	 /* 30 s for the peer to take an answer */
-	int64_t drain_grace_ms;	 /* 1 s for a request that is on its way when the server drains */
-	size_t connections_max;	 /* per process */
+	size_t header_block_max;   /* 8 KiB */
+	int64_t handshake_ms;	   /* 10 s */
+	int64_t header_ms;	   /* 10 s from the first octet of a request */
+	int64_t body_ms;	   /* 30 s from the end of the headers */
+	int64_t request_ms;	   /* 60 s for the handler's answer, else 503 */
+	int64_t idle_ms;	   /* 120 s between requests: pledges wait out a 202 of 60 s */
+	int64_t write_ms;	   /* 30 s for the peer to take an answer */
+	int64_t drain_grace_ms;	   /* 1 s for a request that is on its way when the server drains */
+	size_t connections_max;	   /* per process */
+	size_t connections_beside; /* 0; what other servers of the process may hold */
 	size_t connections_per_source_max;
 	size_t connections_per_identity_max; /* that show the same client certificate */
 	size_t held_max;	 /* octets of requests and replies in memory, of all connections */
