@@ -27,6 +27,7 @@
 #include "common/net/http1_reply.h"
 #include "common/net/tls.h"
 #include "common/net/tls_judge.h"
+#include "common/pki/ossl.h"
 #include "common/wire/base64.h"
 
 #define REQUEST_HEAD_MAX   4096
@@ -36,6 +37,7 @@
 #define TLS_EXPORTER_LABEL "EXPORTER-Channel-Binding"
 #define REASON_MAX	   200 /* of the library's own words */
 #define READ_CHUNK	   16384
+#define EMPTY_CERTIFICATE  8 /* octets of that message at most: RFC 8446 §4.4.2, RFC 5246 §7.4.6 */
 
 struct http_session {
 	struct session_config config; /* pointers borrowed from the caller */
@@ -47,7 +49,8 @@ struct http_session {
 	struct cert_list chain; /* as the server sent it */
 	int alert;		/* the fatal one it sent; -1: none */
 	bool no_tls;		/* its first octets are no TLS record */
-	struct err verdict;	/* why the verify callback refused; ERR_NONE when it did not */
+	bool unpresented;	/* it asked for our certificate and got none */
+	struct err verdict;	/* why we refused to set TLS up or to go on; or ERR_NONE */
 	char reason[CURL_ERROR_SIZE];
 };
 
@@ -65,11 +68,12 @@ static int on_verify(X509_STORE_CTX *store, void *arg)
 		.host = s->config.server.host,
 		.host_is_ip = s->config.server.host_is_ip,
 	};
-	bool ok;
+	bool starved = ossl_is_starved(), ok;
 
 	s->ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	ok = tls_judge_chain(store, &s->chain, &s->verdict) &&
 	     tls_judge_server(&expected, &s->chain, &s->verified, &s->verdict);
+	ossl_go_on(starved);
 	/* libcurl reads this too; the alert sent for it is bad_certificate */
 	X509_STORE_CTX_set_error(store, ok ? X509_V_OK : X509_V_ERR_CERT_REJECTED);
 	return ok;
@@ -85,15 +89,20 @@ static void on_info(const SSL *ssl, int where, int ret)
 		SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, NULL);
 }
 
-/* What the library makes of both is a sentence only. */
+/* What the library makes of alerts and foreign octets is a sentence only. That it presents nothing,
+ * because it could not choose how to sign, it tells nobody: the server's words about it ("a client
+ * certificate is needed") would pass for a refusal of this device. */
 static void on_message(int sent, int version, int content_type, const void *octets, size_t len,
 	SSL *ssl, void *arg)
 {
 	struct http_session *s = arg;
 	const uint8_t *p = octets;
 
-	if (sent)
+	if (sent) {
+		s->unpresented |= content_type == SSL3_RT_HANDSHAKE && len > 0 &&
+				  p[0] == SSL3_MT_CERTIFICATE && len <= EMPTY_CERTIFICATE;
 		return;
+	}
 	if (content_type == SSL3_RT_HEADER && len > 0)
 		s->no_tls = p[0] < SSL3_RT_CHANGE_CIPHER_SPEC || p[0] > SSL3_RT_APPLICATION_DATA;
 	if (content_type == SSL3_RT_ALERT && len == 2 && p[0] == SSL3_AL_FATAL)
@@ -105,9 +114,8 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
 {
 	struct http_session *s = arg;
 	SSL_CTX *ctx = ssl_ctx;
-	struct err e = ERR_INIT;
 
-	if (!tls_use_identity(ctx, s->config.identity, &e))
+	if (!tls_use_identity(ctx, s->config.identity, &s->verdict))
 		return CURLE_SSL_CERTPROBLEM;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL); /* so that the callback's refusal counts */
 	SSL_CTX_set_cert_verify_callback(ctx, on_verify, s);
@@ -222,11 +230,11 @@ static bool is_about_certificate(int alert)
 	return false;
 }
 
+/* What fails for lack of memory may look like any fault of the peer's. */
 static bool fail(struct http_session *s, enum err_kind kind, const char *what, struct err *e)
 {
 	s->open = false;
-	ERR_clear_error();
-	err_set(e, kind, "%.*s", REASON_MAX, s->reason[0] ? s->reason : what);
+	err_set(e, ossl_verdict(kind), "%.*s", REASON_MAX, s->reason[0] ? s->reason : what);
 	if (is_about_certificate(s->alert)) {
 		err_prefix(e, "it does not take our certificate");
 		err_code(e, SESSION_DENIED);
@@ -246,12 +254,22 @@ static enum err_kind kind_of(CURLcode rc)
 	return rc == CURLE_OUT_OF_MEMORY ? ERR_NO_MEMORY : ERR_PEER;
 }
 
+static bool presented(struct http_session *s, struct err *e)
+{
+	if (!s->unpresented)
+		return true;
+	s->reason[0] = '\0';
+	fail(s, ERR_PEER, "none of the signatures it asks for can be made with our key", e);
+	return e->kind == ERR_NO_MEMORY ? false : err_code(e, SESSION_DENIED);
+}
+
 bool http_session_connect(struct http_session *s, struct err *e)
 {
 	CURLcode rc;
 
 	if (s->open)
 		return true;
+	ossl_begin();
 	if (s->ssl)
 		return fail(s, ERR_PEER, "the connection has ended", e);
 	rc = curl_easy_perform(s->easy);
@@ -267,8 +285,10 @@ bool http_session_connect(struct http_session *s, struct err *e)
 		return rc == CURLE_COULDNT_RESOLVE_HOST ? err_code(e, SESSION_NO_ADDRESS) : false;
 	}
 	s->open = s->ssl && s->fd != CURL_SOCKET_BAD;
+	if (!s->open)
+		return fail(s, ERR_BUG, "connected without a TLS session", e);
 	ERR_clear_error();
-	return s->open || fail(s, ERR_BUG, "connected without a TLS session", e);
+	return presented(s, e);
 }
 
 const struct cert_list *http_session_server_chain(const struct http_session *s)
@@ -430,6 +450,7 @@ bool http_session_send(struct http_session *s, const struct session_request *rq,
 	deadline_ms = clock_mono_ms() + (rq->timeout_ms ? rq->timeout_ms : s->config.timeout_ms);
 	http1_reply_init(&r, rq->reply_max);
 	s->reason[0] = '\0';
+	ossl_begin();
 	ok = send_all(s, buf_bytes(&octets), deadline_ms, e) && receive(s, &r, deadline_ms, e);
 	if (ok) {
 		s->open = r.keep_alive;

@@ -259,6 +259,30 @@ static void http_session__idevid__is_presented(void **state)
 	assert_int_equal(w->peer.client_certs, 1);
 }
 
+/* What the server says of a request without a certificate would be taken for a refusal of the
+ * device. */
+static void http_session_connect__certificate_cannot_be_presented__sends_nothing(void **state)
+{
+	static const int versions[] = {0, TLS1_2_VERSION};
+	struct world *w = *state;
+
+	w->peer.ask_client_cert = true;
+	w->peer.client_sigalgs = "RSA-PSS+SHA256"; /* our key is one of an elliptic curve */
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+		w->peer.tls_max = versions[i];
+		w->peer.port = 0;
+		start_peer(w);
+		open_session(w);
+		expect_refused(w, ERR_PEER);
+		assert_string_equal(err_code_of(&w->e), SESSION_DENIED);
+		assert_non_null(strstr(w->e.text, "none of the signatures"));
+		assert_false(http_session_connect(w->session, &w->e)); /* nor later */
+		drop_session(w);
+		if (i + 1 < sizeof(versions) / sizeof(*versions))
+			https_peer_stop(&w->peer);
+	}
+}
+
 static void http_session_send__server_closed__does_not_reconnect(void **state)
 {
 	struct world *w = *state;
@@ -635,6 +659,7 @@ int main(void)
 		TEST(http_session_send__several_requests__share_the_one_connection),
 		TEST(http_session_send__post__is_written_as_peers_read_it),
 		TEST(http_session__idevid__is_presented),
+		TEST(http_session_connect__certificate_cannot_be_presented__sends_nothing),
 		TEST(http_session_send__server_closed__does_not_reconnect),
 		TEST(http_session_send__server_restarted__does_not_reconnect),
 		TEST(http_session_is_open__server_has_closed__says_no),

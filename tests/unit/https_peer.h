@@ -145,6 +145,7 @@ struct https_peer {
 	X509 *chain[3]; /* sent after the identity's certificate */
 	int tls_max;	/* TLS1_2_VERSION, or 0 */
 	bool ask_client_cert;
+	const char *client_sigalgs;  /* signatures it takes of clients; NULL: any */
 	bool any_address;	     /* listens on all addresses, not on 127.0.0.1 alone */
 	int connections_max;	     /* further ones are closed at once; 0: no such limit */
 	bool silent;		     /* reads requests and never answers */
@@ -353,6 +354,8 @@ static void peer_make_ctx(struct https_peer *p)
 	SSL_CTX_set_tlsext_servername_arg(p->ctx, p);
 	if (p->ask_client_cert)
 		SSL_CTX_set_verify(p->ctx, SSL_VERIFY_PEER, peer_accept_any);
+	if (p->client_sigalgs)
+		SSL_CTX_set1_client_sigalgs_list(p->ctx, p->client_sigalgs);
 }
 
 PEER_HELPER void https_peer_start(struct https_peer *p)
