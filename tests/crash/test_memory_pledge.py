@@ -25,6 +25,8 @@ JOIN_AGAIN_EVERY = 16   # so many-th runs are followed by one in health; all lea
 RUNS_OF_A_DEVICE = 100  # the MASA tells of each earlier voucher: beyond, that is most of the work
 FAULTS_MAX = 60
 
+WRONGLY = {3: "refused", 4: "unreachable"}  # what the peers did is no reason here
+
 
 class Runner:
     """Devices whose runs are disturbed one by one."""
@@ -59,6 +61,10 @@ class Runner:
         assert done.returncode >= 0, f"ended by signal {-done.returncode}"
         assert not harness.SANITIZERS.search(done.stderr), done.stderr[-3000:]
         assert done.returncode == 0 or done.stderr.strip(), f"exit {done.returncode} without a word"
+        assert done.returncode not in WRONGLY, \
+            f"for lack of memory it says {WRONGLY[done.returncode]}: {done.stderr[-600:]}"
+        if not self.dials.hits:
+            assert done.returncode == 0, f"ended before allocation {at}: {done.stderr[-600:]}"
         assert "what to do: run 'brski-pledge reset'" not in done.stderr, \
             "told to throw away what could only not be read this once"
         self.sound_state(done)
@@ -82,7 +88,8 @@ class Runner:
 def site(place, acme, domain):
     masa = harness.Masa(place / "masa", acme, changes={"log": {"level": "error"}})
     registrar = harness.Registrar(place / "registrar", domain, [acme],
-                                  changes={"log": {"level": "error"}})
+                                  changes={"log": {"level": "error"},
+                                           "policy": {"joins_per_day": 1000000}})
     with harness.running(masa, registrar):
         yield Site(place, acme, domain, masa, registrar)
 
