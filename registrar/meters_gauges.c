@@ -10,6 +10,7 @@
 #include "registrar/masa_watch.h"
 #include "registrar/notify/hooks.h"
 #include "registrar/meters.h"
+#include "registrar/published.h"
 #include "registrar/revoked.h"
 
 static void set(struct registrar *r, enum registrar_metric which, size_t a, int64_t value)
@@ -80,15 +81,14 @@ static void tell_server(
 
 static void look_at_servers(struct registrar *r)
 {
-	struct server_counts https, coaps = {0}, published = {0};
+	struct server_counts https, coaps = {0}, published;
 
 	http_server_counts(r->server, &https);
 	tell_server(r, METER_HTTPS, &https, http_server_connections(r->server));
 	if (r->coap)
 		coap_server_counts(r->coap, &coaps);
 	tell_server(r, METER_COAPS, &coaps, r->coap ? coap_server_sessions(r->coap) : 0);
-	if (r->published)
-		http_server_counts(r->published, &published);
+	published_counts(r, &published);
 	set(r, METER_RATE_LIMITED, METER_LIMIT_CONNECTIONS,
 		(int64_t)(https.shed + coaps.shed + published.shed));
 }

@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The routes of the plain listener and its limits: see published.h. */
+/* The plain listener's routes, limits and thread: see published.h. */
 #include "registrar/published.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/net/http_listen.h"
 #include "registrar/revoked.h"
+
+#define PUBLISHED_NICE 5 /* devices come first */
+
+struct published {
+	struct loop *loop;
+	struct http_server *server;
+	pthread_t thread;
+	bool thread_runs;
+};
 
 static const struct http_route routes[] = {
 	{"GET", REVOKED_PATH, revoked_serve, 0, NULL},
 	{"GET", REVOKED_STANDBY_PATH, revoked_serve_standby, 0, NULL},
 };
 
-/* Who asks has one short question: nobody needs the patience that devices are given, and whatever
- * strangers do here leaves the devices their connections. */
+/* Who asks has one short question: nobody needs the patience that devices are given. */
 static const struct http_limits limits = {
 	.connections_max = PUBLISHED_CLIENTS_MAX,
 	.connections_per_source_max = PUBLISHED_CLIENTS_MAX / 2,
@@ -27,7 +40,7 @@ bool published_address_check(const struct registrar_config *c, struct err *e)
 	       err_prefix(e, "[ca] http_listen");
 }
 
-bool published_start(struct registrar *r, struct loop **loops, size_t loop_count, struct err *e)
+static bool serve(struct published *p, struct registrar *r, struct err *e)
 {
 	const struct http_server_config config = {
 		.listen = r->setup->config.ca_http_listen,
@@ -40,8 +53,60 @@ bool published_start(struct registrar *r, struct loop **loops, size_t loop_count
 		.log = &r->log,
 	};
 
-	if (!config.listen)
+	p->loop = loop_new(e);
+	p->server = p->loop ? http_server_new(&config, &p->loop, 1, e) : NULL;
+	return p->server || err_prefix(e, "[ca] http_listen");
+}
+
+static void *run(void *arg)
+{
+	struct published *p = arg;
+
+	/* best effort: it is right in any order, only slower for devices */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), PUBLISHED_NICE);
+	loop_run(p->loop);
+	return NULL;
+}
+
+bool published_start(struct registrar *r, struct err *e)
+{
+	struct published *p;
+
+	if (!r->setup->config.ca_http_listen)
 		return true;
-	r->published = http_server_new(&config, loops, loop_count, e);
-	return r->published || err_prefix(e, "[ca] http_listen");
+	r->published = p = mem_new(sizeof(*p), e);
+	if (!p || !serve(p, r, e))
+		return false;
+	p->thread_runs = pthread_create(&p->thread, NULL, run, p) == 0;
+	if (p->thread_runs)
+		pthread_setname_np(p->thread, "published");
+	return p->thread_runs || err_set(e, ERR_NO_MEMORY, "no thread for [ca] http_listen");
+}
+
+void published_drain(struct registrar *r, loop_fn *done)
+{
+	http_server_drain(r->published->server, DRAIN_MS, done, r);
+}
+
+void published_counts(const struct registrar *r, struct server_counts *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (r->published)
+		http_server_counts(r->published->server, out);
+}
+
+void published_end(struct registrar *r)
+{
+	struct published *p = r->published;
+
+	if (!p)
+		return;
+	if (p->thread_runs) {
+		loop_stop(p->loop);
+		pthread_join(p->thread, NULL);
+	}
+	http_server_free(p->server);
+	loop_free(p->loop);
+	free(p);
+	r->published = NULL;
 }

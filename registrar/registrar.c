@@ -340,8 +340,8 @@ bool registrar_start(struct registrar *r, struct loop **loops, size_t loop_count
 		!serve_admin_https(r, loops, e) || !serve_devices(r, loops, loop_count, e) ||
 		!coap_start(r, loops, loop_count, e) || !announce_start(r, e) ||
 		!loop_timer_init(&r->sweep, loops[0], registrar_sweep, r, e) || !seal_start(r, e) ||
-		!revoked_start(r, e) || !published_start(r, loops, loop_count, e) ||
-		!ahead_start(r, e) || !backup_start(r, e) || !meters_start(r, e))
+		!revoked_start(r, e) || !published_start(r, e) || !ahead_start(r, e) ||
+		!backup_start(r, e) || !meters_start(r, e))
 		return false;
 	store_watch(r->store, on_commit, r);
 	atomic_store(&r->sweep_from_ms, clock_mono_ms() + SWEEP_FIRST_MS);
@@ -477,7 +477,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	if (r->admin_https)
 		http_server_drain(r->admin_https, DRAIN_MS, on_server_drained, r);
 	if (r->published)
-		http_server_drain(r->published, DRAIN_MS, on_server_drained, r);
+		published_drain(r, on_server_drained);
 	if (r->coap)
 		coap_drain(r, on_server_drained);
 	http_server_drain(r->server, DRAIN_MS, on_server_drained, r);
@@ -489,6 +489,7 @@ void registrar_close(struct registrar *r)
 	jobs_end(r);
 	seal_free(r->seal);
 	hooks_stop(r);
+	published_end(r);
 	fellows_stop(r);
 	store_close(r->store);
 	access_end(r);
@@ -505,7 +506,6 @@ void registrar_close(struct registrar *r)
 	http_server_free(r->server);
 	http_server_free(r->admin);
 	http_server_free(r->admin_https);
-	http_server_free(r->published);
 	idempotency_free(r->idempotency);
 	strangers_free(r->strangers);
 	cloud_rate_free(r->cloud_rate);
