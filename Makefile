@@ -17,7 +17,7 @@ completiondir = $(prefix)/share/bash-completion/completions
 PYTHON = /usr/bin/python3
 JOBS := $(shell nproc 2>/dev/null || echo 1)
 VERSION = 0.1.0
-PKGS = libssl libcrypto libnghttp2 libevent_core libcurl jansson sqlite3 libpq libargon2 avahi-core
+PKGS = libssl libcrypto libnghttp2 libevent_core libcurl jansson sqlite3 libpq libargon2 avahi-core gmp
 
 ifeq ($(origin CC),default)
 CC = gcc

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verifying with kept multiples of a public key: see known_key.h. The arithmetic is OpenSSL's, the
- * equation that of FIPS 186-5 §6.4.2; nothing in it is secret. A generator of one's own with its
- * multiples is an old feature of OpenSSL's, and deprecated since 3.0; without it, no key is known.
- */
+/* Verifying with kept multiples of a public key: see known_key.h. The arithmetic is OpenSSL's, but
+ * for the inverse of s, the equation that of FIPS 186-5 §6.4.2; nothing in it is secret. A
+ * generator of one's own with its multiples is an old feature of OpenSSL's, and deprecated
+ * since 3.0; without it, no key is known. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "common/pki/known_key.h"
 
+#include <gmp.h>
 #include <openssl/ec.h>
 #include <openssl/obj_mac.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "common/wire/der.h"
 
 #define P256_LEN       32
+#define P256_LIMBS     (P256_LEN * 8 / GMP_NUMB_BITS)
 #define P256_POINT_LEN 65
 
 /* SubjectPublicKeyInfo of a key on P-256 up to its point, uncompressed (RFC 5480) */
@@ -123,6 +125,36 @@ static bool take_signature(struct bytes der, const BIGNUM *order, BIGNUM *r, BIG
 	       der_at_end(&seq.content);
 }
 
+static bool take_limbs(const BIGNUM *n, mp_limb_t limbs[P256_LIMBS])
+{
+	uint8_t octets[P256_LEN];
+
+	return BN_bn2binpad(n, octets, P256_LEN) == P256_LEN &&
+	       mpn_set_str(limbs, octets, P256_LEN, 256) == P256_LIMBS;
+}
+
+/* s to its inverse modulo the order, a prime of P256_LEN octets, or to what is left of the order
+ * without it: then both points are on the other side of the curve, where their sum has the same x.
+ * BN_mod_inverse() takes a third of a verification for it, OpenSSL's own for curves is not public;
+ * GMP takes a tenth of that, and no memory. It need not be believed: with any other w in place of
+ * the inverse, the equation is that of the signature whose s has the inverse w. */
+static bool invert(BIGNUM *s, const BIGNUM *order)
+{
+	/* a limb more than there is: GMP may ask for the room */
+	mp_limb_t a[P256_LIMBS + 1], n[P256_LIMBS + 1], gcd[P256_LIMBS + 1], factor[P256_LIMBS + 1];
+	uint8_t octets[P256_LEN];
+	mp_size_t signed_len;
+	size_t len = 0;
+	mpz_t inverse;
+
+	if (!take_limbs(s, a) || !take_limbs(order, n) ||
+		mpn_gcdext(gcd, factor, &signed_len, a, P256_LIMBS, n, P256_LIMBS) != 1 ||
+		gcd[0] != 1)
+		return false;
+	mpz_export(octets, &len, 1, 1, 1, 0, mpz_roinit_n(inverse, factor, labs(signed_len)));
+	return BN_bin2bn(octets, (int)len, s) != NULL;
+}
+
 /* x of u·G + v·Q, modulo the order. False: no such x, that is the point at infinity, or no memory.
  */
 static bool sum_x(
@@ -147,7 +179,7 @@ static bool equation_holds(const struct key_multiples *m, const uint8_t hash[SHA
 	BIGNUM *r = BN_CTX_get(ctx), *s = BN_CTX_get(ctx), *u = BN_CTX_get(ctx);
 	BIGNUM *v = BN_CTX_get(ctx), *x = BN_CTX_get(ctx);
 
-	return x && take_signature(signature, order, r, s) && BN_mod_inverse(s, s, order, ctx) &&
+	return x && take_signature(signature, order, r, s) && invert(s, order) &&
 	       BN_bin2bn(hash, SHA256_LEN, u) && BN_mod_mul(u, u, s, order, ctx) == 1 &&
 	       BN_mod_mul(v, r, s, order, ctx) == 1 && sum_x(m, u, v, x, ctx) && BN_cmp(x, r) == 0;
 }
