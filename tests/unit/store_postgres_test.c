@@ -574,10 +574,11 @@ static void store_read__one_slow_question__does_not_end_the_others(void **state)
 
 /* ---- a line that is cut ---- */
 
-enum cut { PASS, CUT_BEFORE, CUT_AFTER };
+enum cut { PASS, CUT_BEFORE, CUT_AFTER, CUT_LATE, CUT_NOW };
 
 /* Forwards connections to the server; at a COMMIT it cuts them all, before the server has got it or
- * after it has answered, which nobody then hears. */
+ * after it has answered, which nobody then hears. CUT_LATE: the server does not hear of that and
+ * gets the COMMIT when `late` is set. CUT_NOW: at once, whatever is said. */
 struct relay {
 	int listener, server_port, port;
 	pthread_t thread;
@@ -585,6 +586,10 @@ struct relay {
 	atomic_int cuts;
 	atomic_llong closed_until_ms; /* nobody gets through before */
 	int closed_for_ms;	      /* after a cut */
+	atomic_bool late;
+	char held[4096]; /* the COMMIT, for the server at held_to */
+	size_t held_len;
+	int held_to;
 	int pairs[64][2];
 	size_t count;
 };
@@ -609,6 +614,35 @@ static void drop(struct relay *r, size_t i)
 	r->pairs[i][1] = r->pairs[r->count][1];
 }
 
+static void cut_all(struct relay *r)
+{
+	atomic_store(&r->cut, PASS);
+	atomic_store(&r->closed_until_ms, clock_mono_ms() + r->closed_for_ms);
+	while (r->count > 0)
+		drop(r, 0);
+	atomic_fetch_add(&r->cuts, 1);
+}
+
+static bool hold(struct relay *r, size_t i, const char *octets, size_t len)
+{
+	if (len > sizeof(r->held))
+		return false;
+	memcpy(r->held, octets, len);
+	r->held_len = len;
+	r->held_to = fcntl(r->pairs[i][1], F_DUPFD_CLOEXEC, 0);
+	return r->held_to >= 0;
+}
+
+static void let_go(struct relay *r)
+{
+	if (!r->held_len || !atomic_load(&r->late))
+		return;
+	if (write(r->held_to, r->held, r->held_len) == (ssize_t)r->held_len)
+		(void)!read(r->held_to, r->held, sizeof(r->held)); /* the answer, for nobody */
+	close(r->held_to);
+	r->held_len = 0;
+}
+
 static bool cut_here(struct relay *r, size_t i, const char *octets, size_t len)
 {
 	static const char commit[] = "COMMIT";
@@ -620,11 +654,9 @@ static bool cut_here(struct relay *r, size_t i, const char *octets, size_t len)
 		(write(r->pairs[i][1], octets, len) != (ssize_t)len ||
 			read(r->pairs[i][1], answer, sizeof(answer)) <= 0))
 		return false;
-	atomic_store(&r->cut, PASS);
-	atomic_store(&r->closed_until_ms, clock_mono_ms() + r->closed_for_ms);
-	while (r->count > 0)
-		drop(r, 0);
-	atomic_fetch_add(&r->cuts, 1);
+	if (atomic_load(&r->cut) == CUT_LATE && !hold(r, i, octets, len))
+		return false;
+	cut_all(r);
 	return true;
 }
 
@@ -660,6 +692,9 @@ static void *relay_main(void *arg)
 	while (atomic_load(&r->cut) >= 0) {
 		struct pollfd fds[129] = {{.fd = r->listener, .events = POLLIN}};
 
+		let_go(r);
+		if (atomic_load(&r->cut) == CUT_NOW)
+			cut_all(r);
 		for (size_t i = 0; i < r->count; i++)
 			for (size_t k = 0; k < 2; k++)
 				fds[1 + 2 * i + k] =
@@ -745,6 +780,41 @@ static void store_write__commit_lost_on_its_way__is_run_again(void **state)
 	lose_commits(*state, CUT_BEFORE);
 }
 
+#define WAITS_FOR_WRITERS                                                                          \
+	"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted"
+
+static bool waits_for_writers(void *server)
+{
+	return store_server_number(server, WAITS_FOR_WRITERS) == 1;
+}
+
+/* The line is cut, and the server, which has not heard of it, gets the COMMIT when we look for it
+ * already: what is not there yet may come as long as its transaction has not ended. Of a writer's
+ * first batch there is no row that would keep us waiting. */
+static void store_write__commit_arrives_while_it_is_looked_for__is_not_run_again(void **state)
+{
+	struct fixture *f = *state;
+	struct relay r = {.listener = -1};
+	struct tally t = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	char where[STORE_PLACE_MAX];
+	struct store_op op = bump(1);
+	struct store *s;
+
+	relay_start(&r, f->server->uri);
+	by_relay(f, &r, where);
+	s = open_at(where);
+	atomic_store(&r.cut, CUT_LATE);
+	assert_true(store_write(s, &op, 1, NULL, on_done, &t, &f->e));
+	assert_true(comes_true(is_one, &r.cuts));
+	assert_true(comes_true(waits_for_writers, f->server->uri));
+	atomic_store(&r.late, true);
+	store_close(s);
+	relay_stop(&r);
+	assert_int_equal(t.done, 1);
+	assert_int_equal(t.conflicts + t.others, 0);
+	assert_int_equal(number(f->store, BUMPED), 1);
+}
+
 /* The server hangs over the COMMIT for longer than anybody holds a connection to it. */
 static void store_write__server_hangs_while_committing__is_neither_lost_nor_twice(void **state)
 {
@@ -800,6 +870,37 @@ static void store_write__database_away_for_too_long__fails_but_not_what_is_in_do
 	assert_int_equal(doubtful.others, 0);
 	assert_int_equal(number(f->store, BUMPED), 1);
 	relay_stop(&r);
+}
+
+/* Not only what is queued behind it: what the writer has in its hands, and has not sent. */
+static void store_write__database_gone_with_a_batch_in_hand__fails_in_time(void **state)
+{
+	struct fixture *f = *state;
+	struct relay r = {.listener = -1};
+	char where[STORE_PLACE_MAX];
+	struct store *s;
+	int64_t begun_ms, took_ms;
+	bool written, again;
+
+	relay_start(&r, f->server->uri);
+	by_relay(f, &r, where);
+	s = open_at(where);
+	s->queue.wait_ms = 300;
+	r.closed_for_ms = 4000;
+	atomic_store(&r.cut, CUT_NOW);
+	assert_true(comes_true(is_one, &r.cuts));
+	begun_ms = clock_mono_ms();
+	written = write_one(s, bump(1), &f->e);
+	took_ms = clock_mono_ms() - begun_ms;
+	s->queue.wait_ms = WAIT_MS;
+	again = write_one(s, add("x"), &f->e);
+	store_close(s);
+	relay_stop(&r);
+	assert_false(written);
+	assert_int_equal(f->e.kind, ERR_RETRY_LATER);
+	assert_true(took_ms < 2000);
+	assert_true(again);
+	assert_int_equal(number(f->store, BUMPED), 0);
 }
 
 #define WAITS_FOR_STANDBY " FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND state = 'active'"
@@ -1094,6 +1195,8 @@ int main(void)
 		TEST(store_leads__of_two__is_one_of_them_whatever_ends),
 		TEST(store_write__answer_to_commit_lost__was_done_and_is_not_run_again),
 		TEST(store_write__commit_lost_on_its_way__is_run_again),
+		TEST(store_write__commit_arrives_while_it_is_looked_for__is_not_run_again),
+		TEST(store_write__database_gone_with_a_batch_in_hand__fails_in_time),
 		TEST(store_write__interrupted_before_the_standby_has_it__waits_for_it_again),
 		TEST(store_read__one_slow_question__does_not_end_the_others),
 		TEST(store_open__first_host_is_dead__takes_the_next),
