@@ -192,9 +192,9 @@ def rvr_fields(prior, idevid_cert):
 
 
 def voucher_fields(asked, pin, assertion="proximity"):
-    """An honest nonced voucher for the leaves of a request."""
+    """An honest voucher for the leaves of a request; with a nonce when that has one."""
     return {"created-on": voucher.timestamp(), "assertion": assertion,
-            "serial-number": asked["serial-number"], "nonce": asked["nonce"],
+            "serial-number": asked["serial-number"], **{k: asked[k] for k in ("nonce",) if k in asked},
             "pinned-domain-cert": b64(der(pin))}
 
 

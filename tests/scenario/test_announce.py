@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registrar that tells a link where it is: by multicast DNS and by GRASP, read by programs that share
 nothing with it, on a link of its own."""
+import concurrent.futures
 import contextlib
 import signal
 import socket
+import threading
 
 import cbor2
 import pytest
@@ -13,6 +15,7 @@ import harness
 import netns
 from brski_peer import grasp, mdns
 from neighbours import AAAA, Flooded, Neighbour, gone, one_place, places
+from places import Site
 
 req = pytest.mark.req
 
@@ -73,6 +76,26 @@ def test_link_is_told_when_the_registrar_stops(announcing, links):
 
 
 @req("DISC-REG-003")
+def test_link_is_told_before_the_last_request_is_done(announcing, links, acme, domain, cell, fake_masa):
+    """A registrar that ends takes no more devices: they are not sent to it while it waits for its MASA."""
+    neighbour = Neighbour(links.gateway, "up0")
+    registrar, go_on = announcing(grasp="no"), threading.Event()
+    site = Site(cell, acme, domain, fake_masa, registrar)
+    fake_masa.answer = lambda _request: go_on.wait(20) and NotImplemented
+    name, _ = one_place(neighbour, registrar)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, site.peer(site.device()) as peer:
+        try:
+            reply = pool.submit(peer.request_voucher)
+            registrar.wait_log("event=masa-asked")
+            registrar.signal(signal.SIGTERM)
+            neighbour.hear(lambda said: gone(said, name))
+            assert registrar.alive() and not reply.done()
+        finally:
+            go_on.set()
+        assert reply.result().status == 200
+
+
+@req("DISC-REG-003")
 def test_name_that_another_registrar_has_is_not_taken(announcing, links):
     neighbour = Neighbour(links.gateway, "up0")
     assert one_place(neighbour, announcing(grasp="no", name="The One"))[0][0] == "The One"
@@ -124,6 +147,8 @@ def test_status_and_doctor_tell_what_is_announced_where(announcing, links):
     found = registrar.ctl("doctor", check=None).stdout
     assert "announced on nowhere0" in found and "there is no such interface" in found
     assert f"announced on {links.site_interface}" in found
+    warned, = registrar.lines("event=announce-interface-missing")
+    assert "interface=nowhere0" in warned and "ip link" in warned
 
 
 @req("R8995-REG-001", "R8995-REG-002", "DISC-REG-004")

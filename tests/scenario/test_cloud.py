@@ -16,11 +16,14 @@ import pytest
 import harness
 import netns
 from brski_peer import forge
+from brski_peer.crl import CrlServer
 from brski_peer.registrar import FakeRegistrar
 from brski_peer.server import Answer
 from brski_peer.wire import Connection
 from places import Site
 from test_decisions import SECRET, Decider
+from test_revocation import LOOPBACK
+from test_revocation import Site as Listed
 from wire import LEFT, Wire, running_at
 
 req = pytest.mark.req
@@ -276,6 +279,27 @@ def test_name_of_the_est_server_counts_where_a_ca_is_pinned(cloud, domain, acme)
         assert done.returncode == JOINED and "simpleenroll" in est.steps(), done.stdout
 
 
+@req("CLOUD-PLG-011", "R8995-PLG-040")
+def test_revocation_check_that_the_voucher_demands_is_made_of_the_est_servers_certificate(cloud, domain, acme, cell):
+    issuer = forge.issuing(domain.directory)
+    with CrlServer() as web, server(cloud, acme) as sender:
+        listed = Listed(web, issuer)
+        saved = forge.save(cell, "est", listed.made.key, listed.made.chain(with_root=True))
+        with FakeRegistrar(saved.cert_path, saved.key_path, domain.directory, acme.directory) as est:
+            sender.lie = lambda fields: {**fields, "est-domain": place_of(est, "/"),
+                                         "domain-cert-revocation-checks": True,
+                                         "pinned-domain-cert": forge.b64(forge.der(issuer.cert))}
+
+            def join_with(*revoked):
+                listed.publish(revoked)
+                return pledge(cloud, cloud.device(), place_of(sender), **LOOPBACK).join()
+            done = join_with(listed.made.cert.serial_number)
+            assert done.returncode == BAD_VOUCHER and "revoked" in done.stdout, done.stdout
+            assert est.connections and not est.requests
+            done = join_with(4711)
+            assert done.returncode == JOINED and "simpleenroll" in est.steps(), done.stdout
+
+
 @req("CLOUD-CR-004")
 def test_who_is_no_cloud_registrar_gets_no_voucher_with_an_est_server(cloud, owner, est_server, domain):
     """The MASA names the EST server to cloud registrars alone."""
@@ -318,6 +342,21 @@ def test_chain_of_two_dozen_redirects_leads_to_the_owner_and_a_loop_ends(cloud, 
         done = pledge(cloud, cloud.device(), place_of(hop)).join()
         assert done.returncode != JOINED and "circles" in done.stdout + done.stderr
         assert len(hop.seen("requestvoucher")) == 1
+
+
+@req("CLOUD-PLG-015")
+def test_after_a_loop_it_begins_again_with_whoever_is_near(cloud, domain, acme):
+    """However long they wanted to be left alone: the cloud registrar did not know better."""
+    key, certificate = domain.registrar_dir / "registrar.key", domain.registrar_dir / "registrar.crt"
+    answers = [Answer(503, headers=[("Retry-After", "50")]), NotImplemented]
+    with FakeRegistrar(certificate, key, domain.directory, acme.directory) as local, server(cloud, acme) as far:
+        local.on["requestvoucher"] = lambda _r: answers.pop(0)
+        far.on["requestvoucher"] = lambda _r: Answer(307, headers=[("Location", place_of(far))])
+        attempt = pledge(cloud, cloud.device(), place_of(far), [f"https://127.0.0.1:{local.port}"],
+                         retry={"attempts": 2})
+        done = attempt.join()
+        assert done.returncode == JOINED and "circles" in done.stdout + done.stderr, done.stdout
+        assert len(local.seen("requestvoucher")) == 2 and len(far.seen("requestvoucher")) == 1
 
 
 @req("CLOUD-PLG-004")

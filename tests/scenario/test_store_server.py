@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registrar and a MASA whose records are in a PostgreSQL: that comes up after them, hangs, is
 killed, and whose password nobody gets to read."""
+import contextlib
 import pathlib
 import re
 import shutil
@@ -125,6 +126,28 @@ def test_a_server_that_is_killed_and_comes_back_is_found_again(here, databases):
     databases.server.start()
     harness.wait_until(lambda: ready(here.registrar) and ready(here.masa), "the server")
     assert joins(here) == 200
+
+
+@contextlib.contextmanager
+def locked(uri, table):
+    """Nobody else gets to read it."""
+    with subprocess.Popen(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", uri], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as psql:
+        psql.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'locked';\n")
+        psql.stdin.flush()
+        assert psql.stdout.readline() == "locked\n"
+        yield
+        psql.stdin.close()
+
+
+def test_a_log_that_cannot_be_read_is_none_that_was_changed(here, databases):
+    """What there is of the store answers, the audit log does not."""
+    for daemon, name in ((here.masa, "masa"), (here.registrar, "registrar")):
+        with locked(databases.uri(name), "head"):
+            said = daemon.ctl("doctor", check=None).stdout
+        row, = re.findall("^.*audit log.* fail .*$", said, re.M)
+        assert "see whether the database's server runs" in row, said
+        assert re.search("audit log +ok", daemon.ctl("doctor", check=None).stdout)
 
 
 def test_hosts_without_ports_are_named_as_they_are(here):

@@ -316,6 +316,22 @@ def test_stored_voucher_for_a_domain_of_before_is_not_given(owned, other_domain)
     assert owned.registrar.lines("stored-voucher-not-used")
 
 
+def test_stored_voucher_that_a_device_signed_is_not_given(cell, acme, domain, fake_masa):
+    """Who may sign for whom is known when the device is there: not a device of its manufacturer."""
+    registrar = harness.Registrar(cell / "registrar", domain, [acme], changes=harness.merged(
+        SHORT, {"masa": {"stored_vouchers": "when-unreachable"}}))
+    with harness.running(registrar):
+        site = places.Site(cell, acme, domain, fake_masa, registrar)
+        good, bad = site.device(), site.device()
+        fetch(site, good)
+        fake_masa.signer = site.device().identity
+        fetch(site, bad)
+        fake_masa.answer = lambda request: text(503, "away")
+        assert ask(site, good)[0].status == 200
+        assert ask(site, bad)[0].status in (502, 503)
+        assert registrar.lines("stored-voucher-not-used.*signed by a device")
+
+
 def test_what_the_masa_refuses_is_a_failure_of_that_device(owned):
     mine, foreign = owned.device(owner="site"), owned.device()
     said = fetch(owned, mine, foreign, check=None)
