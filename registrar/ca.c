@@ -11,7 +11,8 @@
 #include "common/pki/pkcs7_certs.h"
 #include "registrar/ca_order.h"
 
-#define DAY_S 86400
+#define DAY_S	 86400
+#define MINUTE_S 60
 
 struct ca {
 	enum ca_slot slot;
@@ -20,8 +21,8 @@ struct ca {
 	uint8_t key_sha256[SHA256_LEN];
 	struct cert_list certs;
 	struct cert_list twin; /* the other's certificate first; empty: there is none */
-	int64_t ldevid_s, crl_s;
-	char *crl_url; /* or NULL */
+	int64_t ldevid_s, crl_s, ocsp_s;
+	char *crl_url, *ocsp_url; /* or NULL */
 	bool signs_crls;
 	struct buf certs_pkcs7, certs_multipart;
 	bool one_path; /* all of certs lead from the issuing CA to one root */
@@ -38,15 +39,16 @@ const char *ca_slot_name(enum ca_slot slot)
 
 /* What a slot is configured with. */
 struct ca_files {
-	const char *key, *certificate, *crl_url, *crl_file;
+	const char *key, *certificate, *crl_url, *crl_file, *ocsp_url;
 };
 
 static struct ca_files files_of(const struct registrar_config *c, enum ca_slot slot)
 {
 	return slot == CA_PRIMARY
-		       ? (struct ca_files){c->ca_key, c->ca_certificate, c->crl_url, c->crl_file}
+		       ? (struct ca_files){c->ca_key, c->ca_certificate, c->crl_url, c->crl_file,
+				 c->ocsp_url}
 		       : (struct ca_files){c->standby_key, c->standby_certificate,
-				 c->standby_crl_url, c->standby_crl_file};
+				 c->standby_crl_url, c->standby_crl_file, c->standby_ocsp_url};
 }
 
 static bool has_key_of_root(const struct cert_list *certs, const struct cert *c)
@@ -150,22 +152,28 @@ static bool load_csrattrs(struct ca *ca, const char *words, struct err *e)
 }
 
 /* A CA that may not sign lists is fine as long as nobody is told to look for one. */
+static bool take_url(const char *url, const char *option, char **out, struct err *e)
+{
+	struct uri uri;
+
+	if (!url)
+		return true;
+	if (!uri_parse_web(url, &uri, e))
+		return err_prefix(e, "%s", option);
+	*out = str_dup(url, e);
+	return *out != NULL;
+}
+
 static bool check_crl(struct ca *ca, const struct ca_files *c, struct err *e)
 {
 	struct err unfit = ERR_INIT;
-	struct uri uri;
 
 	ca->signs_crls = crl_issuer_fits(ca->identity.cert, &unfit);
 	if (!ca->signs_crls && (c->crl_url || c->crl_file || unfit.kind == ERR_NO_MEMORY)) {
 		*e = unfit;
 		return err_prefix(e, c->crl_url ? "crl_url" : "crl_file");
 	}
-	if (!c->crl_url)
-		return true;
-	if (!uri_parse_web(c->crl_url, &uri, e))
-		return err_prefix(e, "crl_url");
-	ca->crl_url = str_dup(c->crl_url, e);
-	return ca->crl_url != NULL;
+	return take_url(c->crl_url, "crl_url", &ca->crl_url, e);
 }
 
 static bool put_in_order(struct ca *ca, size_t certs_max, struct err *e)
@@ -223,7 +231,7 @@ static bool load_all(struct ca *ca, const struct registrar_config *c, int64_t no
 
 	if (!load_identity(ca, &f, !c->standby_certificate, now, e) || !load_certs(ca, c, e) ||
 		!check_twin(ca, e) || (!ca->fault && !check_root(ca, now, e)) ||
-		!check_crl(ca, &f, e) ||
+		!check_crl(ca, &f, e) || !take_url(f.ocsp_url, "ocsp_url", &ca->ocsp_url, e) ||
 		!digest_sha256(cert_spki(ca->identity.cert), ca->key_sha256, e) ||
 		!pkcs7_certs_format(&ca->certs, &ca->certs_pkcs7, e) ||
 		!put_in_order(ca, (size_t)c->coaps_cacerts_max, e))
@@ -241,6 +249,7 @@ static struct ca *ca_open(
 	ca->slot = slot;
 	ca->ldevid_s = c->ldevid_days * DAY_S;
 	ca->crl_s = c->crl_days * DAY_S;
+	ca->ocsp_s = c->ocsp_minutes * MINUTE_S;
 	buf_init(&ca->certs_pkcs7, PKCS7_CERTS_DER_MAX);
 	buf_init(&ca->certs_multipart, PKCS7_CERTS_DER_MAX);
 	buf_init(&ca->csrattrs_der, CSRATTRS_DER_MAX);
@@ -299,6 +308,7 @@ void ca_free(struct ca *ca)
 	buf_clear(&ca->csrattrs_der);
 	csrattrs_clear(&ca->csrattrs);
 	free(ca->crl_url);
+	free(ca->ocsp_url);
 	free(ca);
 }
 
@@ -326,6 +336,7 @@ struct cert *ca_issue_ldevid(
 		.subject_der = wish->subject_der,
 		.san_der = wish->san_der,
 		.crl_url = ca->crl_url,
+		.ocsp_url = ca->ocsp_url,
 		.not_before = now - LDEVID_BACKDATE_S,
 		.not_after = now + ca->ldevid_s,
 	};
@@ -354,6 +365,24 @@ bool ca_issue_crl(struct ca *ca, const struct crl_wish *wish, int64_t now, struc
 		request.next_update = ca_not_after(ca);
 	*next_update = request.next_update;
 	return is_valid_at(ca, now, e) && crl_make(&request, out, e);
+}
+
+bool ca_answer_ocsp(struct ca *ca, const struct ocsp_request *request,
+	const struct ocsp_standing *standings, int64_t now, struct buf *out, int64_t *next_update,
+	struct err *e)
+{
+	struct ocsp_answer answer = {
+		.request = request,
+		.standings = standings,
+		.signer = &ca->identity,
+		.this_update = now,
+		.next_update = now + ca->ocsp_s,
+	};
+
+	if (answer.next_update > ca_not_after(ca))
+		answer.next_update = ca_not_after(ca);
+	*next_update = answer.next_update;
+	return is_valid_at(ca, now, e) && ocsp_answer_make(&answer, out, e);
 }
 
 bool ca_may_have_issued(const struct ca *ca, const struct cert *c)

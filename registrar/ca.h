@@ -9,6 +9,7 @@
 #include "common/pki/crl_make.h"
 #include "common/pki/csrattrs.h"
 #include "common/pki/identity.h"
+#include "common/pki/ocsp.h"
 #include "registrar/config.h"
 
 struct ca;
@@ -50,6 +51,13 @@ struct crl_wish {
 /* A list as of now, verified, appended; it is valid until *next_update. Any thread. */
 bool ca_issue_crl(struct ca *ca, const struct crl_wish *wish, int64_t now, struct buf *out,
 	int64_t *next_update, struct err *e) MUST_CHECK;
+
+/* Where to ask about single certificates: an answer as of now, verified, appended. standings: of
+ * those the request is about, who are all said to be this CA's. Valid until *next_update. Any
+ * thread. */
+bool ca_answer_ocsp(struct ca *ca, const struct ocsp_request *request,
+	const struct ocsp_standing *standings, int64_t now, struct buf *out, int64_t *next_update,
+	struct err *e) MUST_CHECK;
 
 /* Did the CA with this name issue it, or the other one of two? By name only: what we issued is
  * found in the store. */

@@ -51,6 +51,8 @@ struct registrar_config {
 	char *metrics_listen; /* or NULL */
 	char *ca_key, *ca_certificate, *ca_chain;
 	int64_t ldevid_days;
+	char *ocsp_url, *standby_ocsp_url; /* or NULL */
+	int64_t ocsp_minutes;
 	char *crl_url, *crl_file; /* or NULL, as what follows */
 	char *standby_key, *standby_certificate, *standby_crl_url, *standby_crl_file;
 	char *ca_rollover;

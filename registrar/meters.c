@@ -32,6 +32,10 @@ static const char *const limits[] = {
 static const char *const asked[] = {"approve", "hold", "reject", "failed", NULL};
 static const char *const deliveries[] = {"delivered", "failed", "dead", NULL};
 
+/* by enum meter_ocsp */
+static const char *const ocsp_statuses[] = {"good", "revoked", "unknown", "malformed",
+	"internal-error", "try-later", "unauthorized", NULL};
+
 _Static_assert(CLAIM_STATE_COUNT == 7, "every state of a claim has its value in claims[]");
 _Static_assert(HISTORY_STATE_COUNT == 4, "every verdict has its value in verdicts[]");
 
@@ -112,6 +116,9 @@ static const struct metric table[METER_COUNT] = {
 	[METER_CRL_NEXT_UPDATE] = {"crl_next_update_timestamp_seconds", METRIC_GAUGE,
 		"When the next revocation list is due at the latest, seconds since 1970.",
 		{{NULL, NULL}}, NULL},
+	[METER_OCSP_ANSWERS] = {"ocsp_answers_total", METRIC_COUNTER,
+		"What OCSP said: good, revoked, unknown for each certificate asked about, else why the request got no answer.",
+		{{"status", ocsp_statuses}}, NULL},
 	[METER_STORE_BYTES] = {"store_bytes", METRIC_GAUGE,
 		"Octets of the database and its write-ahead log.",
 		{{NULL, NULL}}, NULL},
@@ -224,6 +231,11 @@ void meter_fraud(struct registrar *r, enum fraud_signal signal)
 void meter_limit(struct registrar *r, enum meter_limit which)
 {
 	metrics_count(r->metrics, METER_RATE_LIMITED, which, 0);
+}
+
+void meter_ocsp(struct registrar *r, enum meter_ocsp said)
+{
+	metrics_count(r->metrics, METER_OCSP_ANSWERS, said, 0);
 }
 
 void meter_hook(struct registrar *r, enum meter_hook_result result)

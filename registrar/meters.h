@@ -26,6 +26,16 @@ enum meter_limit {
 enum meter_ask { METER_ASK_APPROVED, METER_ASK_HELD, METER_ASK_REJECTED, METER_ASK_FAILED };
 enum meter_hook_result { METER_HOOK_DELIVERED, METER_HOOK_FAILED, METER_HOOK_DEAD };
 
+enum meter_ocsp {
+	METER_OCSP_GOOD,
+	METER_OCSP_REVOKED,
+	METER_OCSP_UNKNOWN,
+	METER_OCSP_MALFORMED,
+	METER_OCSP_INTERNAL_ERROR,
+	METER_OCSP_TRY_LATER,
+	METER_OCSP_UNAUTHORIZED
+};
+
 struct metrics *meters_new(struct err *e) MUST_CHECK;
 /* An address that is configured is listened on; on the loop of the first worker. */
 bool meters_start(struct registrar *r, struct err *e) MUST_CHECK;
@@ -52,6 +62,8 @@ void meter_ask(struct registrar *r, enum meter_ask result);
 /* An event was taken by a hook's receiver, was not, or became a dead letter. */
 void meter_hook(struct registrar *r, enum meter_hook_result result);
 void meter_fraud(struct registrar *r, enum fraud_signal signal);
+/* What was said about a certificate, or why a request got no answer. */
+void meter_ocsp(struct registrar *r, enum meter_ocsp said);
 void meter_limit(struct registrar *r, enum meter_limit which);
 
 #endif

@@ -35,6 +35,7 @@
 #include "registrar/notify/hooks.h"
 #include "registrar/admin/idempotency.h"
 #include "registrar/meters.h"
+#include "registrar/ocsp.h"
 #include "registrar/onboard.h"
 #include "registrar/published.h"
 #include "registrar/records/rules.h"
@@ -54,6 +55,8 @@ static const struct http_route routes[] = {
 		NULL},
 	{"GET", REVOKED_PATH, revoked_serve, 0, NULL},
 	{"GET", REVOKED_STANDBY_PATH, revoked_serve_standby, 0, NULL},
+	{"POST", OCSP_PATH, ocsp_serve, OCSP_REQUEST_DER_MAX, OCSP_REQUEST_TYPE},
+	{"GET", OCSP_GET_PATH, ocsp_serve_get, 0, NULL},
 	{"GET", "/.well-known/est/cacerts", est_cacerts, 0, NULL},
 	{"GET", "/.well-known/est/csrattrs", est_csrattrs, 0, NULL},
 	{"POST", "/.well-known/est/simpleenroll", enroll_simple, ENROLL_BODY_MAX,

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/pki/chain.h"
+#include "common/pki/extension.h"
 #include "common/pki/oid.h"
 #include "common/pki/ossl.h"
 #include "common/wire/der.h"
@@ -30,11 +31,6 @@ struct crl_list {
 /* What verifying needs; gone afterwards. */
 struct envelope {
 	struct der_tlv tbs, algorithm, signature;
-};
-
-struct extension {
-	struct der_tlv oid, value;
-	bool critical;
 };
 
 /* ---- its pieces ---- */
@@ -74,20 +70,6 @@ static bool read_time(struct der *d, const char *what, int64_t *out, struct err 
 		return ossl_fail(e, ERR_INPUT, "%s is no time", what);
 	*out = timegm(&tm);
 	return true;
-}
-
-static bool read_extension(struct der *d, struct extension *x, struct err *e)
-{
-	struct der_tlv all, critical;
-	bool present;
-
-	if (!der_expect(d, DER_SEQUENCE, &all, "extension", e) ||
-		!der_expect(&all.content, DER_OID, &x->oid, "extnID", e) ||
-		!der_optional(&all.content, DER_BOOLEAN, &critical, &present, e) ||
-		!der_expect(&all.content, DER_OCTET_STRING, &x->value, "extnValue", e))
-		return false;
-	x->critical = present && critical.content.len == 1 && *critical.content.p != 0;
-	return der_expect_end(&all.content, "extension", e);
 }
 
 /* ---- what the list is about ---- */
@@ -156,7 +138,7 @@ static bool read_extensions(struct der *tbs, struct crl_list *l, struct err *e)
 		!der_expect_end(&outer.content, "crlExtensions", e))
 		return false;
 	while (!der_at_end(&all.content))
-		if (!read_extension(&all.content, &x, e) || !take_extension(&x, l, e))
+		if (!extension_next(&all.content, &x, e) || !take_extension(&x, l, e))
 			return false;
 	return true;
 }
@@ -198,7 +180,7 @@ static bool read_entry(struct der *entries, struct bytes *serial, struct err *e)
 		return e->kind != ERR_NONE ? false : err_set(e, ERR_INPUT, "no time of revocation");
 	*serial = magnitude(bytes_of(number.content.p, number.content.len));
 	while (present && !der_at_end(&extensions.content)) {
-		if (!read_extension(&extensions.content, &x, e))
+		if (!extension_next(&extensions.content, &x, e))
 			return false;
 		if (x.critical)
 			return err_set(e, ERR_INPUT, "an entry with a critical extension");

@@ -15,6 +15,7 @@
 #include "common/pki/idevid.h"
 #include "common/pki/lint.h"
 #include "common/pki/name.h"
+#include "common/pki/oid.h"
 #include "common/pki/ossl.h"
 #include "common/pki/san.h"
 #include "common/wire/der.h"
@@ -277,13 +278,29 @@ static bool add_crl_url(X509 *x, const struct issue_request *r, struct err *e)
 	return add_raw(x, "2.5.29.31", buf_bytes(&value), false, e);
 }
 
+/* AuthorityInfoAccessSyntax with one description: id-ad-ocsp and a URI (RFC 5280 §4.2.2.1). */
+static bool add_ocsp_url(X509 *x, const struct issue_request *r, struct err *e)
+{
+	BUF_AUTO struct buf method = BUF_INIT(CRL_URI_MAX + 64);
+	BUF_AUTO struct buf description = BUF_INIT(CRL_URI_MAX + 64);
+	BUF_AUTO struct buf value = BUF_INIT(CRL_URI_MAX + 64);
+
+	if (!r->ocsp_url)
+		return true;
+	return der_put(&method, DER_OID, (struct bytes)OID_OCSP, e) &&
+	       der_put(&method, DER_CONTEXT(6), bytes_of_str(r->ocsp_url), e) &&
+	       der_put(&description, DER_SEQUENCE, buf_bytes(&method), e) &&
+	       der_put(&value, DER_SEQUENCE, buf_bytes(&description), e) &&
+	       add_raw(x, "1.3.6.1.5.5.7.1.1", buf_bytes(&value), false, e);
+}
+
 static bool add_extensions(X509 *x, const struct issue_request *r, struct bytes spki, struct err *e)
 {
 	const struct profile *p = &profiles[r->profile];
 
 	return add_ski(x, spki, e) && add_aki(x, r, e) && add_basic_constraints(x, p, e) &&
 	       add_key_usage(x, p, e) && add_eku(x, p, e) && add_san(x, r, e) &&
-	       add_masa_url(x, r, e) && add_crl_url(x, r, e);
+	       add_masa_url(x, r, e) && add_crl_url(x, r, e) && add_ocsp_url(x, r, e);
 }
 
 /* ---- the making ---- */

@@ -33,6 +33,7 @@ struct issue_request {
 	const char *san;		 /* "DNS:name,IP:1.2.3.4", or NULL */
 	struct bytes san_der;		 /* or a ready extension value, len 0 */
 	const char *crl_url;		 /* where the issuer's revocation list is, or NULL */
+	const char *ocsp_url;		 /* where it answers about single ones, or NULL */
 	int64_t not_before;
 	int64_t not_after; /* INT64_MAX: 99991231235959Z; cut to the issuer's notAfter otherwise */
 };

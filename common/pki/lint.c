@@ -207,6 +207,22 @@ static bool issuer_may_sign(X509 *x, X509 *issuer)
 		       (key_usage(issuer, &ignored) & USAGE_KEY_CERT_SIGN));
 }
 
+/* One who cannot read where to ask would ask nobody. */
+static bool responders_are_named(X509 *x, X509 *issuer)
+{
+	bool critical, named = true;
+	AUTHORITY_INFO_ACCESS *list;
+
+	if (!ext_present(x, NID_info_access))
+		return true;
+	list = ext_get(x, NID_info_access, &critical);
+	for (int i = 0; i < sk_ACCESS_DESCRIPTION_num(list); i++)
+		named = named && sk_ACCESS_DESCRIPTION_value(list, i)->location->type == GEN_URI;
+	named = named && !critical && sk_ACCESS_DESCRIPTION_num(list) > 0;
+	AUTHORITY_INFO_ACCESS_free(list);
+	return named;
+}
+
 /* ---- CAs ---- */
 
 static bool issuer_may_have_cas(X509 *x, X509 *issuer)
@@ -392,6 +408,8 @@ const struct lint_rule lint_rules[] = {
 	{"keyUsage is critical: keyCertSign, cRLSign", "RFC 5280 §4.2.1.3", CAS,
 		usage_is_that_of_a_ca},
 	{"a CA has no extendedKeyUsage", "RFC 5280 §4.2.1.12", CAS, has_no_eku},
+	{"authorityInfoAccess, where there is one, is not critical and names URIs",
+		"RFC 5280 §4.2.2.1", ALL, responders_are_named},
 	{"it is no CA", "RFC 5280 §4.2.1.9", ENDS, is_no_ca},
 	{"keyUsage is critical: digitalSignature", "RFC 5280 §4.2.1.3", ENDS & ~P(IDEVID),
 		usage_is_signing},

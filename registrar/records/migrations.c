@@ -428,5 +428,7 @@ const char *const records_migrations[] = {
 	" id INTEGER PRIMARY KEY,"
 	" key_sha256 BLOB NOT NULL,"
 	" at INTEGER NOT NULL);",
+	/* One certificate is asked about by its number. */
+	"CREATE INDEX certificate_number ON certificate (serial_hex);",
 	NULL,
 };

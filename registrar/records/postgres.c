@@ -379,6 +379,7 @@ const char *const records_postgres_migrations[] = {
 	" id BIGINT PRIMARY KEY,"
 	" key_sha256 BYTEA NOT NULL,"
 	" at BIGINT NOT NULL);",
+	"CREATE INDEX certificate_number ON certificate (serial_hex);",
 	NULL,
 };
 

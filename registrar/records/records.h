@@ -346,6 +346,13 @@ typedef bool records_revoked_fn(void *arg, const struct revoked_row *row, struct
 /* Certificates that end at `ends` or later, of every CA the site had. */
 bool records_list_revoked(
 	struct store *s, int64_t ends, records_revoked_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/* What became of the certificate with this number, of the CA with this key identifier. */
+struct issued_standing {
+	bool found;
+	int64_t revoked_at; /* 0: it is not */
+};
+bool records_issued_standing(struct store *s, const char *serial_hex, struct bytes issuer,
+	struct issued_standing *out, struct err *e) MUST_CHECK;
 /* The last list of the CA with this key identifier; number 0 when there is none. */
 bool records_crl(struct store *s, struct bytes issuer, int64_t *number, struct buf *der,
 	struct err *e) MUST_CHECK;

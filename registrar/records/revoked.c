@@ -2,6 +2,8 @@
 /* Revoked certificates and the lists made of them, as rows: see records.h. */
 #include "registrar/records/records.h"
 
+#include <string.h>
+
 #include "registrar/records/sql.h"
 
 /* ---- Reading ---- */
@@ -29,6 +31,31 @@ bool records_list_revoked(
 	struct revoked_reader reader = {fn, arg};
 
 	return READ(s, LIST_REVOKED, revoked_row, &reader, e, STORE_I(ends));
+}
+
+struct standing_reader {
+	struct bytes issuer;
+	struct issued_standing *out;
+};
+
+static bool standing_row(void *arg, const struct store_row *r, struct err *e)
+{
+	const struct standing_reader *reader = arg;
+	struct bytes der = store_row_blob(r, 1);
+
+	if (!memmem(der.data, der.len, reader->issuer.data, reader->issuer.len))
+		return true; /* of another CA, which the site has or had */
+	*reader->out = (struct issued_standing){true, store_row_int(r, 0)};
+	return true;
+}
+
+bool records_issued_standing(struct store *s, const char *serial_hex, struct bytes issuer,
+	struct issued_standing *out, struct err *e)
+{
+	struct standing_reader reader = {issuer, out};
+
+	*out = (struct issued_standing){0};
+	return READ(s, READ_BY_NUMBER, standing_row, &reader, e, store_text(serial_hex));
 }
 
 struct crl_reader {

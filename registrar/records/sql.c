@@ -175,6 +175,7 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	/* the plus keeps this to the small index of what is revoked */
 	[LIST_REVOKED] = "SELECT serial_hex, revoked_at, der FROM certificate "
 			 "WHERE revoked_at IS NOT NULL AND +not_after >= $1 ORDER BY revoked_at",
+	[READ_BY_NUMBER] = "SELECT revoked_at, der FROM certificate WHERE serial_hex = $1",
 	[LIST_BY_END] =
 		"SELECT c.sha256, c.serial_hex, c.manufacturer, c.serial, c.subject, "
 		"c.issued_at, c.not_after, c.revoked_at, d.id, d.site, "
