@@ -124,7 +124,7 @@ static const struct config_option options[] = {
 	{"ca", "ocsp_minutes", CONFIG_INT, OFF(ocsp_minutes), "60", 1, 10080, NULL,
 		"Minutes an OCSP answer is valid."},
 	{"ca", "http_listen", CONFIG_STRING, OFF(ca_http_listen), "", 0, 0, NULL,
-		"Address and port where the revocation lists are served over plain HTTP as well, to anybody who reaches it, e.g. [::]:8080; unset: nowhere."},
+		"Address and port where the revocation lists and OCSP are served over plain HTTP as well, to anybody who reaches it, e.g. [::]:8080; unset: nowhere."},
 	{"est", "csrattrs", CONFIG_WORDS, OFF(csrattrs), "", 0, 0, NULL,
 		"What a CSR has to hold: challengePassword, ec-p256, ec-p384, rsa-3072, san, OIDs in dots."},
 	{"est", "cacerts_open", CONFIG_BOOL, OFF(cacerts_open), "yes", 0, 0, NULL,

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "common/net/http_listen.h"
+#include "common/pki/ocsp.h"
+#include "registrar/ocsp.h"
 #include "registrar/revoked.h"
 
 #define PUBLISHED_NICE 5 /* devices come first */
@@ -22,6 +24,8 @@ struct published {
 static const struct http_route routes[] = {
 	{"GET", REVOKED_PATH, revoked_serve, 0, NULL},
 	{"GET", REVOKED_STANDBY_PATH, revoked_serve_standby, 0, NULL},
+	{"POST", OCSP_PATH, ocsp_serve, OCSP_REQUEST_DER_MAX, OCSP_REQUEST_TYPE},
+	{"GET", OCSP_GET_PATH, ocsp_serve_get, 0, NULL},
 };
 
 /* Who asks has one short question: nobody needs the patience that devices are given. */

@@ -101,7 +101,7 @@ def test_curl_and_openssl__read_the_list_from_the_url(registrar, domain):
 def test_nothing_else__is_served(registrar):
     for path in ("/", "/issuing.crl/", "/metrics", "/healthz", "/api/v1/status", "/../issuing.crl",
                  "/.well-known/est/cacerts", "/.well-known/est/simpleenroll",
-                 "/.well-known/brski/requestvoucher", "/issuing.crl%00", "/ISSUING.CRL"):
+                 "/.well-known/brski/requestvoucher", "/issuing.crl%00", "/ISSUING.CRL", "/ocspx"):
         for method in ("GET", "POST"):
             assert ask(registrar.http, path, method, b"" if method == "POST" else None)[0] in (
                 400, 404), (method, path)
