@@ -76,7 +76,8 @@ struct store_schema {
 
 /* Open or create, migrate forward (a newer version than ours is refused), start the writer thread.
  * A second process on one SQLite file is refused with a clear text; on one PostgreSQL database it
- * is welcome. Waits for a database that cannot be reached up to STORE_START_WAIT_MS. */
+ * is welcome. Waits for a database that cannot be reached up to STORE_START_WAIT_MS; SIGTERM and
+ * SIGINT end the process meanwhile, though they be blocked. */
 #define STORE_START_WAIT_MS 30000
 struct store *store_open(
 	const char *where, const struct store_schema *schema, struct err *e) MUST_CHECK;

@@ -3,6 +3,7 @@
  * database and how it gets from one version to the next, opening and closing. */
 #include "common/run/store_postgres.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +268,24 @@ static bool init(struct pg *p, struct err *e)
 	return p->types && rng_exchange_id(p->id, e) && read_uri(p, e);
 }
 
+/* What runs here waits, and has begun nothing that a kill would harm. A daemon blocks the signals
+ * that end it, to read them once it serves: until then they end it as they do other programs. No
+ * thread may be made here, for it would never block them. */
+static bool while_signals_end_us(bool (*wait)(struct pg *p, int64_t until_ms, struct err *e),
+	struct pg *p, int64_t until_ms, struct err *e)
+{
+	sigset_t ends, before;
+	bool ok;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	pthread_sigmask(SIG_UNBLOCK, &ends, &before);
+	ok = wait(p, until_ms, e);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
 static bool pg_open(struct store *s, struct err *e)
 {
 	const int64_t until_ms = clock_mono_ms() + STORE_START_WAIT_MS;
@@ -275,7 +294,8 @@ static bool pg_open(struct store *s, struct err *e)
 	if (!p)
 		return false;
 	p->store = s;
-	return init(p, e) && begin_by(p, until_ms, e) && pg_keeper_start(p, until_ms, e);
+	return init(p, e) && while_signals_end_us(begin_by, p, until_ms, e) &&
+	       pg_keeper_start(p, e) && while_signals_end_us(pg_is_up_by, p, until_ms, e);
 }
 
 static void pg_close(struct store *s)

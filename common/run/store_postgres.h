@@ -138,8 +138,9 @@ bool pg_writer_hangs(struct pg *p);
 
 /* ---- the keeper ---- */
 
-/* Start it and wait until the database is up, at most until then. */
-bool pg_keeper_start(struct pg *p, int64_t until_ms, struct err *e) MUST_CHECK;
+bool pg_keeper_start(struct pg *p, struct err *e) MUST_CHECK;
+/* Wait until it has found the database up, at most until then. */
+bool pg_is_up_by(struct pg *p, int64_t until_ms, struct err *e) MUST_CHECK;
 void pg_keeper_stop(struct pg *p);
 /* Something to do: connections are wanted, one was lost. */
 void pg_keeper_wake(struct pg *p);

@@ -296,7 +296,7 @@ static void *keeper_main(void *arg)
 	return NULL;
 }
 
-static bool is_up_by(struct pg *p, int64_t until_ms, struct err *e)
+bool pg_is_up_by(struct pg *p, int64_t until_ms, struct err *e)
 {
 	const struct timespec until = {
 		.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
@@ -314,13 +314,13 @@ static bool is_up_by(struct pg *p, int64_t until_ms, struct err *e)
 	return up;
 }
 
-bool pg_keeper_start(struct pg *p, int64_t until_ms, struct err *e)
+bool pg_keeper_start(struct pg *p, struct err *e)
 {
 	p->keeper_runs = pthread_create(&p->keeper, NULL, keeper_main, p) == 0;
 	if (!p->keeper_runs)
 		return err_set(e, ERR_NO_MEMORY, "store: no thread");
 	pthread_setname_np(p->keeper, "store-keeper");
-	return is_up_by(p, until_ms, e);
+	return true;
 }
 
 void pg_keeper_stop(struct pg *p)

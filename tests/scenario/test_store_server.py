@@ -5,6 +5,8 @@ import contextlib
 import pathlib
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -148,6 +150,24 @@ def test_a_log_that_cannot_be_read_is_none_that_was_changed(here, databases):
         row, = re.findall("^.*audit log.* fail .*$", said, re.M)
         assert "see whether the database's server runs" in row, said
         assert re.search("audit log +ok", daemon.ctl("doctor", check=None).stdout)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("daemon", ["masa", "registrar"])
+def test_a_start_that_waits_for_its_server_ends_at_once_when_told_to(here, cell, daemon, number):
+    """Whether nobody is there or somebody who takes connections and says nothing."""
+    real = getattr(here, daemon)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        for port in (harness.free_port(), mute.getsockname()[1]):
+            config = cell / f"{port}.conf"
+            config.write_text(re.sub("postgresql://.*", f"postgresql://brski@127.0.0.1:{port}/x", real.config.read_text()))
+            waiting = harness.Process([real.argv[0], "-c", config], cell / f"{port}.log").start()
+            if port == mute.getsockname()[1]:
+                mute.accept()[0].recv(1)  # it is in the middle of its first connection
+            else:
+                waiting.wait_log("event=store-waits")
+            waiting.signal(number)
+            assert waiting.wait(5) == -number
 
 
 def test_hosts_without_ports_are_named_as_they_are(here):
