@@ -45,6 +45,7 @@
 #define DRAIN_MS	       60000 /* above the longest [masa] timeout: what runs is finished */
 #define ADMIN_CONNECTIONS_MAX  256   /* people and their tools, some with a few tabs open */
 #define PUBLISHED_CLIENTS_MAX  256   /* each stays for one question and its answer */
+#define PUBLISHED_GUESTS_MAX   128   /* questions from other listeners: some ten milliseconds */
 #define PUBLISHED_REQUEST_MS   5000  /* for a question of a few hundred octets */
 #define PUBLISHED_IDLE_MS      10000 /* who asks about a chain asks again at once, if at all */
 #define PUBLISHED_HELD_MAX     (32 << 20) /* thirty of the longest lists, taken slowly */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answering OCSP (RFC 6960, RFC 5019), as a table of steps: read the question, find the CA it is
- * about, look the certificates up, sign. Each has the refusal it ends in. */
+/* Answering OCSP (RFC 6960, RFC 5019): read the question, then a table of steps on the strangers'
+ * thread: find the CA it is about, look the certificates up, sign. Each has the refusal it ends in.
+ */
 #include "registrar/ocsp.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/net/http_date.h"
@@ -13,6 +15,7 @@
 #include "common/wire/hex.h"
 #include "common/wire/percent.h"
 #include "registrar/meters.h"
+#include "registrar/published.h"
 #include "registrar/records/records.h"
 
 #define PATH_MAX_LEN (4 * OCSP_REQUEST_DER_MAX) /* in base64, every character of it encoded */
@@ -28,6 +31,8 @@ struct question {
 	struct ca *ca;
 	struct ocsp_standing standings[OCSP_ASKED_MAX];
 	struct buf answer;
+	enum ocsp_refusal refusal; /* for err */
+	struct err err;
 };
 
 /* ---- The steps ---- */
@@ -98,7 +103,6 @@ static const struct {
 	bool (*take)(struct question *q, struct err *e);
 	enum ocsp_refusal refusal;
 } steps[] = {
-	{read_question, OCSP_MALFORMED_REQUEST},
 	{find_ca, OCSP_UNAUTHORIZED},
 	{look_up, OCSP_TRY_LATER},
 	{sign, OCSP_INTERNAL_ERROR},
@@ -172,29 +176,79 @@ static void refuse(struct question *q, enum ocsp_refusal why, const struct err *
 	call_reply(q->call, 200, OCSP_ANSWER_TYPE, buf_bytes(&der));
 }
 
+/* ---- From the call's loop to the strangers' thread, and back ---- */
+
+static void question_free(void *question)
+{
+	struct question *q = question;
+
+	ocsp_request_clear(&q->request);
+	buf_clear(&q->answer);
+	registrar_setup_free(q->setup);
+	free(q);
+}
+
+static struct question *question_new(
+	struct registrar *r, struct call *c, bool in_path, struct err *e)
+{
+	struct question *q = mem_new(sizeof(*q), e);
+
+	if (q)
+		*q = (struct question){
+			.r = r,
+			.setup = registrar_setup_take(r),
+			.call = c,
+			.in_path = in_path,
+			.request = OCSP_REQUEST_INIT,
+			.answer = BUF_INIT(OCSP_ANSWER_DER_MAX),
+		};
+	return q;
+}
+
+/* Without the call, which is its loop's. */
+static void answer(void *question)
+{
+	struct question *q = question;
+
+	q->now = registrar_now(q->r);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (!steps[i].take(q, &q->err)) {
+			q->refusal = steps[i].refusal;
+			return;
+		}
+}
+
+static void finish(void *question)
+{
+	struct question *q = question;
+
+	if (q->err.kind == ERR_NONE)
+		deliver(q);
+	else
+		refuse(q, q->refusal, &q->err);
+	question_free(q);
+}
+
+static const struct errand errand = {answer, finish, question_free};
+
+/* Reading costs nothing; what costs a signature is not done on the devices' loops. */
 static void serve(struct call *c, struct registrar *r, bool in_path)
 {
-	struct question q = {
-		.r = r,
-		.setup = registrar_setup_take(r),
-		.call = c,
-		.in_path = in_path,
-		.now = registrar_now(r),
-		.request = OCSP_REQUEST_INIT,
-		.answer = BUF_INIT(OCSP_ANSWER_DER_MAX),
-	};
 	struct err e = ERR_INIT;
-	size_t i = 0;
+	struct question *q = question_new(r, c, in_path, &e);
 
-	while (i < sizeof(steps) / sizeof(*steps) && steps[i].take(&q, &e))
-		i++;
-	if (i < sizeof(steps) / sizeof(*steps))
-		refuse(&q, steps[i].refusal, &e);
-	else
-		deliver(&q);
-	ocsp_request_clear(&q.request);
-	buf_clear(&q.answer);
-	registrar_setup_free(q.setup);
+	if (!q) {
+		call_reply_err(c, &r->log, "ocsp-refused", &e);
+		return;
+	}
+	q->refusal = OCSP_MALFORMED_REQUEST;
+	if (!read_question(q, &q->err)) {
+		finish(q);
+		return;
+	}
+	q->refusal = OCSP_TRY_LATER;
+	if (!published_run(r, call_loop(c), &errand, q, &q->err))
+		finish(q);
 }
 
 void ocsp_serve(struct call *c, void *registrar)

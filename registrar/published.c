@@ -12,13 +12,22 @@
 #include "registrar/ocsp.h"
 #include "registrar/revoked.h"
 
-#define PUBLISHED_NICE 5 /* devices come first */
+#define PUBLISHED_NICE 5    /* devices come first */
+#define RETRY_POST_US  1000 /* a reply has to go out, whatever memory there is */
 
 struct published {
 	struct loop *loop;
-	struct http_server *server;
+	struct http_server *server; /* or NULL */
 	pthread_t thread;
 	bool thread_runs;
+	_Atomic int waiting; /* errands from other loops */
+};
+
+struct errand_under_way {
+	struct published *p;
+	struct loop *home;
+	struct errand what;
+	void *arg;
 };
 
 static const struct http_route routes[] = {
@@ -44,6 +53,8 @@ bool published_address_check(const struct registrar_config *c, struct err *e)
 	       err_prefix(e, "[ca] http_listen");
 }
 
+/* ---- The listener ---- */
+
 static bool serve(struct published *p, struct registrar *r, struct err *e)
 {
 	const struct http_server_config config = {
@@ -57,10 +68,77 @@ static bool serve(struct published *p, struct registrar *r, struct err *e)
 		.log = &r->log,
 	};
 
-	p->loop = loop_new(e);
-	p->server = p->loop ? http_server_new(&config, &p->loop, 1, e) : NULL;
+	if (!config.listen)
+		return true;
+	p->server = http_server_new(&config, &p->loop, 1, e);
 	return p->server || err_prefix(e, "[ca] http_listen");
 }
+
+/* ---- Errands ---- */
+
+static void drop(void *arg)
+{
+	struct errand_under_way *u = arg;
+
+	u->what.drop(u->arg);
+	free(u);
+}
+
+static void go_home(void *arg)
+{
+	struct errand_under_way *u = arg;
+
+	u->what.done(u->arg);
+	free(u);
+}
+
+static bool is_guest(const struct errand_under_way *u)
+{
+	return u->home != u->p->loop;
+}
+
+static void work(void *arg)
+{
+	struct errand_under_way *u = arg;
+	struct err ignored = ERR_INIT;
+
+	u->what.work(u->arg);
+	if (!is_guest(u)) {
+		go_home(u);
+		return;
+	}
+	atomic_fetch_sub(&u->p->waiting, 1);
+	while (!loop_post_or_drop(u->home, go_home, drop, u, &ignored))
+		usleep(RETRY_POST_US); /* no memory to say so */
+}
+
+static bool post(struct errand_under_way *u, struct err *e)
+{
+	if (!is_guest(u))
+		return loop_post_or_drop(u->p->loop, work, drop, u, e);
+	if (atomic_fetch_add(&u->p->waiting, 1) >= PUBLISHED_GUESTS_MAX)
+		err_set(e, ERR_RETRY_LATER, "too many wait to be told of certificates");
+	else if (loop_post_or_drop(u->p->loop, work, drop, u, e))
+		return true;
+	atomic_fetch_sub(&u->p->waiting, 1);
+	return false;
+}
+
+bool published_run(
+	struct registrar *r, struct loop *home, const struct errand *what, void *arg, struct err *e)
+{
+	struct errand_under_way *u = mem_new(sizeof(*u), e);
+
+	if (!u)
+		return false;
+	*u = (struct errand_under_way){r->published, home, *what, arg};
+	if (post(u, e))
+		return true;
+	free(u);
+	return false;
+}
+
+/* ---- The thread ---- */
 
 static void *run(void *arg)
 {
@@ -74,17 +152,24 @@ static void *run(void *arg)
 
 bool published_start(struct registrar *r, struct err *e)
 {
-	struct published *p;
+	struct published *p = mem_new(sizeof(*p), e);
 
-	if (!r->setup->config.ca_http_listen)
-		return true;
-	r->published = p = mem_new(sizeof(*p), e);
-	if (!p || !serve(p, r, e))
+	if (!p)
+		return false;
+	r->published = p;
+	p->loop = loop_new(e);
+	if (!p->loop || !serve(p, r, e))
 		return false;
 	p->thread_runs = pthread_create(&p->thread, NULL, run, p) == 0;
 	if (p->thread_runs)
 		pthread_setname_np(p->thread, "published");
-	return p->thread_runs || err_set(e, ERR_NO_MEMORY, "no thread for [ca] http_listen");
+	return p->thread_runs ||
+	       err_set(e, ERR_NO_MEMORY, "no thread for who verifies certificates");
+}
+
+bool published_listens(const struct registrar *r)
+{
+	return r->published->server != NULL;
 }
 
 void published_drain(struct registrar *r, loop_fn *done)
@@ -95,7 +180,7 @@ void published_drain(struct registrar *r, loop_fn *done)
 void published_counts(const struct registrar *r, struct server_counts *out)
 {
 	memset(out, 0, sizeof(*out));
-	if (r->published)
+	if (published_listens(r))
 		http_server_counts(r->published->server, out);
 }
 

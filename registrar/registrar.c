@@ -469,7 +469,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 	r->drained_arg = arg;
 	log_event(&r->log, LOG_LEVEL_INFO, "draining", NULL, NULL);
 	atomic_fetch_add(&r->running, 1 + (r->admin != NULL) + (r->admin_https != NULL) +
-					      (r->published != NULL) + (r->coap != NULL));
+					      published_listens(r) + (r->coap != NULL));
 	atomic_store(&r->draining, true);
 	backup_cancel(r->backup);
 	jobs_cancel(r);
@@ -479,7 +479,7 @@ void registrar_drain(struct registrar *r, void (*drained)(void *arg), void *arg)
 		http_server_drain(r->admin, DRAIN_MS, on_server_drained, r);
 	if (r->admin_https)
 		http_server_drain(r->admin_https, DRAIN_MS, on_server_drained, r);
-	if (r->published)
+	if (published_listens(r))
 		published_drain(r, on_server_drained);
 	if (r->coap)
 		coap_drain(r, on_server_drained);

@@ -72,7 +72,7 @@ struct registrar {
 	struct cloud_rate *cloud_rate;		 /* of a cloud registrar */
 	struct access *access;			 /* passwords, failed log-ins, denials */
 	struct http_server *admin, *admin_https; /* by Unix socket and by TCP; or NULL */
-	struct published *published;		 /* what the CA says, without TLS; or NULL */
+	struct published *published;		 /* what the CA says, to strangers */
 	struct coap_server *coap;		 /* NULL: no constrained devices are served */
 	struct coap_responder *responders[DISCOVERY_MAX];
 	size_t responder_count;

@@ -21,14 +21,14 @@ from ocsp_client import GOOD, NONCE, REVOKED, UNKNOWN, about, believed, cert_id,
 from places import Site
 from test_ca_switch import standby_of, switch
 from test_est import admitted
-from test_published import publishing
+from test_published import Publisher
 
 DOORS = {"plain": False, "devices": True}
 
 
 def responding(directory, domain, makers, changes=None):
     """A registrar that answers at .http, and whose certificates say so."""
-    registrar = publishing(directory, domain, makers, changes)
+    registrar = Publisher(directory, domain, makers, changes)
     text = registrar.config.read_text()
     registrar.ocsp_url = f"http://127.0.0.1:{registrar.http}/ocsp"
     registrar.config.write_text(text.replace("[ca]", f"[ca]\nocsp_url = {registrar.ocsp_url}"))

@@ -20,19 +20,26 @@ LISTS = {"/issuing.crl": "primary", "/standby.crl": "standby"}
 BALANCER = "127.0.0.9"
 
 
-def publishing(directory, domain, makers, changes=None):
-    """A registrar with a plain listener at .http."""
-    port = harness.free_port()
-    registrar = harness.Registrar(directory, domain, makers, changes=harness.merged(
-        {"ca": {"http_listen": f"127.0.0.1:{port}"}}, changes))
-    registrar.http = port
-    return registrar
+class Publisher(harness.Registrar):
+    """With a plain listener at .http."""
+
+    def __init__(self, directory, domain, makers, changes=None):
+        self.http = harness.free_port()
+        super().__init__(directory, domain, makers, changes=harness.merged(
+            {"ca": {"http_listen": f"127.0.0.1:{self.http}"}}, changes))
+
+    def start(self):
+        """That one is opened later than the other."""
+        mark = self.log_size()
+        super().start()
+        self.wait_log("event=started", mark)
+        return self
 
 
 @pytest.fixture(scope="module")
 def registrar(place, acme, domain):
     key, certificate = standby_of(domain, place)
-    daemon = publishing(place / "registrar", domain, [acme], {
+    daemon = Publisher(place / "registrar", domain, [acme], {
         "ca": {"standby_key": key, "standby_certificate": certificate},
         "server": {"workers": 2, "proxy_protocol_from": f"{BALANCER}/32"}})
     with harness.running(daemon):
@@ -127,7 +134,7 @@ def test_tls__is_not_spoken_there(registrar):
 
 
 def test_without_a_second_ca__there_is_one_list(cell, acme, domain):
-    daemon = publishing(cell / "r", domain, [acme])
+    daemon = Publisher(cell / "r", domain, [acme])
     with harness.running(daemon):
         daemon.wait_log("crl-published")
         assert ask(daemon.http, "/issuing.crl")[0] == 200
@@ -176,7 +183,7 @@ def test_start__the_address_is_taken__says_which(cell, acme, domain):
 
 
 def test_reload__another_address__waits_for_a_restart(cell, acme, domain):
-    daemon = publishing(cell / "r", domain, [acme])
+    daemon = Publisher(cell / "r", domain, [acme])
     with harness.running(daemon):
         text = daemon.config.read_text()
         daemon.config.write_text(text.replace(str(daemon.http), str(harness.free_port())))
@@ -187,7 +194,7 @@ def test_reload__another_address__waits_for_a_restart(cell, acme, domain):
 
 def test_reload__of_the_ca__is_seen_at_once(cell, acme, domain):
     """What is served is of the setup in force, as where devices are served."""
-    daemon = publishing(cell / "r", domain, [acme])
+    daemon = Publisher(cell / "r", domain, [acme])
     key, certificate = standby_of(domain, cell)
     with harness.running(daemon):
         assert ask(daemon.http, "/standby.crl")[0] == 404
@@ -200,7 +207,7 @@ def test_reload__of_the_ca__is_seen_at_once(cell, acme, domain):
 
 def test_stop__with_verifiers_connected__answers_them_and_ends(cell, acme, domain):
     """One in the middle of its question, one that says nothing: neither holds the end up."""
-    daemon = publishing(cell / "r", domain, [acme])
+    daemon = Publisher(cell / "r", domain, [acme])
     with harness.running(daemon):
         daemon.wait_log("crl-published")
         with socket.create_connection(("127.0.0.1", daemon.http)) as asking, \
@@ -226,7 +233,7 @@ def test_strangers_without_end__leave_room_for_who_asks_and_for_devices(cell, ac
                                                                         masa_fake_server):
     """Twice as many connections as there may be, all of them silent, and a device that joins."""
     masa_fake_server.be_honest()
-    daemon = publishing(cell / "r", domain, [acme], {"server": {"workers": 1}})
+    daemon = Publisher(cell / "r", domain, [acme], {"server": {"workers": 1}})
     site = Site(cell, acme, domain, masa_fake_server, daemon)
     with harness.running(daemon), contextlib.ExitStack() as crowd:
         daemon.wait_log("crl-published")
@@ -239,7 +246,7 @@ def test_strangers_without_end__leave_room_for_who_asks_and_for_devices(cell, ac
 
 
 def test_one_stranger__has_its_share_only(cell, acme, domain):
-    daemon = publishing(cell / "r", domain, [acme], {"server": {"workers": 1}})
+    daemon = Publisher(cell / "r", domain, [acme], {"server": {"workers": 1}})
     with harness.running(daemon), contextlib.ExitStack() as crowd:
         daemon.wait_log("crl-published")
         for _ in range(200):
@@ -253,7 +260,7 @@ def test_one_stranger__has_its_share_only(cell, acme, domain):
 def test_strangers__at_both_ports__leave_descriptors_for_the_rest(cell, acme, domain, masa_fake_server):
     """Both listeners full, under a low limit: the database and the MASA can be opened all the same."""
     masa_fake_server.be_honest()
-    daemon = publishing(cell / "r", domain, [acme], {"server": {"workers": 1}})
+    daemon = Publisher(cell / "r", domain, [acme], {"server": {"workers": 1}})
     daemon.argv = ["prlimit", "--nofile=900:900", *daemon.argv]
     site = Site(cell, acme, domain, masa_fake_server, daemon)
     with harness.running(daemon), contextlib.ExitStack() as crowd:
