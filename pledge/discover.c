@@ -107,7 +107,10 @@ static void add_dns_sd(struct discover *d, const struct dns_sd_place *place,
 
 static void on_mdns(void *arg, const struct mdns_found *found)
 {
-	add_dns_sd(arg, &found->place, CANDIDATE_MDNS, found->sender);
+	uint8_t sender[ADDRESS_KEY_LEN];
+
+	address_key(&found->from, sender);
+	add_dns_sd(arg, &found->place, CANDIDATE_MDNS, sender);
 }
 
 /* One resolver tells of everybody: the place stands for the sender. */

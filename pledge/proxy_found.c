@@ -1,45 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pledge/proxy_found.h"
 
-#include <ctype.h>
 #include <string.h>
 
-#define USUAL	       "est-tls"
 #define PER_SENDER_MAX 6 /* one registrar: an address of each family on some links */
-
-/* ---- Variations ----------------------------------------------------------------------------- */
-
-bool variations_have(const struct variations *v, const char *one)
-{
-	for (size_t i = 0; i < v->count; i++)
-		if (strcmp(v->list[i], one) == 0)
-			return true;
-	return false;
-}
-
-void variations_add(struct variations *v, struct bytes text)
-{
-	char one[MDNS_VARIATION_MAX];
-
-	if (text.len == 0 || text.len >= sizeof(one) || v->count == MDNS_VARIATIONS_MAX)
-		return;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] <= ' ' || text.data[i] > '~' || text.data[i] == '=')
-			return;
-		one[i] = (char)tolower(text.data[i]);
-	}
-	one[text.len] = '\0';
-	if (!variations_have(v, one))
-		memcpy(v->list[v->count++], one, sizeof(one));
-}
-
-void variations_usual_if_none(struct variations *v)
-{
-	if (v->count == 0)
-		variations_add(v, bytes_of_str(USUAL));
-}
-
-/* ---- What is found -------------------------------------------------------------------------- */
 
 static bool same_variations(const struct variations *a, const struct variations *b)
 {
@@ -138,19 +102,18 @@ void found_sum(const struct found *f, struct upstreams *out, struct variations *
 
 	out->count = all_speak->count = 0;
 	for (size_t i = 0; i < f->count; i++)
-		usual = usual || variations_have(&f->all[i].variations, USUAL);
+		usual = usual || variations_have(&f->all[i].variations, VARIATION_USUAL);
 	for (size_t i = 0; i < f->count; i++) {
 		const struct variations *v = &f->all[i].variations;
 		size_t kept = 0;
 
-		if (usual && !variations_have(v, USUAL))
+		if (usual && !variations_have(v, VARIATION_USUAL))
 			continue;
 		if (out->count == 0)
 			*all_speak = *v;
 		for (size_t k = 0; k < all_speak->count; k++)
 			if (variations_have(v, all_speak->list[k]))
-				memmove(all_speak->list[kept++], all_speak->list[k],
-					MDNS_VARIATION_MAX);
+				memmove(all_speak->list[kept++], all_speak->list[k], VARIATION_MAX);
 		all_speak->count = kept;
 		out->list[out->count++] = f->all[i].to;
 	}

@@ -5,19 +5,8 @@
 #ifndef PLEDGE_PROXY_FOUND_H
 #define PLEDGE_PROXY_FOUND_H
 
-#include "common/net/announce_mdns.h"
+#include "common/net/service_names.h"
 #include "pledge/proxy_upstream.h"
-
-/* What a registrar says that it speaks: keys of TXT records, in lower case. */
-struct variations {
-	char list[MDNS_VARIATIONS_MAX][MDNS_VARIATION_MAX];
-	size_t count;
-};
-bool variations_have(const struct variations *v, const char *one);
-/* A key without a value; what is too long or no key is nothing we can pass on. */
-void variations_add(struct variations *v, struct bytes text);
-/* Who says nothing speaks est-tls. */
-void variations_usual_if_none(struct variations *v);
 
 #define FOUND_MAX UPSTREAMS_MAX
 struct place_found {

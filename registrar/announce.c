@@ -128,7 +128,7 @@ static void offer_mdns(struct announce *a)
 		s->priority = (uint16_t)c->announce_priority;
 		s->weight = (uint16_t)c->announce_weight;
 		name_it(c, s->instance);
-		snprintf(s->variations[0], MDNS_VARIATION_MAX, "%s", ways[i].dns_variation);
+		snprintf(s->variations[0], VARIATION_MAX, "%s", ways[i].dns_variation);
 		s->variation_count = 1;
 		n++;
 	}

@@ -12,11 +12,10 @@
 #include "common/base/log.h"
 #include "common/net/local_links.h"
 #include "common/net/loop.h"
+#include "common/net/service_names.h"
 
-#define MDNS_LABEL_MAX	    64 /* 63 octets (RFC 1035 §2.3.4) */
-#define MDNS_SERVICES_MAX   16 /* a registrar has two, a proxy one for each of its places */
-#define MDNS_VARIATIONS_MAX 8  /* of one service: the registry has about as many */
-#define MDNS_VARIATION_MAX  32
+#define MDNS_LABEL_MAX	  64 /* 63 octets (RFC 1035 §2.3.4) */
+#define MDNS_SERVICES_MAX 16 /* a registrar has two, a proxy one for each of its places */
 
 /* One socket is one service (DISC-REG-003). */
 struct mdns_service {
@@ -24,7 +23,7 @@ struct mdns_service {
 	char instance[MDNS_LABEL_MAX]; /* UTF-8 */
 	struct address at;	       /* where the socket listens, port included */
 	uint16_t priority, weight;     /* of SRV: the least priority first */
-	char variations[MDNS_VARIATIONS_MAX][MDNS_VARIATION_MAX]; /* keys of TXT, without values */
+	char variations[VARIATIONS_MAX][VARIATION_MAX]; /* keys of TXT, without values */
 	size_t variation_count;
 };
 

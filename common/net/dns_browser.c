@@ -120,6 +120,7 @@ static void on_answer(void *arg, const struct link_datagram *d)
 {
 	struct dns_browser *b = arg;
 	struct taken t = {.b = b, .d = d};
+	const struct dns_sd_origin one = {.interface = 0}; /* tells of everybody */
 	struct dns_question q[FOLLOW_UPS_MAX];
 	struct err ignored = ERR_INIT;
 	size_t n, count;
@@ -129,8 +130,8 @@ static void on_answer(void *arg, const struct link_datagram *d)
 	for (n = 0; n < b->asked_count; n++)
 		if (b->asked[n].id == (d->octets.data[0] << 8 | d->octets.data[1]))
 			break;
-	if (n == b->asked_count ||
-		!dns_sd_take(&b->known[b->asked[n].domain], d->octets, 0, on_place, &t, &ignored))
+	if (n == b->asked_count || !dns_sd_take(&b->known[b->asked[n].domain], d->octets, &one,
+					   on_place, &t, &ignored))
 		return;
 	count = dns_sd_missing(&b->known[b->asked[n].domain], q, FOLLOW_UPS_MAX);
 	for (size_t i = 0; i < count; i++)
@@ -166,7 +167,7 @@ void dns_browser_ask(struct dns_browser *b, const struct dns_settings *s)
 		size_t n = b->domain_count;
 
 		memcpy(b->domains[n], s->domains[n], sizeof(b->domains[n]));
-		dns_sd_init(&b->known[n], b->domains[n]);
+		dns_sd_init(&b->known[n], b->domains[n], false);
 		for (size_t i = 0; i < service_dns_name_count; i++)
 			if (service_dns_names[i].scheme != URI_JPY &&
 				dns_sd_question(&b->known[n], i, &q, &ignored))

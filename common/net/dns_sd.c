@@ -4,19 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-void dns_sd_init(struct dns_sd *d, const char *domain)
+#define FAIR_SHARE 8 /* of the room: who has as much gives way to himself */
+
+void dns_sd_init(struct dns_sd *d, const char *domain, bool relay)
 {
 	memset(d, 0, sizeof(*d));
 	d->domain = domain;
-	d->https = d->coaps = true;
+	d->relay = relay;
 }
 
 /* ---- Names ---------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct dns_sd *d, const struct service_name *s)
 {
-	return (s->scheme == URI_HTTPS && d->https) || (s->scheme == URI_COAPS && d->coaps) ||
-	       (s->scheme == URI_JPY && d->jpy);
+	return d->relay ? s->scheme == URI_HTTPS && s->role == SERVICE_REGISTRAR
+			: s->scheme != URI_JPY;
 }
 
 static bool name_of(
@@ -77,31 +79,64 @@ static const struct service_name *service_of(
 
 /* ---- Instances ------------------------------------------------------------------------------ */
 
+static bool is_from(const struct dns_sd_instance *i, const struct dns_sd_origin *from)
+{
+	return i->from.interface == from->interface &&
+	       memcmp(i->from.sender, from->sender, sizeof(from->sender)) == 0;
+}
+
 static struct dns_sd_instance *find(
-	struct dns_sd *d, const struct dns_name *name, unsigned interface)
+	struct dns_sd *d, const struct dns_name *name, const struct dns_sd_origin *from)
 {
 	for (size_t i = 0; i < d->count; i++)
-		if (d->all[i].interface == interface && dns_name_equal(&d->all[i].name, name))
+		if (is_from(&d->all[i], from) && dns_name_equal(&d->all[i].name, name))
 			return &d->all[i];
 	return NULL;
 }
 
+static size_t count_of(const struct dns_sd *d, const struct dns_sd_origin *from)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->count; i++)
+		n += is_from(&d->all[i], from);
+	return n;
+}
+
+static struct dns_sd_instance *find_room(struct dns_sd *d, const struct dns_sd_origin *from)
+{
+	bool own = count_of(d, from) >= FAIR_SHARE;
+	struct dns_sd_instance *of = NULL;
+	size_t most = 0;
+
+	if (d->count < DNS_SD_INSTANCES_MAX)
+		return &d->all[d->count++];
+	for (size_t n = 0; n < d->count; n++) {
+		struct dns_sd_instance *i = &d->all[n];
+		size_t count = own ? is_from(i, from) : count_of(d, &i->from);
+
+		if (count > most || (count == most && of && i->since < of->since)) {
+			of = i;
+			most = count;
+		}
+	}
+	return of;
+}
+
 static struct dns_sd_instance *find_or_add(
-	struct dns_sd *d, const struct dns_name *name, unsigned interface)
+	struct dns_sd *d, const struct dns_name *name, const struct dns_sd_origin *from)
 {
 	const struct service_name *service = service_of(d, name, true);
-	struct dns_sd_instance *i = service ? find(d, name, interface) : NULL;
+	struct dns_sd_instance *i = service ? find(d, name, from) : NULL;
 
 	if (i || !service)
 		return i;
-	if (d->count < DNS_SD_INSTANCES_MAX)
-		i = &d->all[d->count++];
-	else
-		i = &d->all[d->next++ % DNS_SD_INSTANCES_MAX];
+	i = find_room(d, from);
 	memset(i, 0, sizeof(*i));
 	i->name = *name;
 	i->service = service;
-	i->interface = interface;
+	i->from = *from;
+	i->since = d->ever++;
 	return i;
 }
 
@@ -125,32 +160,33 @@ static void take_srv(struct dns_sd_instance *i, const struct dns_record *r)
 
 /* Keys without a value are variations (draft-ietf-anima-brski-discovery §3.5.1); others are
  * nobody's business. Without any it is the usual one. */
-static void take_txt(struct dns_sd_instance *i, const struct dns_record *r)
+static void take_txt(struct dns_sd_instance *i, const struct dns_record *r, bool whatever)
 {
 	struct bytes left = r->data, key;
-	bool any = false;
+	bool any = false, ours = false;
 
 	note_news(i, &i->has_txt);
-	i->speaks = false;
+	i->says.count = 0;
 	i->variation[0] = '\0';
-	while (!i->speaks && dns_txt_next(&left, &key)) {
+	while (dns_txt_next(&left, &key)) {
 		if (memchr(key.data, '=', key.len))
 			continue;
 		any = true;
-		i->speaks =
-			key.len <= DNS_SD_VARIATION_MAX && service_speaks(i->service->scheme, key);
-		if (i->speaks)
-			snprintf(i->variation, sizeof(i->variation), "%.*s", (int)key.len,
-				(const char *)key.data);
+		variations_add(&i->says, key);
+		if (ours || key.len >= VARIATION_MAX || !service_speaks(i->service->scheme, key))
+			continue;
+		ours = true;
+		snprintf(i->variation, sizeof(i->variation), "%.*s", (int)key.len,
+			(const char *)key.data);
 	}
-	i->speaks = i->speaks || !any;
+	i->speaks = ours || !any || whatever;
 }
 
 /* ---- Messages ------------------------------------------------------------------------------- */
 
 struct taking {
 	struct dns_sd *d;
-	unsigned interface;
+	const struct dns_sd_origin *from;
 	dns_sd_found_fn *found;
 	void *arg;
 };
@@ -158,7 +194,7 @@ struct taking {
 static void take_pointer(const struct taking *t, const struct dns_record *r)
 {
 	if (r->type == DNS_PTR && r->ttl_s && service_of(t->d, &r->name, false))
-		(void)find_or_add(t->d, &r->target, t->interface);
+		(void)find_or_add(t->d, &r->target, t->from);
 }
 
 static void take_description(const struct taking *t, const struct dns_record *r)
@@ -167,11 +203,11 @@ static void take_description(const struct taking *t, const struct dns_record *r)
 
 	if ((r->type != DNS_SRV && r->type != DNS_TXT) || !r->ttl_s)
 		return;
-	i = find_or_add(t->d, &r->name, t->interface);
+	i = find_or_add(t->d, &r->name, t->from);
 	if (i && r->type == DNS_SRV)
 		take_srv(i, r);
 	else if (i)
-		take_txt(i, r);
+		take_txt(i, r, t->d->relay);
 }
 
 static struct address address_in(const struct dns_record *r, uint16_t port)
@@ -200,12 +236,13 @@ static void take_address(const struct taking *t, const struct dns_record *r)
 		struct dns_sd_place place = {.service = i->service,
 			.at = address_in(r, i->port),
 			.priority = i->priority,
-			.weight = i->weight};
+			.weight = i->weight,
+			.speaks = &i->says};
 
-		if (i->interface != t->interface || !i->has_srv || !i->has_txt ||
+		if (i->from.interface != t->from->interface || !i->has_srv || !i->has_txt ||
 			!dns_name_equal(&i->host, &r->name))
 			continue;
-		i->has_address = true;
+		i->has_address = i->has_address || is_from(i, t->from);
 		memcpy(place.variation, i->variation, sizeof(place.variation));
 		if (i->speaks)
 			t->found(t->arg, &place);
@@ -214,11 +251,11 @@ static void take_address(const struct taking *t, const struct dns_record *r)
 
 typedef void take_fn(const struct taking *t, const struct dns_record *r);
 
-bool dns_sd_take(struct dns_sd *d, struct bytes message, unsigned interface, dns_sd_found_fn *found,
-	void *arg, struct err *e)
+bool dns_sd_take(struct dns_sd *d, struct bytes message, const struct dns_sd_origin *from,
+	dns_sd_found_fn *found, void *arg, struct err *e)
 {
 	static take_fn *const each[] = {take_pointer, take_description, take_address};
-	const struct taking t = {.d = d, .interface = interface, .found = found, .arg = arg};
+	const struct taking t = {.d = d, .from = from, .found = found, .arg = arg};
 	struct dns_record record;
 
 	/* whatever order the records stand in: whose they are, what they say, where that is */

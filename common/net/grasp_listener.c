@@ -31,10 +31,11 @@ static bool place_of(const struct grasp_objective *o, struct address *out)
 }
 
 /* The flag says whether the objective is flooded at all (RFC 8990 §2.10.5). */
-static void take(
-	struct grasp_listener *l, const struct link_datagram *d, const struct grasp_objective *o)
+static void take(struct grasp_listener *l, const struct link_datagram *d, uint32_t ttl_ms,
+	const struct grasp_objective *o)
 {
-	struct grasp_found found = {.service = service_grasp_find(o->name, o->protocol)};
+	struct grasp_found found = {
+		.service = service_grasp_find(o->name, o->protocol), .ttl_ms = ttl_ms};
 
 	if (!found.service || !(o->flags & GRASP_FLAG_SYNCH) || !place_of(o, &found.at) ||
 		!link_place(d, &found.at))
@@ -51,12 +52,12 @@ static void on_flood(void *arg, const struct link_datagram *d)
 	struct grasp_flood *f;
 	struct err ignored = ERR_INIT;
 
-	if (!link_datagram_is_near(d))
+	if (!link_datagram_is_near(d) || !link_interfaces_have(l->config.interfaces, d->interface))
 		return;
 	f = mem_new(sizeof(*f), &ignored);
 	if (f && grasp_flood_parse(d->octets, f, &ignored) && f->ttl_ms > 0)
 		for (size_t i = 0; i < f->count; i++)
-			take(l, d, &f->objectives[i]);
+			take(l, d, f->ttl_ms, &f->objectives[i]);
 	free(f);
 }
 

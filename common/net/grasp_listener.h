@@ -12,6 +12,7 @@ struct grasp_found {
 	const struct service_name *service;
 	struct address at;		     /* a link-local one has its zone */
 	char variation[GRASP_VALUE_MAX + 1]; /* "": the usual one */
+	uint32_t ttl_ms;
 	uint8_t sender[ADDRESS_KEY_LEN];
 };
 typedef void grasp_found_fn(void *arg, const struct grasp_found *found);

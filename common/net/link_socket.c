@@ -14,12 +14,17 @@
 
 /* ---- Interfaces ----------------------------------------------------------------------------- */
 
+bool link_interfaces_have(const struct link_interfaces *on, unsigned index)
+{
+	for (size_t i = 0; i < on->count; i++)
+		if (on->index[i] == index)
+			return true;
+	return false;
+}
+
 static void add_interface(struct link_interfaces *to, unsigned index)
 {
-	for (size_t i = 0; i < to->count; i++)
-		if (to->index[i] == index)
-			return;
-	if (index && to->count < LINK_INTERFACES_MAX)
+	if (index && !link_interfaces_have(to, index) && to->count < LINK_INTERFACES_MAX)
 		to->index[to->count++] = index;
 }
 

@@ -20,6 +20,7 @@ struct link_interfaces {
 /* names: those of them that are there; NULL: all that are up and can multicast, but loopback. */
 bool link_interfaces_find(struct link_interfaces *out, const char *const *names, size_t count,
 	struct err *e) MUST_CHECK;
+bool link_interfaces_have(const struct link_interfaces *on, unsigned index);
 
 struct link_datagram {
 	struct address from, to;

@@ -16,7 +16,7 @@
 
 struct mdns_found {
 	struct dns_sd_place place; /* the zone is filled in */
-	uint8_t sender[ADDRESS_KEY_LEN];
+	struct address from;	   /* who says so */
 };
 typedef void mdns_found_fn(void *arg, const struct mdns_found *found);
 
@@ -25,6 +25,8 @@ struct mdns_browser_config {
 	struct address places[MDNS_PLACES_MAX]; /* groups, or addresses to ask by themselves */
 	size_t place_count;
 	const struct link_interfaces *interfaces; /* borrowed; mdns_browser_join() looks again */
+	bool relay; /* for a join proxy: see dns_sd_init(). It asks only; its own announcements have
+		     * the port */
 	mdns_found_fn *found;
 	void *arg;
 };
@@ -36,5 +38,7 @@ void mdns_browser_free(struct mdns_browser *b);
 /* There are other interfaces now. */
 void mdns_browser_join(struct mdns_browser *b);
 void mdns_browser_ask(struct mdns_browser *b);
+/* What was heard so far; for those who have to hear it again from time to time. */
+void mdns_browser_forget(struct mdns_browser *b);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/net/service_names.h"
 
+#include <ctype.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
@@ -53,4 +54,36 @@ bool service_speaks(enum uri_scheme scheme, struct bytes variation)
 			return true;
 	}
 	return false;
+}
+
+/* ---- Variations ----------------------------------------------------------------------------- */
+
+bool variations_have(const struct variations *v, const char *one)
+{
+	for (size_t i = 0; i < v->count; i++)
+		if (strcmp(v->list[i], one) == 0)
+			return true;
+	return false;
+}
+
+void variations_add(struct variations *v, struct bytes text)
+{
+	char one[VARIATION_MAX];
+
+	if (text.len == 0 || text.len >= sizeof(one) || v->count == VARIATIONS_MAX)
+		return;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] <= ' ' || text.data[i] > '~' || text.data[i] == '=')
+			return;
+		one[i] = (char)tolower(text.data[i]);
+	}
+	one[text.len] = '\0';
+	if (!variations_have(v, one))
+		memcpy(v->list[v->count++], one, sizeof(one));
+}
+
+void variations_usual_if_none(struct variations *v)
+{
+	if (v->count == 0)
+		variations_add(v, bytes_of_str(VARIATION_USUAL));
 }

@@ -36,6 +36,21 @@ struct service_variation {
 extern const struct service_variation service_variations[];
 extern const size_t service_variation_count;
 
+#define VARIATIONS_MAX	8 /* of one service: the registry has about as many */
+#define VARIATION_MAX	32
+#define VARIATION_USUAL "est-tls"
+
+/* What somebody says that he speaks: keys of TXT records, in lower case. */
+struct variations {
+	char list[VARIATIONS_MAX][VARIATION_MAX];
+	size_t count;
+};
+bool variations_have(const struct variations *v, const char *one);
+/* A key without a value; what is too long or no key is nothing that can be passed on. */
+void variations_add(struct variations *v, struct bytes text);
+/* Who says nothing speaks est-tls. */
+void variations_usual_if_none(struct variations *v);
+
 /* Is it one that we speak over this scheme? "" is the usual one. Without case. */
 bool service_speaks(enum uri_scheme scheme, struct bytes variation);
 

@@ -17,9 +17,10 @@ static void on_found(void *arg, const struct dns_sd_place *place)
 
 static void take(struct dns_sd *d, struct bytes message)
 {
+	const struct dns_sd_origin from = {.interface = LINK};
 	struct err e = ERR_INIT;
 
-	fuzz_check_promises(dns_sd_take(d, message, LINK, on_found, NULL, &e), &e);
+	fuzz_check_promises(dns_sd_take(d, message, &from, on_found, NULL, &e), &e);
 	FUZZ_REQUIRE(d->count <= DNS_SD_INSTANCES_MAX);
 	for (size_t i = 0; i < d->count; i++)
 		FUZZ_REQUIRE(d->all[i].service && d->all[i].name.len <= DNS_NAME_MAX);
@@ -39,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	len -= 2;
 	if (first > len)
 		first = len;
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	take(&d, bytes_of(data, first));
 	take(&d, bytes_of(data + first, len - first));
 	while (dns_sd_missing(&d, q, 4) > 0)

@@ -96,6 +96,7 @@ static void address(struct message *m, const char *host, const char *literal)
 
 struct heard {
 	struct dns_sd_place places[8];
+	struct variations speaks; /* of the last one */
 	size_t count;
 };
 
@@ -104,16 +105,24 @@ static void on_found(void *arg, const struct dns_sd_place *place)
 	struct heard *h = arg;
 
 	assert_true(h->count < 8);
+	h->speaks = *place->speaks;
 	h->places[h->count++] = *place;
+}
+
+static struct heard take_from(
+	struct dns_sd *d, const struct message *m, unsigned interface, int who)
+{
+	const struct dns_sd_origin from = {.interface = interface, .sender = {(uint8_t)who}};
+	struct heard h = {.count = 0};
+	struct err e = ERR_INIT;
+
+	assert_true(dns_sd_take(d, bytes_of(m->octets, m->len), &from, on_found, &h, &e));
+	return h;
 }
 
 static struct heard take(struct dns_sd *d, const struct message *m, unsigned interface)
 {
-	struct heard h = {.count = 0};
-	struct err e = ERR_INIT;
-
-	assert_true(dns_sd_take(d, bytes_of(m->octets, m->len), interface, on_found, &h, &e));
-	return h;
+	return take_from(d, m, interface, 0);
 }
 
 static struct message whole(const char *txt, size_t txt_len)
@@ -136,7 +145,7 @@ static void dns_sd_take__announcement__gives_each_address(void **state)
 	struct message m = whole("\0", 1);
 	struct heard h;
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	h = take(&d, &m, ETH0);
 	assert_int_equal(h.count, 2);
 	assert_string_equal(h.places[0].service->name, "_brski-proxy._tcp");
@@ -161,7 +170,7 @@ static void dns_sd_take__variations__only_what_we_speak(void **state)
 	struct dns_sd d;
 	struct heard h;
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	h = take(&d, &theirs, ETH0);
 	assert_int_equal(h.count, 0);
 	h = take(&d, &ours, ETH0); /* it has learnt another one since */
@@ -178,7 +187,7 @@ static void dns_sd_take__piece_by_piece__is_asked_for_and_put_together(void **st
 	struct dns_question q[8];
 	struct message m = response();
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	pointer(&m, PROXIES, ONE, 120);
 	assert_int_equal(take(&d, &m, ETH0).count, 0);
 	assert_int_equal(dns_sd_missing(&d, q, 8), 2);
@@ -201,7 +210,7 @@ static void dns_sd_missing__nobody_answers__asks_a_few_times(void **state)
 	struct dns_question q[8];
 	struct message m = response();
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	pointer(&m, PROXIES, ONE, 120);
 	take(&d, &m, ETH0);
 	for (int i = 0; i < DNS_SD_ASKS_MAX; i++)
@@ -214,7 +223,7 @@ static void dns_sd_take__another_link__is_not_mixed_up(void **state)
 	struct dns_sd d;
 	struct message m = response();
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	pointer(&m, PROXIES, ONE, 120);
 	service(&m, ONE, 0, 443, "gw.local");
 	TXT(&m, ONE, "\0");
@@ -230,10 +239,11 @@ static void dns_sd_take__what_is_none__is_passed_over(void **state)
 	struct dns_sd d;
 	struct message other = response(), goodbye = response(), query = whole("\0", 1),
 		       failed = whole("\0", 1), cut = whole("\0", 1);
+	const struct dns_sd_origin from = {.interface = ETH0};
 	struct heard h = {.count = 0};
 	struct err e = ERR_INIT;
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	pointer(&other, "_ipp._tcp.local", "p._ipp._tcp.local", 120);
 	pointer(&other, PROXIES, "one._ipp._tcp.local", 120);
 	service(&other, "p._ipp._tcp.local", 0, 631, "gw.local");
@@ -246,7 +256,7 @@ static void dns_sd_take__what_is_none__is_passed_over(void **state)
 	assert_int_equal(take(&d, &query, ETH0).count, 0);
 	assert_int_equal(take(&d, &failed, ETH0).count, 0);
 	assert_int_equal(d.count, 0);
-	assert_false(dns_sd_take(&d, bytes_of(cut.octets, cut.len), ETH0, on_found, &h, &e));
+	assert_false(dns_sd_take(&d, bytes_of(cut.octets, cut.len), &from, on_found, &h, &e));
 	assert_int_equal(e.kind, ERR_INPUT);
 	assert_int_equal(h.count, 0);
 }
@@ -257,7 +267,7 @@ static void dns_sd_take__goodbye_of_a_description_or_an_address__tells_of_no_pla
 	struct dns_sd d;
 	struct message m = whole("\0", 1), gone = response();
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	record(&gone, ONE, DNS_SRV, 0, srv, sizeof(srv));
 	assert_int_equal(take(&d, &gone, ETH0).count, 0);
 	assert_int_equal(d.count, 0);
@@ -272,7 +282,7 @@ static void dns_sd_take__more_instances_than_there_is_room__replaces_the_oldest(
 	struct dns_sd d;
 	struct message good = whole("\0", 1);
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	for (int i = 0; i < 3 * DNS_SD_INSTANCES_MAX; i++) {
 		struct message m = response();
 		char name[64];
@@ -283,6 +293,77 @@ static void dns_sd_take__more_instances_than_there_is_room__replaces_the_oldest(
 	}
 	assert_int_equal(d.count, DNS_SD_INSTANCES_MAX);
 	assert_int_equal(take(&d, &good, ETH0).count, 2);
+}
+
+static void dns_sd_take__one_names_more_than_there_is_room__others_keep_theirs(void **state)
+{
+	struct dns_sd d;
+	struct message m = response();
+
+	dns_sd_init(&d, "local", false);
+	pointer(&m, PROXIES, ONE, 120);
+	service(&m, ONE, 0, 443, "gw.local");
+	TXT(&m, ONE, "\0");
+	take_from(&d, &m, ETH0, 1);
+	for (int i = 0; i < 3 * DNS_SD_INSTANCES_MAX; i++) {
+		char name[64];
+
+		m = response();
+		snprintf(name, sizeof(name), "liar%d." PROXIES, i);
+		pointer(&m, PROXIES, name, 120);
+		take_from(&d, &m, ETH0, 2 + (i & 1));
+	}
+	m = response();
+	address(&m, "gw.local", "192.0.2.7");
+	assert_int_equal(take_from(&d, &m, ETH0, 1).count, 1);
+}
+
+/* req: R8995-JP-004 */
+static void dns_sd_take__another_speaks_of_an_instance__changes_nothing_of_it(void **state)
+{
+	struct dns_sd d;
+	struct dns_question q[8];
+	struct message m = response(), lie = response();
+	struct heard h;
+
+	dns_sd_init(&d, "local", false);
+	pointer(&m, PROXIES, ONE, 120);
+	service(&m, ONE, 5, 4443, "gw.local");
+	TXT(&m, ONE, "\0");
+	take_from(&d, &m, ETH0, 1);
+	service(&lie, ONE, 0, 9, "elsewhere.local");
+	take_from(&d, &lie, ETH0, 2);
+	lie = response();
+	address(&lie, "gw.local", "192.0.2.66");
+	take_from(&d, &lie, ETH0, 2);
+	assert_true(dns_sd_missing(&d, q, 2) == 2 && q[0].type == DNS_AAAA && q[1].type == DNS_A);
+	m = response();
+	address(&m, "gw.local", "192.0.2.7");
+	h = take_from(&d, &m, ETH0, 1);
+	assert_int_equal(h.count, 1);
+	assert_int_equal(address_port(&h.places[0].at), 4443);
+}
+
+/* req: R8995-JP-004, DISC-JP-002 */
+static void dns_sd_take__for_a_relay__is_registrars_whatever_they_speak(void **state)
+{
+	struct message proxy = whole("\0", 1), registrar = response();
+	struct dns_sd d;
+	struct heard h;
+
+	dns_sd_init(&d, "local", true);
+	assert_int_equal(take(&d, &proxy, ETH0).count, 0);
+	pointer(&registrar, "_brski-registrar._tcp.local", "r._brski-registrar._tcp.local", 120);
+	service(&registrar, "r._brski-registrar._tcp.local", 0, 443, "r.local");
+	TXT(&registrar, "r._brski-registrar._tcp.local",
+		"\x03"
+		"new\x03"
+		"CMP");
+	address(&registrar, "r.local", "fe80::7");
+	h = take(&d, &registrar, ETH0);
+	assert_int_equal(h.count, 1);
+	assert_int_equal(h.speaks.count, 2);
+	assert_true(variations_have(&h.speaks, "new") && variations_have(&h.speaks, "cmp"));
 }
 
 /* req: X-12 */
@@ -301,7 +382,7 @@ static void dns_sd_browse__question__has_each_service_once(void **state)
 	bool end = false;
 	size_t count = 0;
 
-	dns_sd_init(&d, "local");
+	dns_sd_init(&d, "local", false);
 	assert_true(dns_sd_browse(7, 0, true, &d, &out, &e));
 	assert_true(dns_open(buf_bytes(&out), &r, &e));
 	while (dns_next_question(&r, &q, &end, &e) && !end) {
@@ -344,6 +425,10 @@ int main(void)
 			dns_sd_take__goodbye_of_a_description_or_an_address__tells_of_no_place),
 		cmocka_unit_test(
 			dns_sd_take__more_instances_than_there_is_room__replaces_the_oldest),
+		cmocka_unit_test(
+			dns_sd_take__one_names_more_than_there_is_room__others_keep_theirs),
+		cmocka_unit_test(dns_sd_take__another_speaks_of_an_instance__changes_nothing_of_it),
+		cmocka_unit_test(dns_sd_take__for_a_relay__is_registrars_whatever_they_speak),
 		cmocka_unit_test(dns_sd_browse__question__has_each_service_once),
 		cmocka_unit_test(dns_settings_parse__resolv_conf__resolvers_and_domains),
 	};

@@ -29,31 +29,6 @@ static bool keep(struct found *f, struct place_found p)
 	return found_keep(f, &p);
 }
 
-static void variations_add__what_is_no_key__is_left_out(void **state)
-{
-	struct variations v = {.count = 0};
-
-	variations_add(&v, bytes_of_str("EST-TLS"));
-	variations_add(&v, bytes_of_str("est-tls"));
-	variations_add(&v, bytes_of_str(""));
-	variations_add(&v, bytes_of_str("key=value"));
-	variations_add(&v, bytes_of_str("two words"));
-	variations_add(&v, bytes_of_str("longer-than-any-key-of-the-registry-is"));
-	assert_int_equal(v.count, 1);
-	assert_string_equal(v.list[0], "est-tls");
-}
-
-static void variations_usual_if_none__something_is_said__is_all(void **state)
-{
-	struct variations v = {.count = 0}, said = {.count = 0};
-
-	variations_usual_if_none(&v);
-	assert_true(variations_have(&v, "est-tls"));
-	variations_add(&said, bytes_of_str("cmp"));
-	variations_usual_if_none(&said);
-	assert_false(variations_have(&said, "est-tls"));
-}
-
 static void found_keep__the_same_again__is_no_news_and_lasts_no_shorter(void **state)
 {
 	struct found f = {.count = 0};
@@ -130,8 +105,6 @@ static void found_sum__some_speak_est_tls__the_others_are_left_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(variations_add__what_is_no_key__is_left_out),
-		cmocka_unit_test(variations_usual_if_none__something_is_said__is_all),
 		cmocka_unit_test(found_keep__the_same_again__is_no_news_and_lasts_no_shorter),
 		cmocka_unit_test(
 			found_keep__places_without_end_of_one_sender__leave_room_for_others),
