@@ -13,6 +13,7 @@
 #include "common/net/coap_discovery.h"
 #include "common/net/dns_browser.h"
 #include "common/net/grasp_listener.h"
+#include "common/net/link_watch.h"
 #include "common/net/mdns_browser.h"
 #include "pledge/limits.h"
 
@@ -384,6 +385,8 @@ static void on_wake(void *arg)
 
 static bool begin(struct discover *d, struct err *e)
 {
+	struct link_watch_config watch = {.news = on_links, .arg = d};
+
 	if (!parse_whom(d, e))
 		return err_prefix(e, "[registrars] discover");
 	d->loop = loop_new(e);
@@ -392,7 +395,8 @@ static bool begin(struct discover *d, struct err *e)
 		!loop_timer_init(&d->wake, d->loop, on_wake, d, e) ||
 		!loop_timer_init(&d->links, d->loop, on_links, d, e))
 		return false;
-	d->watch = link_watch_new(d->loop, on_links, d, e);
+	watch.loop = d->loop;
+	d->watch = link_watch_new(&watch, e);
 	if (!d->watch)
 		return false;
 	ask_from_the_start(d);

@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "common/net/grasp_listener.h"
+#include "common/net/link_watch.h"
 #include "common/net/mdns_browser.h"
 
 #define LOOK_SOON_MS  3000 /* while there is none */
@@ -21,7 +22,7 @@ struct seek {
 	struct link_interfaces on; /* uplinks that are there now */
 	struct mdns_browser *mdns;
 	struct grasp_listener *grasp; /* NULL: no IPv6, or somebody else has the port */
-	struct local_watch *watch;
+	struct link_watch *watch;
 	struct loop_timer look, tell;
 	int64_t looked_ms;
 	bool news;
@@ -194,6 +195,8 @@ static bool open_grasp(struct seek *s, struct err *e)
 struct seek *seek_new(const struct seek_config *config, struct err *e)
 {
 	struct seek *s = mem_new(sizeof(*s), e);
+	const struct link_watch_config watch = {
+		.loop = config->loop, .changed = on_links, .arg = s};
 
 	if (!s)
 		return NULL;
@@ -201,7 +204,7 @@ struct seek *seek_new(const struct seek_config *config, struct err *e)
 	if (loop_timer_init(&s->look, config->loop, on_look, s, e) &&
 		loop_timer_init(&s->tell, config->loop, on_tell, s, e) && open_mdns(s, e) &&
 		open_grasp(s, e))
-		s->watch = local_watch_new(config->loop, on_links, s, e);
+		s->watch = link_watch_new(&watch, e);
 	if (!s->watch) {
 		seek_free(s);
 		return NULL;
@@ -216,7 +219,7 @@ void seek_free(struct seek *s)
 		return;
 	mdns_browser_free(s->mdns);
 	grasp_listener_free(s->grasp);
-	local_watch_free(s->watch);
+	link_watch_free(s->watch);
 	loop_timer_clear(&s->look);
 	loop_timer_clear(&s->tell);
 	free(s);

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/rng.h"
+#include "common/net/link_watch.h"
 
 #define HOPS 255 /* which nothing that was forwarded has any more */
 
@@ -20,7 +21,7 @@ struct told { /* when an interface was last told something */
 struct announce_grasp {
 	struct announce_grasp_config config;
 	int fd;
-	struct local_watch *watch;
+	struct link_watch *watch;
 	struct loop_timer next;
 	struct grasp_offer offers[GRASP_OFFERS_MAX];
 	size_t count;
@@ -201,6 +202,8 @@ static bool open_socket(struct announce_grasp *g, struct err *e)
 struct announce_grasp *announce_grasp_new(const struct announce_grasp_config *config, struct err *e)
 {
 	struct announce_grasp *g = mem_new(sizeof(*g), e);
+	const struct link_watch_config watch = {
+		.loop = config->loop, .changed = tell_all, .arg = g};
 
 	if (!g)
 		return NULL;
@@ -209,7 +212,7 @@ struct announce_grasp *announce_grasp_new(const struct announce_grasp_config *co
 	if (!g->config.port)
 		g->config.port = GRASP_PORT;
 	if (open_socket(g, e) && loop_timer_init(&g->next, config->loop, tell_all, g, e))
-		g->watch = local_watch_new(config->loop, tell_all, g, e);
+		g->watch = link_watch_new(&watch, e);
 	if (g->watch)
 		return g;
 	announce_grasp_free(g);
@@ -220,7 +223,7 @@ void announce_grasp_free(struct announce_grasp *g)
 {
 	if (!g)
 		return;
-	local_watch_free(g->watch);
+	link_watch_free(g->watch);
 	loop_timer_clear(&g->next);
 	if (g->fd >= 0)
 		close(g->fd);

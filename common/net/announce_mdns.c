@@ -19,6 +19,7 @@
 
 #include "common/base/rng.h"
 #include "common/net/avahi_poll.h"
+#include "common/net/link_watch.h"
 
 #define HOST_TTL_S    120	/* RFC 6762 §10: records with a host name in them, */
 #define OTHER_TTL_S   (75 * 60) /* and others */
@@ -52,7 +53,7 @@ struct announce_mdns {
 	struct announce_mdns_config config;
 	AvahiPoll poll;
 	AvahiServer *server;
-	struct local_watch *watch;
+	struct link_watch *watch;
 	struct loop_timer anew; /* after a collision: not inside of Avahi's call */
 	char hosts[MDNS_SERVICES_MAX][MDNS_LABEL_MAX];
 	size_t host_count;
@@ -450,6 +451,7 @@ static bool start_server(struct announce_mdns *m, struct err *e)
 
 struct announce_mdns *announce_mdns_new(const struct announce_mdns_config *config, struct err *e)
 {
+	struct link_watch_config watch = {.loop = config->loop, .changed = follow};
 	struct announce_mdns *m;
 
 	if (config->interfaces.count == 0) {
@@ -460,8 +462,9 @@ struct announce_mdns *announce_mdns_new(const struct announce_mdns_config *confi
 	if (!m)
 		return NULL;
 	m->config = *config;
+	watch.arg = m;
 	if (loop_timer_init(&m->anew, config->loop, start_anew, m, e) && start_server(m, e))
-		m->watch = local_watch_new(config->loop, follow, m, e);
+		m->watch = link_watch_new(&watch, e);
 	if (m->watch)
 		return m;
 	announce_mdns_free(m);
@@ -472,7 +475,7 @@ void announce_mdns_free(struct announce_mdns *m)
 {
 	if (!m)
 		return;
-	local_watch_free(m->watch);
+	link_watch_free(m->watch);
 	loop_timer_clear(&m->anew);
 	withdraw_all(m);
 	if (m->server)

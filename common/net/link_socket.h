@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UDP on the links of this machine: which interfaces there are, groups joined on them, datagrams
- * with the interface they came by, and word of a link that came up (rtnetlink). Under mDNS and
- * GRASP. Everything happens on the loop's thread. */
+ * with the interface they came by. Under mDNS and GRASP. Everything happens on the loop's thread.
+ */
 #ifndef NET_LINK_SOCKET_H
 #define NET_LINK_SOCKET_H
 
@@ -53,11 +53,5 @@ void link_socket_join(
 /* To a group on each of these, or (on NULL) to an address. Best effort. */
 void link_socket_send(struct link_socket *s, const struct address *to,
 	const struct link_interfaces *on, struct bytes octets);
-
-/* Called when an interface came up or got an address. */
-struct link_watch;
-struct link_watch *link_watch_new(
-	struct loop *loop, loop_fn *changed, void *arg, struct err *e) MUST_CHECK;
-void link_watch_free(struct link_watch *w);
 
 #endif

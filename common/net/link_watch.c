@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Word of the kernel that a link came up or an address was given (rtnetlink(7)): whoever could not
- * be reached before may be reachable now (RFC 8995 §4.1: link-up resets the timers). Only what is
- * new is news: a router's advertisements renew the same addresses for ever. */
+/* Only what is new is news: a router's advertisements renew the same addresses for ever. Of other
+ * changes it is enough to know that there were some, even if the word of them was lost. */
+#include "common/net/link_watch.h"
+
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <linux/netlink.h>
@@ -11,16 +13,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/net/link_socket.h"
+#include "common/base/buf.h"
 
 #define ROOM	  8192
-#define LINKS_MAX 64 /* further ones are news each time */
+#define READS_MAX 64  /* of what the kernel tells, at a time */
+#define SETTLE_MS 200 /* addresses come in groups: the link, then one of each family */
+#define LINKS_MAX 64  /* further ones are news each time */
 
 struct link_watch {
 	int fd;
 	struct event *readable;
-	loop_fn *changed;
-	void *arg;
+	struct loop_timer settled;
+	struct link_watch_config config;
 	unsigned running[LINKS_MAX]; /* 0: free */
 	uint64_t addresses;	     /* a sum over them */
 };
@@ -95,28 +99,43 @@ static bool is_address_news(struct link_watch *w)
 	return differs;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* False: there was no more to read. */
+static bool read_one(struct link_watch *w, bool *news, bool *addresses)
 {
-	struct link_watch *w = arg;
 	_Alignas(struct nlmsghdr) uint8_t room[ROOM];
 	struct sockaddr_nl from = {.nl_family = AF_NETLINK};
 	socklen_t from_len = sizeof(from);
-	ssize_t n;
+	ssize_t n = recvfrom(w->fd, room, sizeof(room), 0, (struct sockaddr *)&from, &from_len);
+	unsigned left = n > 0 ? (unsigned)n : 0;
+
+	if (n <= 0)
+		return n < 0 && errno == ENOBUFS; /* some was lost */
+	for (struct nlmsghdr *h = (void *)room; from.nl_pid == 0 && NLMSG_OK(h, left);
+		h = NLMSG_NEXT(h, left)) {
+		*news = is_link_news(w, h) || *news;
+		*addresses = *addresses || h->nlmsg_type == RTM_NEWADDR;
+	}
+	return true;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_watch *w = arg;
 	bool news = false, addresses = false;
 
-	while ((n = recvfrom(w->fd, room, sizeof(room), 0, (struct sockaddr *)&from, &from_len)) >
-		0) {
-		unsigned left = (unsigned)n;
+	for (int i = 0; i < READS_MAX && read_one(w, &news, &addresses); i++)
+		;
+	if (w->config.changed)
+		loop_timer_arm(&w->settled, SETTLE_MS);
+	if (w->config.news && ((addresses && is_address_news(w)) || news))
+		w->config.news(w->config.arg);
+}
 
-		for (struct nlmsghdr *h = (void *)room; from.nl_pid == 0 && NLMSG_OK(h, left);
-			h = NLMSG_NEXT(h, left)) {
-			news = is_link_news(w, h) || news;
-			addresses = addresses || h->nlmsg_type == RTM_NEWADDR;
-		}
-		from_len = sizeof(from);
-	}
-	if ((addresses && is_address_news(w)) || news)
-		w->changed(w->arg);
+static void on_settled(void *arg)
+{
+	struct link_watch *w = arg;
+
+	w->config.changed(w->config.arg);
 }
 
 static void note_all_running(struct link_watch *w)
@@ -132,31 +151,33 @@ static void note_all_running(struct link_watch *w)
 	freeifaddrs(all);
 }
 
-static bool begin(struct link_watch *w, struct loop *loop, struct err *e)
+static bool begin(struct link_watch *w, struct err *e)
 {
 	struct sockaddr_nl all = {.nl_family = AF_NETLINK,
 		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
 
+	if (!loop_timer_init(&w->settled, w->config.loop, on_settled, w, e))
+		return false;
 	w->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (w->fd < 0 || bind(w->fd, (struct sockaddr *)&all, sizeof(all)) != 0)
 		return err_set_errno(e, ERR_IO, "news of the links");
 	note_all_running(w);
 	w->addresses = sum_of_addresses();
-	w->readable = event_new(loop_base(loop), w->fd, EV_READ | EV_PERSIST, on_readable, w);
+	w->readable =
+		event_new(loop_base(w->config.loop), w->fd, EV_READ | EV_PERSIST, on_readable, w);
 	return (w->readable && event_add(w->readable, NULL) == 0) ||
 	       err_set(e, ERR_NO_MEMORY, "no memory for a socket");
 }
 
-struct link_watch *link_watch_new(struct loop *loop, loop_fn *changed, void *arg, struct err *e)
+struct link_watch *link_watch_new(const struct link_watch_config *c, struct err *e)
 {
 	struct link_watch *w = mem_new(sizeof(*w), e);
 
 	if (!w)
 		return NULL;
 	w->fd = -1;
-	w->changed = changed;
-	w->arg = arg;
-	if (begin(w, loop, e))
+	w->config = *c;
+	if (begin(w, e))
 		return w;
 	link_watch_free(w);
 	return NULL;
@@ -170,5 +191,6 @@ void link_watch_free(struct link_watch *w)
 		event_free(w->readable);
 	if (w->fd >= 0)
 		close(w->fd);
+	loop_timer_clear(&w->settled);
 	free(w);
 }

@@ -3,15 +3,9 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <linux/if_addr.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define SETTLE_MS 200 /* addresses come in groups: the link, then one of each family */
-#define READS_MAX 64  /* of what the kernel tells, at a time */
 
 bool local_interfaces_parse(const char *words, struct local_interfaces *out, struct err *e)
 {
@@ -94,74 +88,4 @@ bool local_address_serves(const struct local_address *a, const struct address *b
 		return bound->sa.sa_family == AF_INET6 || a->at.sa.sa_family == AF_INET;
 	address_set_port(&same, address_port(bound));
 	return address_equal(&same, bound);
-}
-
-/* ---- Changes -------------------------------------------------------------------------------- */
-
-struct local_watch {
-	loop_fn *fn;
-	void *arg;
-	int fd;
-	struct event *readable;
-	struct loop_timer settled;
-};
-
-static void on_settled(void *arg)
-{
-	struct local_watch *w = arg;
-
-	w->fn(w->arg);
-}
-
-/* What has changed is looked up afterwards: that it was told is enough, even if some was lost. */
-static void on_change(evutil_socket_t fd, short what, void *arg)
-{
-	struct local_watch *w = arg;
-	char ignored[8192];
-
-	for (int i = 0; i < READS_MAX; i++)
-		if (recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
-			break;
-	loop_timer_arm(&w->settled, SETTLE_MS);
-}
-
-static bool open_netlink(struct local_watch *w, struct loop *l, struct err *e)
-{
-	const struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
-
-	w->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (w->fd < 0 || bind(w->fd, (const struct sockaddr *)&groups, sizeof(groups)) != 0)
-		return err_set_errno(e, ERR_IO, "changes of addresses cannot be followed");
-	w->readable = event_new(loop_base(l), w->fd, EV_READ | EV_PERSIST, on_change, w);
-	if (!w->readable || event_add(w->readable, NULL) != 0)
-		return err_set(e, ERR_NO_MEMORY, "no memory for a socket");
-	return true;
-}
-
-struct local_watch *local_watch_new(struct loop *l, loop_fn *fn, void *arg, struct err *e)
-{
-	struct local_watch *w = mem_new(sizeof(*w), e);
-
-	if (!w)
-		return NULL;
-	w->fn = fn;
-	w->arg = arg;
-	w->fd = -1;
-	if (loop_timer_init(&w->settled, l, on_settled, w, e) && open_netlink(w, l, e))
-		return w;
-	local_watch_free(w);
-	return NULL;
-}
-
-void local_watch_free(struct local_watch *w)
-{
-	if (!w)
-		return;
-	if (w->readable)
-		event_free(w->readable);
-	if (w->fd >= 0)
-		close(w->fd);
-	loop_timer_clear(&w->settled);
-	free(w);
 }

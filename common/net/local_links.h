@@ -6,7 +6,6 @@
 #include <net/if.h>
 
 #include "common/net/address.h"
-#include "common/net/loop.h"
 
 #define LOCAL_INTERFACES_MAX 16 /* of a list: a machine between sixteen networks is a router */
 #define LOCAL_ADDRESSES_MAX  64 /* of all of them together; what is beyond is not seen */
@@ -33,12 +32,5 @@ size_t local_addresses(
 /* Is it one that a socket bound to `bound` is reached at? A wildcard is reached at every address of
  * its family, that of IPv6 at those of IPv4 as well. */
 bool local_address_serves(const struct local_address *a, const struct address *bound);
-
-/* Calls fn(arg) on the loop after something about interfaces or addresses has changed, once for
- * many changes that come together. */
-struct local_watch;
-struct local_watch *local_watch_new(
-	struct loop *l, loop_fn *fn, void *arg, struct err *e) MUST_CHECK;
-void local_watch_free(struct local_watch *w);
 
 #endif
