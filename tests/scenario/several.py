@@ -65,13 +65,14 @@ class Several:
         self.server_folder = pathlib.Path(tempfile.mkdtemp(prefix="brski-several-"))
         self.server_folder.chmod(0o755)
         self.postgres = Postgres(self.server_folder / "pg")
-        masa_front, registrar_front = harness.free_port(), harness.free_port()
+        masa_front, registrar_front, self.http_front = (harness.free_port() for _ in range(3))
         self.masas = [self._masa(n) for n in "ab"]
         self.registrars = [self._registrar(n, admit) for n in "ab"]
         self.admin_front = harness.free_port()
         self.balancer = Balancer(directory / "balancer", {
             "masas": (masa_front, [(m.port, m.metrics) for m in self.masas]),
             "registrars": (registrar_front, [(r.port, r.metrics) for r in self.registrars]),
+            "verifiers": (self.http_front, [(r.http, r.metrics) for r in self.registrars]),
             "administrators": (self.admin_front, [(r.admin_port, r.metrics) for r in self.registrars])})
         front = type("Front", (), {"port": masa_front})
         self.a, self.b = (Site(directory, manufacturer, domain, front, r) for r in self.registrars)
@@ -94,14 +95,15 @@ class Several:
         return masa
 
     def _registrar(self, name, admit):
-        admin = harness.free_port()
+        admin, http = harness.free_port(), harness.free_port()
         metrics, changes = self._changes(name, "registrar", {
             "admin": {"listen": f"127.0.0.1:{admin}"},
-            "ca": {"crl_url": "http://pki.example/issuing.crl", "crl_file": self.directory / f"{name}.crl"},
+            "ca": {"crl_url": "http://pki.example/issuing.crl", "crl_file": self.directory / f"{name}.crl",
+                   "http_listen": f"127.0.0.1:{http}", "ocsp_url": f"http://127.0.0.1:{self.http_front}/ocsp"},
             f"manufacturer {self.manufacturer.name}": {"admit": admit}})
         registrar = harness.Registrar(self.directory / f"registrar-{name}", self.domain, [self.manufacturer],
                                       changes=changes)
-        registrar.metrics, registrar.admin_port = metrics, admin
+        registrar.metrics, registrar.admin_port, registrar.http = metrics, admin, http
         return registrar
 
     def device(self, **more):
