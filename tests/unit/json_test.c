@@ -101,6 +101,25 @@ static void json_parse_plain__what_it_takes_is_what_jansson_reads(void **state)
 	}
 }
 
+/* Wherever it stands, and whatever stands around it, for octets are looked at in groups. */
+static void json_parse_plain__each_octet_anywhere_in_a_string__is_judged_alike(void **state)
+{
+	for (unsigned octet = 0; octet < 256; octet++)
+		for (size_t at = 1; at < 20; at++) {
+			bool plain = octet >= ' ' && octet <= '~' && octet != '"' && octet != '\\';
+			char text[] = "\"~ ![]#~ ![]#~ ![]#~ !\"", back[32];
+			BUF_AUTO struct buf out = BUF_INIT(100);
+
+			text[at] = (char)octet;
+			memcpy(back, text, sizeof(text));
+			json_t *JSON_AUTO value = json_parse_plain(bytes_of_str(text));
+			json_t *JSON_AUTO whole = json_stringn_nocheck(back + 1, sizeof(text) - 3);
+			assert_int_equal(octet && value, plain);
+			assert_int_equal(json_format_plain(whole, &out), plain);
+			assert_true(!plain || strcmp(buf_str(&out), text) == 0);
+		}
+}
+
 static void json_parse_plain__anything_else__is_left_to_jansson(void **state)
 {
 	static const char *const texts[] = {"", " ", "{", "{\"a\":\"b\"", "{\"a\":\"b}", "{\"a\"}",
@@ -182,6 +201,8 @@ int main(void)
 		cmocka_unit_test(json_parse_object__one_level_too_deep__is_refused),
 		cmocka_unit_test(json_parse_object__brackets_inside_strings__do_not_count),
 		cmocka_unit_test(json_parse_plain__what_it_takes_is_what_jansson_reads),
+		cmocka_unit_test(
+			json_parse_plain__each_octet_anywhere_in_a_string__is_judged_alike),
 		cmocka_unit_test(json_parse_plain__anything_else__is_left_to_jansson),
 		cmocka_unit_test(json_format_plain__is_what_jansson_writes_or_nothing),
 		cmocka_unit_test(json_get_string__absent_is_null_and_another_type_is_refused),
