@@ -531,6 +531,8 @@ static bool open_all(struct store *store, struct err *e)
 	pthread_cond_init(&s->reader_free, NULL);
 	/* for the whole process and before anybody used SQLite: later it changes nothing */
 	(void)sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, UNDO_OCTETS);
+	/* it counts its allocations under one lock for all threads, and nobody asks for the sum */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	s->schema = store->schema;
 	s->statement_count = store->statement_count;
 	s->path = store->where;
