@@ -151,15 +151,14 @@ static bool same_content(const struct voucher *a, const struct voucher *b)
 }
 
 /* What is going to be signed, read as a pledge will read it. */
-static bool check_readable(
-	const struct voucher_format *format, const struct voucher *content, struct err *e)
+static bool format_readable(const struct voucher_format *format, const struct voucher *content,
+	struct buf *octets, struct err *e)
 {
-	BUF_AUTO struct buf octets = BUF_INIT(VOUCHER_JSON_MAX);
 	VOUCHER_AUTO struct voucher back;
 
 	voucher_init(&back, VOUCHER);
-	if (!format->format_content(content, &octets, e) ||
-		!format->parse_content(buf_bytes(&octets), &back, e))
+	if (!format->format_content(content, octets, e) ||
+		!format->parse_content(buf_bytes(octets), &back, e))
 		return false;
 	return same_content(content, &back) ||
 	       err_set(e, ERR_BUG, "the voucher does not read as it was meant");
@@ -196,11 +195,12 @@ bool issue_sign(const struct signers *by, const struct voucher_format *format,
 	const struct voucher *content, int64_t now, struct buf *out, struct err *e)
 {
 	const struct identity *signer = signer_for(by, content);
+	BUF_AUTO struct buf octets = BUF_INIT(VOUCHER_JSON_MAX);
 
 	if (!issue_signer_valid(by, content, now, e) || !issue_signer_fits(by, format, content, e))
 		return false;
-	if (check_readable(format, content, e) &&
-		format->seal(content, signer, &signer->chain, now, out, e))
+	if (format_readable(format, content, &octets, e) &&
+		format->seal_content(buf_bytes(&octets), signer, &signer->chain, now, out, e))
 		return true;
 	if (e->kind != ERR_NO_MEMORY)
 		e->kind = ERR_BUG;

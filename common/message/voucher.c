@@ -198,13 +198,13 @@ bool voucher_parse_json(struct bytes json, struct voucher *out, struct err *e)
 static json_t *format_date(const void *field, struct err *e)
 {
 	char text[DATETIME_LEN + 1];
-	return datetime_format(*(const int64_t *)field, text, e) ? json_string(text) : NULL;
+	return datetime_format(*(const int64_t *)field, text, e) ? json_string_nocheck(text) : NULL;
 }
 
 static json_t *format_assertion(enum voucher_assertion a, struct err *e)
 {
 	if (a > ASSERTION_ABSENT && a < ASSERTION_OTHER)
-		return json_string(assertion_names[a]);
+		return json_string_nocheck(assertion_names[a]);
 	err_set(e, ERR_BUG, "assertion without a name");
 	return NULL;
 }
@@ -212,7 +212,9 @@ static json_t *format_assertion(enum voucher_assertion a, struct err *e)
 static json_t *format_binary(const struct buf *octets, struct err *e)
 {
 	struct buf BUF_AUTO text = BUF_INIT(2 * VOUCHER_JSON_MAX);
-	return base64_encode(buf_bytes(octets), &text, e) ? json_string(buf_str(&text)) : NULL;
+	return base64_encode(buf_bytes(octets), &text, e)
+		       ? json_stringn_nocheck(buf_str(&text), text.len)
+		       : NULL;
 }
 
 /* NULL with *e set for a value that cannot be written, NULL without for lack of memory. */

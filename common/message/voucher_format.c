@@ -192,18 +192,24 @@ static bool is_a_pledges(const struct voucher *v, const struct identity *signer)
 	       !(cert_eku(signer->cert) & CERT_EKU_CMC_RA);
 }
 
+static bool cose_content_seal(struct bytes content, const struct identity *signer,
+	const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e)
+{
+	struct cert_list CERT_LIST_AUTO bag = CERT_LIST_INIT;
+	return cert_list_add(&bag, signer->cert, e) &&
+	       (!extra || cert_list_append(&bag, extra, e)) &&
+	       cose_seal(content, signer, &bag, out, e);
+}
+
 static bool cose_voucher_seal(const struct voucher *v, const struct identity *signer,
 	const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e)
 {
 	struct buf BUF_AUTO payload = BUF_INIT(VOUCHER_CBOR_MAX);
-	struct cert_list CERT_LIST_AUTO bag = CERT_LIST_INIT;
 	if (!voucher_format_cbor(v, &payload, e))
 		return false;
 	if (is_a_pledges(v, signer))
 		return cose_seal(buf_bytes(&payload), signer, NULL, out, e);
-	return cert_list_add(&bag, signer->cert, e) &&
-	       (!extra || cert_list_append(&bag, extra, e)) &&
-	       cose_seal(buf_bytes(&payload), signer, &bag, out, e);
+	return cose_content_seal(buf_bytes(&payload), signer, extra, now_unix_s, out, e);
 }
 
 /* ---- the table ---- */
@@ -219,6 +225,7 @@ const struct voucher_format voucher_formats[] = {
 		.format_content = voucher_format_json,
 		.can_seal = cms_can_seal,
 		.seal = cms_voucher_seal,
+		.seal_content = cms_seal,
 	},
 	{
 		.name = "cose",
@@ -232,6 +239,7 @@ const struct voucher_format voucher_formats[] = {
 		.format_content = voucher_format_cbor,
 		.can_seal = cose_can_seal,
 		.seal = cose_voucher_seal,
+		.seal_content = cose_content_seal,
 	},
 };
 const size_t voucher_format_count = sizeof(voucher_formats) / sizeof(voucher_formats[0]);

@@ -56,6 +56,9 @@ struct voucher_format {
 	 * the session or the registrar's request. Appends to out. */
 	bool (*seal)(const struct voucher *v, const struct identity *signer,
 		const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e);
+	/* The same of a voucher that format_content() wrote. */
+	bool (*seal_content)(struct bytes content, const struct identity *signer,
+		const struct cert_list *extra, int64_t now_unix_s, struct buf *out, struct err *e);
 };
 
 extern const struct voucher_format voucher_formats[];
