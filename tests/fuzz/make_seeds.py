@@ -648,6 +648,42 @@ def make_crl_list():
         seq(crl(), ECDSA_SHA256, tlv(3, b"\1x")), seq(crl(), seq(), bits(b"x"), b"\5\0")])
 
 
+def make_ocsp_request():
+    sha1, sha256, nonce = oid("1.3.14.3.2.26"), oid("2.16.840.1.101.3.4.2.1"), "1.3.6.1.5.5.7.48.1.2"
+    subject = name((ORGANIZATION, utf8("Fuzz Devices")), (SERIAL, tlv(0x13, b"FUZZ-1")))
+    key = DEVICE_SPKI[-65:]
+
+    def digest(how, data):
+        return octets(hashlib.new(how, data).digest())
+
+    def cert_id(hash_oid=sha1, parameters=b"\5\0", how="sha1", serial=integer(7), tail=b"", of=subject):
+        return seq(seq(hash_oid, parameters), digest(how, of), digest(how, key), serial, tail)
+
+    def asked(what=None, extensions=b"", tail=b""):
+        return seq(cert_id() if what is None else what, extensions, tail)
+
+    def request(*asks, version=b"", requestor=b"", extensions=None, tail=b"", signature=b""):
+        wanted = tlv(0xa2, seq(*extensions)) if extensions is not None else b""
+        return seq(seq(version, requestor, seq(*asks), wanted, tail), signature)
+
+    def with_nonce(*values):
+        return request(asked(), extensions=[extension(nonce, v) for v in values])
+    seeds("ocsp_request", [
+        request(asked()), request(asked(cert_id(sha256, b"", "sha256"))), request(asked(cert_id(parameters=b""))), request(asked(), asked(cert_id(serial=integer(8)))),
+        request(asked(cert_id(of=b"other"))), request(asked(cert_id(oid("1.2.840.113549.2.5"), how="md5"))),
+        request(*[asked()] * 8), request(*[asked()] * 9), request(), request(asked(cert_id(parameters=b"\4\0"))), request(asked(cert_id(parameters=b"\5\1x"))),
+        request(asked(cert_id(serial=tlv(2)))), request(asked(cert_id(serial=tlv(2, b"\0\1")))), request(asked(cert_id(serial=tlv(2, b"\xff\x80")))), request(asked(cert_id(serial=tlv(2, b"\x80")))),
+        request(asked(cert_id(serial=tlv(2, b"\1" * 33)))), request(asked(cert_id(serial=tlv(2, b"\0\xff" * 16)))), request(asked(cert_id(tail=b"\5\0"))), request(asked(tail=b"\5\0")),
+        request(asked(extensions=tlv(0xa0, seq(extension("1.2.3", b""))))), request(asked(extensions=tlv(0xa0, seq(extension("1.2.3", b"", True))))),
+        request(asked(extensions=tlv(0xa0, seq(extension(nonce, octets(b"x")))))),
+        request(asked(), version=tlv(0xa0, integer(0))), request(asked(), version=tlv(0xa0, integer(1))), request(asked(), version=tlv(0xa0, integer(0), b"\5\0")), request(asked(), version=tlv(0xa0, tlv(2, b"\x80"))),
+        request(asked(), requestor=tlv(0xa1, tlv(0xa4, subject))), request(asked(), signature=tlv(0xa0, seq(ECDSA_SHA256, bits(b"x")))), request(asked(), signature=b"\5\0"),
+        request(asked(), tail=b"\5\0"), request(asked(), extensions=[]), request(asked(), extensions=[seq()]), request(asked(), extensions=[extension("1.3.6.1.5.5.7.48.1.4", seq(oid("1.3.6.1.5.5.7.48.1.1")))]),
+        request(asked(), extensions=[extension("1.2.3", b"", True)]), with_nonce(octets(b"0123456789abcdef")), with_nonce(octets(b"n" * 32)), with_nonce(octets(b"n" * 33)),
+        with_nonce(octets()), with_nonce(b"bare"), with_nonce(octets(b"1"), octets(b"2")), with_nonce(octets(b"1") + b"\5\0"),
+        seq(seq(seq(asked()), tlv(0xa2, seq(), seq()))), request(asked(cert_id())) + b"\0", request(asked())[:-1], b"", seq(), seq(seq()), seq(seq(b"\5\0")), request(seq()), request(seq(seq())), b"\0" * 4097])
+
+
 def make_idevid():
     subject = name((CN, utf8("Device")), (SERIAL, tlv(0x13, b"FUZZ-2")))
 
@@ -1062,7 +1098,7 @@ def make_texts():
 
 def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
-                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_cloud_places, make_core_link, make_jpy, make_dns_message, make_grasp, make_proxy_protocol, make_pledge_state,
+                 make_csrattrs, make_pkcs7_certs, make_crl_list, make_ocsp_request, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_cloud_places, make_core_link, make_jpy, make_dns_message, make_grasp, make_proxy_protocol, make_pledge_state,
                  make_coap_message, make_coap_block, make_coap_client,
                  make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_est_reply, make_status_report_cbor,
                  make_texts):

@@ -57,6 +57,7 @@ PARSERS = {
                "common/pki/cert.c": r"cert_from_x509|cert_verify|cert_x509|cert_signed_by",
                "common/pki/name.c": r"name_format|^add$|is_printable_string"},
     "jpy": {"common/wire/jpy.c": None},
+    "ocsp_request": {"common/pki/ocsp.c": None, "common/pki/extension.c": None},
     "proxy_protocol": {"common/net/proxy_protocol.c": None},
     "masa_request": {"masa/authenticate.c": None, "masa/domain.c": r"domain_key|domain_id_text|cache_new|cache_free|path_free|cache_key|remember",
                      "common/message/voucher_format.c": r"voucher_seal|media_type|accept|is_a_pledges|names_of|name_in|answer"},
