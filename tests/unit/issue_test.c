@@ -506,6 +506,21 @@ static void empty_san(X509 *x)
 	add(x, "2.5.29.17", "DER:3000");
 }
 
+static void responder_critical(X509 *x)
+{
+	add(x, "authorityInfoAccess", "critical,OCSP;URI:http://pki.example/ocsp");
+}
+
+static void responder_by_name(X509 *x)
+{
+	add(x, "authorityInfoAccess", "OCSP;DNS:pki.example");
+}
+
+static void no_responder(X509 *x)
+{
+	add(x, "1.3.6.1.5.5.7.1.1", "DER:3000");
+}
+
 static void masa_url_utf8(X509 *x)
 {
 	ASN1_OBJECT *oid = OBJ_txt2obj(MASA_URL_OID, 1);
@@ -538,6 +553,9 @@ static const struct {
 	{usage_too_wide, PROFILE_LDEVID, "it is no CA"},
 	{usage_not_critical, PROFILE_LDEVID, "keyUsage is critical"},
 	{empty_san, PROFILE_LDEVID, "holds names"},
+	{responder_critical, PROFILE_LDEVID, "authorityInfoAccess"},
+	{responder_by_name, PROFILE_LDEVID, "authorityInfoAccess"},
+	{no_responder, PROFILE_REGISTRAR, "authorityInfoAccess"},
 	{eku_other, PROFILE_LDEVID, "clientAuth"},
 	{eku_other, PROFILE_TLS_SERVER, "serverAuth"},
 	{eku_without_cmc_ra, PROFILE_REGISTRAR, "cmcRA"},
@@ -643,6 +661,37 @@ static void issue_certificate__crl_url__is_the_one_point_of_the_list(void **stat
 	cert_free(c);
 }
 
+static void assert_one_responder(const struct cert *c, const char *url)
+{
+	AUTHORITY_INFO_ACCESS *list = X509_get_ext_d2i(cert_x509(c), NID_info_access, NULL, NULL);
+	STACK_OF(OPENSSL_STRING) *urls = X509_get1_ocsp(cert_x509(c));
+
+	assert_int_equal(sk_ACCESS_DESCRIPTION_num(list), 1);
+	assert_int_equal(sk_OPENSSL_STRING_num(urls), 1);
+	assert_string_equal(sk_OPENSSL_STRING_value(urls, 0), url);
+	X509_email_free(urls);
+	AUTHORITY_INFO_ACCESS_free(list);
+}
+
+static void issue_certificate__ocsp_url__is_the_one_responder(void **state)
+{
+	struct issue_request r = request(PROFILE_LDEVID);
+	bool critical = true;
+	struct cert *c;
+
+	r.ocsp_url = "http://pki.example/ocsp";
+	c = must_issue(r);
+	assert_one_responder(c, r.ocsp_url);
+	assert_true(cert_extension(c, "1.3.6.1.5.5.7.1.1", &critical).len > 0);
+	assert_false(critical);
+	assert_true(openssl_accepts(c, X509_PURPOSE_SSL_CLIENT));
+	cert_free(c);
+	r.ocsp_url = NULL;
+	c = must_issue(r);
+	assert_int_equal(cert_extension(c, "1.3.6.1.5.5.7.1.1", NULL).len, 0);
+	cert_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -654,6 +703,7 @@ int main(void)
 		cmocka_unit_test(issue_certificate__key_identifiers__are_of_sha256),
 		cmocka_unit_test(issue_certificate__serials__are_long_positive_and_never_the_same),
 		cmocka_unit_test(issue_certificate__crl_url__is_the_one_point_of_the_list),
+		cmocka_unit_test(issue_certificate__ocsp_url__is_the_one_responder),
 		cmocka_unit_test(issue_certificate__longer_than_the_issuer__is_cut),
 		cmocka_unit_test(issue_certificate__subject_from_a_request__is_kept_to_the_octet),
 		cmocka_unit_test(issue_certificate__every_key_type__where_it_is_allowed),

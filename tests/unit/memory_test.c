@@ -10,12 +10,14 @@
 
 #include <cmocka.h>
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 
 #include "common/message/audit_log.h"
 #include "common/message/status_report.h"
 #include "common/pki/cms.h"
 #include "common/pki/csr.h"
 #include "common/pki/issue.h"
+#include "common/pki/ocsp.h"
 #include "common/pki/pkcs7_certs.h"
 #include "common/run/config.h"
 #include "common/run/store.h"
@@ -37,7 +39,7 @@ struct world {
 	struct identity issuing;
 	struct key *key;
 	int64_t now;
-	struct buf voucher, foreign_voucher, csr, broken_csr, certs, spki;
+	struct buf voucher, foreign_voucher, csr, broken_csr, certs, spki, ocsp;
 	struct accept_input accept;
 	char dir[32], path[64];
 };
@@ -230,6 +232,26 @@ static bool read_good_csr(struct world *w, struct err *e)
 static bool read_broken_csr(struct world *w, struct err *e)
 {
 	return read_csr(&w->broken_csr, e);
+}
+
+/* A question about two certificates, one of them revoked. */
+static bool answer_ocsp(struct world *w, struct err *e)
+{
+	static const struct ocsp_standing standings[] = {{OCSP_GOOD, 0}, {OCSP_REVOKED, 1}};
+	BUF_AUTO struct buf out = BUF_INIT(OCSP_ANSWER_DER_MAX);
+	OCSP_REQUEST_AUTO struct ocsp_request r = OCSP_REQUEST_INIT;
+	const struct ocsp_answer a = {.request = &r,
+		.standings = standings,
+		.signer = &w->issuing,
+		.this_update = w->now,
+		.next_update = w->now + 3600};
+	bool is;
+
+	if (!ocsp_request_parse(buf_bytes(&w->ocsp), &r, e) ||
+		!ocsp_request_is_of(&r, w->issuing.cert, &is, e))
+		return false;
+	in_health(is, "it is another's");
+	return ocsp_answer_make(&a, &out, e);
 }
 
 static struct cert *issue_ldevid(struct world *w, struct err *e)
@@ -445,6 +467,25 @@ static void make_files(struct world *w)
 	peer_write_pem(w->path, w->f.masa_key.cert, NULL, w->f.masa_key.key);
 }
 
+static void make_question(struct world *w)
+{
+	X509 *issuer = cert_x509(w->issuing.cert);
+	OCSP_REQUEST *q = OCSP_REQUEST_new();
+	uint8_t *der = NULL;
+	struct err e = ERR_INIT;
+	int len;
+
+	for (int i = 0; i < 2; i++)
+		assert_non_null(OCSP_request_add0_id(q,
+			OCSP_cert_id_new(EVP_sha1(), X509_get_subject_name(issuer),
+				X509_get0_pubkey_bitstr(issuer), X509_get_serialNumber(issuer))));
+	assert_int_equal(OCSP_request_add1_nonce(q, NULL, 16), 1);
+	len = i2d_OCSP_REQUEST(q, &der);
+	assert_true(len > 0 && buf_append(&w->ocsp, der, (size_t)len, &e));
+	OPENSSL_free(der);
+	OCSP_REQUEST_free(q);
+}
+
 static void make_messages(struct world *w)
 {
 	const struct csr_wish wish = {
@@ -460,6 +501,7 @@ static void make_messages(struct world *w)
 	w->broken_csr.data[w->broken_csr.len - 1] ^= 1;
 	assert_true(pkcs7_certs_format(&w->f.server_chain, &w->certs, &e));
 	assert_true(key_public_spki(w->key, &w->spki, &e));
+	make_question(w);
 }
 
 static int set_up(void **state)
@@ -477,6 +519,7 @@ static int set_up(void **state)
 	buf_init(&w->broken_csr, CSR_DER_MAX);
 	buf_init(&w->certs, PKCS7_CERTS_DER_MAX);
 	buf_init(&w->spki, CSR_DER_MAX);
+	buf_init(&w->ocsp, OCSP_REQUEST_DER_MAX);
 	make_messages(w);
 	make_files(w);
 	w->accept = (struct accept_input){
@@ -496,8 +539,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct world *w = *state;
-	struct buf *bufs[] = {
-		&w->voucher, &w->foreign_voucher, &w->csr, &w->broken_csr, &w->certs, &w->spki};
+	struct buf *bufs[] = {&w->voucher, &w->foreign_voucher, &w->csr, &w->broken_csr, &w->certs,
+		&w->spki, &w->ocsp};
 	char command[64];
 
 	for (size_t i = 0; i < sizeof(bufs) / sizeof(*bufs); i++)
@@ -528,6 +571,7 @@ GRANTED(accept_voucher, accept_good)
 GRANTED(csr_make, make_csr)
 GRANTED(csr_read, read_good_csr)
 GRANTED(issue_certificate, issue)
+GRANTED(ocsp, answer_ocsp)
 GRANTED(chain_verify, verify_good_chain)
 GRANTED(chain_of_a_new_leaf, verify_new_leaf)
 GRANTED(cert_parse, parse_cert)
@@ -553,6 +597,7 @@ int main(void)
 		cmocka_unit_test(csr_make__without_memory__says_so),
 		cmocka_unit_test(csr_read__without_memory__says_so),
 		cmocka_unit_test(issue_certificate__without_memory__says_so),
+		cmocka_unit_test(ocsp__without_memory__says_so),
 		cmocka_unit_test(chain_verify__without_memory__says_so),
 		cmocka_unit_test(chain_of_a_new_leaf__without_memory__says_so),
 		cmocka_unit_test(cert_parse__without_memory__says_so),

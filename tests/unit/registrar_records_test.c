@@ -1468,6 +1468,34 @@ static enum err_kind keep_crl(struct fixture *f, int64_t before, int64_t number,
 		&e);
 }
 
+static struct issued_standing told_of(struct fixture *f, const char *number, uint8_t issuer)
+{
+	struct issued_standing out;
+	struct err e = ERR_INIT;
+
+	if (!records_issued_standing(f->store, number, bytes_of(&issuer, 1), &out, &e))
+		fail_msg("%s", e.text);
+	return out;
+}
+
+/* Two CAs may have given the same number; here the octet that is the certificate names its CA. */
+static void records_issued_standing__by_number_and_ca__is_what_became_of_it(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_voucher(f, "voucher", "");
+	assert_false(told_of(f, "0a", 1).found);
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	assert_true(told_of(f, "0a", 1).found);
+	assert_int_equal(told_of(f, "0a", 1).revoked_at, 0);
+	assert_false(told_of(f, "0b", 1).found);
+	assert_false(told_of(f, "0a", 2).found);
+	assert_int_equal(revoke_device(f), ERR_NONE);
+	assert_int_equal(told_of(f, "0a", 1).revoked_at, NOW);
+	assert_false(told_of(f, "0a", 2).found);
+	assert_false(told_of(f, "0b", 1).found);
+}
+
 static void records_keep_crl__a_number_that_was_used__is_a_conflict(void **state)
 {
 	struct fixture *f = *state;
@@ -1781,6 +1809,7 @@ int main(void)
 		T(records_hold__what_the_request_tells__stands_with_the_claim),
 		T(device_revision__asking_again__leaves_it_and_changes_raise_it),
 		T(records_list_revoked__what_ended_long_ago__is_left_out),
+		T(records_issued_standing__by_number_and_ca__is_what_became_of_it),
 		T(records_keep_crl__a_number_that_was_used__is_a_conflict),
 		T(records_members__come_beat_and_go__are_listed),
 		T(records_bury_member__what_it_had_in_hand__is_free),
