@@ -43,8 +43,7 @@ static bool put_time(struct buf *out, int64_t at, struct err *e)
 	char text[TIME_LEN + 1];
 	struct tm tm;
 
-	if (at < 0 || !gmtime_r(&t, &tm) ||
-		!strftime(text, sizeof(text), "%Y%m%d%H%M%SZ", &tm))
+	if (at < 0 || !gmtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y%m%d%H%M%SZ", &tm))
 		return err_set(e, ERR_INPUT, "time outside of what an answer can say");
 	return der_put(out, DER_GENERALIZED_TIME, bytes_of_str(text), e);
 }
