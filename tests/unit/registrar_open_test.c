@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What --check finds: each fault of configuration, keys and certificates, named. */
+#include <openssl/ocsp.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -361,6 +362,85 @@ static void registrar_open__coaps_that_cannot_be_served__says_so(void **state)
 	}
 }
 
+/* ---- what the CA says of its certificates ---- */
+
+/* A question about a number that this CA may have given. */
+static void ask(struct ocsp_request *q, const struct cert *issuer)
+{
+	X509 *x = cert_x509(issuer);
+	OCSP_REQUEST *theirs = OCSP_REQUEST_new();
+	struct err e = ERR_INIT;
+	uint8_t *der = NULL;
+	int len;
+
+	assert_non_null(OCSP_request_add0_id(
+		theirs, OCSP_cert_id_new(EVP_sha1(), X509_get_subject_name(x),
+				X509_get0_pubkey_bitstr(x), X509_get_serialNumber(x))));
+	len = i2d_OCSP_REQUEST(theirs, &der);
+	assert_true(len > 0);
+	MUST(ocsp_request_parse(bytes_of(der, (size_t)len), q, &e));
+	OPENSSL_free(der);
+	OCSP_REQUEST_free(theirs);
+}
+
+static bool answers(struct fixture *f, int64_t now, int64_t *next_update, struct err *e)
+{
+	static const struct ocsp_standing good = {OCSP_GOOD, 0};
+	BUF_AUTO struct buf out = BUF_INIT(OCSP_ANSWER_DER_MAX);
+	OCSP_REQUEST_AUTO struct ocsp_request q = OCSP_REQUEST_INIT;
+	bool ok;
+
+	ask(&q, f->issuing.cert);
+	ok = ca_answer_ocsp(
+		f->registrar->setup->cas[CA_PRIMARY], &q, &good, now, &out, next_update, e);
+	assert_int_equal(ok, out.len > 0);
+	return ok;
+}
+
+static void open_with(struct fixture *f, const char *of_the_ca)
+{
+	struct err e = ERR_INIT;
+	FREE_AUTO char *p = path(f, "c.conf");
+	FREE_AUTO char *text = str_printf(&e, "%s[ca]\n%s\n", config, of_the_ca);
+
+	put(f, "c.conf", bytes_of_str(text));
+	MUST(registrar_open(f->registrar, p, &e));
+}
+
+static void ca_answer_ocsp__is_valid_as_long_as_configured_and_no_longer_than_the_ca(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int64_t until;
+
+	open_with(f, "ocsp_minutes = 90");
+	MUST(answers(f, f->now, &until, &e));
+	assert_int_equal(until, f->now + 90 * 60);
+	MUST(answers(f, f->now + 89000, &until, &e)); /* the CA ends at 90000 */
+	assert_int_equal(until, f->now + 90000);
+	registrar_close(f->registrar);
+}
+
+static void ca_answer_ocsp__a_ca_before_or_after_its_time__signs_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int64_t until;
+
+	open_with(f, "ocsp_url = http://pki.example/ocsp");
+	assert_false(answers(f, f->now + 90001, &until, &e));
+	assert_non_null(strstr(e.text, "expired"));
+	assert_false(answers(f, f->now - 2000, &until, &e));
+	assert_non_null(strstr(e.text, "not valid yet"));
+	registrar_close(f->registrar);
+}
+
+static void registrar_open__an_ocsp_url_that_is_none__says_so(void **state)
+{
+	add_config(*state, "[ca]\nocsp_url = ldap://pki.example\n");
+	complains(*state, "ocsp_url");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +463,9 @@ int main(void)
 		T(manufacturer_lists__serials_of_its_file__and_no_others),
 		T(registrar_open__constrained_devices_as_well__opens),
 		T(registrar_open__coaps_that_cannot_be_served__says_so),
+		T(registrar_open__an_ocsp_url_that_is_none__says_so),
+		T(ca_answer_ocsp__is_valid_as_long_as_configured_and_no_longer_than_the_ca),
+		T(ca_answer_ocsp__a_ca_before_or_after_its_time__signs_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
