@@ -60,7 +60,15 @@ class Example:
         pledge = harness.Pledge(self.folder / f"pledge-{device.serial}", device.key, device.certificate,
                                 self.acme.anchors, ["https://192.0.2.31:8443"])
         harness.wait_until(lambda: pledge.join().returncode == 0, f"{device.serial} joins", patience)
+        self.certificate = next(pledge.state.glob("**/ldevid*.crt"))
         return device.serial
+
+    def verifier_hears(self, word):
+        """About the certificate of who joined last, at the address that is in it."""
+        url = harness.run("openssl", "x509", "-in", self.certificate, "-noout", "-ocsp_uri", check=0).stdout.strip()
+        said = harness.run("openssl", "ocsp", "-issuer", self.folder / "domain" / "issuing.crt", "-cert", self.certificate,
+                           "-url", url, "-CAfile", self.folder / "domain" / "root.crt", check=0)
+        assert "Response verify OK" in said.stderr and f": {word}\n" in said.stdout, said.stdout + said.stderr
 
     def inventory(self, device):
         path = self.folder / "devices.csv"
@@ -79,6 +87,11 @@ class Example:
         first = self.join(30)
         self.kill_the_leader()
         second = self.join(60)
+        for _ in self.registrars:  # the balancer asks each in its turn
+            self.verifier_hears("good")
+        self.registrars[0].ctl("devices", "revoke", second)
+        for _ in self.registrars:
+            self.verifier_hears("revoked")
         for serial in (first, second):
             assert len(json.loads(self.masa.ctl("audit", "show", serial, "-o", "json").stdout)) == 1
         for daemon in (self.masa, *self.registrars):
