@@ -18,6 +18,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 import harness
+import ocsp_client
 from brski_peer import forge, server
 from brski_peer.pledge import est_body, new_key
 from brski_peer.ports import free_port
@@ -234,6 +235,26 @@ def test_join_over_coaps__is_told_apart(site):
         assert site.coaps_pledge(site.device()).join().returncode == 0
     assert told.pop(("handshakes_total", "coaps", "ok")) == 2
     assert told == ONE_JOIN | {("voucher_requests_total", "coaps", "delivered"): 1}
+
+
+def test_ocsp__counts_what_it_said_of_each_certificate_or_why_it_said_nothing(site):
+    device = site.device()
+    assert site.pledge(device).join().returncode == 0
+    shown = json.loads(site.registrar.ctl("devices", "show", device.serial, "-o", "json").stdout)
+    (ours,) = [int(c["serial"], 16) for c in shown["certificates"]]
+    ca, root = (forge.load_certs(site.domain.file(f"{name}.crt"))[0] for name in ("issuing", "root"))
+    for asked, counted in (
+            (ocsp_client.request(ocsp_client.cert_id(ca, ours), ocsp_client.cert_id(ca, 7)), ("good", "unknown")),
+            (ocsp_client.request(ocsp_client.cert_id(root, 7)), ("unauthorized",)), (b"what?", ("malformed",))):
+        with changes(site.registrar) as told:
+            assert ocsp_client.post(site.registrar.port, asked, tls=True)[0] == 200
+        assert told.pop(("handshakes_total", "https", "ok")) == 1
+        assert told == {("ocsp_answers_total", status): 1 for status in counted}
+    site.registrar.ctl("devices", "revoke", device.serial)
+    before = Scrape(site.registrar)
+    ocsp_client.post(site.registrar.port, ocsp_client.request(ocsp_client.cert_id(ca, ours)), tls=True)
+    key = ("ocsp_answers_total", "revoked")
+    assert Scrape(site.registrar)[key] == before[key] + 1
 
 
 def test_duration__is_in_seconds_and_its_buckets_rise(site):
