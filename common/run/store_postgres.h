@@ -35,6 +35,7 @@ struct pg_link {
 	uint64_t generation;
 	bool lost;    /* it ended, or did not answer in time */
 	bool spoiled; /* works, but not for what was prepared in it */
+	bool again;   /* the server gave a transaction up that may be run again */
 	bool prepared[STORE_STATEMENTS_MAX];
 };
 

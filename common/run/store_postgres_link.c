@@ -100,19 +100,28 @@ bool pg_is_good(const PGresult *r)
 	       status == PGRES_SINGLE_TUPLE;
 }
 
+/* What is over with an error. */
+enum over {
+	STATEMENT,
+	TRANSACTION, /* through no fault of its own: it may be run again */
+	CONNECTION,
+};
+
 /* By the beginning of the SQLSTATE. */
 static const struct {
 	const char *state;
 	enum err_kind kind;
-	bool ends; /* the connection is of no use any more */
+	enum over over;
 } states[] = {
-	{"23", ERR_CONFLICT, false},	/* a constraint */
-	{"P0001", ERR_CONFLICT, false}, /* a trigger of ours said no */
-	{"22021", ERR_INPUT, false},	/* text with a zero octet, or no UTF-8 */
-	{"57014", ERR_RETRY_LATER, false},
-	{"08", ERR_RETRY_LATER, true},
-	{"57P", ERR_RETRY_LATER, true}, /* the server goes down, or comes up */
-	{"53300", ERR_RETRY_LATER, true},
+	{"23", ERR_CONFLICT, STATEMENT},    /* a constraint */
+	{"P0001", ERR_CONFLICT, STATEMENT}, /* a trigger of ours said no */
+	{"22021", ERR_INPUT, STATEMENT},    /* text with a zero octet, or no UTF-8 */
+	{"40001", ERR_RETRY_LATER, TRANSACTION},
+	{"40P01", ERR_RETRY_LATER, TRANSACTION}, /* a deadlock with somebody else's locks */
+	{"57014", ERR_RETRY_LATER, STATEMENT},
+	{"08", ERR_RETRY_LATER, CONNECTION},
+	{"57P", ERR_RETRY_LATER, CONNECTION}, /* the server goes down, or comes up */
+	{"53300", ERR_RETRY_LATER, CONNECTION},
 };
 
 bool pg_fail(struct pg *p, struct pg_link *l, const PGresult *r, const char *doing, struct err *e)
@@ -125,7 +134,8 @@ bool pg_fail(struct pg *p, struct pg_link *l, const PGresult *r, const char *doi
 	for (size_t i = 0; state && i < sizeof(states) / sizeof(*states); i++)
 		if (strncmp(state, states[i].state, strlen(states[i].state)) == 0) {
 			kind = states[i].kind;
-			l->lost = l->lost || states[i].ends;
+			l->lost = l->lost || states[i].over == CONNECTION;
+			l->again = l->again || states[i].over == TRANSACTION;
 			break;
 		}
 	if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))

@@ -3,6 +3,11 @@
  * lock of all writers and leaves its number in the row of this one. It goes out in one piece; only
  * when something in it fails is it undone and run step by step, each job under a savepoint.
  *
+ * Until its COMMIT a batch is waited for no longer than a write may wait at all: whatever hangs, be
+ * it somebody's lock on a table or one process of a server that answers others, its connection is
+ * closed, and so nothing of it was kept. (A time-out of the server's would do as well, but for
+ * the COMMIT: whose wait for a standby it cuts short is told that all is well.)
+ *
  * A COMMIT without an answer: once the lock can be had again, that transaction is over, and the row
  * says whether it was kept. It waits until that is known. */
 #include <stdio.h>
@@ -30,7 +35,7 @@
 enum outcome {
 	KEPT,
 	REFUSED, /* nothing was kept, and every job knows why */
-	AGAIN,	 /* nothing was kept: the connection was lost before */
+	AGAIN,	 /* nothing was kept: the connection was lost before, or a deadlock */
 	UNKNOWN, /* it was lost while committing */
 };
 
@@ -39,6 +44,7 @@ struct attempt {
 	struct pg_link *l;
 	struct store_job *batch;
 	struct pg_patience patience;
+	struct pg_patience endless; /* where giving up would leave us in doubt */
 	char number[NUMBER_MAX];
 	char *channel, *lock; /* SQL */
 	struct err why;	      /* the batch as a whole failed */
@@ -248,13 +254,14 @@ static enum outcome refuse(struct attempt *a)
 {
 	if (a->l->lost || a->l->spoiled)
 		return AGAIN;
-	fail_live(a->batch, &a->why);
-	return roll_back(a);
+	if (!a->l->again)
+		fail_live(a->batch, &a->why);
+	return roll_back(a) == REFUSED && !a->l->again ? REFUSED : AGAIN;
 }
 
 static enum outcome commit(struct attempt *a)
 {
-	PGresult *r = pg_ask(a->l, "COMMIT", 0, NULL, &a->patience);
+	PGresult *r = pg_ask(a->l, "COMMIT", 0, NULL, &a->endless);
 	bool kept = r && pg_is_good(r) && strcmp(PQcmdStatus(r), "COMMIT") == 0;
 	enum outcome o = kept ? KEPT : REFUSED;
 
@@ -262,6 +269,8 @@ static enum outcome commit(struct attempt *a)
 		pg_fail(a->p, a->l, r, "committing", &a->why);
 		if (a->l->lost)
 			o = UNKNOWN;
+		else if (a->l->again)
+			o = AGAIN;
 		else
 			fail_live(a->batch, &a->why);
 	}
@@ -323,7 +332,7 @@ static bool run_job(struct attempt *a, struct store_job *job, enum before *befor
 	saved = take_many(a, count);
 	take_job(a, job);
 	*before = is_live(job) ? AFTER_GOOD : AFTER_BAD;
-	return take_sync(a) && saved;
+	return take_sync(a) && saved && !a->l->again;
 }
 
 static bool run_jobs(struct attempt *a)
@@ -388,7 +397,7 @@ static enum outcome run_batch(struct attempt *a)
 		return AGAIN;
 	if (ok && count_live(a->batch) == live)
 		return commit(a);
-	if (roll_back(a) == AGAIN)
+	if (roll_back(a) == AGAIN || a->l->again)
 		return AGAIN;
 	if (live == 1) { /* and who else should have failed? */
 		fail_live(a->batch, &a->why);
@@ -406,15 +415,15 @@ static enum outcome find_out(struct attempt *a)
 	enum outcome o = UNKNOWN;
 	PGresult *r = NULL;
 
-	if (pg_do(a->p, a->l, BEGIN_SQL, &a->patience, &a->why) &&
-		pg_do(a->p, a->l, a->lock, &a->patience, &a->why))
-		r = pg_ask(a->l, FIND_SQL, 1, id, &a->patience);
+	if (pg_do(a->p, a->l, BEGIN_SQL, &a->endless, &a->why) &&
+		pg_do(a->p, a->l, a->lock, &a->endless, &a->why))
+		r = pg_ask(a->l, FIND_SQL, 1, id, &a->endless);
 	if (r && pg_is_good(r))
 		o = PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), a->number) == 0 ? KEPT : AGAIN;
 	PQclear(r);
 	if (o == AGAIN)
 		roll_back(a);
-	else if (o == KEPT && !pg_do(a->p, a->l, "COMMIT", &a->patience, &a->why))
+	else if (o == KEPT && !pg_do(a->p, a->l, "COMMIT", &a->endless, &a->why))
 		o = UNKNOWN;
 	if (o == UNKNOWN)
 		a->l->lost = true;
@@ -496,10 +505,15 @@ static bool has_link(struct pg *p, struct store_job *batch, bool unknown)
 
 static enum outcome try(struct pg *p, struct store_job *batch, bool unknown)
 {
-	struct attempt a = {
-		.p = p, .l = p->writer, .batch = batch, .patience = {PG_FOREVER, goes_on, p}};
+	const int64_t until_ms = clock_mono_ms() + p->store->queue.wait_ms;
+	struct attempt a = {.p = p,
+		.l = p->writer,
+		.batch = batch,
+		.patience = {until_ms, goes_on, p},
+		.endless = {PG_FOREVER, goes_on, p}};
 	enum outcome o = unknown ? UNKNOWN : AGAIN;
 
+	p->writer->again = false;
 	a.channel = pg_channel(p, &a.why);
 	a.lock = pg_lock_sql(p, "pg_advisory_xact_lock", PG_LOCK_WRITE, &a.why);
 	snprintf(a.number, sizeof(a.number), "%lld", (long long)p->batch);
@@ -522,10 +536,11 @@ static bool run_to_the_end(struct pg *p, struct store_job *batch)
 		if (!has_link(p, batch, o == UNKNOWN))
 			return false;
 		o = try(p, batch, o == UNKNOWN);
-		if (p->writer->lost || p->writer->spoiled) {
+		if (p->writer->lost || p->writer->spoiled)
 			drop_link(p, p->writer->lost);
-			usleep((useconds_t)pg_pause_ms(tries) * 1000 / 4);
-		}
+		else if (o != AGAIN)
+			continue;
+		usleep((useconds_t)pg_pause_ms(tries) * 1000 / 4);
 	}
 	return o == KEPT;
 }
