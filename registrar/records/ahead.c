@@ -115,16 +115,18 @@ bool records_delay_ahead(
 bool records_drop_ahead(const struct records_writer *w, const int64_t *ids,
 	const struct journal_entry *lines, size_t count, struct err *e)
 {
-	struct store_op ops[2 * AHEAD_DROP_MAX];
+	struct store_op ops[3 * AHEAD_DROP_MAX];
 
 	for (size_t i = 0; i < count && i < AHEAD_DROP_MAX; i++) {
-		ops[2 * i] = (struct store_op){.statement = DROP_AHEAD,
-			.params = {STORE_I(ids[i])},
-			.param_count = 1,
+		ops[3 * i] = (struct store_op){.statement = END_AHEAD,
+			.params = {STORE_I(lines[i].at), STORE_I(ids[i])},
+			.param_count = 2,
 			.must_change = true};
-		ops[2 * i + 1] = journal_op(&lines[i]);
+		ops[3 * i + 1] = (struct store_op){
+			.statement = DROP_AHEAD, .params = {STORE_I(ids[i])}, .param_count = 1};
+		ops[3 * i + 2] = journal_op(&lines[i]);
 	}
-	return records_write(w, ops, 2 * count, e);
+	return records_write(w, ops, 3 * count, e);
 }
 
 bool records_pass_ahead(const struct records_writer *w, int64_t id, int64_t at, struct err *e)

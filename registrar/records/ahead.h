@@ -44,6 +44,8 @@ bool records_keep_ahead(const struct records_writer *w, const struct ahead_row *
 bool records_delay_ahead(
 	const struct records_writer *w, int64_t id, int64_t renew_at, struct err *e) MUST_CHECK;
 #define AHEAD_DROP_MAX 8 /* at once: a row and its line each are within a transaction */
+/* One whose device used it and whose history is still to be looked at stays until that is done, at
+ * an end from now on. */
 bool records_drop_ahead(const struct records_writer *w, const int64_t *ids,
 	const struct journal_entry *lines, size_t count, struct err *e) MUST_CHECK;
 /* The history of a device that used one was looked at: written with the verdict on it. */

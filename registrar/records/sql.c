@@ -685,7 +685,10 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 		       "until = excluded.until, renew_at = excluded.renew_at, "
 		       "voucher = excluded.voucher, request = excluded.request",
 	[DELAY_AHEAD] = "UPDATE stored_voucher SET renew_at = $1 WHERE id = $2",
-	[DROP_AHEAD] = "DELETE FROM stored_voucher WHERE id = $1",
+	[END_AHEAD] = "UPDATE stored_voucher SET renew_at = 0, until = CASE WHEN until > 0 AND "
+		      "until < $1 THEN until ELSE $1 END WHERE id = $2",
+	[DROP_AHEAD] = "DELETE FROM stored_voucher WHERE id = $1 "
+		       "AND (used_at = 0 OR checked_at > 0)",
 	[USE_AHEAD] = "UPDATE stored_voucher SET used_at = $1, checked_at = 0 "
 		      "WHERE manufacturer = $2 AND serial = $3 AND type = $4",
 	[CHECK_AHEAD] = "UPDATE stored_voucher SET checked_at = $1 WHERE id = $2",

@@ -249,7 +249,10 @@ def test_offline_site_lets_in_just_the_devices_whose_vouchers_were_fetched(owned
     assert stored(owned)[fetched.serial]["used"]
     told = owned.registrar.ctl("audit", "list").stdout
     assert "fetched" in told and "stored voucher of" in told
-    # its history is looked at when somebody can be asked again
+    # its history is looked at when somebody can be asked again, though it is given to nobody any more
+    owned.registrar.ctl("vouchers", "drop", fetched.serial)
+    assert stored(owned)[fetched.serial]["expired"]
+    assert ask(owned, fetched)[0].status == 503
     assert not stored(owned)[fetched.serial]["history_checked"]
     owned.masa.start()
     harness.wait_until(lambda: stored(owned)[fetched.serial]["history_checked"],
@@ -257,6 +260,8 @@ def test_offline_site_lets_in_just_the_devices_whose_vouchers_were_fetched(owned
     history = owned.registrar.ctl("devices", "history", fetched.serial).stdout
     assert "good" in history
     harness.wait_until(lambda: joins(owned, other), "others join again")
+    owned.registrar.ctl("vouchers", "drop", fetched.serial)
+    assert fetched.serial not in stored(owned)
 
 
 def test_constrained_device_joins_offline_with_its_own_kind_of_voucher(cell, acme, domain):

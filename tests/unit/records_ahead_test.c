@@ -255,6 +255,30 @@ static void records_drop_ahead__that_is_gone__is_a_conflict(void **state)
 	assert_int_equal(found(f, A, TYPE), 0);
 }
 
+/* Whoever forgets the voucher does not thereby wave its device through. */
+static void records_drop_ahead__used_and_not_checked__is_over_but_stays_for_the_check(void **state)
+{
+	struct fixture *f = *state;
+	const struct records_writer w = {f->store, f->loop, on_done, f};
+	const struct journal_entry line = {
+		.at = NOW + 2, .device = A, .actor = "root", .step = "ahead", .outcome = "dropped"};
+	struct err e = ERR_INIT;
+	int64_t id;
+
+	keep(f, A, NOW + 100, "a");
+	use(f, A);
+	assert_int_equal(unchecked(f), 1);
+	id = f->last.id;
+	wait_for(f, records_drop_ahead(&w, &id, &line, 1, &e), &e, ERR_NONE);
+	assert_int_equal(unchecked(f), 1);
+	assert_string_equal(f->request, "request");
+	assert_int_equal(f->last.until, NOW + 2);
+	assert_int_equal(due(f, NOW + 1000), 0);
+	wait_for(f, records_pass_ahead(&w, id, NOW + 6, &e), &e, ERR_NONE);
+	wait_for(f, records_drop_ahead(&w, &id, &line, 1, &e), &e, ERR_NONE);
+	assert_int_equal(found(f, A, TYPE), 0);
+}
+
 static void records_sweep_ahead__those_that_ended__go_but_not_before_they_are_checked(void **state)
 {
 	struct fixture *f = *state;
@@ -280,6 +304,7 @@ int main(void)
 		T(records_due_ahead__at_its_moment_only__is_told),
 		T(records_check_ahead__after_its_use__judges_the_device_once),
 		T(records_drop_ahead__that_is_gone__is_a_conflict),
+		T(records_drop_ahead__used_and_not_checked__is_over_but_stays_for_the_check),
 		T(records_sweep_ahead__those_that_ended__go_but_not_before_they_are_checked),
 	};
 
