@@ -8,95 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/text.h"
-#include "common/wire/percent.h"
 #include "registrar/admin/answer.h"
-#include "registrar/admin/guard.h"
-#include "registrar/admin/decide.h"
+#include "registrar/admin/claims_bulk.h"
 #include "registrar/admin/jobs.h"
 #include "registrar/admin/sites.h"
 #include "registrar/meters.h"
 #include "registrar/site.h"
 
-#define TRIES	     5 /* devices that ask change their rows; nobody does that five times */
-#define NAME_MAX_LEN 1024
-#define ROWS_MAX     (1 << 20) /* BULK_AT_ONCE verdicts as JSON, two approvals each */
-#define WHAT_MAX     300
-
-struct item {
-	int64_t id;
-	enum decide_result result;
-	char *name;   /* owned: as it was asked for; NULL: by number */
-	char *serial; /* owned; NULL: not read */
-	char *detail; /* owned; NULL: nothing to say */
-};
-
-struct bulk {
-	struct registrar *r;
-	struct call *call; /* the loop's; NULL once it is answered */
-	struct principal who;
-	enum claim_state to;
-	bool one, all, has_match, change;
-	int64_t revision, expected;
-	char exchange[EXCHANGE_ID_MAX + 1];
-	char reason[REASON_LEN_MAX + 1];
-	char *site, *labels, *match_text; /* owned */
-	struct match match;
-	struct item *items;
-	size_t count, room, at; /* at: a job's next */
-	int64_t written, failed;
-	/* the answer: */
-	int status;
-	json_t *answer;
-	struct err e;
-};
-
-static void item_clear(struct item *i)
-{
-	free(i->name);
-	free(i->serial);
-	free(i->detail);
-}
-
-static void bulk_free(void *arg)
-{
-	struct bulk *b = arg;
-
-	principal_clear(&b->who);
-	match_clear(&b->match);
-	for (size_t i = 0; i < b->count; i++)
-		item_clear(&b->items[i]);
-	free(b->items);
-	free(b->site);
-	free(b->labels);
-	free(b->match_text);
-	json_decref(b->answer);
-	free(b);
-}
-
-static struct item *add_item(struct bulk *b, struct err *e)
-{
-	if (b->count == b->room) {
-		size_t room = b->room ? 2 * b->room : 16;
-		struct item *items = realloc(b->items, room * sizeof(*items));
-
-		if (!items) {
-			err_set(e, ERR_NO_MEMORY, "no memory for %zu claims", room);
-			return NULL;
-		}
-		b->items = items;
-		b->room = room;
-	}
-	b->items[b->count] = (struct item){.result = DECIDE_NOT_FOUND};
-	return &b->items[b->count++];
-}
+#define TRIES	 5	   /* devices that ask change their rows; nobody does that five times */
+#define ROWS_MAX (1 << 20) /* BULK_AT_ONCE verdicts as JSON, two approvals each */
+#define WHAT_MAX 300
 
 /* ---- Which claims ---- */
 
 static bool on_match(void *arg, const struct claim_row *row, struct err *e)
 {
 	struct bulk *b = arg;
-	struct item *i;
+	struct bulk_item *i;
 
 	if (b->all && row->state == DEVICE_REVOKED) /* they come back by name only */
 		return true;
@@ -107,7 +35,7 @@ static bool on_match(void *arg, const struct claim_row *row, struct err *e)
 		return err_tell(
 			e, "More than %d claims match; decide about them in parts.", BULK_MAX);
 	}
-	i = add_item(b, e);
+	i = bulk_add(b, e);
 	if (i)
 		i->id = row->id;
 	return i != NULL;
@@ -120,9 +48,7 @@ static bool find_matching(struct bulk *b, struct err *e)
 		.limit = SEARCH_ROWS_MAX,
 		.rule = standing_rule_of(b->r)};
 
-	for (size_t i = 0; i < b->count; i++)
-		item_clear(&b->items[i]);
-	b->count = 0;
+	bulk_drop_items(b);
 	do {
 		if (!records_search(b->r->store, &q, on_match, b, &q.after, e))
 			return false;
@@ -142,7 +68,7 @@ static bool count_changed(const struct bulk *b, struct err *e)
 static bool find_named(struct bulk *b, struct err *e)
 {
 	for (size_t n = 0; n < b->count; n++) {
-		struct item *i = &b->items[n];
+		struct bulk_item *i = &b->items[n];
 
 		if (!i->name || admin_find_claim(b->r, &b->who, i->name, &i->id, e))
 			continue;
@@ -167,7 +93,7 @@ static bool find(struct bulk *b, struct err *e)
 
 struct part { /* some of the items */
 	struct bulk *b;
-	struct item *items;
+	struct bulk_item *items;
 	size_t count;
 	struct decision decision;
 	struct careful_sites careful;
@@ -196,13 +122,6 @@ static bool add_verdict(
 	       json_format(one, &p->rows, e);
 }
 
-static bool keep_text(char **to, const char *text, struct err *e)
-{
-	free(*to);
-	*to = text && *text ? str_dup(text, e) : NULL;
-	return !text || !*text || *to;
-}
-
 /* The stricter of where it is and where it is to be: nobody goes round a site by its neighbour. */
 static int approvers_of(const struct part *p, const struct claim_row *row)
 {
@@ -213,7 +132,8 @@ static int approvers_of(const struct part *p, const struct claim_row *row)
 	return here > there ? here : there;
 }
 
-static bool judge_item(struct part *p, struct item *i, const struct claim_row *row, struct err *e)
+static bool judge_item(
+	struct part *p, struct bulk_item *i, const struct claim_row *row, struct err *e)
 {
 	struct bulk *b = p->b;
 	struct decide_verdict v;
@@ -222,12 +142,13 @@ static bool judge_item(struct part *p, struct item *i, const struct claim_row *r
 	if (b->has_match && !match_has(&b->match, row, claim_state_name(row->claim), p->rule.now)) {
 		p->fits = false;
 		i->result = DECIDE_STALE;
-		return keep_text(&i->detail, "It does not match any more.", e);
+		return bulk_keep_text(&i->detail, "It does not match any more.", e);
 	}
 	ok = decide_judge(&p->decision, row, b->one ? b->revision : DECIDE_ANY_REVISION,
 		approvers_of(p, row), &v, e);
 	i->result = v.result;
-	ok = ok && keep_text(&i->serial, row->serial, e) && keep_text(&i->detail, v.detail, e) &&
+	ok = ok && bulk_keep_text(&i->serial, row->serial, e) &&
+	     bulk_keep_text(&i->detail, v.detail, e) &&
 	     (!decide_is_written(v.result) || add_verdict(p, row, &v, e));
 	free(v.approvals);
 	return ok;
@@ -243,7 +164,7 @@ static bool judge_row(void *arg, const struct claim_row *row, struct err *e)
 			continue;
 		if (judged) {
 			p->items[i].result = DECIDE_UNCHANGED;
-			if (!keep_text(&p->items[i].detail, "It is there twice.", e))
+			if (!bulk_keep_text(&p->items[i].detail, "It is there twice.", e))
 				return false;
 		} else if (!judge_item(p, &p->items[i], row, e)) {
 			return false;
@@ -350,17 +271,17 @@ static void note_written(struct bulk *b, int64_t written)
 	registrar_count_claims(b->r);
 }
 
-static const char *result_name(const struct bulk *b, const struct item *i)
+static const char *result_name(const struct bulk *b, const struct bulk_item *i)
 {
 	return i->result == DECIDE_DONE ? claim_state_name(b->to) : decide_result_name(i->result);
 }
 
-static bool has_failed(const struct item *i)
+static bool has_failed(const struct bulk_item *i)
 {
 	return !decide_is_written(i->result) && i->result != DECIDE_UNCHANGED;
 }
 
-static json_t *item_object(const struct bulk *b, const struct item *i)
+static json_t *item_object(const struct bulk *b, const struct bulk_item *i)
 {
 	json_t *o = json_pack("{ss ss* ss*}", "result", result_name(b, i), "serial",
 		i->serial ? i->serial : i->name, "detail", i->detail);
@@ -383,7 +304,7 @@ static json_t *many_answer(const struct bulk *b, int64_t written)
 		(json_int_t)written, "failed", failed, "items", items);
 }
 
-static bool refuse_one(const struct item *i, struct err *e)
+static bool refuse_one(const struct bulk_item *i, struct err *e)
 {
 	static const enum err_kind kinds[DECIDE_RESULT_COUNT] = {
 		[DECIDE_NOT_FOUND] = ERR_NOT_FOUND,
@@ -403,7 +324,7 @@ static bool refuse_one(const struct item *i, struct err *e)
 
 static bool one_answer(struct bulk *b, int64_t written, struct err *e)
 {
-	const struct item *i = &b->items[0];
+	const struct bulk_item *i = &b->items[0];
 
 	if (has_failed(i))
 		return refuse_one(i, e);
@@ -530,180 +451,6 @@ static void answer(void *arg)
 	bulk_free(b);
 }
 
-/* ---- The request ---- */
-
-static bool copy_who(struct principal *to, const struct principal *from, struct err *e)
-{
-	*to = *from;
-	to->grant_count = 0;
-	memset(to->grants, 0, sizeof(to->grants));
-	memset(&to->limit, 0, sizeof(to->limit));
-	for (size_t i = 0; i < from->grant_count; i++)
-		if (!principal_add(to, &from->grants[i], e))
-			return false;
-	return !from->limited || principal_limit(to, &from->limit, e);
-}
-
-static bool read_id(struct bulk *b, const json_t *value, struct err *e)
-{
-	struct item *i = add_item(b, e);
-
-	if (!i)
-		return false;
-	if (json_is_integer(value)) {
-		i->id = json_integer_value(value);
-		return i->id > 0 || admin_bad(e, "An id is a number above 0 or a serial-number.");
-	}
-	if (!json_is_string(value) || !*json_string_value(value))
-		return admin_bad(e, "An id is a number above 0 or a serial-number.");
-	i->name = str_dup(json_string_value(value), e);
-	return i->name != NULL;
-}
-
-static bool read_ids(struct bulk *b, const json_t *ids, struct err *e)
-{
-	const json_t *value;
-	size_t i;
-
-	if (!json_is_array(ids) || json_array_size(ids) == 0)
-		return admin_bad(e, "ids is a list of numbers or serial-numbers.");
-	if (json_array_size(ids) > BULK_IDS_MAX) {
-		err_set(e, ERR_TOO_LARGE, "%zu ids", json_array_size(ids));
-		return err_tell(e, "More than %d ids; say which with a match.", BULK_IDS_MAX);
-	}
-	json_array_foreach(ids, i, value)
-	{
-		if (!read_id(b, value, e))
-			return false;
-	}
-	return true;
-}
-
-/* What waits is meant, unless the match says otherwise; then its state has been seen. */
-static bool read_match(struct bulk *b, const char *text, struct err *e)
-{
-	b->has_match = true;
-	b->match_text = str_dup(text, e);
-	if (!b->match_text || !match_parse(text, MATCH_CLAIMS, &b->match, e))
-		return false;
-	if (b->match.state)
-		b->change = true;
-	else
-		b->match.state = claim_state_name(CLAIM_PENDING);
-	return true;
-}
-
-static bool read_which(struct bulk *b, const json_t *body, struct err *e)
-{
-	const json_t *ids = json_object_get(body, "ids"),
-		     *expected = json_object_get(body, "expected");
-	const char *match = NULL;
-
-	if (!json_get_string(body, "match", &match, e))
-		return false;
-	b->all = json_is_true(json_object_get(body, "all"));
-	if ((ids != NULL) + (match != NULL) + b->all != 1)
-		return admin_bad(e, "Say which claims: ids, or match and expected, or all.");
-	if (ids)
-		return read_ids(b, ids, e);
-	if (b->all)
-		return read_match(b, "state=pending", e);
-	if (!json_is_integer(expected) || json_integer_value(expected) < 0)
-		return admin_bad(e, "A match comes with expected: how many claims it has shown.");
-	b->expected = json_integer_value(expected);
-	return read_match(b, match, e);
-}
-
-/* Of a place out of sight nothing is told, not even whether it is there: each item says that it is
- * not allowed. */
-static bool check_place(struct bulk *b, const char *site, struct err *e)
-{
-	return !principal_may(&b->who, MAY_VIEW, NULL, site, b->who.asked_at) ||
-	       admin_site_check(b->r, site, e);
-}
-
-static bool read_place(struct bulk *b, const json_t *body, struct err *e)
-{
-	const json_t *labels = json_object_get(body, "labels");
-	BUF_AUTO struct buf text = BUF_INIT(LABELS_TEXT_MAX);
-	const char *site = NULL;
-
-	if (!json_get_string(body, "site", &site, e))
-		return false;
-	if ((site || labels) && b->to != CLAIM_APPROVED)
-		return admin_bad(e, "site and labels go with an approval.");
-	if (site && (!site_check(site, e) || !check_place(b, site, e)))
-		return false;
-	if (labels && (!labels_check(labels, e) || !json_format(labels, &text, e)))
-		return false;
-	return keep_text(&b->site, site, e) && keep_text(&b->labels, buf_str(&text), e);
-}
-
-static bool read_revision(struct bulk *b, const json_t *body, struct err *e)
-{
-	const json_t *revision = json_object_get(body, "revision");
-
-	if (!admin_if_match(b->call, &b->revision, e))
-		return false;
-	if (!revision)
-		return true;
-	b->revision = json_integer_value(revision);
-	return json_is_integer(revision) || admin_bad(e, "revision is a number.");
-}
-
-static bool read_body(struct bulk *b, const char *name, struct err *e)
-{
-	JSON_AUTO json_t *body = admin_body(b->call, e);
-	const char *reason = NULL;
-	struct item *i;
-
-	if (!body || !json_get_string(body, "reason", &reason, e))
-		return false;
-	snprintf(b->reason, sizeof(b->reason), "%.*s", REASON_LEN_MAX, reason ? reason : "");
-	text_make_utf8(b->reason, '?'); /* it may have been cut within a character */
-	b->change = json_is_true(json_object_get(body, "change"));
-	if (!read_place(b, body, e) || !read_revision(b, body, e))
-		return false;
-	if (!*name)
-		return read_which(b, body, e);
-	if (json_object_get(body, "ids") || json_object_get(body, "match") ||
-		json_is_true(json_object_get(body, "all")))
-		return admin_bad(e, "Name one claim in the path or several in the body, not both.");
-	b->one = true;
-	i = add_item(b, e);
-	if (!i)
-		return false;
-	i->name = str_dup(name, e);
-	return i->name != NULL;
-}
-
-/* …/claims/approve, …/claims/NAME/approve; the name may be empty. */
-static bool read_path(struct bulk *b, struct buf *name, struct err *e)
-{
-	const char *rest = call_path(b->call) + strlen(CLAIMS_PATH "/");
-	const char *slash = strrchr(rest, '/'), *verb = slash ? slash + 1 : rest;
-
-	if (strcmp(verb, "approve") == 0)
-		b->to = CLAIM_APPROVED;
-	else if (strcmp(verb, "reject") == 0)
-		b->to = CLAIM_REJECTED;
-	else
-		return err_set(e, ERR_NOT_FOUND, "no such action");
-	if (!slash)
-		return true;
-	return percent_decode(bytes_of(rest, (size_t)(slash - rest)), name, e) &&
-	       (name->len || err_set(e, ERR_NOT_FOUND, "no name"));
-}
-
-static bool read_request(struct bulk *b, struct err *e)
-{
-	BUF_AUTO struct buf name = BUF_INIT(NAME_MAX_LEN);
-
-	snprintf(b->exchange, sizeof(b->exchange), "%s", call_exchange(b->call));
-	return read_path(b, &name, e) && copy_who(&b->who, admin_who(b->call), e) &&
-	       read_body(b, buf_str(&name), e);
-}
-
 void claims_decide(struct call *c, void *app)
 {
 	struct registrar *r = app;
@@ -713,7 +460,7 @@ void claims_decide(struct call *c, void *app)
 	if (b) {
 		b->r = r;
 		b->call = c;
-		if (read_request(b, &e) &&
+		if (bulk_read(b, &e) &&
 			jobs_do(r, &(struct jobs_task){work, answer, bulk_free, call_loop(c), b},
 				&e))
 			return;
