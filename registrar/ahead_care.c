@@ -199,15 +199,6 @@ static void check(struct chore *c)
 
 /* ---- A round ---- */
 
-static const struct manufacturer *find_manufacturer(
-	const struct registrar_setup *s, const char *name)
-{
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		if (strcmp(s->manufacturers[i].config->name, name) == 0)
-			return &s->manufacturers[i];
-	return NULL;
-}
-
 struct round {
 	struct ahead *a;
 	struct chore *chores[2 * AHEAD_AT_ONCE];
@@ -227,7 +218,7 @@ static bool add_chore(void *arg, const struct ahead_row *row, struct err *e)
 	registrar_work_begin(c->a->r);
 	round->chores[round->count++] = c;
 	c->setup = registrar_setup_take(c->a->r);
-	c->manufacturer = find_manufacturer(c->setup, row->device.manufacturer);
+	c->manufacturer = registrar_setup_manufacturer(c->setup, row->device.manufacturer);
 	c->id = row->id;
 	c->check = round->check;
 	c->constrained = strcmp(row->type, VOUCHER_COSE) == 0;

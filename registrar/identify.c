@@ -96,15 +96,6 @@ struct device_key client_key(const struct client *c)
 	return (struct device_key){c->manufacturer_name, c->serial};
 }
 
-static const struct manufacturer *manufacturer_by_name(
-	const struct registrar_setup *s, const char *name)
-{
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		if (strcmp(s->manufacturers[i].config->name, name) == 0)
-			return &s->manufacturers[i];
-	return NULL;
-}
-
 static bool identify_ldevid(const struct registrar_setup *s, const struct peer *peer,
 	const struct certificate_record *issued, struct client *out, struct err *e)
 {
@@ -113,7 +104,7 @@ static bool identify_ldevid(const struct registrar_setup *s, const struct peer *
 	out->serial = issued->serial;
 	out->issued_at = issued->issued_at;
 	out->not_after = issued->not_after;
-	out->manufacturer = manufacturer_by_name(s, issued->manufacturer);
+	out->manufacturer = registrar_setup_manufacturer(s, issued->manufacturer);
 	if (issued->revoked_at == 0)
 		return true;
 	err_set(e, ERR_REFUSED, "certificate \"%s\" was revoked", cert_subject(peer->cert));

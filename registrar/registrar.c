@@ -142,6 +142,15 @@ struct registrar_setup *registrar_setup_take(struct registrar *r)
 	return s;
 }
 
+bool registrar_knows_manufacturer(struct registrar *r, const char *name)
+{
+	struct registrar_setup *s = registrar_setup_take(r);
+	bool known = registrar_setup_manufacturer(s, name) != NULL;
+
+	registrar_setup_free(s);
+	return known;
+}
+
 /* The new one is the registrar's, the old one the caller's. */
 static struct registrar_setup *replace_setup(struct registrar *r, struct registrar_setup *fresh)
 {

@@ -106,6 +106,8 @@ bool registrar_start(
 	struct registrar *r, struct loop **loops, size_t loop_count, struct err *e) MUST_CHECK;
 /* The setup that is in force; the caller's reference. Any thread. */
 struct registrar_setup *registrar_setup_take(struct registrar *r);
+/* Is a manufacturer of this name configured now? Any thread. */
+bool registrar_knows_manufacturer(struct registrar *r, const char *name);
 /* Load the configuration and all it names again; from now on it is in force, or nothing has
  * changed, and the log says why as e does. Any thread. */
 bool registrar_reload(struct registrar *r, struct err *e) MUST_CHECK;

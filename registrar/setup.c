@@ -240,3 +240,12 @@ void registrar_setup_free(struct registrar_setup *s)
 	buf_clear(&s->list);
 	free(s);
 }
+
+const struct manufacturer *registrar_setup_manufacturer(
+	const struct registrar_setup *s, const char *name)
+{
+	for (size_t i = 0; i < s->manufacturer_count; i++)
+		if (strcmp(s->manufacturers[i].config->name, name) == 0)
+			return &s->manufacturers[i];
+	return NULL;
+}

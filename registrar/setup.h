@@ -53,6 +53,10 @@ struct registrar_setup *registrar_setup_load(
 struct registrar_setup *registrar_setup_ref(struct registrar_setup *s);
 void registrar_setup_free(struct registrar_setup *s);
 
+/* Of this name in the configuration; NULL: none. The setup's. */
+const struct manufacturer *registrar_setup_manufacturer(
+	const struct registrar_setup *s, const char *name);
+
 /* What the peer of this connection was shown; borrowed from the connection, or from the setup where
  * there is no TLS. */
 struct registrar_face *registrar_face_shown(

@@ -360,12 +360,7 @@ static bool write_claims(struct job *j, size_t changes, struct err *e)
 
 static bool is_manufacturer(const void *arg, const char *name)
 {
-	const struct registrar_setup *s = arg;
-
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		if (strcmp(s->manufacturers[i].config->name, name) == 0)
-			return true;
-	return false;
+	return registrar_setup_manufacturer(arg, name) != NULL;
 }
 
 static bool read_request(struct job *j, struct err *e)

@@ -298,17 +298,6 @@ static bool write_label(
 
 /* ---- One device in place of another ---- */
 
-static bool is_manufacturer(struct registrar *r, const char *name)
-{
-	struct registrar_setup *s = registrar_setup_take(r);
-	bool found = false;
-
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		found |= strcmp(s->manufacturers[i].config->name, name) == 0;
-	registrar_setup_free(s);
-	return found;
-}
-
 static bool note_exact(void *arg, const struct claim_row *row, struct err *e)
 {
 	struct search *s = arg;
@@ -329,7 +318,7 @@ static bool find_other(struct act *a, struct err *e)
 	if (!serial || !*serial || strlen(serial) > DEVICE_NAME_MAX)
 		return admin_bad(e, "The serial-number of the new device is missing.");
 	s.manufacturer = manufacturer ? manufacturer : a->device.manufacturer;
-	if (!is_manufacturer(a->r, s.manufacturer))
+	if (!registrar_knows_manufacturer(a->r, s.manufacturer))
 		return admin_bad(e, "No manufacturer of this name is configured.");
 	if (!records_find_by_serial(a->r->store, serial, note_exact, &s, e))
 		return false;

@@ -69,22 +69,11 @@ bool admin_grant_read(
 	return true;
 }
 
-static bool is_configured(struct registrar *r, const char *name)
-{
-	struct registrar_setup *s = registrar_setup_take(r);
-	bool found = false;
-
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		found |= strcmp(s->manufacturers[i].config->name, name) == 0;
-	registrar_setup_free(s);
-	return found;
-}
-
 bool admin_grant_check(struct registrar *r, const struct grant *g, struct err *e)
 {
 	if (g->role == ROLE_SUPPLIER && !g->manufacturer)
 		return admin_bad(e, "A supplier is one of a manufacturer: name it.");
-	if (g->manufacturer && !is_configured(r, g->manufacturer))
+	if (g->manufacturer && !registrar_knows_manufacturer(r, g->manufacturer))
 		return admin_bad(e, "No manufacturer of this name is configured.");
 	return admin_site_check(r, g->site, e);
 }

@@ -218,17 +218,6 @@ static bool read_texts(const json_t *body, struct rule_text *t, struct err *e)
 	return true;
 }
 
-static bool is_configured(struct registrar *r, const char *name)
-{
-	struct registrar_setup *s = registrar_setup_take(r);
-	bool found = false;
-
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		found |= strcmp(s->manufacturers[i].config->name, name) == 0;
-	registrar_setup_free(s);
-	return found;
-}
-
 static bool somebody_decides(struct registrar *r)
 {
 	struct registrar_setup *s = registrar_setup_take(r);
@@ -272,7 +261,7 @@ static bool read_rule(struct registrar *r, const json_t *body, struct rule_text 
 		return admin_bad(e, "Only a rule that approves has a number of devices.");
 	if (t->not_before && t->not_after && t->not_before >= t->not_after)
 		return admin_bad(e, "The rule ends before it begins.");
-	if (t->manufacturer && !is_configured(r, t->manufacturer))
+	if (t->manufacturer && !registrar_knows_manufacturer(r, t->manufacturer))
 		return admin_bad(e, "No manufacturer of this name is configured.");
 	if (t->action == RULE_REJECT && (t->site || t->labels))
 		return admin_bad(e, "A device that is rejected gets no site and no labels.");

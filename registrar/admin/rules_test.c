@@ -18,15 +18,18 @@
 static const struct manufacturer *find_manufacturer(
 	const struct registrar_setup *s, const char *name, struct err *e)
 {
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		if (!*name || strcmp(s->manufacturers[i].config->name, name) == 0) {
-			if (*name || s->manufacturer_count == 1)
-				return &s->manufacturers[i];
-			admin_bad(e, "Several manufacturers are configured: name one.");
-			return NULL;
-		}
-	admin_bad(e, "No manufacturer of this name is configured.");
-	return NULL;
+	const struct manufacturer *found =
+		*name ? registrar_setup_manufacturer(s, name) : &s->manufacturers[0];
+
+	if (!*name && s->manufacturer_count > 1) {
+		admin_bad(e, "Several manufacturers are configured: name one.");
+		return NULL;
+	}
+	if (!found || s->manufacturer_count == 0) {
+		admin_bad(e, "No manufacturer of this name is configured.");
+		return NULL;
+	}
+	return found;
 }
 
 /* Each rule in its order up to the one that decides: what it would say, and why it says nothing. */

@@ -109,22 +109,12 @@ static void on_fetched(void *arg, const struct err *e)
 	free(t);
 }
 
-static const struct manufacturer *find_manufacturer(const struct order *o, const char *name)
-{
-	const struct registrar_setup *s = o->setup;
-
-	for (size_t i = 0; i < s->manufacturer_count; i++)
-		if (strcmp(s->manufacturers[i].config->name, name) == 0)
-			return &s->manufacturers[i];
-	return NULL;
-}
-
 static bool begin_item(struct order *o, size_t i, struct err *e)
 {
 	struct task *t = mem_new(sizeof(*t), e);
 	const struct ahead_wish w = {
 		.setup = o->setup,
-		.manufacturer = find_manufacturer(o, o->items[i].manufacturer),
+		.manufacturer = registrar_setup_manufacturer(o->setup, o->items[i].manufacturer),
 		.serial = o->items[i].serial,
 		.by = o->by,
 		.exchange = o->exchange,
@@ -500,7 +490,7 @@ static bool read_body(struct order *o, struct call *c, struct err *e)
 	if (!keep_text(&o->manufacturer, manufacturer, e) || !keep_text(&o->masa, masa, e) ||
 		!keep_text(&o->by, admin_by(c), e) || !keep_text(&o->exchange, call_exchange(c), e))
 		return false;
-	if (manufacturer && !find_manufacturer(o, manufacturer))
+	if (manufacturer && !registrar_setup_manufacturer(o->setup, manufacturer))
 		return admin_bad(e, "There is no such manufacturer.");
 	return read_which(o, body, e);
 }
