@@ -17,6 +17,8 @@
 
 struct published {
 	struct loop *loop;
+	struct log log; /* says what goes wrong, but not that somebody asked: there is no end to
+			   that */
 	struct http_server *server; /* or NULL */
 	pthread_t thread;
 	bool thread_runs;
@@ -65,7 +67,7 @@ static bool serve(struct published *p, struct registrar *r, struct err *e)
 		.route_count = sizeof(routes) / sizeof(*routes),
 		.app = r,
 		.limits = limits,
-		.log = &r->log,
+		.log = &p->log,
 	};
 
 	if (!config.listen)
@@ -157,6 +159,10 @@ bool published_start(struct registrar *r, struct err *e)
 	if (!p)
 		return false;
 	r->published = p;
+	p->log = (struct log){.program = r->log.program,
+		.level = LOG_LEVEL_WARNING,
+		.fd = r->log.fd,
+		.limits = r->log.limits};
 	p->loop = loop_new(e);
 	if (!p->loop || !serve(p, r, e))
 		return false;

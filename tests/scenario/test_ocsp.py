@@ -21,6 +21,7 @@ from ocsp_client import GOOD, NONCE, REVOKED, UNKNOWN, about, believed, cert_id,
 from places import Site
 from test_ca_switch import standby_of, switch
 from test_est import admitted
+from test_metrics import Scrape
 from test_published import Publisher
 
 DOORS = {"plain": False, "devices": True}
@@ -37,8 +38,10 @@ def responding(directory, domain, makers, changes=None):
 
 @pytest.fixture(scope="module")
 def site(place, acme, domain, masa_fake_server):
+    metrics = harness.free_port()
     registrar = responding(place / "registrar", domain, [acme], {
-        "ca": {"crl_url": "http://pki.example/issuing.crl"}})
+        "ca": {"crl_url": "http://pki.example/issuing.crl"}, "metrics": {"listen": f"127.0.0.1:{metrics}"}})
+    registrar.name, registrar.metrics = "registrar", metrics
     with harness.running(registrar):
         yield Site(place, acme, domain, masa_fake_server, registrar)
 
@@ -367,6 +370,24 @@ def test_curl__by_head_and_get__gets_what_openssl_reads(site, ca, pair, cell):
     harness.run("curl", "-sf", "-o", cell / "answer", url, check=0)
     said = harness.run("openssl", "ocsp", "-respin", cell / "answer", "-resp_text", "-noverify", check=0).stdout
     assert "Cert Status: revoked" in said
+
+
+# -- who watches the registrar
+
+def test_answers_and_refusals__are_counted_and_refusals_logged(site, ca, pair):
+    site.registrar.restart()  # what was logged too often is logged again
+    port, before, mark = site.registrar.http, Scrape(site.registrar), site.registrar.log_size()
+    good, bad = (c.serial_number for c in pair)
+    for octets in (request(*(cert_id(ca, n) for n in (good, bad, bad, 1))), request(cert_id(other(), 5)), b"x"):
+        post(port, octets)
+    counted = Scrape(site.registrar).since(before)
+    said = {key[1]: value for key, value in counted.items() if key[0] == "ocsp_answers_total"}
+    assert said == {"good": 1, "revoked": 2, "unknown": 1, "unauthorized": 1, "malformed": 1}
+    lines = site.registrar.lines("event=ocsp-refused", mark)
+    assert len(lines) == 2 and all("peer=127.0.0.1:" in line and "reason=" in line for line in lines), lines
+    assert not site.registrar.lines("event=request ", mark), "that somebody asked at the plain listener is no news"
+    post(site.registrar.port, b"x", tls=True)
+    assert len(site.registrar.lines("event=request .*path=/ocsp status=200", mark)) == 1
 
 
 # -- openssl and strongSwan, by what the certificate says

@@ -14,7 +14,7 @@ import harness
 from admin_api import Api
 from places import Site
 from test_ca_switch import standby_of
-from test_metrics import sockets_of
+from test_metrics import Scrape, sockets_of
 
 LISTS = {"/issuing.crl": "primary", "/standby.crl": "standby"}
 BALANCER = "127.0.0.9"
@@ -246,13 +246,16 @@ def test_strangers_without_end__leave_room_for_who_asks_and_for_devices(cell, ac
 
 
 def test_one_stranger__has_its_share_only(cell, acme, domain):
-    daemon = Publisher(cell / "r", domain, [acme], {"server": {"workers": 1}})
+    metrics = harness.free_port()
+    daemon = Publisher(cell / "r", domain, [acme], {"metrics": {"listen": f"127.0.0.1:{metrics}"}})
+    daemon.name, daemon.metrics = "registrar", metrics
     with harness.running(daemon), contextlib.ExitStack() as crowd:
         daemon.wait_log("crl-published")
         for _ in range(200):
             crowd.enter_context(socket.create_connection(("127.0.0.1", daemon.http),
                                                          source_address=("127.0.0.8", 0)))
         harness.wait_until(lambda: daemon.lines("of one source"), "some of them ended")
+        assert Scrape(daemon)["rate_limited_total", "connections"] >= 72
         assert connections(daemon) <= 129
         assert ask(daemon.http, "/issuing.crl")[0] == 200
 
