@@ -1,84 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Vouchers fetched ahead, in the store. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "registrar/records/ahead.h"
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/records_fixture.h"
 
-#define NOW  1790000000
 #define TYPE "application/voucher-cms+json"
 
 static const uint8_t digest[SHA256_LEN] = {1};
 static const struct device_key A = {"acme", "A-1"}, B = {"acme", "B-1"};
 
-struct fixture {
-	char dir[64];
-	struct store *store;
-	struct loop *loop;
-	enum err_kind kind; /* of the last write */
-	int rows;	    /* of the last read, and of its last row: */
+/* What the last read gave; and its last row. */
+static struct seen {
+	int rows;
 	struct ahead_row last;
 	char voucher[16], request[16];
-};
-
-static void on_done(void *arg, const int64_t *changed, const struct err *e)
-{
-	struct fixture *f = arg;
-
-	f->kind = e ? e->kind : ERR_NONE;
-	loop_stop(f->loop);
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	char path[STORE_PLACE_MAX];
-	struct err e = ERR_INIT;
-
-	assert_non_null(f);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/ahead_test.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	store_place(f->dir, "r", path);
-	f->loop = loop_new(&e);
-	f->store = store_open(path, &records_schema, &e);
-	if (!f->loop || !f->store)
-		fail_msg("%s", e.text);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	char command[96];
-
-	store_close(f->store);
-	loop_free(f->loop);
-	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
-	assert_int_equal(system(command), 0);
-	free(f);
-	return 0;
-}
+} seen;
 
 static void wait_for(struct fixture *f, bool queued, const struct err *e, enum err_kind kind)
 {
-	if (!queued)
-		fail_msg("not queued: %s", e->text);
-	loop_run(f->loop);
-	assert_int_equal(f->kind, kind);
+	assert_int_equal(wait(f, queued, e), kind);
 }
 
 static void keep(struct fixture *f, struct device_key device, int64_t until, const char *voucher)
 {
-	const struct records_writer w = {f->store, f->loop, on_done, f};
+	const struct records_writer w = writer(f);
 	const struct ahead_row row = {
 		.device = device,
 		.type = TYPE,
@@ -102,41 +46,39 @@ static void keep(struct fixture *f, struct device_key device, int64_t until, con
 
 static bool on_row(void *arg, const struct ahead_row *row, struct err *e)
 {
-	struct fixture *f = arg;
-
-	f->rows++;
-	f->last = *row;
-	snprintf(f->voucher, sizeof(f->voucher), "%.*s", (int)row->voucher.len,
+	seen.rows++;
+	seen.last = *row;
+	snprintf(seen.voucher, sizeof(seen.voucher), "%.*s", (int)row->voucher.len,
 		row->voucher.len ? (const char *)row->voucher.data : "");
-	snprintf(f->request, sizeof(f->request), "%.*s", (int)row->request.len,
+	snprintf(seen.request, sizeof(seen.request), "%.*s", (int)row->request.len,
 		row->request.len ? (const char *)row->request.data : "");
 	return true;
 }
 
-static int rows(struct fixture *f, bool read, const struct err *e)
+static int rows(bool read, const struct err *e)
 {
-	int n = f->rows;
+	int n = seen.rows;
 
 	if (!read && e->kind != ERR_NONE)
 		fail_msg("%s", e->text);
-	f->rows = 0;
+	seen.rows = 0;
 	return n;
 }
 
 static int due(struct fixture *f, int64_t now)
 {
 	struct err e = ERR_INIT;
-	bool ok = records_due_ahead(f->store, now, 10, on_row, f, &e);
+	bool ok = records_due_ahead(f->store, now, 10, on_row, NULL, &e);
 
-	return rows(f, ok, &e);
+	return rows(ok, &e);
 }
 
 static int unchecked_after(struct fixture *f, int64_t after)
 {
 	struct err e = ERR_INIT;
-	bool ok = records_unchecked_ahead(f->store, after, 10, on_row, f, &e);
+	bool ok = records_unchecked_ahead(f->store, after, 10, on_row, NULL, &e);
 
-	return rows(f, ok, &e);
+	return rows(ok, &e);
 }
 
 static int unchecked(struct fixture *f)
@@ -147,9 +89,9 @@ static int unchecked(struct fixture *f)
 static int found(struct fixture *f, struct device_key device, const char *type)
 {
 	struct err e = ERR_INIT;
-	bool ok = records_read_ahead(f->store, device, type, on_row, f, &e);
+	bool ok = records_read_ahead(f->store, device, type, on_row, NULL, &e);
 
-	return rows(f, ok, &e);
+	return rows(ok, &e);
 }
 
 static void records_keep_ahead__twice__is_one_with_the_newer_octets(void **state)
@@ -160,14 +102,14 @@ static void records_keep_ahead__twice__is_one_with_the_newer_octets(void **state
 
 	keep(f, A, NOW + 100, "first");
 	assert_int_equal(found(f, A, TYPE), 1);
-	id = f->last.id;
+	id = seen.last.id;
 	keep(f, A, NOW + 200, "second");
 	keep(f, B, 0, "other");
 	assert_int_equal(found(f, A, TYPE), 1);
-	assert_string_equal(f->voucher, "second");
-	assert_string_equal(f->request, "request");
-	assert_int_equal(f->last.id, id);
-	assert_int_equal(f->last.until, NOW + 200);
+	assert_string_equal(seen.voucher, "second");
+	assert_string_equal(seen.request, "request");
+	assert_int_equal(seen.last.id, id);
+	assert_int_equal(seen.last.until, NOW + 200);
 	assert_int_equal(found(f, A, "application/voucher+cose"), 0);
 	assert_int_equal(found(f, (struct device_key){"other", "A-1"}, TYPE), 0);
 	assert_true(records_count_ahead(f->store, &count, &e));
@@ -177,21 +119,21 @@ static void records_keep_ahead__twice__is_one_with_the_newer_octets(void **state
 static void records_due_ahead__at_its_moment_only__is_told(void **state)
 {
 	struct fixture *f = *state;
-	const struct records_writer w = {f->store, f->loop, on_done, f};
+	const struct records_writer w = writer(f);
 	struct err e = ERR_INIT;
 
 	keep(f, A, NOW + 100, "a");
 	keep(f, B, 0, "b"); /* has no end */
 	assert_int_equal(due(f, NOW + 89), 0);
 	assert_int_equal(due(f, NOW + 90), 1);
-	wait_for(f, records_delay_ahead(&w, f->last.id, NOW + 95, &e), &e, ERR_NONE);
+	wait_for(f, records_delay_ahead(&w, seen.last.id, NOW + 95, &e), &e, ERR_NONE);
 	assert_int_equal(due(f, NOW + 94), 0);
 	assert_int_equal(due(f, NOW + 95), 1);
 }
 
 static void use(struct fixture *f, struct device_key device)
 {
-	const struct records_writer w = {f->store, f->loop, on_done, f};
+	const struct records_writer w = writer(f);
 	const struct request_record r = {.device = device,
 		.subject = "CN=device",
 		.idevid_sha256 = digest,
@@ -212,7 +154,7 @@ static void use(struct fixture *f, struct device_key device)
 static void records_check_ahead__after_its_use__judges_the_device_once(void **state)
 {
 	struct fixture *f = *state;
-	const struct records_writer w = {f->store, f->loop, on_done, f};
+	const struct records_writer w = writer(f);
 	const struct request_record r = {.device = A, .idevid_sha256 = digest, .at = NOW + 5};
 	const struct journal_entry line = {
 		.at = NOW + 5, .device = A, .step = "history", .outcome = "warned", .reason = "so"};
@@ -223,33 +165,33 @@ static void records_check_ahead__after_its_use__judges_the_device_once(void **st
 	assert_int_equal(unchecked(f), 0);
 	use(f, A);
 	assert_int_equal(unchecked(f), 1);
-	assert_int_equal(unchecked_after(f, f->last.id - 1), 1);
-	assert_int_equal(unchecked_after(f, f->last.id), 0);
-	assert_string_equal(f->request, "request");
-	wait_for(f, records_check_ahead(&w, f->last.id, &r, HISTORY_WARNED, &line, &e), &e,
+	assert_int_equal(unchecked_after(f, seen.last.id - 1), 1);
+	assert_int_equal(unchecked_after(f, seen.last.id), 0);
+	assert_string_equal(seen.request, "request");
+	wait_for(f, records_check_ahead(&w, seen.last.id, &r, HISTORY_WARNED, &line, &e), &e,
 		ERR_NONE);
 	assert_int_equal(unchecked(f), 0);
 	assert_true(records_device(f->store, A, &device, &e));
 	assert_int_equal(device.history, HISTORY_WARNED);
 	use(f, A); /* used again: looked at again */
 	assert_int_equal(unchecked(f), 1);
-	wait_for(f, records_pass_ahead(&w, f->last.id, NOW + 6, &e), &e, ERR_NONE);
+	wait_for(f, records_pass_ahead(&w, seen.last.id, NOW + 6, &e), &e, ERR_NONE);
 	assert_int_equal(unchecked(f), 0);
 }
 
 static void records_drop_ahead__that_is_gone__is_a_conflict(void **state)
 {
 	struct fixture *f = *state;
-	const struct records_writer w = {f->store, f->loop, on_done, f};
+	const struct records_writer w = writer(f);
 	const struct journal_entry line = {
 		.at = NOW, .device = A, .actor = "root", .step = "ahead", .outcome = "dropped"};
 	struct err e = ERR_INIT;
 	int64_t id;
 
 	keep(f, A, 0, "a");
-	assert_true(records_find_ahead(f->store, "A-1", 10, on_row, f, &e));
-	assert_int_equal(rows(f, true, &e), 1);
-	id = f->last.id;
+	assert_true(records_find_ahead(f->store, "A-1", 10, on_row, NULL, &e));
+	assert_int_equal(rows(true, &e), 1);
+	id = seen.last.id;
 	wait_for(f, records_drop_ahead(&w, &id, &line, 1, &e), &e, ERR_NONE);
 	wait_for(f, records_drop_ahead(&w, &id, &line, 1, &e), &e, ERR_CONFLICT);
 	assert_int_equal(found(f, A, TYPE), 0);
@@ -259,7 +201,7 @@ static void records_drop_ahead__that_is_gone__is_a_conflict(void **state)
 static void records_drop_ahead__used_and_not_checked__is_over_but_stays_for_the_check(void **state)
 {
 	struct fixture *f = *state;
-	const struct records_writer w = {f->store, f->loop, on_done, f};
+	const struct records_writer w = writer(f);
 	const struct journal_entry line = {
 		.at = NOW + 2, .device = A, .actor = "root", .step = "ahead", .outcome = "dropped"};
 	struct err e = ERR_INIT;
@@ -268,11 +210,11 @@ static void records_drop_ahead__used_and_not_checked__is_over_but_stays_for_the_
 	keep(f, A, NOW + 100, "a");
 	use(f, A);
 	assert_int_equal(unchecked(f), 1);
-	id = f->last.id;
+	id = seen.last.id;
 	wait_for(f, records_drop_ahead(&w, &id, &line, 1, &e), &e, ERR_NONE);
 	assert_int_equal(unchecked(f), 1);
-	assert_string_equal(f->request, "request");
-	assert_int_equal(f->last.until, NOW + 2);
+	assert_string_equal(seen.request, "request");
+	assert_int_equal(seen.last.until, NOW + 2);
 	assert_int_equal(due(f, NOW + 1000), 0);
 	wait_for(f, records_pass_ahead(&w, id, NOW + 6, &e), &e, ERR_NONE);
 	wait_for(f, records_drop_ahead(&w, &id, &line, 1, &e), &e, ERR_NONE);
@@ -282,7 +224,7 @@ static void records_drop_ahead__used_and_not_checked__is_over_but_stays_for_the_
 static void records_sweep_ahead__those_that_ended__go_but_not_before_they_are_checked(void **state)
 {
 	struct fixture *f = *state;
-	const struct records_writer w = {f->store, f->loop, on_done, f};
+	const struct records_writer w = writer(f);
 	struct err e = ERR_INIT;
 
 	keep(f, A, NOW + 100, "a");
@@ -294,8 +236,6 @@ static void records_sweep_ahead__those_that_ended__go_but_not_before_they_are_ch
 	assert_int_equal(found(f, A, TYPE), 0);
 	assert_int_equal(found(f, B, TYPE), 1);
 }
-
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

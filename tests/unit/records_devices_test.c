@@ -1,83 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What administrators do to devices and sites, in the store: all of it or nothing, only to what
  * they have looked at, and counted where it is. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "registrar/records/devices.h"
 #include "registrar/records/sites.h"
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/records_fixture.h"
 
-#define NOW   1790000000
 #define UNTIL (NOW + 100)
 
 static const uint8_t digest[SHA256_LEN] = {1};
-
-struct fixture {
-	char dir[64];
-	struct store *store;
-	struct loop *loop;
-	enum err_kind kind; /* of the last write */
-};
-
-static void on_done(void *arg, const int64_t *changed, const struct err *e)
-{
-	struct fixture *f = arg;
-
-	f->kind = e ? e->kind : ERR_NONE;
-	loop_stop(f->loop);
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	char path[STORE_PLACE_MAX];
-	struct err e = ERR_INIT;
-
-	assert_non_null(f);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/devices_test.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	store_place(f->dir, "r", path);
-	f->loop = loop_new(&e);
-	f->store = store_open(path, &records_schema, &e);
-	if (!f->loop || !f->store)
-		fail_msg("%s", e.text);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	char command[96];
-
-	store_close(f->store);
-	loop_free(f->loop);
-	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
-	assert_int_equal(system(command), 0);
-	free(f);
-	return 0;
-}
-
-static struct records_writer writer(struct fixture *f)
-{
-	return (struct records_writer){f->store, f->loop, on_done, f};
-}
-
-static enum err_kind wait(struct fixture *f, bool queued, const struct err *e)
-{
-	if (!queued)
-		fail_msg("not queued: %s", e->text);
-	loop_run(f->loop);
-	return f->kind;
-}
 
 static struct journal_entry line(const char *serial, const char *outcome)
 {
@@ -425,8 +355,6 @@ static void records_site_policy__of_a_site__is_the_strictest_above_it(void **sta
 	assert_int_equal(p.approvers, 1);
 	assert_false(p.rejects_unknown);
 }
-
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
