@@ -10,8 +10,7 @@
 
 #include "common/net/http_worker.h"
 
-/* A read takes a whole record: nothing stays in OpenSSL, where no socket event would announce it.
- */
+/* A read takes a whole record: of one that has begun to be read nothing stays in OpenSSL. */
 _Static_assert(CONN_READ_MAX >= SSL3_RT_MAX_PLAIN_LENGTH, "a record fits into a read");
 
 static void on_socket(evutil_socket_t fd, short what, void *arg);
@@ -222,6 +221,8 @@ static bool wants_input(const struct conn *c)
 	return !c->finish && c->out.len < CONN_OUT_HIGH && c->protocol->wants_input(c->p);
 }
 
+/* The first read of a turn takes what the socket has; the others come to the end of that, for no
+ * event would announce it, and take records one by one beyond it. */
 static void take_input(struct conn *c)
 {
 	uint8_t octets[CONN_READ_MAX];
@@ -229,9 +230,9 @@ static void take_input(struct conn *c)
 	bool more = true;
 	size_t got;
 
-	for (int i = 0; i < CONN_READS && more && wants_input(c); i++) {
+	for (int i = 0; (i < CONN_READS || c->stream.more) && more && wants_input(c); i++) {
 		more = false;
-		switch (tls_stream_read(&c->stream, octets, sizeof(octets), &got, &e)) {
+		switch (tls_stream_read(&c->stream, i == 0, octets, sizeof(octets), &got, &e)) {
 		case STREAM_OK:
 			c->protocol->input(c->p, bytes_of(octets, got));
 			more = true;
@@ -313,6 +314,8 @@ static void await_socket(struct conn *c)
 		event_add(c->readable, NULL);
 	else
 		event_del(c->readable);
+	if (c->stream.more && c->phase != CONN_LINGER && wants_input(c))
+		event_active(c->readable, EV_READ, 0); /* what it did not want before */
 	if (blocked || c->stream.read_wants_write)
 		event_add(c->writable, NULL);
 	if (blocked && !c->write_armed)

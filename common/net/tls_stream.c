@@ -24,6 +24,7 @@ bool tls_stream_open(struct tls_stream *s, int fd, struct tls_server *tls, struc
 		return err_set(e, ERR_NO_MEMORY, "no memory for a TLS connection");
 	}
 	SSL_set_accept_state(s->ssl);
+	SSL_set_read_ahead(s->ssl, 1); /* a flight is many small records */
 	return true;
 }
 
@@ -119,7 +120,7 @@ enum stream_result tls_stream_read_ahead(
 }
 
 enum stream_result tls_stream_read(
-	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e)
+	struct tls_stream *s, bool greed, void *to, size_t room, size_t *got, struct err *e)
 {
 	int rc;
 
@@ -128,8 +129,10 @@ enum stream_result tls_stream_read(
 		return read_plain(s, to, room, got, e);
 	ERR_clear_error();
 	errno = 0;
+	SSL_set_read_ahead(s->ssl, greed);
 	rc = SSL_read_ex(s->ssl, to, room, got);
 	s->read_wants_write = rc != 1 && SSL_want_write(s->ssl);
+	s->more = rc == 1 && SSL_has_pending(s->ssl);
 	return rc == 1 ? STREAM_OK : outcome(s, rc, "read", e);
 }
 

@@ -13,6 +13,7 @@ struct tls_stream {
 	SSL *ssl;	       /* NULL: plain */
 	bool write_wants_read; /* a write waits until something can be read */
 	bool read_wants_write;
+	bool more; /* octets wait in OpenSSL, where no event of the socket announces them */
 	unsigned handshake_messages; /* after the handshake */
 };
 
@@ -30,8 +31,10 @@ bool tls_stream_open(
 enum stream_result tls_stream_read_ahead(
 	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e);
 enum stream_result tls_stream_handshake(struct tls_stream *s, struct err *e);
+/* With greed, take all that the socket has, for the reads that follow; without, what is asked for.
+ */
 enum stream_result tls_stream_read(
-	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e);
+	struct tls_stream *s, bool greed, void *to, size_t room, size_t *got, struct err *e);
 enum stream_result tls_stream_write(
 	struct tls_stream *s, struct bytes from, size_t *put, struct err *e);
 /* Tell the peer that nothing more will come; it can still be read from. */

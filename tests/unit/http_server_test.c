@@ -376,6 +376,30 @@ static void peer_left__answer_comes_later__is_dropped(void **state)
 	assert_true(loop_post(call_loop(kept), answer_kept, kept, &e));
 }
 
+/* Small records, so that the server's TLS has some in hand when it pauses, and the socket none. */
+static void pipeline__paused_in_the_middle__goes_on_with_what_was_read(void **state)
+{
+	enum { REQUESTS = 560 }; /* more than is kept while a handler works */
+	struct err e = ERR_INIT;
+	struct client c, other;
+	struct call *kept;
+
+	connect_plainly(&c);
+	client_send(&c, GET("/keep"));
+	kept = await_kept(&fx.app);
+	for (int i = 0; i < REQUESTS; i++)
+		client_send(&c, GET("/now"));
+	for (int i = 0; i < 4; i++) { /* the loops have read what they want */
+		connect_plainly(&other);
+		assert_int_equal(ask(&other, GET("/now")), 200);
+		client_close(&other);
+	}
+	assert_true(loop_post(call_loop(kept), answer_kept, kept, &e));
+	for (int i = 0; i <= REQUESTS; i++)
+		assert_int_equal(read_reply(&c, false), 200);
+	client_close(&c);
+}
+
 static void call__never_answered__is_freed_with_the_server(void **state)
 {
 	struct client c;
@@ -675,6 +699,7 @@ int main(void)
 		test(half_closed__client_ends_writing__still_gets_its_answer),
 		test(two_clients__at_the_same_time__both_served),
 		test(peer_left__answer_comes_later__is_dropped),
+		test(pipeline__paused_in_the_middle__goes_on_with_what_was_read),
 		test(call__never_answered__is_freed_with_the_server),
 		test(tls__versions__1_2_and_1_3_only),
 		test(tls__weak_suites_only__is_refused),
