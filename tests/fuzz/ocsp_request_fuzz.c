@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OCSP requests of strangers. What we read OpenSSL reads, too, and reads the same; and whatever we
- * took can be answered, for the answer is read back by OpenSSL before it leaves. */
+/* OCSP requests of strangers. What both we and OpenSSL can read says the same to both (it looks
+ * into what we pass over: names, signatures); and whatever is about our certificates can be
+ * answered, for the answer is read back by OpenSSL before it leaves. */
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
 
@@ -29,7 +30,11 @@ static void compare_with_openssl(const struct ocsp_request *r, struct bytes der)
 	const uint8_t *p = der.data;
 	OCSP_REQUEST *theirs = d2i_OCSP_REQUEST(NULL, &p, (long)der.len);
 
-	FUZZ_REQUIRE(theirs && p == der.data + der.len);
+	if (!theirs) {
+		ERR_clear_error();
+		return;
+	}
+	FUZZ_REQUIRE(p == der.data + der.len);
 	FUZZ_REQUIRE(OCSP_request_onereq_count(theirs) == (int)r->count);
 	for (size_t i = 0; i < r->count; i++)
 		FUZZ_REQUIRE(same_serial(&r->asked[i],
@@ -68,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	compare_with_openssl(&r, bytes_of(data, len));
 	FUZZ_REQUIRE(ocsp_request_is_of(&r, fuzz_site()->device.cert, &is, &e));
-	answer(&r);
+	if (is)
+		answer(&r);
 	return 0;
 }
 
