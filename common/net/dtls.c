@@ -224,7 +224,7 @@ static bool begin(struct dtls *d, struct err *e)
 
 static void end(struct dtls *d)
 {
-	if (d->established)
+	if (d->established && !d->feeding)
 		SSL_free_buffers(d->ssl);
 	ossl_forget();
 }
@@ -238,7 +238,9 @@ bool dtls_feed(struct dtls *d, struct bytes datagram, struct err *e)
 	if (!begin(d, e))
 		return false;
 	d->in = datagram;
+	d->feeding = true;
 	ok = dtls_advance(d, e);
+	d->feeding = false;
 	d->in = bytes_of(NULL, 0);
 	end(d);
 	return ok;

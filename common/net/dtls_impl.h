@@ -23,6 +23,7 @@ struct dtls {
 	void *arg;
 	struct bytes in; /* the datagram that is being fed; data NULL: none */
 	unsigned retransmit_ms;
+	bool feeding; /* what is sent meanwhile leaves the buffers to what is read next */
 	bool established;
 	bool over;
 	struct tls_server *tls;		/* of a server's */
