@@ -255,6 +255,9 @@ static void add_to_answer(struct coap_client *c, const struct coap_message *m,
 	case COAP_BODY_TOO_LARGE:
 		fail_with(c, "larger than anything expected");
 		break;
+	case COAP_BODY_NO_MEMORY:
+		fail_with(c, "no memory to keep it");
+		break;
 	}
 }
 

@@ -174,6 +174,9 @@ static void take_block(
 	case COAP_BODY_TOO_LARGE:
 		coap_answer_too_large(ex, v->route->body_max);
 		break;
+	case COAP_BODY_NO_MEMORY:
+		coap_answer_code(ex, COAP_UNAVAILABLE, NULL);
+		break;
 	}
 }
 

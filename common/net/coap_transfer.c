@@ -131,7 +131,7 @@ enum coap_body_state coap_transfers_add(struct coap_transfers *t, const uint8_t 
 	if (!u)
 		u = begin_upload(t, key, max, deadline_ms);
 	if (!u)
-		return COAP_BODY_TOO_LARGE;
+		return COAP_BODY_NO_MEMORY;
 	state = coap_body_add(&u->body, block, m);
 	if (state == COAP_BODY_COMPLETE) {
 		*whole = u->body.octets;

@@ -102,14 +102,13 @@ static bool is_held(const struct coap_body *b, uint64_t offset, struct bytes par
 	       bytes_equal(part, bytes_of(b->octets.data + offset, part.len));
 }
 
-/* Memory that cannot be had is answered like a body that is too large (§2.9.3). */
 static enum coap_body_state append(
 	struct coap_body *b, const struct coap_block *block, struct bytes part)
 {
 	struct err e = ERR_INIT;
 
 	if (!buf_append(&b->octets, part.data, part.len, &e))
-		return drop(b, COAP_BODY_TOO_LARGE);
+		return drop(b, e.kind == ERR_TOO_LARGE ? COAP_BODY_TOO_LARGE : COAP_BODY_NO_MEMORY);
 	return block->more ? COAP_BODY_MORE : COAP_BODY_COMPLETE;
 }
 

@@ -36,7 +36,8 @@ enum coap_body_state {
 	COAP_BODY_COMPLETE, /* octets holds it */
 	COAP_BODY_GAP, /* an earlier block is missing or differs, another format, a block that is
 			  not as long as it must be: 4.08; the peer begins again */
-	COAP_BODY_TOO_LARGE, /* or no memory: 4.13 with the limit in Size1 */
+	COAP_BODY_TOO_LARGE, /* 4.13 with the limit in Size1 */
+	COAP_BODY_NO_MEMORY, /* 5.03: the same octets are welcome later */
 };
 void coap_body_init(struct coap_body *b, size_t max);
 void coap_body_clear(struct coap_body *b);

@@ -33,6 +33,7 @@ static void follow(struct shadow *s, enum coap_body_state state, uint64_t offset
 		break;
 	case COAP_BODY_GAP:
 	case COAP_BODY_TOO_LARGE:
+	case COAP_BODY_NO_MEMORY:
 		s->len = 0;
 		break;
 	}

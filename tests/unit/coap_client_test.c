@@ -1034,6 +1034,7 @@ static void server_executes(struct world *w, const struct coap_message *rq)
 		break;
 	case COAP_BODY_GAP:
 	case COAP_BODY_TOO_LARGE:
+	case COAP_BODY_NO_MEMORY:
 		fail_msg("blocks of the client do not fit");
 	}
 }
