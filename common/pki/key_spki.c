@@ -133,7 +133,7 @@ static EVP_PKEY *p256(struct bytes point)
 	if (model && point.len == P256_POINT_LEN && point.data[0] == POINT_UNCOMPRESSED)
 		return key_like(model, point);
 	key = ec_key("P-256", point);
-	if (key && !model)
+	if (key && !model && !ossl_is_starved())
 		lend_curve(key);
 	return key;
 }
@@ -145,28 +145,40 @@ static EVP_PKEY *any_key(struct bytes spki)
 	return d2i_PUBKEY(NULL, &p, (long)spki.len);
 }
 
+/* Whatever kind it is of; a curve only by its name. */
+static bool make_key(struct bytes spki, const struct spki *s, EVP_PKEY **out, struct err *e)
+{
+	const char *curve = der_oid_is(&s->algorithm, oid_ec) ? curve_name(s) : NULL;
+
+	if (curve)
+		*out = strcmp(curve, "P-256") == 0 ? p256(s->bits) : ec_key(curve, s->bits);
+	else if (der_oid_is(&s->algorithm, oid_ec))
+		return err_set(e, ERR_INPUT, "public key on none of P-256, P-384, P-521");
+	else if (der_oid_is(&s->algorithm, oid_ed25519) && !s->has_parameters)
+		*out = EVP_PKEY_new_raw_public_key(
+			EVP_PKEY_ED25519, NULL, s->bits.data, s->bits.len);
+	else
+		*out = any_key(spki);
+	return *out || ossl_fail(e, ERR_INPUT, "public key cannot be read");
+}
+
+/* A key that was made while memory ran out may lack its size, which OpenSSL then takes for zero:
+ * no algorithm would fit it, for as long as its certificate is kept. */
 EVP_PKEY *key_parse_spki(struct bytes spki, struct err *e)
 {
+	bool before = ossl_is_starved();
 	EVP_PKEY *key = NULL;
-	const char *curve;
 	struct spki s;
 
 	if (!read_spki(spki, &s, e))
 		return NULL;
-	if (der_oid_is(&s.algorithm, oid_ec)) {
-		curve = curve_name(&s);
-		if (!curve) {
-			err_set(e, ERR_INPUT, "public key on none of P-256, P-384, P-521");
-			return NULL;
-		}
-		key = strcmp(curve, "P-256") == 0 ? p256(s.bits) : ec_key(curve, s.bits);
-	} else if (der_oid_is(&s.algorithm, oid_ed25519) && !s.has_parameters) {
-		key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, s.bits.data, s.bits.len);
-	} else {
-		key = any_key(spki);
+	ossl_begin();
+	if (make_key(spki, &s, &key, e) && ossl_is_starved()) {
+		EVP_PKEY_free(key);
+		key = NULL;
+		ossl_fail(e, ERR_NO_MEMORY, "public key");
 	}
-	if (!key)
-		ossl_fail(e, ERR_INPUT, "public key cannot be read");
 	ossl_forget();
+	ossl_go_on(before);
 	return key;
 }

@@ -17,10 +17,13 @@
 #include "common/pki/cms.h"
 #include "common/pki/csr.h"
 #include "common/pki/issue.h"
+#include "common/pki/key.h"
 #include "common/pki/ocsp.h"
+#include "common/pki/ossl.h"
 #include "common/pki/pkcs7_certs.h"
 #include "common/run/config.h"
 #include "common/run/store.h"
+#include "common/wire/coap_block.h"
 #include "pledge/accept.h"
 #include "pledge/limits.h"
 #include "tests/fault/fault.h"
@@ -29,6 +32,8 @@
 #define NONCE	    "AAECAwQFBgcICQoLDA0ODw=="
 #define STEPS_MAX   100000 /* no call here needs a tenth of it */
 #define LEAK_RUNS   40
+#define P256_BITS   256
+#define BODY_MAX    1000
 #define REPORT_TEXT "{\"version\":1,\"status\":false,\"reason\":\"no reason at all\"}"
 #define LOG_TEXT                                                                                   \
 	"{\"version\":1,\"events\":[{\"date\":\"2026-01-01T00:00:00Z\",\"domainID\":\"YWJj\","     \
@@ -138,6 +143,34 @@ static bool open_cms(struct world *w, struct err *e)
 
 	cms_init(&cms);
 	return cms_open(buf_bytes(&w->voucher), NULL, NULL, &cms, e);
+}
+
+/* No algorithm fits a key without its size. */
+static bool parse_public_key(struct world *w, struct err *e)
+{
+	OSSL_AUTO(EVP_PKEY) EVP_PKEY *key = key_parse_spki(buf_bytes(&w->spki), e);
+
+	disarm();
+	if (key)
+		in_health(EVP_PKEY_get_bits(key) == P256_BITS, "its size is not known");
+	return key;
+}
+
+static bool gather_body(struct world *w, struct err *e)
+{
+	const struct coap_block first = {.num = 0, .more = true, .szx = 0}, last = {.num = 1};
+	struct coap_message m = {.code = COAP_POST, .payload = bytes_of_str("0123456789abcdef")};
+	enum coap_body_state state;
+	struct coap_body b;
+
+	coap_body_init(&b, BODY_MAX);
+	state = coap_body_add(&b, &first, &m);
+	if (state == COAP_BODY_MORE)
+		state = coap_body_add(&b, &last, &m);
+	coap_body_clear(&b);
+	if (state == COAP_BODY_COMPLETE)
+		return true;
+	return err_set(e, state == COAP_BODY_NO_MEMORY ? ERR_NO_MEMORY : ERR_BUG, "a body");
 }
 
 static bool seal_cms(struct world *w, struct err *e)
@@ -565,6 +598,8 @@ static int tear_down(void **state)
 		starve(call, *state, false);                                                       \
 	}
 GRANTED(cms_open, open_cms)
+GRANTED(public_key, parse_public_key)
+GRANTED(body_in_blocks, gather_body)
 GRANTED(cms_seal, seal_cms)
 GRANTED(voucher_seal, seal_voucher)
 GRANTED(accept_voucher, accept_good)
@@ -591,6 +626,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cms_open__without_memory__says_so),
+		cmocka_unit_test(public_key__without_memory__says_so),
+		cmocka_unit_test(body_in_blocks__without_memory__says_so),
 		cmocka_unit_test(cms_seal__without_memory__says_so),
 		cmocka_unit_test(voucher_seal__without_memory__says_so),
 		cmocka_unit_test(accept_voucher__without_memory__says_so),
