@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/text.h"
+#include "common/net/tls.h"
 #include "common/wire/datetime.h"
 #include "pledge/cacerts.h"
 #include "pledge/join.h"
@@ -379,16 +380,23 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+static int not_begun(const struct err *e)
+{
+	if (e->kind == ERR_NO_MEMORY)
+		return complain(e, 1, "try again when there is more memory");
+	if (e->kind == ERR_CONFLICT)
+		return complain(e, 1, "wait until it has ended");
+	if (e->kind == ERR_STORE)
+		return complain(e, 1, "run 'brski-pledge reset' after looking at the directory");
+	return complain(e, EXIT_USAGE, ADVICE_CONFIG);
+}
+
 int command_run(const struct command *c, struct pledge *p, const char *config_path,
 	const struct command_options *o)
 {
 	struct err e = ERR_INIT;
 
-	if (!c->init(p, config_path, &e))
-		return complain(&e, e.kind == ERR_CONFLICT || e.kind == ERR_STORE ? 1 : EXIT_USAGE,
-			e.kind == ERR_CONFLICT ? "wait until it has ended"
-			: e.kind == ERR_STORE
-				? "run 'brski-pledge reset' after looking at the directory"
-				: ADVICE_CONFIG);
+	if (!tls_init(&e) || !c->init(p, config_path, &e))
+		return not_begun(&e);
 	return c->run(p, o);
 }

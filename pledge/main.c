@@ -2,7 +2,6 @@
 /* brski-pledge: the program on the device. What it does is in commands.c, and the protocol in
  * join.c and renew.c; here are the command line and the real clock. */
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -137,7 +136,6 @@ int main(int argc, char **argv)
 		puts("brski-pledge " BRSKI_VERSION);
 		return 0;
 	}
-	signal(SIGPIPE, SIG_IGN);
 	if (c.options.verbose)
 		p.log.level = LOG_LEVEL_DEBUG;
 	code = command_run(c.command, &p, c.config_path, &c.options);

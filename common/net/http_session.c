@@ -245,10 +245,12 @@ static bool fail(struct http_session *s, enum err_kind kind, const char *what, s
 	return uri_blame(&s->config.server, e);
 }
 
-static enum err_kind kind_of(CURLcode rc)
+static enum err_kind kind_of(const struct http_session *s, CURLcode rc)
 {
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return ERR_PEER_TIMEOUT;
+	if (rc == CURLE_COULDNT_RESOLVE_HOST && s->config.server.host_is_ip)
+		return ERR_NO_MEMORY; /* there was nothing to be asked about */
 	if (rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_CONNECT)
 		return ERR_RETRY_LATER;
 	return rc == CURLE_OUT_OF_MEMORY ? ERR_NO_MEMORY : ERR_PEER;
@@ -281,8 +283,10 @@ bool http_session_connect(struct http_session *s, struct err *e)
 		return uri_blame(&s->config.server, e);
 	}
 	if (rc) {
-		fail(s, kind_of(rc), curl_easy_strerror(rc), e);
-		return rc == CURLE_COULDNT_RESOLVE_HOST ? err_code(e, SESSION_NO_ADDRESS) : false;
+		fail(s, kind_of(s, rc), curl_easy_strerror(rc), e);
+		return rc == CURLE_COULDNT_RESOLVE_HOST && e->kind != ERR_NO_MEMORY
+			       ? err_code(e, SESSION_NO_ADDRESS)
+			       : false;
 	}
 	s->open = s->ssl && s->fd != CURL_SOCKET_BAD;
 	if (!s->open)

@@ -185,7 +185,9 @@ bool tls_init(struct err *e)
 
 	if (sigaction(SIGPIPE, &ignore, NULL) != 0)
 		return err_set_errno(e, ERR_IO, "TLS: cannot ignore SIGPIPE");
-	if (OPENSSL_init_ssl(0, NULL) != 1)
+	if (!ossl_prepare(e))
+		return false;
+	if (OPENSSL_init_ssl(0, NULL) != 1 || ossl_is_starved())
 		return ossl_fail(e, ERR_NO_MEMORY, "TLS: library");
 	return true;
 }

@@ -3,7 +3,9 @@
 #include "common/pki/ossl.h"
 
 #include <openssl/crypto.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
+#include <openssl/kdf.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +49,50 @@ static void release(void *p, const char *file, int line)
 __attribute__((constructor)) static void watch_allocations(void)
 {
 	CRYPTO_set_mem_functions(allocate, reallocate, release);
+}
+
+static void context(void)
+{
+	OSSL_LIB_CTX_get0_global_default();
+}
+
+static void load(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS |
+				    OPENSSL_INIT_ADD_ALL_DIGESTS,
+		NULL);
+}
+
+/* The first that is fetched of a kind has all of that kind made; the names do not matter. */
+#define FETCH(name, type, algorithm)                                                               \
+	static void name(void)                                                                     \
+	{                                                                                          \
+		type##_free(type##_fetch(NULL, algorithm, NULL));                                  \
+	}
+FETCH(digests, EVP_MD, "SHA256")
+FETCH(ciphers, EVP_CIPHER, "AES-128-GCM")
+FETCH(macs, EVP_MAC, "HMAC")
+FETCH(derivations, EVP_KDF, "HKDF")
+FETCH(generators, EVP_RAND, "CTR-DRBG")
+FETCH(keys, EVP_KEYMGMT, "EC")
+FETCH(signatures, EVP_SIGNATURE, "ECDSA")
+FETCH(agreements, EVP_KEYEXCH, "ECDH")
+FETCH(decoders, OSSL_DECODER, "EC")
+
+/* Without one of them OpenSSL does not always survive the next. */
+bool ossl_prepare(struct err *e)
+{
+	static void (*const steps[])(void) = {context, load, digests, ciphers, macs, derivations,
+		generators, keys, signatures, agreements, decoders};
+
+	ossl_begin();
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		steps[i]();
+		if (starved)
+			return ossl_fail(e, ERR_NO_MEMORY, "cryptographic library");
+	}
+	ossl_forget();
+	return true;
 }
 
 void ossl_begin(void)

@@ -12,6 +12,9 @@
 
 #include "common/base/buf.h"
 
+/* Once, before anything else: have OpenSSL make what it makes once in a process. What it has no
+ * memory for then is missing until the process ends. */
+bool ossl_prepare(struct err *e) MUST_CHECK;
 /* Before something is judged with OpenSSL's help: forget what went before. */
 void ossl_begin(void);
 /* Did an allocation of OpenSSL's fail in this thread since ossl_begin()? Several of its functions
