@@ -180,7 +180,8 @@ class RegistrarRig:
         self.relay = Relay(self.masa.port)
         self.domain = domain
         self.registrar = harness.Registrar(place / "registrar", domain, [acme], coaps=coaps,
-                                           changes={"log": {"level": "info"}})
+                                           changes={"log": {"level": "info"},
+                                                    "policy": {"renewals_per_day": 1000000}})
         self.starving = Starving(self.registrar, fault.Fault(place / "dials"))
         self.site = Site(place, acme, domain, self.masa, self.registrar)
         self.pool = Pool(place, acme, self.masa, f"localhost:{self.relay.port}")
