@@ -301,12 +301,12 @@ class PledgeLife:
         self.ledger = RegistrarLedger(site.registrar.directory / "registrar.db")
         self.importing = threading.Lock()
 
-    def __call__(self, kind, at):
+    def __call__(self, kind, at, from_then_on=False):
         with self.importing:
             device = self.site.device()
         pledge = self.site.pledge(device)
         dials = fault.Fault(pledge.directory / "dials")
-        dials.arm(kind, at)
+        dials.arm(kind, at, from_then_on)
         pledge.env.update(dials.env)
         first = pledge.join()
         dials.off()
@@ -361,3 +361,8 @@ def test_pledge_loses_nothing_at_any_durable_step(pledge_life, kind):
 
 def test_pledge_killed_at_each_rename_loses_nothing(pledge_life):
     walk(pledge_life, fault.KILL, only="rename", at_once=8)
+
+
+@pytest.mark.slow
+def test_pledge_whose_disk_is_full_from_some_step_on_joins_when_there_is_room(pledge_life):
+    walk(lambda kind, at: pledge_life(kind, at, from_then_on=True), fault.ENOSPC, at_once=8)
