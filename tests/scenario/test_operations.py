@@ -334,17 +334,23 @@ def issued(c):
 
 
 @pytest.mark.alone
-def test_reloads_under_load_drop_no_request(busy_cell):
-    """Certificates go back and forth between two all the while."""
+def test_reloads_under_load_drop_no_request(busy_cell, acme, stranger):
+    """Certificates, anchors and policy go back and forth all the while."""
     c = busy_cell
     load = Load(c)
     reloads, identities = 0, [c.spare, c.directory / "first-identity"]
+    anchors = [acme.anchors.read_text() + stranger.anchors.read_text(), acme.anchors.read_text()]
+    pauses = ["retry_after = 1s", "retry_after = 2s"]
     shutil.copytree(c.identity, identities[1])
     while load.runs():
         for name in ("registrar.key", "registrar.crt"):
             shutil.copy(identities[reloads % 2] / name, c.identity / name)
+        c.anchors.write_text(anchors[reloads % 2])
+        rewrite(c.registrar.config, pauses[reloads % 2], pauses[1 - reloads % 2])
         reload(c.masa)
-        assert "[server] certificate" in reload(c.registrar)
+        line = reload(c.registrar)
+        for changed in ("[server] certificate", "[manufacturer Acme] anchors", "[policy] retry_after"):
+            assert changed in line, line
         reloads += 1
     load.result()
     assert reloads >= 5
