@@ -3,6 +3,7 @@
 warehouse sits behind one). Idle ones go, the newcomer gets in, every time."""
 import contextlib
 import resource
+import threading
 import time
 
 import pytest
@@ -29,15 +30,20 @@ def crowd(stack, target, count, connect):
             stack.enter_context(connect())
 
 
+def gather(stack, target, count, connect):
+    """Halves of the crowd before and while the pledges join."""
+    crowd(stack, target, count // 2, lambda: connect(target))
+    target.gathering = True
+    target.struck()
+    crowd(stack, target, count - count // 2, lambda: connect(target))
+    target.gathering = False
+
+
 def idle(siege, count, connect, joins=5, targets=None):
-    """`count` connections on each daemon, halves of them before and while the pledges join."""
+    """`count` connections on each daemon."""
     def attack(target):
         with contextlib.ExitStack() as stack:
-            crowd(stack, target, count // 2, lambda: connect(target))
-            target.gathering = True
-            target.struck()
-            crowd(stack, target, count - count // 2, lambda: connect(target))
-            target.gathering = False
+            gather(stack, target, count, connect)
             target.stop.wait(60)
 
     siege.lay(attack, joins=joins, growth_max_kb=CROWD_MAX_KB, ready_s=120, targets=targets)
@@ -96,3 +102,35 @@ def test_1000_clients_at_an_octet_a_second(siege, part, which):
                 assert b" 408 " in read_to_end(s)[:20]
 
     siege.lay(attack, joins=50, growth_max_kb=CROWD_MAX_KB, targets=[siege.targets[which]])
+
+
+def drip_on(target, count):
+    """An octet a second on so many connections; who is put out comes again."""
+    slow = []
+    while target.going():
+        began = time.monotonic()
+        for s in slow:
+            if not send_all(s, b"A"):
+                s.close()
+        slow = [s for s in slow if s.fileno() >= 0]
+        with contextlib.suppress(OSError):
+            while len(slow) < count and target.going():
+                slow.append(target.tls())
+                send_all(slow[-1], b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        target.rest(max(0, began + 1 - time.monotonic()))
+    for s in slow:
+        s.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [0, 1], ids=["registrar", "masa"])
+def test_10000_idle_and_1000_that_drip_at_once(siege, which):
+    def attack(target):
+        with contextlib.ExitStack() as stack:
+            dripping = threading.Thread(target=drip_on, args=(target, 1000), daemon=True)
+            dripping.start()
+            gather(stack, target, 10000, target.tls)
+            target.stop.wait(60)
+        dripping.join(60)
+
+    siege.lay(attack, joins=20, growth_max_kb=CROWD_MAX_KB, ready_s=120, targets=[siege.targets[which]])
