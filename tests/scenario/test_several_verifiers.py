@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two registrars with one PostgreSQL, and who verifies the certificates of their site: as soon as one
 has revoked, both say so, whichever is asked and whatever becomes of the other."""
+import contextlib
+import select
 import threading
 import time
 
@@ -12,11 +14,13 @@ import harness
 import ocsp_client as asking
 from admin_api import Api
 from brski_peer import forge
+from brski_peer.wire import Connection
 from ocsp_client import GOOD, REVOKED, UNKNOWN, about, cert_id, get, post, refusal, request, statuses
 from several import Several, ready
 from test_ca_switch import standby_of
 from test_ocsp import openssl_ocsp
 
+MAY_WAIT = 128  # questions from the devices' port
 PROMPT_S = 5.0  # for an answer while the database hangs: its readers give up after 2 s
 
 
@@ -175,6 +179,37 @@ def test_while_the_database_is_away__verifiers_are_told_to_come_back(here, ca, h
     for registrar in here.registrars:
         harness.wait_until(lambda r=registrar: ready(r), "it is back")
         harness.wait_until(lambda r=registrar: answers_good(r, question, ca), "an answer")
+
+
+def too_many(crowd):
+    told, _, _ = select.select([one.tls for one in crowd], [], [], 0)
+    return told if len(told) >= 15 else None
+
+
+@pytest.mark.alone
+def test_more_than_may_wait__are_told_at_once_and_devices_notice_nothing(here, ca):
+    """At the devices' port, while the one who answers is held up by a database that hangs."""
+    a = here.registrars[0]
+    question = about(joined(here)[1], ca)
+    octets = (b"POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n"
+              b"Content-Length: %d\r\n\r\n" % len(question) + question)
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(Connection(a.port)) for _ in range(MAY_WAIT + 20)]
+        here.postgres.freeze()
+        try:
+            for one in crowd:
+                one.send(octets)
+            began = time.monotonic()
+            with here.a.peer() as peer:
+                assert peer.cacerts().status == 200
+            told = harness.wait_until(lambda: too_many(crowd), "those beyond it are told", 1.5)
+            took = time.monotonic() - began
+        finally:
+            here.postgres.thaw()
+        assert took < 1.9 and len(told) <= 25, (took, len(told))
+        answers = [asking.ocsp.load_der_ocsp_response(one.read_reply().body).response_status.name for one in crowd]
+        assert set(answers) <= {"TRY_LATER", "SUCCESSFUL"} and answers.count("TRY_LATER") >= 15
+    harness.wait_until(lambda: ready(a) and answers_good(a, question, ca), "it is back")
 
 
 def answers_good(registrar, question, ca):
