@@ -13,6 +13,7 @@ import itertools
 import json
 import pathlib
 import signal
+import socket
 import tempfile
 import threading
 
@@ -20,11 +21,14 @@ import pytest
 
 import fault
 import harness
-from brski_peer import forge
+from brski_peer import forge, mdns
+from brski_peer.registrar import FakeRegistrar
+from brski_peer.server import Answer
 from places import Device, Site
 from ledger import MasaLedger, Onboarding, RegistrarLedger, granted, Failed, persist
 from patient import Patient
 from postgres import Postgres
+from test_discovery import Resolver
 from test_masa import Client
 
 ALL = [fault.KILL, fault.TORN, fault.EIO, fault.ENOSPC]
@@ -296,15 +300,15 @@ def approving(registrar):
 class PledgeLife:
     """A pledge that is held, approved and enrolled."""
 
-    def __init__(self, site):
-        self.site = site
+    def __init__(self, site, made=None):
+        self.site, self.made = site, made or site.pledge
         self.ledger = RegistrarLedger(site.registrar.directory / "registrar.db")
         self.importing = threading.Lock()
 
     def __call__(self, kind, at, from_then_on=False):
         with self.importing:
             device = self.site.device()
-        pledge = self.site.pledge(device)
+        pledge = self.made(device)
         dials = fault.Fault(pledge.directory / "dials")
         dials.arm(kind, at, from_then_on)
         pledge.env.update(dials.env)
@@ -366,3 +370,46 @@ def test_pledge_killed_at_each_rename_loses_nothing(pledge_life):
 @pytest.mark.slow
 def test_pledge_whose_disk_is_full_from_some_step_on_joins_when_there_is_room(pledge_life):
     walk(lambda kind, at: pledge_life(kind, at, from_then_on=True), fault.ENOSPC, at_once=8)
+
+
+@pytest.fixture(scope="module")
+def found_life(pledge_life, place):
+    """It is told nobody: a resolver knows the registrar."""
+    site = pledge_life.site
+    kind, machine = ("_brski-registrar", "_tcp", "example", "test"), ("registrar", "example", "test")
+    name = ("hq", *kind)
+    records = [(kind, mdns.PTR, name), (name, mdns.SRV, mdns.Place(site.registrar.port, machine)),
+               (name, mdns.TXT, b"\0"), (machine, mdns.A, socket.inet_aton("127.0.0.1"))]
+    with Resolver(records) as resolver:
+        conf = place / "resolv.conf"
+        conf.write_text(f"search example.test\nnameserver 127.0.0.1:{resolver.address[1]}\n")
+        yield PledgeLife(site, lambda device: site.pledge(device, [""], {"registrars": {
+            "urls": None, "discover": "lo", "mdns": "", "grasp": "", "resolver": conf}}))
+
+
+@pytest.fixture(scope="module")
+def sent_life(pledge_life, acme, other_domain):
+    """It is told nobody either, and its manufacturer's cloud registrar sends it there."""
+    site = pledge_life.site
+    folder = other_domain.registrar_dir
+    onward = Answer(307, headers=[("Location", f"{site.url}/.well-known/brski/requestvoucher")])
+    with FakeRegistrar(folder / "registrar.crt", folder / "registrar.key", other_domain.directory,
+                       acme.directory) as cloud:
+        cloud.on["requestvoucher"] = lambda _request: onward
+        yield PledgeLife(site, lambda device: site.pledge(device, [""], {"registrars": {
+            "urls": "", "cloud": f"https://localhost:{cloud.port}",
+            "cloud_anchors": other_domain.file("root.crt")}}))
+
+
+@pytest.mark.slow
+@every_kind
+@pytest.mark.req("EE-13", "EE-15", "R8995-PLG-004")
+def test_pledge_that_found_its_registrar_loses_nothing_at_any_durable_step(found_life, kind):
+    walk(found_life, kind, at_once=8)
+
+
+@pytest.mark.slow
+@every_kind
+@pytest.mark.req("EE-13", "EE-15", "CLOUD-PLG-006")
+def test_pledge_that_was_sent_to_its_registrar_loses_nothing_at_any_durable_step(sent_life, kind):
+    walk(sent_life, kind, at_once=8)
