@@ -200,17 +200,13 @@ static size_t take_groups(struct decoder *d, struct bytes in)
 	size_t i = 0;
 
 	for (; in.len - i >= 4 && d->used < sizeof(d->chunk); i += 4) {
-		uint32_t bits = 0;
-		uint8_t odd = 0;
+		const uint8_t *c = in.data + i;
+		uint32_t v0 = value_plus_1[c[0]], v1 = value_plus_1[c[1]];
+		uint32_t v2 = value_plus_1[c[2]], v3 = value_plus_1[c[3]];
 
-		for (size_t k = 0; k < 4; k++) {
-			uint8_t value = (uint8_t)(value_plus_1[in.data[i + k]] - 1);
-
-			odd |= value;
-			bits = bits << 6 | (value & 0x3f);
-		}
-		if (odd > 0x3f)
+		if (!v0 || !v1 || !v2 || !v3)
 			break;
+		uint32_t bits = (v0 - 1) << 18 | (v1 - 1) << 12 | (v2 - 1) << 6 | (v3 - 1);
 		d->chunk[d->used++] = (uint8_t)(bits >> 16);
 		d->chunk[d->used++] = (uint8_t)(bits >> 8);
 		d->chunk[d->used++] = (uint8_t)bits;
