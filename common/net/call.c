@@ -250,6 +250,7 @@ void call_set_header(struct call *c, const char *name, const char *value)
 		err_set(&e, ERR_BUG, "header %s with a line break", name);
 	else if (http_fields_set(&c->reply.headers, name, value, &e))
 		return;
+	c->reply.incomplete |= e.kind == ERR_NO_MEMORY;
 	log_err(c->log, "reply-header-dropped", c->exchange, &e);
 }
 
@@ -291,9 +292,11 @@ static void set_reply(struct call *c, int status, const char *content_type, stru
 	buf_init(&c->reply.body, REPLY_BODY_MAX); /* who carried a first one may have taken it */
 	if (content_type)
 		call_set_header(c, "Content-Type", content_type);
-	if (buf_append(&c->reply.body, body.data, body.len, &e))
+	if (!c->reply.incomplete && buf_append(&c->reply.body, body.data, body.len, &e))
 		return;
-	log_err(c->log, "reply-dropped", c->exchange, &e);
+	if (!c->reply.incomplete)
+		log_err(c->log, "reply-dropped", c->exchange, &e);
+	http_fields_clear(&c->reply.headers); /* they were for another answer */
 	c->reply.status = 503;
 	c->reply.close = true;
 }

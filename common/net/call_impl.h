@@ -23,6 +23,7 @@ struct call_reply_parts {
 	int status; /* 0: not answered yet */
 	struct http_fields headers;
 	struct buf body;
+	bool incomplete; /* there was no memory for a header of it */
 	bool close;
 };
 

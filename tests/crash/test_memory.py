@@ -191,11 +191,13 @@ class RegistrarRig:
         return Case(self.site, self.pool.take(), connect)
 
     def right_voucher(self, case, reply):
+        assert reply.media_type == "application/voucher-cms+json"
         fields = forge.read(reply.body).fields
         assert fields["serial-number"] == case.device.serial
         assert fields["nonce"] == case.nonce
 
     def right_certificate(self, case, reply):
+        assert reply.media_type == "application/pkcs7-mime"
         certificate, = certs_of(reply)
         self.check_certificate(case, certificate)
 
