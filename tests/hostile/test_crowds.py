@@ -129,7 +129,7 @@ def test_10000_idle_and_1000_that_drip_at_once(siege, which):
         with contextlib.ExitStack() as stack:
             dripping = threading.Thread(target=drip_on, args=(target, 1000), daemon=True)
             dripping.start()
-            gather(stack, target, 10000, target.tls)
+            gather(stack, target, 10000, lambda t: t.tls())
             target.stop.wait(60)
         dripping.join(60)
 
