@@ -3,10 +3,8 @@
 but link-local IPv6, past dead and lying places. Who announces here shares no code with us."""
 import contextlib
 import pathlib
-import select
 import socket
 import ssl
-import struct
 import threading
 import time
 
@@ -17,13 +15,11 @@ import netns
 import proxies
 from brski_peer import grasp, mdns
 from places import Site
+from seekers import GRASP, HERE, JOINED, Announcer, joins, running_site, seeker, service, tarpit
 
 req = pytest.mark.req
 
-JOINED, UNREACHABLE = 0, 4
-AAAA = 28
-GROUP, GRASP = ("ff02::fb", 5353), ("ff02::13", 7017)
-HERE = "fe80::a"  # this namespace on the link; the device is fe80::b
+UNREACHABLE = 4
 
 WHY_NOT = netns.missing()
 needs_links = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
@@ -37,115 +33,8 @@ def links():
 
 @pytest.fixture(scope="module")
 def site(place, acme, domain):
-    masa = harness.Masa(place / "masa", acme)
-    registrar = harness.Registrar(place / "registrar", domain, [acme], port=(port := harness.free_port()),
-                                  changes={"server": {"listen": f"[::]:{port}"}})
-    with harness.running(masa, registrar):
-        yield Site(place, acme, domain, masa, registrar)
-
-
-def service(kind, label, port, keys=(), priority=0, host=HERE):
-    """All records of one instance, as a responder has them."""
-    name, machine = (label, *kind), (f"{label}-host", "local")
-    return [(kind, mdns.PTR, name), (name, mdns.SRV, mdns.Place(port, machine, priority, 0)),
-            (name, mdns.TXT, mdns.txt(keys)), (machine, AAAA, socket.inet_pton(socket.AF_INET6, host))]
-
-
-class Neighbour:
-    """On the link in this namespace: hears the group, answers with `records` to who asks, announces them when
-    told. bare: an answer has no more than what was asked for (RFC 6763 §12 lets it)."""
-
-    def __init__(self, links, records=(), bare=False):
-        self.index = socket.if_nametoindex(links.site_interface)
-        self.records, self.bare, self.asked, self.questions = list(records), bare, [], []
-        self.udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.udp.bind((*GROUP, 0, self.index))
-        where = socket.inet_pton(socket.AF_INET6, GROUP[0]) + struct.pack("@I", self.index)
-        self.udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, where)
-        self.out = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        self.out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, self.index)
-        self.out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
-        self.udp.close()
-        self.out.close()
-
-    def run(self):
-        while not self.stopping.is_set():
-            if not select.select([self.udp], [], [], 0.05)[0]:
-                continue
-            octets, sender = self.udp.recvfrom(mdns.SIZE)
-            with contextlib.suppress(ValueError, IndexError, struct.error):
-                self.one(mdns.decode(octets), octets, sender)
-
-    def one(self, message, octets, sender):
-        if message.is_answer or not sender[0].startswith("fe80::b"):
-            return
-        if any(mdns.same(name, mdns.PROXIES) for name, _ in message.questions):
-            self.asked.append(time.monotonic())
-        self.questions.append((message, octets, sender))
-        found = [r for r in self.records for name, kind in message.questions
-                 if mdns.same(name, r[0]) and kind in (r[1], mdns.ANY)]
-        if found:
-            more = [] if self.bare else [r for r in self.records if r not in found]
-            answer = mdns.encode(mdns.Message(message.id, mdns.RESPONSE, message.questions, found + more))
-            self.out.sendto(answer, sender)
-
-    def announce(self, records=None):
-        message = mdns.Message(0, mdns.RESPONSE, [], list(records or self.records))
-        self.out.sendto(mdns.encode(message), (*GROUP, 0, self.index))
-
-    def flood(self, objectives, **more):
-        self.out.sendto(grasp.flood(objectives, **more), (*GRASP, 0, self.index))
-
-
-def seeker(links, site, device=None, **registrars):
-    """A device on the link that is told nobody."""
-    retry = {name: registrars.pop(name) for name in ("attempts", "connect_timeout", "timeout") if name in registrars}
-    pledge = site.pledge(device or site.device(), urls=[], changes={
-        "registrars": {"urls": None, "discover": "auto", "resolver": "", **registrars}, "retry": retry})
-    if links:
-        pledge.argv = netns.inside(links.gateway, pledge.argv)
-    return pledge
-
-
-def joins(pledge, timeout=30):
-    """Seconds it took."""
-    begun = time.monotonic()
-    pledge.start()
-    assert pledge.wait(timeout) == JOINED, pledge.log()
-    return time.monotonic() - begun
-
-
-@contextlib.contextmanager
-def tarpit():
-    """Accepts connections and says nothing. Yields (port, connections)."""
-    taken, stopping = [], threading.Event()
-    with socket.create_server(("::", 0), family=socket.AF_INET6) as server:
-        server.settimeout(0.05)
-
-        def run():
-            while not stopping.is_set():
-                with contextlib.suppress(TimeoutError):
-                    taken.append(server.accept()[0])
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        try:
-            yield server.getsockname()[1], taken
-        finally:
-            stopping.set()
-            thread.join()
-            for each in taken:
-                each.close()
+    with running_site(place, acme, domain) as made:
+        yield made
 
 
 @needs_links
@@ -170,7 +59,7 @@ def test_device_says_where_it_looks_and_what_would_help(site):
 @pytest.mark.parametrize("bare", [False, True])
 def test_registrar_is_found_by_mdns_on_a_link_with_ipv6_alone(links, site, bare):
     records = service(mdns.REGISTRARS, "site registrar", site.registrar.port, ["est-tls", "prm-jose"])
-    with Neighbour(links, records, bare) as neighbour:
+    with Announcer(links, records, bare) as neighbour:
         pledge = seeker(links, site)
         assert joins(pledge) < 8
         first, octets, _sender = neighbour.questions[0]
@@ -192,7 +81,7 @@ def test_dead_and_lying_places_cost_their_own_time_only(links, site, tmp_path):
     with tarpit() as (silent, taken), liar(site.domain, tmp_path, PAGE) as (page, asked):
         records = [r for at, port in enumerate([harness.free_port(), silent, page, site.registrar.port])
                    for r in service(mdns.PROXIES, f"proxy {at}", port, priority=10 * at)]
-        with Neighbour(links, records):
+        with Announcer(links, records):
             pledge = seeker(links, site)
             took = joins(pledge)
             assert took < 10, pledge.log()
@@ -239,7 +128,7 @@ def liar(domain, directory, answer):
                                     pytest.param(b"", id="silence", marks=pytest.mark.slow)])
 def test_stranger_who_keeps_the_device_waiting_loses_it_to_others(links, site, tmp_path, answer):
     """The best by its own words says "not yet", or nothing, as long as it likes; the registrar is there, too."""
-    with liar(site.domain, tmp_path, answer) as (port, asked), Neighbour(
+    with liar(site.domain, tmp_path, answer) as (port, asked), Announcer(
             links, service(mdns.PROXIES, "first", port) + service(
                 mdns.PROXIES, "second", site.registrar.port, priority=9)):
         pledge = seeker(links, site)
@@ -268,7 +157,7 @@ def test_right_one_of_two_registrars_is_found_past_a_lying_proxy(links, place, a
         with harness.running(ours):
             assert other.join().returncode == JOINED, other.log()
         voucher = (other.state / "current" / "voucher.vcj").read_bytes()
-        with liar(domain, tmp_path, VOUCHER % len(voucher) + voucher) as (port, asked), Neighbour(
+        with liar(domain, tmp_path, VOUCHER % len(voucher) + voucher) as (port, asked), Announcer(
                 links, service(mdns.PROXIES, "best", port)):
             pledge = seeker(links, site, device, attempts=0, timeout="2s")
             pledge.start()
@@ -286,7 +175,7 @@ def test_right_one_of_two_registrars_is_found_past_a_lying_proxy(links, place, a
 def test_proxy_is_found_by_its_flood(links, site):
     """Other objectives, expired ones and what we do not speak are passed over."""
     decoy = harness.free_port()
-    with Neighbour(links) as neighbour, socket.create_server(("::", decoy), family=socket.AF_INET6) as trap:
+    with Announcer(links) as neighbour, socket.create_server(("::", decoy), family=socket.AF_INET6) as trap:
         pledge = seeker(links, site, mdns="")
         pledge.start()
 
@@ -310,7 +199,7 @@ def test_proxy_is_found_by_its_flood(links, site):
 @req("R8995-PLG-005", "R8995-PLG-006", "R8995-PLG-011")
 def test_device_asks_less_and_less_and_hears_who_comes_late(links, site):
     records = service(mdns.PROXIES, "late", site.registrar.port)
-    with Neighbour(links) as neighbour:
+    with Announcer(links) as neighbour:
         pledge = seeker(links, site, attempts=0)
         pledge.start()
         harness.wait_until(lambda: len(neighbour.asked) >= 4, "four questions", 20)
@@ -333,7 +222,7 @@ def test_device_asks_less_and_less_and_hears_who_comes_late(links, site):
 @req("R8995-PLG-005")
 def test_announcement_makes_questions_unnecessary(links, site):
     records = service(mdns.PROXIES, "chatty", site.registrar.port)
-    with Neighbour(links, records) as neighbour:
+    with Announcer(links, records) as neighbour:
         pledge = seeker(links, site)
         pledge.start()
 
@@ -353,7 +242,7 @@ def test_words_from_beyond_the_link_are_not_heard(links, site):
     netns.ip("-n", links.gateway, "addr", "add", "2001:db8:8::b/64", "dev", "up0", "nodad")
     netns.ip("-6", "route", "add", "2001:db8:8::/64", "dev", links.site_interface)
     records = service(mdns.REGISTRARS, "far", site.registrar.port)
-    with Neighbour(links, records) as neighbour:
+    with Announcer(links, records) as neighbour:
         neighbour.out.close()
         neighbour.out = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         neighbour.out.bind(("2001:db8:7::a", 0))

@@ -10,8 +10,7 @@ import harness
 import netns
 import proxies
 from brski_peer import grasp, mdns
-from places import Site
-from test_discovery import AAAA, GROUP, Neighbour, joins, seeker, service, tarpit
+from seekers import AAAA, GROUP, Announcer, joins, running_site, seeker, service, tarpit
 
 req = pytest.mark.req
 
@@ -31,11 +30,8 @@ def links():
 
 @pytest.fixture(scope="module")
 def site(place, acme, domain):
-    masa = harness.Masa(place / "masa", acme)
-    registrar = harness.Registrar(place / "registrar", domain, [acme], port=(port := harness.free_port()),
-                                  changes={"server": {"listen": f"[::]:{port}"}})
-    with harness.running(masa, registrar):
-        yield Site(place, acme, domain, masa, registrar)
+    with running_site(place, acme, domain) as made:
+        yield made
 
 
 class Liars:
@@ -84,7 +80,7 @@ def test_proxy_believes_no_flood_from_beyond_the_link(links, site, cell):
         "listen": "down0", "registrars": "auto", "uplinks": "up0", "coap": "off", "probe": "1s", "mdns": "no"})
     proxy.argv = netns.inside(links.gateway, proxy.argv)
     words = grasp.flood([(grasp.REGISTRAR, "", ("2001:db8:7::a", site.registrar.port))])
-    with harness.running(proxy), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as far, Neighbour(links) as near:
+    with harness.running(proxy), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as far, Announcer(links) as near:
         far.bind(("2001:db8:7::a", 0))
         far.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 7)
         for _ in range(10):
@@ -98,7 +94,7 @@ def test_proxy_believes_no_flood_from_beyond_the_link(links, site, cell):
         harness.wait_until(found, "who is near is believed", 10)
 
 
-class Crowded(Neighbour):
+class Crowded(Announcer):
     """Asked for a registrar, a liar says more than there is room for, at once, and that it is elsewhere; then the
     registrar says what is so, and the liar speaks of it again."""
 
@@ -141,7 +137,7 @@ def test_proxy_finds_the_registrar_beside_a_liar_who_answers_first_and_last(link
 def test_addresses_that_come_and_go_are_news_now_and_then(links, site):
     """Each time all that failed are forgiven and tried again: a link that flaps would have us knock for ever."""
     dead = harness.free_port()
-    with Neighbour(links, service(mdns.PROXIES, "dead", dead)) as neighbour:
+    with Announcer(links, service(mdns.PROXIES, "dead", dead)) as neighbour:
         pledge = seeker(links, site, attempts=0)
         pledge.start()
         harness.wait_until(lambda: "connect: failed" in pledge.log(), "a place that failed", 20)
@@ -160,7 +156,7 @@ def test_registrar_that_answers_only_is_found_amid_a_flood(links, site):
     """More liars than there is room for, each of whom takes a connection and says nothing, announce places all the
     time and are better by their own words. The registrar announces nothing: it has to be asked, and heard."""
     records = service(mdns.REGISTRARS, "site registrar", site.registrar.port, priority=9)
-    with tarpit() as (silent, taken), Neighbour(links, records) as neighbour, Liars(links, [silent]):
+    with tarpit() as (silent, taken), Announcer(links, records) as neighbour, Liars(links, [silent]):
         pledge = seeker(links, site, attempts=0)
         joins(pledge, 180)
         assert len(taken) > 8 and len(neighbour.asked) > 2, "both was so"
