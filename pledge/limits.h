@@ -50,5 +50,6 @@
 #define PEER_WORDS_MAX		  120  /* of an error body, shown to the technician */
 #define LINE_MAX_LEN		  1024 /* for the technician; an error text has 600 */
 #define STATE_FILE_MAX		  262144
+#define STATE_URL_MAX		  1024 /* far longer than any registrar is called */
 
 #endif

@@ -15,9 +15,8 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
-#include "common/pki/digest.h"
-#include "common/wire/base64.h"
 #include "pledge/limits.h"
+#include "pledge/lines.h"
 
 #define DIR_MODE    0755
 #define PUBLIC_MODE 0644
@@ -179,45 +178,6 @@ void state_unref(struct state **s)
 	*s = NULL;
 }
 
-/* ---- Small text files: one "name value" a line ---------------------------------------------- */
-
-static bool get_line(const struct buf *text, const char *name, struct bytes *value)
-{
-	const char *p = buf_str(text), *end;
-	size_t name_len = strlen(name);
-
-	for (; (end = strchr(p, '\n')) != NULL; p = end + 1)
-		if (strncmp(p, name, name_len) == 0 && p[name_len] == ' ') {
-			*value = bytes_of(p + name_len + 1, (size_t)(end - p) - name_len - 1);
-			return true;
-		}
-	return false;
-}
-
-static bool get_text(const struct buf *text, const char *name, char *out, size_t size)
-{
-	struct bytes value;
-
-	if (!get_line(text, name, &value) || value.len >= size)
-		return false;
-	memcpy(out, value.data, value.len);
-	out[value.len] = '\0';
-	return true;
-}
-
-static bool get_octets(const struct buf *text, const char *name, struct buf *out, struct err *e)
-{
-	struct bytes value;
-
-	return get_line(text, name, &value) && base64_decode(value, out, e);
-}
-
-static bool put_octets(struct buf *text, const char *name, struct bytes value, struct err *e)
-{
-	return buf_printf(text, e, "%s ", name) && base64_encode(value, text, e) &&
-	       buf_append_str(text, "\n", e);
-}
-
 /* ---- The enrolment that counts -------------------------------------------------------------- */
 
 void enrolment_init(struct enrolment *n)
@@ -272,25 +232,15 @@ static bool paths_of(
 	       (p->report_due = path_in(s, number, "report-due", e));
 }
 
-static bool get_number(const struct buf *text, const char *name, int64_t *out)
-{
-	char digits[24], *end;
-
-	if (!get_text(text, name, digits, sizeof(digits)))
-		return false;
-	*out = strtoll(digits, &end, 10);
-	return *digits && *end == '\0';
-}
-
 /* Both are of use when they are there, and no harm when not. */
 static void get_cacerts_version(const struct buf *info, struct enrolment *out)
 {
 	BUF_AUTO struct buf etag = BUF_INIT(COAP_ETAG_MAX);
 	struct err ignored = ERR_INIT;
 
-	if (!get_number(info, "cacerts-asked", &out->cacerts_asked_unix_s))
+	if (!lines_get_number(info, "cacerts-asked", &out->cacerts_asked_unix_s))
 		out->cacerts_asked_unix_s = 0;
-	if (!get_octets(info, "cacerts-etag", &etag, &ignored) || etag.len == 0)
+	if (!lines_get_octets(info, "cacerts-etag", &etag, &ignored) || etag.len == 0)
 		return;
 	memcpy(out->cacerts_etag.octets, etag.data, etag.len);
 	out->cacerts_etag.len = etag.len;
@@ -313,7 +263,7 @@ static bool load_info(const struct enrolled_paths *p, struct enrolment *out, str
 
 	if (!file_read(p->info, &info, e))
 		return false;
-	if (!get_text(&info, "registrar", out->registrar, sizeof(out->registrar)))
+	if (!lines_get_text(&info, "registrar", out->registrar, sizeof(out->registrar)))
 		return err_set(e, ERR_STORE, "%s: no registrar", p->info);
 	get_cacerts_version(&info, out);
 	return true;
@@ -372,7 +322,7 @@ bool state_peek(const char *dir, bool *enrolled, char registrar[STATE_URL_MAX], 
 	*enrolled = false;
 	if (!path || !file_read_if_exists(path, &info, enrolled, e))
 		return false;
-	return !*enrolled || get_text(&info, "registrar", registrar, STATE_URL_MAX) ||
+	return !*enrolled || lines_get_text(&info, "registrar", registrar, STATE_URL_MAX) ||
 	       err_set(e, ERR_STORE, "%s: no registrar", path);
 }
 
@@ -487,7 +437,7 @@ static bool write_info(const char *path, const char *registrar, const struct eta
 		!buf_printf(&info, e, "cacerts-asked %lld\n", (long long)cacerts_asked_unix_s))
 		return false;
 	if (etag && etag->len &&
-		!put_octets(&info, "cacerts-etag", bytes_of(etag->octets, etag->len), e))
+		!lines_put_octets(&info, "cacerts-etag", bytes_of(etag->octets, etag->len), e))
 		return false;
 	return file_write_atomic(path, buf_bytes(&info), PUBLIC_MODE, e);
 }
@@ -571,50 +521,6 @@ bool state_install(struct state *s, const struct state_install *in, struct err *
 
 /* ---- A request that was answered "not yet" -------------------------------------------------- */
 
-void pending_init(struct pending *p)
-{
-	memset(p, 0, sizeof(*p));
-	buf_init(&p->request, CMS_DER_MAX);
-	buf_init(&p->server_cert, CERT_DER_MAX);
-}
-
-void pending_clear(struct pending *p)
-{
-	buf_clear(&p->request);
-	buf_clear(&p->server_cert);
-}
-
-/* The last line is the digest of all before it. */
-#define SEAL "sha256"
-
-static bool put_seal(struct buf *text, struct err *e)
-{
-	uint8_t digest[SHA256_LEN];
-
-	return digest_sha256(buf_bytes(text), digest, e) &&
-	       put_octets(text, SEAL, bytes_of(digest, sizeof(digest)), e);
-}
-
-static bool has_seal(const struct buf *text, struct err *e)
-{
-	BUF_AUTO struct buf sealed = BUF_INIT(STATE_FILE_MAX);
-	const char *line = strstr(buf_str(text), "\n" SEAL " ");
-
-	return line && buf_append(&sealed, buf_str(text), (size_t)(line + 1 - buf_str(text)), e) &&
-	       put_seal(&sealed, e) && bytes_equal(buf_bytes(&sealed), buf_bytes(text));
-}
-
-static bool parse_pending(const struct buf *text, struct pending *out, struct err *e)
-{
-	return has_seal(text, e) &&
-	       get_text(text, "registrar", out->registrar, sizeof(out->registrar)) &&
-	       get_text(text, "server", out->server, sizeof(out->server)) &&
-	       get_text(text, "nonce", out->nonce, sizeof(out->nonce)) &&
-	       get_number(text, "waited", &out->waited_s) &&
-	       get_octets(text, "request", &out->request, e) &&
-	       get_octets(text, "server-cert", &out->server_cert, e);
-}
-
 bool state_load_pending(struct state *s, struct pending *out, bool *exists, struct err *e)
 {
 	BUF_AUTO struct buf text = BUF_INIT(STATE_FILE_MAX);
@@ -622,7 +528,7 @@ bool state_load_pending(struct state *s, struct pending *out, bool *exists, stru
 	pending_init(out);
 	if (!file_read_if_exists(s->pending_path, &text, exists, e))
 		return false;
-	if (!*exists || parse_pending(&text, out, e))
+	if (!*exists || pending_parse(&text, out, e))
 		return true;
 	*exists = false;
 	pending_clear(out);
@@ -635,11 +541,7 @@ bool state_save_pending(struct state *s, const struct pending *p, struct err *e)
 {
 	BUF_AUTO struct buf text = BUF_INIT(STATE_FILE_MAX);
 
-	return buf_printf(&text, e, "registrar %s\nserver %s\nnonce %s\nwaited %lld\n",
-		       p->registrar, p->server, p->nonce, (long long)p->waited_s) &&
-	       put_octets(&text, "request", buf_bytes(&p->request), e) &&
-	       put_octets(&text, "server-cert", buf_bytes(&p->server_cert), e) &&
-	       put_seal(&text, e) &&
+	return pending_format(p, &text, e) &&
 	       file_write_atomic(s->pending_path, buf_bytes(&text), SECRET_MODE, e);
 }
 

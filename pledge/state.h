@@ -19,8 +19,7 @@
 #include "common/pki/identity.h"
 #include "common/wire/coap_message.h"
 #include "common/wire/uri.h"
-
-#define STATE_URL_MAX 1024
+#include "pledge/pending.h"
 
 /* Which version of the CA certificates we have, as the server calls it; len 0: it did not say. */
 struct etag {
@@ -96,18 +95,6 @@ struct state_install { /* all borrowed; the key is the next one */
 bool state_install(struct state *s, const struct state_install *in, struct err *e) MUST_CHECK;
 
 /* ---- a request that was answered "not yet" ---- */
-
-struct pending {
-	char registrar[STATE_URL_MAX]; /* as configured */
-	char server[STATE_URL_MAX];    /* as asked, after a redirect, with the path */
-	char nonce[VOUCHER_NONCE_MAX * 2];
-	struct buf request;	/* octets to send again */
-	struct buf server_cert; /* DER; whoever shows another one does not get them */
-	int64_t waited_s;	/* how long it has been answered so, pauses added up */
-};
-void pending_init(struct pending *p);
-void pending_clear(struct pending *p);
-#define PENDING_AUTO __attribute__((cleanup(pending_clear)))
 
 /* A file that is not whole, by the digest at its end, is dropped: the request is made anew. */
 bool state_load_pending(
