@@ -15,6 +15,7 @@
 #define JOBS_NICE     5		/* devices come first */
 #define NUMBER_TRIES  5		/* several registrars begin one at once */
 #define FAILURES_TEXT (1 << 20) /* JOB_FAILURES_MAX of them as JSON */
+#define END_AGAIN_US  1000000
 
 struct task {
 	struct task *next;
@@ -199,6 +200,24 @@ bool jobs_add(struct registrar *r, const struct jobs_order *o, int64_t *id, stru
 	return true;
 }
 
+/* Who follows it waits for its end, which a full disk must not keep from them for ever. What is not
+ * noted when the registrar ends is noted by its next start. */
+static void store_end(struct jobs *j, const struct job *job, const struct job_record *record)
+{
+	struct err e = ERR_INIT;
+
+	while (!records_end_job(j->r->store, record, &e)) {
+		const bool again = e.kind != ERR_CONFLICT && !atomic_load(&j->cancelled);
+
+		log_err(&j->r->log, "job-not-noted", job->order.exchange, &e);
+		if (!again)
+			return;
+		run_tasks(j);
+		usleep(END_AGAIN_US);
+		e = (struct err)ERR_INIT;
+	}
+}
+
 static void end_job(struct job *job, enum job_state state, const struct err *why)
 {
 	BUF_AUTO struct buf failures = BUF_INIT(FAILURES_TEXT);
@@ -213,8 +232,7 @@ static void end_job(struct job *job, enum job_state state, const struct err *why
 		record.failures = buf_str(&failures);
 	if (why)
 		log_err(&r->log, "job-failed", job->order.exchange, why);
-	if (!records_end_job(r->store, &record, &e))
-		log_err(&r->log, "job-not-noted", job->order.exchange, &e);
+	store_end(r->jobs, job, &record);
 	job->order.drop(job->order.arg);
 	registrar_count_claims(r);
 	job_free(job);
