@@ -218,7 +218,10 @@ def make_voucher():
         voucher(domain_cert_revocation_checks=False),
         voucher(idevid_issuer="BBgwFoAUAAAAAAAAAAAAAAAAAAAAAAAAAAA="), voucher(est_domain="x", unknown=[1]),
         request()]
-    seeds("voucher", [sign("masa", v) for v in out] + [sign("device", voucher()), sign("registrar", voucher()), b"-"])
+    out = [sign("masa", v) for v in out] + [sign("device", voucher()), sign("registrar", voucher()), b"-"]
+    out += [sign("masa", voucher(est_domain=where)) for where in (
+        "site.example", "https://site.example/.well-known/est", "https://site.example/x", "https://")]
+    seeds("voucher", out)
 
 
 def make_voucher_json():

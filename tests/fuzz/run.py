@@ -52,8 +52,8 @@ PARSERS = {
     "http1": {"common/net/http1.c": r"http1_take_body|http1_started", "common/net/http1_head.c": None},
     "http1_reply": {"common/net/http1_reply.c": None},
     "http2": {"common/net/http2.c": r"http2_expired|http2_wants_input|http2_is_busy",
-              "common/net/http2_stream.c": r"on_deadline", "common/net/http_route.c": None},
-    "idevid": {"common/pki/idevid.c": None, "common/pki/cert_plain.c": None,
+              "common/net/http2_stream.c": r"on_deadline", "common/net/http_route.c": r"refusal_of"},
+    "idevid": {"common/pki/idevid.c": r"issuer_of_ca", "common/pki/cert_plain.c": None,
                "common/pki/cert.c": r"cert_from_x509|cert_verify|cert_x509|cert_signed_by",
                "common/pki/name.c": r"name_format|^add$|is_printable_string"},
     "jpy": {"common/wire/jpy.c": None},
@@ -66,10 +66,11 @@ PARSERS = {
     "media_type": {"common/wire/media_type.c": None},
     "pkcs7_certs": {"common/pki/pkcs7_certs.c": None},
     "pledge_state": {"pledge/state.c": r"csr|install|reset|report_done|write_|sync_dir|turn_current|put_next_key|update_cacerts|"
-                                       r"make_next_dir|state_drop|remove_enrolled|current_path|is_enrolled"},
+                                       r"make_next_dir|state_drop|remove_enrolled|current_path|is_enrolled|"
+                                       r"save_configuration|configuration_path|load_enrolled"},
     "registrar_request": {"registrar/admit.c": r"admit_media|admit_device|admit_reserve|admit_recall|"
-                                               r"touch|same_request|notice|pending|format"},
-    "status_report": {"common/message/status_report.c": r"by_media_type", "common/message/status_report_cbor.c": None},
+                                               r"touch|same_request|notice|pending|format|release|reserved"},
+    "status_report": {"common/message/status_report.c": r"by_media_type|parse_typed", "common/message/status_report_cbor.c": None},
     "uri": {"common/wire/uri.c": None, "common/wire/percent.c": None},
     "voucher": {"pledge/accept.c": None, "registrar/vet.c": None},
     "voucher_cbor": {"common/message/voucher_cbor.c": None, "common/message/voucher_leaves.c": None},

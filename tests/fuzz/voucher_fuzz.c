@@ -31,7 +31,7 @@ static struct world *world(void)
 	return &w;
 }
 
-static bool vet(struct bytes octets)
+static bool vet(struct bytes octets, bool bare_keys)
 {
 	const struct vetting v = {
 		.format = voucher_formats,
@@ -41,6 +41,7 @@ static bool vet(struct bytes octets)
 		.serial = SERIAL,
 		.nonce = FUZZ_NONCE,
 		.now = FUZZ_NOW,
+		.bare_keys = bare_keys,
 	};
 	struct err e = ERR_INIT;
 	bool ok = vet_voucher(&v, octets, &e);
@@ -54,7 +55,8 @@ static void check_accepted(const struct accept_input *in, const struct accepted 
 {
 	const struct voucher *v = &a->voucher.fields;
 
-	FUZZ_REQUIRE(v->kind == VOUCHER && a->voucher.signer && a->path.count > 0);
+	FUZZ_REQUIRE(v->kind == VOUCHER && a->voucher.signer);
+	FUZZ_REQUIRE(a->has_est ? in->server_verified : a->path.count > 0);
 	FUZZ_REQUIRE(pin_leaf(v, a->form)->len > 0 && (a->form == PIN_CERT) == (a->pinned != NULL));
 	FUZZ_REQUIRE(strcmp(v->serial_number, SERIAL) == 0);
 	FUZZ_REQUIRE(!v->nonce || voucher_nonce_equal(v->nonce, FUZZ_NONCE));
@@ -69,6 +71,7 @@ struct policy {
 	int64_t now;
 	enum nonceless_policy nonceless;
 	enum assertion_policy assertion;
+	bool server_verified; /* the server is known already: est-domain counts */
 };
 
 static bool accept(struct bytes octets, const struct policy *p)
@@ -86,6 +89,7 @@ static bool accept(struct bytes octets, const struct policy *p)
 		.now_unix_s = p->now,
 		.nonceless = p->nonceless,
 		.assertion = p->assertion,
+		.server_verified = p->server_verified,
 	};
 	ACCEPTED_AUTO struct accepted a;
 	struct err e = ERR_INIT;
@@ -104,8 +108,11 @@ static void accept_by_all(struct bytes octets)
 	static const struct policy strict[] = {{FUZZ_NOW, NONCELESS_ACCEPT, ACCEPT_ANY},
 		{FUZZ_NOW, NONCELESS_REFUSE, ACCEPT_PROXIMITY},
 		{FUZZ_NOW, NONCELESS_REFUSE, ACCEPT_VERIFIED}};
+	static const struct policy redirected = {FUZZ_NOW, NONCELESS_ACCEPT, ACCEPT_ANY, true};
 	bool taken = accept(octets, &lenient);
 
+	if (taken)
+		accept(octets, &redirected);
 	for (size_t i = 0; taken && i < sizeof(strict) / sizeof(*strict); i++)
 		taken = accept(octets, &strict[i]);
 }
@@ -127,7 +134,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct bytes octets = bytes_of(data, len);
 
 	if (is_worth_a_look(octets)) {
-		vet(octets);
+		if (!vet(octets, false))
+			vet(octets, true);
 		accept_by_all(octets);
 	}
 	return 0;
