@@ -73,7 +73,7 @@ void conn_abort(struct conn *c)
 void conn_kick(struct conn *c)
 {
 	if (!c->in_turn)
-		event_active(c->readable, EV_READ, 0);
+		event_active(c->readable, EV_WRITE, 0);
 }
 
 void conn_put(struct conn *c, struct bytes b)
@@ -221,21 +221,21 @@ static bool wants_input(const struct conn *c)
 	return !c->finish && c->out.len < CONN_OUT_HIGH && c->protocol->wants_input(c->p);
 }
 
-/* The first read of a turn takes what the socket has; the others come to the end of that, for no
- * event would announce it, and take records one by one beyond it. */
+/* A read after an event takes all that the socket has; those that follow, also in further turns,
+ * come to the end of that first, record by record. Who sends less than it could has sent all. */
 static void take_input(struct conn *c)
 {
 	uint8_t octets[CONN_READ_MAX];
 	struct err e = ERR_INIT;
-	bool more = true;
+	bool more = true, greed = !c->stream.more;
 	size_t got;
 
-	for (int i = 0; (i < CONN_READS || c->stream.more) && more && wants_input(c); i++) {
+	for (int i = 0; i < CONN_READS && more && wants_input(c); i++, greed = false) {
 		more = false;
-		switch (tls_stream_read(&c->stream, i == 0, octets, sizeof(octets), &got, &e)) {
+		switch (tls_stream_read(&c->stream, greed, octets, sizeof(octets), &got, &e)) {
 		case STREAM_OK:
 			c->protocol->input(c->p, bytes_of(octets, got));
-			more = true;
+			more = c->stream.more || got == sizeof(octets);
 			break;
 		case STREAM_WAIT:
 			break;
@@ -315,7 +315,7 @@ static void await_socket(struct conn *c)
 	else
 		event_del(c->readable);
 	if (c->stream.more && c->phase != CONN_LINGER && wants_input(c))
-		event_active(c->readable, EV_READ, 0); /* what it did not want before */
+		event_active(c->readable, EV_READ, 0);
 	if (blocked || c->stream.read_wants_write)
 		event_add(c->writable, NULL);
 	if (blocked && !c->write_armed)
@@ -357,7 +357,8 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 	if (c->phase == CONN_LINGER) {
 		discard_input(c);
 	} else if (handshake(c)) {
-		take_input(c);
+		if (what & EV_READ || c->stream.more || c->stream.read_wants_write)
+			take_input(c);
 		if (!c->dead)
 			serve(c);
 	}

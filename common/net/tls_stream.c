@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/pki/ossl.h"
+
 #define LATE_MESSAGES_MAX 16 /* of the handshake protocol after the handshake */
 
 bool tls_stream_open(struct tls_stream *s, int fd, struct tls_server *tls, struct err *e)
@@ -20,7 +22,7 @@ bool tls_stream_open(struct tls_stream *s, int fd, struct tls_server *tls, struc
 	s->ssl = SSL_new(tls_server_ctx(tls));
 	if (!s->ssl || SSL_set_fd(s->ssl, fd) != 1) {
 		tls_stream_close(s);
-		ERR_clear_error();
+		ossl_forget();
 		return err_set(e, ERR_NO_MEMORY, "no memory for a TLS connection");
 	}
 	SSL_set_accept_state(s->ssl);
@@ -48,7 +50,7 @@ static enum stream_result failed(struct err *e, const char *what, int saved_errn
 
 	if (code)
 		ERR_error_string_n(code, reason, sizeof(reason));
-	ERR_clear_error();
+	ossl_forget();
 	errno = saved_errno;
 	if (code)
 		err_set(e, ERR_UNAUTHENTICATED, "TLS: %s: %s", what, reason);
@@ -80,12 +82,13 @@ enum stream_result tls_stream_handshake(struct tls_stream *s, struct err *e)
 
 	if (!s->ssl)
 		return STREAM_OK;
-	ERR_clear_error();
+	ossl_forget();
 	errno = 0;
 	rc = SSL_do_handshake(s->ssl);
 	s->read_wants_write = rc != 1 && SSL_want_write(s->ssl);
 	if (rc != 1)
 		return outcome(s, rc, "handshake", e);
+	s->more = SSL_has_pending(s->ssl);
 	SSL_set_msg_callback(s->ssl, on_message);
 	SSL_set_msg_callback_arg(s->ssl, s);
 	return STREAM_OK;
@@ -127,7 +130,7 @@ enum stream_result tls_stream_read(
 	*got = 0;
 	if (!s->ssl)
 		return read_plain(s, to, room, got, e);
-	ERR_clear_error();
+	ossl_forget();
 	errno = 0;
 	SSL_set_read_ahead(s->ssl, greed);
 	rc = SSL_read_ex(s->ssl, to, room, got);
@@ -146,7 +149,7 @@ enum stream_result tls_stream_write(
 	if (!s->ssl)
 		return plain_result(
 			send(s->fd, from.data, from.len, MSG_NOSIGNAL), "write", put, e);
-	ERR_clear_error();
+	ossl_forget();
 	errno = 0;
 	rc = SSL_write_ex(s->ssl, from.data, from.len, put);
 	s->write_wants_read = rc != 1 && SSL_want_read(s->ssl);
@@ -161,9 +164,9 @@ enum stream_result tls_stream_write(
 void tls_stream_end_writing(struct tls_stream *s)
 {
 	if (s->ssl && SSL_is_init_finished(s->ssl)) {
-		ERR_clear_error();
+		ossl_forget();
 		SSL_shutdown(s->ssl);
-		ERR_clear_error();
+		ossl_forget();
 	}
 	shutdown(s->fd, SHUT_WR);
 }
@@ -234,7 +237,7 @@ static size_t tls_exporter(SSL *ssl, uint8_t out[CHANNEL_BINDING_MAX])
 
 	if (SSL_export_keying_material(ssl, out, len, label, sizeof(label) - 1, no_context, 0, 1) !=
 		1) {
-		ERR_clear_error();
+		ossl_forget();
 		return 0;
 	}
 	return len;

@@ -51,6 +51,13 @@ __attribute__((constructor)) static void watch_allocations(void)
 	CRYPTO_set_mem_functions(allocate, reallocate, release);
 }
 
+/* Emptying the queue is dear also when nothing is in it: it goes through all places it has. */
+void ossl_forget(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 static void context(void)
 {
 	OSSL_LIB_CTX_get0_global_default();
@@ -97,7 +104,7 @@ bool ossl_prepare(struct err *e)
 
 void ossl_begin(void)
 {
-	ERR_clear_error();
+	ossl_forget();
 	starved = false;
 }
 
@@ -148,11 +155,6 @@ bool ossl_fail(struct err *e, enum err_kind kind, const char *fmt, ...)
 		if (*p == '\n' || *p == '\r')
 			*p = ' ';
 	return false;
-}
-
-void ossl_forget(void)
-{
-	ERR_clear_error();
 }
 
 enum err_kind ossl_verdict(enum err_kind kind)
