@@ -869,7 +869,17 @@ def make_csv():
         "serial\n\"unfinished", "serial\n\"a\"b\n", "serial\na\"b\n", "serial\n" + "," * 70 + "\n", "serial\n" + "x" * 17000 + "\nA-2\n", "", "\n\n", ",\n", "\"\"\n", "a\rb\n",
         "serial\na\0b\nA-2\n", "idevid_issuer\nAAAA\nMBaAFAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAECAwQFBgcICQoLDA0ODxAREhM=\n!\n",
         "manufacturer,serial,note,site\nacme,A-1,order 7,x\nacme,A-1,,\nacme, A-2,,\nacne,A-3,,\nacme,\x1b,,\nacme,A-4,,,\n",
-        "{\"manufacturer\":\"acme\",\"serial\":\"A-1\",\"note\":\"n\",\"site\":1}\n\n[]\n{\"manufacturer\":\"acme\",\"serial\":7}\n{\"manufacturer\":\"acme\",\"serial\":\"A-1\"}"])
+        "{\"manufacturer\":\"acme\",\"serial\":\"A-1\",\"note\":\"n\",\"site\":1}\n\n[]\n{\"manufacturer\":\"acme\",\"serial\":7}\n{\"manufacturer\":\"acme\",\"serial\":\"A-1\"}",
+        # a supplier's list with all there can be, and what can be wrong with it
+        "Manufacturer,SERIAL,note,model,site,labels,idevid_sha256,not_before,not_after,supplier,order,Pallet No,Pallet No\n"
+        f"acme,B-1,n,M1,/eu/dock,rack=4;row=2,{'AB' * 32},2026-01-01,2027-01-01T00:00:00Z,Sup,O-7,P 1,\n"
+        f"acme,B-2,,,,\"{{\"\"a\"\":\"\"b\"\"}}\",{'ab' * 31},,,,,,\nacme,B-3,,,,rack,,,,,,,\nacme,B-4,,,,{{,,,,,,,\n"
+        "acme,B-5,,,dock,,,,,,,,\nacme,B-6,,,,,,tomorrow,,,,,\nacme,B-7,,,,,,2027-01-01,2026-01-01,,,,\nacme,B-8,,,,,,,2020-01-01,,,,\n"
+        f"acme,B-1,again,,,,,,,,,,\nacme,B-9,{'n' * 2000},,,,,,,,,,\nacme,B-10,,{'m' * 300},,=x;a=;a=b=c;,zz,,,,,,\n",
+        "serial,serial\nA,B\n", "manufacturer\nacme\n", "serial,labels\nacme,a=\xff\n",
+        "{\"manufacturer\":\"acme\",\"serial\":\"C-1\",\"labels\":{\"rack\":\"4\"},\"Pallet\":\"7\",\"count\":3,\"odd\":null,\"site\":\"/a\"}\n"
+        "{\"manufacturer\":\"acme\",\"serial\":\"C-2\",\"labels\":{\"rack\":4}}\n{\"manufacturer\":\"acme\",\"serial\":\"C-2\",\"labels\":\"rack=4\"}\n{]\n",
+        f"manufacturer,serial\n,D-1\nacme,\nacme,{'D' * 300}\nacme,1.23457E+14\nacme,a\"b\nacme,\"unfinished"])
 
 
 def make_ask_answer():
