@@ -45,7 +45,7 @@ PARSERS = {
     "csv": {"common/wire/csv.c": None, "registrar/import.c": r"result_name|clear|spoil"},
     "datetime": {"common/wire/datetime.c": None},
     "dns_message": {"common/net/dns_message.c": r"dns_name_parse|dns_name_is_under"},
-    "dns_sd": {"common/net/dns_sd.c": r"browse|question", "common/net/service_names.c": r"grasp"},
+    "dns_sd": {"common/net/dns_sd.c": r"browse|question", "common/net/service_names.c": r"grasp|usual_if_none"},
     "enroll": {"registrar/subject.c": None, "registrar/enroll_rules.c": r"client|refuse|expired|ldevid|idevid|allowed"},
     "est_reply": {"pledge/est_reply.c": None},
     "grasp": {"common/net/grasp.c": None},
@@ -66,8 +66,9 @@ PARSERS = {
     "media_type": {"common/wire/media_type.c": None},
     "pkcs7_certs": {"common/pki/pkcs7_certs.c": None},
     "pledge_state": {"pledge/state.c": r"csr|install|reset|report_done|write_|sync_dir|turn_current|put_next_key|update_cacerts|"
-                                       r"make_next_dir|state_drop|remove_enrolled|current_path|is_enrolled|"
-                                       r"save_configuration|configuration_path|load_enrolled"},
+                                       r"make_next_dir|state_drop|remove_enrolled|current_path|is_enrolled|next_key|"
+                                       r"configuration|load_enrolled|state_open|state_close",
+                     "pledge/lines.c": None, "pledge/pending.c": None},
     "registrar_request": {"registrar/admit.c": r"admit_media|admit_device|admit_reserve|admit_recall|"
                                                r"touch|same_request|notice|pending|format|release|reserved"},
     "status_report": {"common/message/status_report.c": r"by_media_type|parse_typed", "common/message/status_report_cbor.c": None},
