@@ -25,7 +25,7 @@ static struct bytes content_of(const struct der_tlv *t)
 
 /* ---- Extensions ---- */
 
-/* The OCTET STRING stands in another one (RFC 8954 §2.1). */
+/* The OCTET STRING stands in another one (RFC 9654 §2.1). */
 static bool read_nonce(const struct extension *x, struct ocsp_request *r, struct err *e)
 {
 	struct der d = x->value.content;
@@ -38,7 +38,7 @@ static bool read_nonce(const struct extension *x, struct ocsp_request *r, struct
 		return false;
 	r->nonce = content_of(&nonce);
 	return (r->nonce.len > 0 && r->nonce.len <= OCSP_NONCE_MAX) ||
-	       err_set(e, ERR_INPUT, "nonce of %zu octets (RFC 8954 §2.1)", r->nonce.len);
+	       err_set(e, ERR_INPUT, "nonce of %zu octets (RFC 9654 §2.1)", r->nonce.len);
 }
 
 /* What is not critical may be passed over (RFC 6960 §4.4). r is NULL where a nonce has no place. */

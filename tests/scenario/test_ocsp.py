@@ -199,10 +199,10 @@ def test_digest_that_is_not_known__is_nobodys(site, ca, pair, algorithm):
 
 # -- nonces
 
-@pytest.mark.parametrize("size", [1, 16, 32])
+@pytest.mark.parametrize("size", [1, 16, 32, 33, 127, 128])
 @pytest.mark.parametrize("send", [post, get], ids=["POST", "GET"])
 def test_nonce__is_in_the_answer(site, ca, pair, size, send):
-    octets = bytes(range(200, 200 + size))
+    octets = bytes((200 + n) % 256 for n in range(size))
     reply = send(site.registrar.http, about(pair[0], ca, nonce_octets=octets))
     assert statuses(reply, ca) == [GOOD]
     assert asking.reading(reply).extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == octets
@@ -214,8 +214,8 @@ def test_no_nonce__in_the_question__is_none_in_the_answer(site, ca, pair):
 
 
 @pytest.mark.parametrize("value", [
-    tlv(4), tlv(4, b"x" * 33), tlv(4, b"x" * 128), b"x" * 16, b"", tlv(4, b"x") + b"\0", tlv(2, b"x"), tlv(0x24, tlv(4, b"x"))],
-    ids=["empty", "33", "128", "not wrapped", "no octets", "more after it", "a number", "in pieces"])
+    tlv(4), tlv(4, b"x" * 129), tlv(4, b"x" * 300), b"x" * 16, b"", tlv(4, b"x") + b"\0", tlv(2, b"x"), tlv(0x24, tlv(4, b"x"))],
+    ids=["empty", "129", "300", "not wrapped", "no octets", "more after it", "a number", "in pieces"])
 def test_nonce__that_is_none__is_malformed(site, ca, pair, value):
     asked = cert_id(ca, pair[0].serial_number)
     assert refusal(post(site.registrar.http, request(asked, extensions=[asking.extension(NONCE, value)]))) == "MALFORMED_REQUEST"
@@ -549,7 +549,7 @@ def test_ca_of_another_kind_of_key__signs_what_is_believed(cell, acme, masa_fake
         site = Site(cell, acme, domain, masa_fake_server, registrar)
         _, certificate = joined(site)
         assert status(registrar.http, certificate, issuer) == GOOD
-        most = request(*(cert_id(issuer, n + 1, "sha512") for n in range(8)), extensions=[asking.nonce(b"n" * 32)])
+        most = request(*(cert_id(issuer, n + 1, "sha512") for n in range(8)), extensions=[asking.nonce(b"n" * 128)])
         assert statuses(post(registrar.http, most), issuer) == [UNKNOWN] * 8
         (path,) = files(cell, domain, certificate)
         assert "Response verify OK" in openssl_ocsp(domain, path).stderr
