@@ -12,6 +12,8 @@ bool extension_next(struct der *d, struct extension *out, struct err *e)
 		!der_optional(&all.content, DER_BOOLEAN, &critical, &present, e) ||
 		!der_expect(&all.content, DER_OCTET_STRING, &out->value, "extnValue", e))
 		return false;
-	out->critical = present && critical.content.len == 1 && *critical.content.p != 0;
+	if (present && critical.content.len != 1)
+		return err_set(e, ERR_INPUT, "critical: %zu octets", critical.content.len);
+	out->critical = present && *critical.content.p != 0;
 	return der_expect_end(&all.content, "extension", e);
 }

@@ -299,7 +299,8 @@ struct pieces {
 	const char *algorithm; /* content of hashAlgorithm */
 	const char *serial;
 	size_t serial_len;
-	bool extensions; /* an empty list of them */
+	const char *extensions; /* what stands in the list of them */
+	size_t extensions_len;
 	enum place more;
 };
 #define SHA1_OID "\x06\x05\x2b\x0e\x03\x02\x1a"
@@ -348,7 +349,7 @@ static void put_extensions(struct buf *out, const struct pieces *p)
 
 	if (!p->extensions)
 		return;
-	put_octets(&list, DER_SEQUENCE, "", 0);
+	put_octets(&list, DER_SEQUENCE, p->extensions, p->extensions_len);
 	put(out, DER_CONTEXT_CONSTRUCTED(2), &list, IN_EXTENSIONS, p);
 }
 
@@ -414,9 +415,29 @@ static void ocsp_request_parse__serial_numbers__are_minimal_and_bounded(void **s
 	refused_by_hand(&(struct pieces){.serial = "\xff\x80", .serial_len = 2}, "not minimal");
 }
 
+/* An extension 1.2.3 that says of itself whether it is critical. */
+static struct pieces with_critical(const char *extension, size_t len)
+{
+	return (struct pieces){.extensions = extension, .extensions_len = len};
+}
+#define WITH_CRITICAL(der) with_critical(der, sizeof(der) - 1)
+
+static void ocsp_request_parse__critical__is_one_octet(void **state)
+{
+	const struct pieces no = WITH_CRITICAL("\x30\x09\x06\x02\x2a\x03\x01\x01\x00\x04\x00"),
+			    yes = WITH_CRITICAL("\x30\x09\x06\x02\x2a\x03\x01\x01\x01\x04\x00"),
+			    none = WITH_CRITICAL("\x30\x08\x06\x02\x2a\x03\x01\x00\x04\x00"),
+			    two = WITH_CRITICAL("\x30\x0a\x06\x02\x2a\x03\x01\x02\xff\xff\x04\x00");
+
+	accepted_by_hand(&no);
+	refused_by_hand(&yes, "a critical extension nobody knows");
+	refused_by_hand(&none, "critical: 0 octets");
+	refused_by_hand(&two, "critical: 2 octets");
+}
+
 static void ocsp_request_parse__an_element_more_anywhere__is_refused(void **state)
 {
-	struct pieces p = {.version = "\0", .extensions = true};
+	struct pieces p = {.version = "\0", .extensions = ""};
 
 	accepted_by_hand(&p);
 	for (p.more = NOWHERE + 1; p.more < PLACES; p.more++)
@@ -699,6 +720,7 @@ int main(void)
 		cmocka_unit_test(ocsp_request_parse__another_version__is_refused),
 		cmocka_unit_test(ocsp_request_parse__parameters_of_a_digest__are_none_or_null),
 		cmocka_unit_test(ocsp_request_parse__serial_numbers__are_minimal_and_bounded),
+		cmocka_unit_test(ocsp_request_parse__critical__is_one_octet),
 		cmocka_unit_test(ocsp_request_parse__an_element_more_anywhere__is_refused),
 		cmocka_unit_test(ocsp_request_parse__cut_anywhere_or_with_more_behind__is_refused),
 		cmocka_unit_test(ocsp_request_parse__too_long__is_refused_unread),
