@@ -64,8 +64,10 @@ struct ocsp_answer {
 	int64_t this_update, next_update;
 };
 
-/* An OCSPResponse, DER, appended; verified. ERR_INPUT: times that are none. */
+/* An OCSPResponse, DER, appended; checked. ERR_INPUT: times that are none. */
 bool ocsp_answer_make(const struct ocsp_answer *a, struct buf *out, struct err *e) MUST_CHECK;
+/* Is this DER signed by that signer, and does it say of everybody just this? ERR_BUG. */
+bool ocsp_answer_check(const struct ocsp_answer *a, struct bytes der, struct err *e) MUST_CHECK;
 
 /* Why there is no answer (RFC 6960 §2.3); nobody signs that. */
 enum ocsp_refusal {

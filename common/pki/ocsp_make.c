@@ -223,7 +223,17 @@ static bool read_back(const struct ocsp_answer *a, struct bytes der, struct err 
 	for (size_t i = 0; whole && i < a->request->count; i++)
 		whole = says(basic, a, i);
 	OCSP_BASICRESP_free(basic);
-	return whole || ossl_fail(e, ERR_BUG, "the new answer does not say what it is to say");
+	return whole || ossl_fail(e, ERR_BUG, "the answer does not say what it is to say");
+}
+
+bool ocsp_answer_check(const struct ocsp_answer *a, struct bytes der, struct err *e)
+{
+	bool ok;
+
+	ossl_begin();
+	ok = read_back(a, der, e);
+	ossl_forget();
+	return ok;
 }
 
 bool ocsp_answer_make(const struct ocsp_answer *a, struct buf *out, struct err *e)

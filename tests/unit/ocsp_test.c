@@ -675,6 +675,55 @@ static void ocsp_answer_make__a_signature_that_is_wrong__does_not_leave(void **s
 	not_made(&a, ERR_BUG, "does not say");
 }
 
+static void says_not(const struct ocsp_answer *a, const struct buf *der, const char *what)
+{
+	struct err e = ERR_INIT;
+
+	if (ocsp_answer_check(a, buf_bytes(der), &e))
+		fail_msg("passes, but should not: %s", what);
+	assert_int_equal(e.kind, ERR_BUG);
+	assert_queue_empty();
+}
+
+static void ocsp_answer_check__anything_else_than_is_to_be_said__is_found(void **state)
+{
+	static const struct ocsp_standing said[] = {{OCSP_GOOD, 0}, {OCSP_REVOKED, NOW - 7}};
+	static const struct {
+		const char *what;
+		struct ocsp_standing standings[2];
+		int64_t later_from, later_until;
+	} wrong[] = {
+		{"revoked later", {{OCSP_GOOD, 0}, {OCSP_REVOKED, NOW - 6}}, 0, 0},
+		{"good after all", {{OCSP_GOOD, 0}, {OCSP_GOOD, 0}}, 0, 0},
+		{"unknown", {{OCSP_UNKNOWN, 0}, {OCSP_REVOKED, NOW - 7}}, 0, 0},
+		{"of each other", {{OCSP_REVOKED, NOW - 7}, {OCSP_GOOD, 0}}, 0, 0},
+		{"from later on", {{OCSP_GOOD, 0}, {OCSP_REVOKED, NOW - 7}}, 1, 0},
+		{"for longer", {{OCSP_GOOD, 0}, {OCSP_REVOKED, NOW - 7}}, 0, 1},
+	};
+	OCSP_REQUEST_AUTO struct ocsp_request r = must_parse(asking(ca.cert, EVP_sha1(), 2));
+	OCSP_REQUEST_AUTO struct ocsp_request more = must_parse(asking(ca.cert, EVP_sha1(), 1));
+	BUF_AUTO struct buf der = BUF_INIT(OCSP_ANSWER_DER_MAX);
+	struct ocsp_answer a = an_answer(&r, said);
+	struct err e = ERR_INIT;
+
+	assert_true(ocsp_answer_make(&a, &der, &e));
+	assert_true(ocsp_answer_check(&a, buf_bytes(&der), &e));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		a = an_answer(&r, wrong[i].standings);
+		a.this_update += wrong[i].later_from;
+		a.next_update += wrong[i].later_until;
+		says_not(&a, &der, wrong[i].what);
+	}
+	a = an_answer(&more, said);
+	says_not(&a, &der, "about fewer");
+	a = an_answer(&r, said);
+	a.signer = &namesake;
+	says_not(&a, &der, "by another one");
+	assert_true(buf_append(&der, "", 1, &e));
+	a.signer = &ca;
+	says_not(&a, &der, "with an octet more");
+}
+
 static void ocsp_refusal_make__each__is_what_openssl_reads(void **state)
 {
 	static const struct {
@@ -733,6 +782,7 @@ int main(void)
 		cmocka_unit_test(ocsp_answer_make__to_the_fullest_request__fits),
 		cmocka_unit_test(ocsp_answer_make__times_that_are_none__are_refused),
 		cmocka_unit_test(ocsp_answer_make__a_signature_that_is_wrong__does_not_leave),
+		cmocka_unit_test(ocsp_answer_check__anything_else_than_is_to_be_said__is_found),
 		cmocka_unit_test(ocsp_refusal_make__each__is_what_openssl_reads),
 	};
 
