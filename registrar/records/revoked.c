@@ -43,7 +43,8 @@ static bool standing_row(void *arg, const struct store_row *r, struct err *e)
 	const struct standing_reader *reader = arg;
 	struct bytes der = store_row_blob(r, 1);
 
-	if (!memmem(der.data, der.len, reader->issuer.data, reader->issuer.len))
+	if (reader->issuer.len == 0 ||
+		!memmem(der.data, der.len, reader->issuer.data, reader->issuer.len))
 		return true; /* of another CA, which the site has or had */
 	*reader->out = (struct issued_standing){true, store_row_int(r, 0)};
 	return true;

@@ -253,6 +253,19 @@ static void records_issued_standing__by_number_and_ca__is_what_became_of_it(void
 	assert_false(told_of(f, "0b", 1).found);
 }
 
+/* Such a CA has issued nothing: what others issued is not its own. */
+static void records_issued_standing__of_a_ca_without_a_key_identifier__is_not_found(void **state)
+{
+	struct fixture *f = *state;
+	struct issued_standing out;
+	struct err e = ERR_INIT;
+
+	keep_voucher(f, "voucher", "");
+	assert_int_equal(issue(f, 1, NOW), ERR_NONE);
+	assert_true(records_issued_standing(f->store, "0a", bytes_of(NULL, 0), &out, &e));
+	assert_false(out.found);
+}
+
 static void records_keep_crl__a_number_that_was_used__is_a_conflict(void **state)
 {
 	struct fixture *f = *state;
@@ -311,6 +324,7 @@ int main(void)
 		T(records_retire__a_rejected_device__stays_rejected),
 		T(records_list_revoked__what_ended_long_ago__is_left_out),
 		T(records_issued_standing__by_number_and_ca__is_what_became_of_it),
+		T(records_issued_standing__of_a_ca_without_a_key_identifier__is_not_found),
 		T(records_keep_crl__a_number_that_was_used__is_a_conflict),
 		T(records_sweep__an_end_that_comes__is_told_once_for_each_certificate),
 	};
