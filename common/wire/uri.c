@@ -216,6 +216,8 @@ bool uri_parse(const char *text, struct uri *out, struct err *e)
 
 bool uri_parse_web(const char *text, struct uri *out, struct err *e)
 {
+	if (!after_scheme(text, URI_HTTP) && !after_scheme(text, URI_HTTPS))
+		return err_set(e, ERR_INPUT, "URI: begins neither with http:// nor with https://");
 	return parse(text, after_scheme(text, URI_HTTP) ? URI_HTTP : URI_HTTPS, false, out, e);
 }
 

@@ -64,6 +64,8 @@ static void uri_parse_web__http__is_read_and_written_with_its_own_port(void **st
 	assert_int_equal(u.port, 80);
 	assert_false(uri_parse_web("ftp://h/", &u, &e));
 	assert_false(uri_parse_web("http://u@h/", &u, &e));
+	assert_false(uri_parse_web("h:8080/", &u, &e));
+	assert_non_null(strstr(e.text, "neither with http:// nor with https://"));
 }
 
 static void uri_parse_server__coaps__is_read_and_written_with_its_own_port(void **state)
