@@ -118,6 +118,6 @@ void checkup_port(struct checkup *c, const char *check, const char *listen)
 {
 	if (listen)
 		checkup_note(c, check, is_loopback(listen) ? CHECKUP_WARN : CHECKUP_OK,
-			"only this machine can reach it: set `listen` to an address of the network",
+			"only this machine can reach it: configure an address of the network",
 			"listening on %s", listen);
 }

@@ -9,10 +9,12 @@
 
 #include "common/run/checkup.h"
 #include "common/wire/datetime.h"
+#include "common/wire/uri.h"
 #include "registrar/admin/answer.h"
 #include "registrar/announce.h"
 #include "registrar/issuing.h"
 #include "registrar/masa.h"
+#include "registrar/ocsp.h"
 #include "registrar/records/records.h"
 #include "registrar/revoked.h"
 #include "registrar/seal.h"
@@ -77,11 +79,52 @@ static void check_list(struct examination *x)
 			"valid for %lld more hours", (long long)(end - x->c.now) / 3600);
 }
 
+static bool ends_like(const char *path, const char *end)
+{
+	size_t len = strlen(path), end_len = strlen(end);
+
+	return len >= end_len && strcmp(path + len - end_len, end) == 0;
+}
+
+static void judge_ocsp_url(struct examination *x, const char *url, const struct uri *to)
+{
+	if (to->scheme == URI_HTTP && !x->setup->config.ca_http_listen)
+		checkup_note(&x->c, "OCSP", CHECKUP_WARN,
+			"set http_listen in [ca], unless something else answers there",
+			"certificates say %s, but plain HTTP is not listened for", url);
+	else if (!ends_like(to->path, OCSP_PATH))
+		checkup_note(&x->c, "OCSP", CHECKUP_WARN,
+			"answers are at " OCSP_PATH
+			": let ocsp_url end so, unless something else leads there",
+			"certificates say %s", url);
+	else
+		checkup_note(&x->c, "OCSP", CHECKUP_OK, NULL, "certificates say %s", url);
+}
+
+/* Certificates keep for long what they say: a slip shows before many have it. */
+static void check_ocsp(struct examination *x)
+{
+	const struct registrar_config *c = &x->setup->config;
+	bool first = issuing_slot(x->setup) == CA_PRIMARY;
+	const char *url = first ? c->ocsp_url : c->standby_ocsp_url;
+	struct err ignored = ERR_INIT;
+	struct uri to;
+
+	if (url && uri_parse_web(url, &to, &ignored))
+		judge_ocsp_url(x, url, &to);
+	else if (c->ca_http_listen && !(first ? c->crl_url : c->standby_crl_url))
+		checkup_note(&x->c, "OCSP", CHECKUP_WARN,
+			first ? "set ocsp_url and crl_url in [ca]"
+			      : "set standby_ocsp_url and standby_crl_url in [ca]",
+			"certificates do not say where to ask");
+}
+
 static void check_ports(struct examination *x)
 {
 	checkup_port(&x->c, "port for HTTPS", x->setup->config.listen);
 	checkup_port(&x->c, "port for CoAPS", x->setup->config.coaps_listen);
 	checkup_port(&x->c, "port for join proxies", x->setup->config.jpy_listen);
+	checkup_port(&x->c, "port for verifiers", x->setup->config.ca_http_listen);
 }
 
 static void check_announcing(struct examination *x)
@@ -150,6 +193,7 @@ static void (*const checks[])(struct examination *x) = {
 	check_certificate,
 	check_ca,
 	check_list,
+	check_ocsp,
 	check_ports,
 	check_announcing,
 	check_journal,

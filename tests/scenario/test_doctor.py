@@ -51,6 +51,30 @@ def test_a_site_in_order__passes_everything(site):
     assert table.splitlines()[0].split() == ["CHECK", "VERDICT", "FOUND", "NEXT"]
 
 
+PLAIN, WEB = "http://registrar.example:8080", "https://registrar.example"
+
+
+@pytest.mark.parametrize("changes, verdict, word", [
+    ({}, None, None),
+    ({"crl_url": f"{PLAIN}/issuing.crl", "http_listen": "127.0.0.1:0"}, None, None),
+    ({"http_listen": "127.0.0.1:0"}, "warn", "ocsp_url and crl_url"),
+    ({"ocsp_url": f"{PLAIN}/ocsp"}, "warn", "http_listen"),
+    ({"ocsp_url": PLAIN, "http_listen": "127.0.0.1:0"}, "warn", "/ocsp"),
+    ({"ocsp_url": f"{PLAIN}/ocsp/", "http_listen": "127.0.0.1:0"}, "warn", "/ocsp"),
+    ({"ocsp_url": f"{PLAIN}/ocsp", "http_listen": "127.0.0.1:0"}, "ok", None),
+    ({"ocsp_url": f"{WEB}/site/ocsp"}, "ok", None),
+], ids=["nothing", "a list only", "listening only", "not listening", "no path", "a slash more", "plain", "https"])
+def test_where_verifiers_are_sent__is_looked_at(cell, domain, acme, changes, verdict, word):
+    """Before a year's certificates say what is wrong."""
+    registrar = harness.Registrar(cell, domain, [acme], changes={"ca": changes})
+    with harness.running(registrar):
+        row = doctor(registrar).get("OCSP")
+        assert ("port for verifiers" in doctor(registrar)) == ("http_listen" in changes)
+    assert (row and row["verdict"]) == verdict, row
+    assert not row or changes.get("ocsp_url", "do not say where") in row["found"], row
+    assert not word or word in row["next"], row
+
+
 def test_a_masa_that_is_away__fails(site):
     site.masa.stop()
     row = doctor(site.registrar, f"MASA of {site.manufacturer.name}")
