@@ -256,7 +256,7 @@ static void have_none(struct registrar *r, struct list *l)
 	l->due_at = INT64_MAX;
 	log_event(&r->log, LOG_LEVEL_WARNING, "crl-impossible", NULL, "hint",
 		"the issuing CA's certificate lacks the key usage cRLSign: revoked certificates "
-		"are refused here, others do not hear of it",
+		"are refused here, others hear of it by OCSP alone",
 		NULL);
 	show(r->revoked, l, &none, 0);
 	buf_clear(&none);

@@ -69,7 +69,8 @@ static void check_list(struct examination *x)
 
 	if (ca_crl_issuer(x->setup->ca).len == 0)
 		checkup_note(&x->c, "revocation list", CHECKUP_WARN,
-			"others do not hear of revocations: give the CA the key usage cRLSign",
+			"others hear of revocations by OCSP alone: give the CA the key usage "
+			"cRLSign",
 			"the issuing CA may not sign any");
 	else if (end <= x->c.now)
 		checkup_note(&x->c, "revocation list", CHECKUP_FAIL,

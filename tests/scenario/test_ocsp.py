@@ -20,7 +20,7 @@ from brski_peer.forge import tlv
 from ocsp_client import GOOD, NONCE, REVOKED, UNKNOWN, about, believed, cert_id, get, post, refusal, request, status, statuses
 from places import Site
 from test_ca_switch import standby_of, switch
-from test_est import admitted
+from test_est import admitted, est_body, issued
 from test_metrics import Scrape
 from test_published import Publisher
 
@@ -136,6 +136,41 @@ def test_validity__is_as_configured(cell, acme, domain, ca, masa_fake_server):
 def test_validity__is_an_hour_where_nothing_is_said(site, ca):
     (one,) = believed(post(site.registrar.http, request(cert_id(ca, 5))), ca)
     assert one.next_update - one.this_update == datetime.timedelta(hours=1)
+
+
+def listed(port):
+    """The numbers on the list."""
+    return {entry.serial_number for entry in x509.load_der_x509_crl(asking.exchange(port, "GET", "/issuing.crl")[2])}
+
+
+def renewed(site, device):
+    """(its certificate, another one that it got with that)"""
+    with admitted(site, device) as pledge:
+        certificate, key = pledge.join()
+    with site.peer(forge.save(site.directory, f"{device.serial}-ldevid", key, [certificate])) as client:
+        return certificate, issued(client.post_csr(est_body(client.csr(key)), "simplereenroll"))
+
+
+def test_list_and_answers__agree_whatever_became_of_a_device(site, ca):
+    """Certificates that were renewed, too: none of them is forgotten with its device."""
+    registrar, devices = site.registrar, [site.device() for _ in range(7)]
+    kept, stolen, retired, swapped, locked, refused, back = devices
+    all_of = {device: renewed(site, device) for device in devices}
+    registrar.ctl("devices", "revoke", stolen.serial, back.serial, "--reason", "stolen", "--yes")
+    registrar.ctl("devices", "decommission", retired.serial, "--reason", "old", "--yes")
+    registrar.ctl("devices", "replace", swapped.serial, site.device().serial, "--reason", "burnt")
+    registrar.ctl("devices", "quarantine", locked.serial, "--reason", "odd", "--yes")
+    registrar.ctl("claims", "reject", refused.serial, "--reason", "not ours", "--yes", check=None)
+    registrar.ctl("claims", "approve", back.serial, "--reason", "found")
+    _, again = joined(site, back)
+    out = {c.serial_number for device in (stolen, retired, swapped, back) for c in all_of[device]}
+    harness.wait_until(lambda: out <= listed(registrar.http), "the list")
+    on_list = listed(registrar.http)
+    for device, certificates in [*all_of.items(), (back, (again,))]:
+        for certificate in certificates:
+            told = status(registrar.http, certificate, ca)
+            assert told == (REVOKED if certificate.serial_number in on_list else GOOD), device.serial
+    assert not {c.serial_number for c in (*all_of[kept], *all_of[locked], again)} & on_list
 
 
 # -- several at once
@@ -538,6 +573,23 @@ def test_a_ca_of_before__is_not_ours_to_speak_for(cell, acme, domain, masa_fake_
         assert refusal(post(registrar.http, about(old, ca))) == "UNAUTHORIZED"
         _, new = joined(site)
         assert status(registrar.http, new, forge.load_certs(certificate)[0]) == GOOD
+
+
+def test_ca_that_may_not_sign_lists__answers_all_the_same(cell, acme, domain, masa_fake_server):
+    """And who looks after it is told that this is how others hear of revocations."""
+    root, issuing = forge.load(domain.file("root.key"), domain.file("root.crt")), forge.issuing(domain.directory)
+    bare = certs.make_cert(issuing.cert.subject, root, key=issuing.key, ca=True, key_usage={"key_cert_sign"})
+    (cell / "bare.crt").write_bytes(bare.cert.public_bytes(Encoding.PEM))
+    registrar = responding(cell / "r", domain, [acme], {"ca": {"certificate": cell / "bare.crt"}})
+    site = Site(cell, acme, domain, masa_fake_server, registrar)
+    with harness.running(registrar):
+        registrar.wait_log("crl-impossible.*by OCSP alone")
+        device, certificate = joined(site)
+        assert status(registrar.http, certificate, bare.cert) == GOOD
+        revoke(site, device)
+        assert status(registrar.http, certificate, bare.cert) == REVOKED
+        assert asking.exchange(registrar.http, "GET", "/issuing.crl")[0] == 404
+        assert "by OCSP alone" in registrar.ctl("doctor", check=None).stdout
 
 
 @pytest.mark.parametrize("key_type", [pytest.param("rsa-3072", marks=pytest.mark.slow), "ec-p384"])
