@@ -15,7 +15,8 @@
 #include "common/net/http_worker.h"
 #include "common/net/status.h"
 
-#define BACKLOG_HIGH 16384 /* pipelined octets kept while a handler works; then reading pauses */
+#define BACKLOG_HIGH   16384 /* pipelined octets kept while a handler works; then reading pauses */
+#define HTTP1_TURN_MAX 1     /* requests a turn: whoever waits for answers has no more */
 
 struct http1_conn {
 	struct conn *conn;
@@ -172,6 +173,7 @@ static void dispatch(struct http1_conn *h)
 {
 	http1_take_body(h->parser, &h->call->body);
 	h->answering = true;
+	h->conn->taken++;
 	conn_set_phase(h->conn, CONN_ANSWER);
 	http_route_dispatch(config_of(h), &h->verdict, h->call);
 }
@@ -218,7 +220,7 @@ static size_t consume(struct http1_conn *h, struct bytes in)
 	size_t used = 0;
 
 	while (used < in.len && !h->answering && !h->conn->finish && !h->conn->dead &&
-		h->conn->out.len < CONN_OUT_HIGH)
+		h->conn->out.len < CONN_OUT_HIGH && conn_may_take(h->conn))
 		used += feed(h, bytes_of(in.data + used, in.len - used));
 	return used;
 }
@@ -330,4 +332,5 @@ const struct conn_protocol http1_protocol = {
 	.expired = http1_conn_expired,
 	.drain = http1_conn_drain,
 	.close = http1_conn_close,
+	.turn_max = HTTP1_TURN_MAX,
 };

@@ -32,6 +32,9 @@
 #define HEADER_BOMB_FACTOR 8
 #define FIELD_OVERHEAD	   32 /* of a field's size (RFC 9113 §6.5.2) */
 #define DATA_TINY_MAX	   64 /* octets */
+/* Streams handed to their handlers in a turn: a quarter of those that a connection may have, so
+ * that a registrar's requests to its MASA seldom wait. */
+#define HTTP2_TURN_MAX 16
 
 static struct http2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
@@ -288,8 +291,12 @@ static void dispatch_ready(struct http2_conn *h2)
 {
 	for (struct http2_stream *s = h2->streams, *next; s; s = next) {
 		next = s->next;
-		if (s->state == STREAM_READY)
-			http2_stream_dispatch(s); /* frees no stream: nghttp2 has not run */
+		if (s->state != STREAM_READY)
+			continue;
+		if (!conn_may_take(h2->conn))
+			break;
+		h2->conn->taken++;
+		http2_stream_dispatch(s); /* frees no stream: nghttp2 has not run */
 	}
 }
 
@@ -386,4 +393,5 @@ const struct conn_protocol http2_protocol = {
 	.expired = http2_expired,
 	.drain = http2_drain,
 	.close = http2_close,
+	.turn_max = HTTP2_TURN_MAX,
 };

@@ -103,6 +103,12 @@ struct call *conn_new_call(
 	return call_new(&setup, e);
 }
 
+bool conn_may_take(struct conn *c)
+{
+	c->cut = c->taken >= c->protocol->turn_max;
+	return !c->cut;
+}
+
 void conn_answered(struct conn *c)
 {
 	shed_served(&c->worker->shed, c);
@@ -214,7 +220,7 @@ static bool handshake(struct conn *c)
 
 static bool wants_input(const struct conn *c)
 {
-	if (c->dead || c->in_eof)
+	if (c->dead || c->in_eof || c->waits || c->cut)
 		return false;
 	if (!c->protocol || c->phase == CONN_LINGER)
 		return true;
@@ -344,16 +350,25 @@ static void settle(struct conn *c)
 	if (c->dead) {
 		conn_free(c);
 	} else {
+		if (c->cut && !c->waits)
+			http_worker_queue(c->worker, c);
 		await_socket(c);
 		http_worker_account(c->worker, c, held_by(c)); /* may end others, or this one */
 	}
+}
+
+static void begin_turn(struct conn *c)
+{
+	c->in_turn = true;
+	c->taken = 0;
+	c->cut = false;
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 
-	c->in_turn = true;
+	begin_turn(c);
 	if (c->phase == CONN_LINGER) {
 		discard_input(c);
 	} else if (handshake(c)) {
@@ -365,11 +380,19 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 	settle(c);
 }
 
+void conn_go_on(struct conn *c)
+{
+	begin_turn(c);
+	if (c->phase != CONN_LINGER)
+		serve(c);
+	settle(c);
+}
+
 static void on_deadline(void *arg)
 {
 	struct conn *c = arg;
 
-	c->in_turn = true;
+	begin_turn(c);
 	if (c->protocol && c->phase != CONN_LINGER) {
 		c->protocol->expired(c->p, c->phase);
 		if (!c->dead)
@@ -394,7 +417,7 @@ void conn_drain(struct conn *c)
 {
 	bool first = !c->drained;
 
-	c->in_turn = true;
+	begin_turn(c);
 	c->drained = true;
 	if (first && (c->phase == CONN_HANDSHAKE || c->phase == CONN_IDLE))
 		conn_set_phase(c, c->phase);

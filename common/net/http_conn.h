@@ -5,6 +5,9 @@
  * Everything happens in turns: a socket event, a deadline or an answer starts a turn; the protocol
  * may in its turn ask for the end (conn_finish, conn_abort), and only when the turn is over is
  * anything freed. So no callback of a parser or of nghttp2 ever frees what its caller still holds.
+ *
+ * A turn takes some requests and no more. Who sent more, without waiting for answers, gives way:
+ * the loop looks at all sockets first, and nothing is read of that connection until its next turn.
  */
 #ifndef NET_HTTP_CONN_H
 #define NET_HTTP_CONN_H
@@ -56,6 +59,8 @@ struct conn_protocol {
 	void (*drain)(void *p);
 	/* The connection goes: detach or free every call. */
 	void (*close)(void *p);
+	/* How many requests a turn may take. */
+	unsigned turn_max;
 };
 extern const struct conn_protocol http1_protocol, http2_protocol;
 
@@ -67,7 +72,7 @@ struct conn_proxied {
 
 struct conn {
 	struct conn *next, **link; /* in the worker's list */
-	TAILQ_ENTRY(conn) shed_link;
+	TAILQ_ENTRY(conn) shed_link, turn_link;
 	struct http_worker *worker;
 	struct tls_stream stream;
 	struct event *readable, *writable;
@@ -81,6 +86,9 @@ struct conn {
 	enum conn_phase phase;
 	bool write_armed;
 	bool in_turn;
+	unsigned taken;			   /* requests, in this turn */
+	bool cut;			   /* there were more of them */
+	bool waits;			   /* for another turn, in the worker's list */
 	bool shaken;			   /* its TLS handshake is over */
 	bool in_eof;			   /* the peer sends no more */
 	bool finish;			   /* end when out is empty */
@@ -98,9 +106,13 @@ bool conn_open(struct http_worker *w, int fd, const struct peer *from, const uin
 	struct err *e) MUST_CHECK;
 /* Serve what has begun and what is on its way, then end; again when the grace for it is over. */
 void conn_drain(struct conn *c);
+/* Its turn has come. */
+void conn_go_on(struct conn *c);
 void conn_free(struct conn *c);
 
 /* For protocols. */
+/* Another request in this turn? If not, there will be one more turn. Who takes it counts it. */
+bool conn_may_take(struct conn *c);
 void conn_answered(struct conn *c);			    /* a request has got its answer */
 void conn_set_phase(struct conn *c, enum conn_phase phase); /* arms its deadline */
 void conn_finish(struct conn *c);			    /* after out has been sent */

@@ -17,6 +17,8 @@
 			*/
 #define LAST_TURNS 16  /* of accepting, when draining: a full backlog */
 #define PAUSE_MS   100 /* without descriptors; a closing connection gives one back */
+/* Of connections that wait for another turn, before all sockets are looked at again. */
+#define TURNS_AT_ONCE 4
 
 static void refuse_fd(struct http_worker *w, int fd, const struct peer *from, const char *why)
 {
@@ -125,8 +127,39 @@ void http_worker_account(struct http_worker *w, struct conn *c, size_t held)
 		;
 }
 
+void http_worker_queue(struct http_worker *w, struct conn *c)
+{
+	if (TAILQ_EMPTY(&w->waiting))
+		loop_timer_arm(&w->turns, 0);
+	TAILQ_INSERT_TAIL(&w->waiting, c, turn_link);
+	c->waits = true;
+}
+
+static void unqueue(struct http_worker *w, struct conn *c)
+{
+	TAILQ_REMOVE(&w->waiting, c, turn_link);
+	c->waits = false;
+}
+
+/* A timer of no time and not an event made active, for the loop works those off before it looks at
+ * its sockets again. */
+static void on_turns(void *arg)
+{
+	struct http_worker *w = arg;
+	struct conn *c;
+
+	for (int i = 0; i < TURNS_AT_ONCE && (c = TAILQ_FIRST(&w->waiting)) != NULL; i++) {
+		unqueue(w, c);
+		conn_go_on(c); /* may free it, and others; or queue it again, at the end */
+	}
+	if (!TAILQ_EMPTY(&w->waiting))
+		loop_timer_arm(&w->turns, 0);
+}
+
 void http_worker_conn_gone(struct http_worker *w, struct conn *c)
 {
+	if (c->waits)
+		unqueue(w, c);
 	shed_leave(&w->shed, c);
 	if (c->identified)
 		http_sources_leave(w->server->identities, c->identity);
@@ -215,7 +248,9 @@ static void on_drain_grace_over(void *arg)
 bool http_worker_init(struct http_worker *w, struct err *e)
 {
 	shed_init(&w->shed);
-	if (!loop_timer_init(&w->pause, w->loop, on_pause_over, w, e) ||
+	TAILQ_INIT(&w->waiting);
+	if (!loop_timer_init(&w->turns, w->loop, on_turns, w, e) ||
+		!loop_timer_init(&w->pause, w->loop, on_pause_over, w, e) ||
 		!loop_timer_init(&w->drain_grace, w->loop, on_drain_grace_over, w, e) ||
 		!drain_share_init(&w->drain, &w->server->drain, w->loop, e))
 		return false;
@@ -268,5 +303,6 @@ void http_worker_clear(struct http_worker *w)
 	call_list_free(
 		&w->calls); /* with handlers that will not come back: the loops have stopped */
 	loop_timer_clear(&w->pause);
+	loop_timer_clear(&w->turns);
 	loop_timer_clear(&w->drain_grace);
 }

@@ -13,6 +13,8 @@
 #include "common/net/shed_log.h"
 #include "common/net/tls_slot.h"
 
+TAILQ_HEAD(turn_queue, conn);
+
 struct http_worker {
 	struct http_server *server;
 	struct loop *loop;
@@ -22,6 +24,8 @@ struct http_worker {
 	struct conn *conns;
 	struct shed shed;
 	struct shed_log shed_log;
+	struct turn_queue waiting; /* for another turn: who sent many requests at once */
+	struct loop_timer turns;   /* theirs */
 	struct call_list calls;
 	struct drain_share drain;
 	struct loop_timer drain_grace;
@@ -53,6 +57,8 @@ void http_worker_clear(struct http_worker *w);
  * False: they have too many, and none of them can be ended. */
 bool http_worker_told(struct http_worker *w, struct conn *c, const struct address *from,
 	struct err *e) MUST_CHECK;
+/* It has more requests than a turn takes. */
+void http_worker_queue(struct http_worker *w, struct conn *c);
 /* A connection is being freed. */
 void http_worker_conn_gone(struct http_worker *w, struct conn *c);
 /* It has shown its certificate, if it has one: false when too many others show the same and none of

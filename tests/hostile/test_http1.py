@@ -228,6 +228,31 @@ def test_answers_not_read(siege):
     siege.lay(attack, growth_max_kb=FILLED_MAX_KB)
 
 
+def take_answers(s, count):
+    said = b""
+    while count > 0:
+        more = s.recv(65536)
+        assert more, f"{count} answers are missing"
+        said = said[-8:] + more
+        count -= said.count(b"HTTP/1.1 ")
+
+
+def test_pipelines_of_a_hundred(siege):
+    """Forty clients that ask without waiting: who waits for answers comes in between."""
+    def attack(target):
+        asked = f"GET {target.readable} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 100
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(target.tls()) for _ in range(10)]
+            while target.going():
+                for s in clients:
+                    s.sendall(asked)
+                for s in clients:
+                    take_answers(s, 100)
+                    target.struck()
+
+    siege.lay(attack, attackers=4)
+
+
 def test_one_connection_per_request(siege):
     def attack(target):
         while target.going():

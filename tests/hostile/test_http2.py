@@ -204,6 +204,37 @@ def test_windows_opened_octet_by_octet(siege):
     siege.lay(attack, joins=3)
 
 
+def take_answers(s, count):
+    said = b""
+    while count > 0:
+        more = s.recv(65536)
+        assert more, f"{count} answers are missing"
+        said += more
+        for kind, flags, _, payload in frames_of(said):
+            said = said[9 + len(payload):]
+            count -= kind in (HEADERS, DATA) and flags & END_STREAM == END_STREAM
+
+
+def test_all_streams_asked_at_once(siege):
+    """Forty clients with all streams they may have, again and again."""
+    def attack(target):
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(target.tls(alpn="h2")) for _ in range(10)]
+            for s in clients:
+                s.sendall(hello() + window_update(0, 0x7fff0000))
+            n = 0
+            while target.going():
+                asked = b"".join(h for _, h in opened(n, 64, target.readable))
+                n += 1
+                for s in clients:
+                    s.sendall(asked)
+                for s in clients:
+                    take_answers(s, 64)
+                    target.struck()
+
+    siege.lay(attack, attackers=4)
+
+
 def test_window_overflow(siege):
     def attack(target):
         while target.going():

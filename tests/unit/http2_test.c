@@ -248,6 +248,53 @@ static void streams__many_at_once__all_answered(void **state)
 	h2_close(&h);
 }
 
+/* As one record. */
+static void h2_send_together(struct h2_client *h)
+{
+	uint8_t all[16384];
+	const uint8_t *octets;
+	ssize_t n;
+	int len = 0;
+
+	while ((n = nghttp2_session_mem_send(h->session, &octets)) > 0) {
+		assert_true((size_t)(len + n) <= sizeof(all));
+		memcpy(all + len, octets, (size_t)n);
+		len += (int)n;
+	}
+	assert_int_equal(SSL_write(h->c.ssl, all, len), len);
+}
+
+static void streams__many_at_once__give_way_to_another_client(void **state)
+{
+	struct h2_client h;
+	struct client one;
+	struct err e = ERR_INIT;
+	struct call *kept;
+	struct loop *l;
+	struct hold held;
+
+	h2_open(&h, false);
+	h2_submit(&h, "GET", "/keep", NULL, NULL, NULL);
+	h2_send(&h);
+	kept = await_kept(&fx.app);
+	l = call_loop(kept);
+	open_on(&fx, l, &one);
+	hold_loop(&held, l);
+	while (h.asked < STREAMS_MAX)
+		h2_submit(&h, "GET", "/count", NULL, NULL, NULL);
+	h2_send_together(&h);
+	client_send(&one, "GET /count HTTP/1.1\r\nHost: x\r\n\r\n");
+	let_loop_go(&held);
+	assert_int_equal(read_reply(&one, false), 200);
+	assert_in_range(atoi(last_reply.body), 1, STREAMS_MAX / 2);
+	assert_true(loop_post(l, answer_later, kept, &e));
+	h2_run(&h);
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		assert_int_equal(h.replies[i].status, 200);
+	client_close(&one);
+	h2_close(&h);
+}
+
 static void big_reply__larger_than_the_windows__arrives_whole(void **state)
 {
 	struct h2_client h;
@@ -642,6 +689,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(request__at_once_later_and_with_body__on_one_connection),
 		test(streams__many_at_once__all_answered),
+		test(streams__many_at_once__give_way_to_another_client),
 		test(big_reply__larger_than_the_windows__arrives_whole),
 		test(refusal__by_http__is_plain_text),
 		test(host__same_as_authority__is_fine),

@@ -400,6 +400,63 @@ static void pipeline__paused_in_the_middle__goes_on_with_what_was_read(void **st
 	client_close(&c);
 }
 
+/* The one that sent first, and much, is served one request; then it is the others' turn. */
+static void pipeline__of_hundreds__gives_way_to_another_client(void **state)
+{
+	enum { REQUESTS = 300 };
+	char all[REQUESTS * sizeof(GET("/count"))] = "";
+	struct client many, one;
+	struct loop *l = open_on(&fx, NULL, &many);
+	struct hold h;
+
+	open_on(&fx, l, &one);
+	for (int i = 0; i < REQUESTS; i++)
+		memcpy(all + i * strlen(GET("/count")), GET("/count"), sizeof(GET("/count")));
+	hold_loop(&h, l);
+	client_send(&many, all);
+	client_send(&one, GET("/count"));
+	let_loop_go(&h);
+	assert_int_equal(read_reply(&one, false), 200);
+	assert_in_range(atoi(last_reply.body), 1, 10);
+	for (int i = 0; i < REQUESTS; i++)
+		assert_int_equal(read_reply(&many, false), 200);
+	assert_int_equal(atoi(last_reply.body), REQUESTS + 1);
+	client_close(&many);
+	client_close(&one);
+}
+
+/* Who has said all ends writing, and waits. */
+static void pipeline__half_closed__all_is_answered(void **state)
+{
+	struct client c;
+
+	connect_plainly(&c);
+	for (int i = 0; i < 50; i++)
+		client_send(&c, GET("/now"));
+	SSL_shutdown(c.ssl);
+	shutdown(c.fd, SHUT_WR);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(read_reply(&c, false), 200);
+	assert_true(client_is_closed(&c));
+	client_close(&c);
+}
+
+/* One that waits for its turn may go: nothing of it is touched later. */
+static void pipeline__client_leaves_while_it_waits__others_are_served(void **state)
+{
+	struct client many, one;
+	struct loop *l = open_on(&fx, NULL, &one);
+
+	for (int round = 0; round < 5; round++) {
+		open_on(&fx, l, &many);
+		for (int i = 0; i < 300; i++)
+			client_send(&many, GET("/big"));
+		client_close(&many);
+		assert_int_equal(ask(&one, GET("/now")), 200);
+	}
+	client_close(&one);
+}
+
 static void call__never_answered__is_freed_with_the_server(void **state)
 {
 	struct client c;
@@ -700,6 +757,9 @@ int main(void)
 		test(two_clients__at_the_same_time__both_served),
 		test(peer_left__answer_comes_later__is_dropped),
 		test(pipeline__paused_in_the_middle__goes_on_with_what_was_read),
+		test(pipeline__of_hundreds__gives_way_to_another_client),
+		test(pipeline__half_closed__all_is_answered),
+		test(pipeline__client_leaves_while_it_waits__others_are_served),
 		test(call__never_answered__is_freed_with_the_server),
 		test(tls__versions__1_2_and_1_3_only),
 		test(tls__weak_suites_only__is_refused),

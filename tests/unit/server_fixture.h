@@ -13,6 +13,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ struct app {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	int drained;
+	atomic_int counted; /* requests for /count */
 };
 
 struct fixture {
@@ -172,6 +175,16 @@ static void on_last(struct call *c, void *app)
 	reply_text(c, "last");
 }
 
+/* Which of all is it? */
+static void on_count(struct call *c, void *arg)
+{
+	struct app *app = arg;
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", atomic_fetch_add(&app->counted, 1) + 1);
+	reply_text(c, text);
+}
+
 static void on_big(struct call *c, void *app)
 {
 	char *big = malloc(BIG);
@@ -213,6 +226,7 @@ static const struct http_route routes[] = {
 	{.method = "GET", .path = "/from", .handler = on_from},
 	{.method = "GET", .path = "/binding", .handler = on_binding},
 	{.method = "GET", .path = "/last", .handler = on_last},
+	{.method = "GET", .path = "/count", .handler = on_count},
 	{.method = "GET", .path = "/big", .handler = on_big},
 	{.method = "GET", .path = "/error", .handler = on_error},
 	{.method = "GET", .path = "/pending", .handler = on_pending},
@@ -472,5 +486,58 @@ FIXTURE int ask(struct client *c, const char *request)
 }
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+/* ---- who comes first ---- */
+
+/* A loop that stands still: what is sent to it meanwhile is there all at once when it goes on. */
+struct hold {
+	sem_t stands, go;
+};
+
+static void stand_still(void *arg)
+{
+	struct hold *h = arg;
+
+	sem_post(&h->stands);
+	while (sem_wait(&h->go) != 0)
+		;
+}
+
+FIXTURE void hold_loop(struct hold *h, struct loop *l)
+{
+	struct err e = ERR_INIT;
+
+	sem_init(&h->stands, 0, 0);
+	sem_init(&h->go, 0, 0);
+	assert_true(loop_post(l, stand_still, h, &e));
+	while (sem_wait(&h->stands) != 0)
+		;
+}
+
+FIXTURE void let_loop_go(struct hold *h)
+{
+	sem_post(&h->go);
+}
+
+/* A connection on this loop; NULL: on any. Which one it is. */
+FIXTURE struct loop *open_on(struct fixture *f, struct loop *wanted, struct client *c)
+{
+	struct err e = ERR_INIT;
+
+	for (;;) {
+		struct call *kept;
+		struct loop *l;
+
+		client_open(c, http_server_port(f->server), NULL);
+		client_send(c, "GET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
+		kept = await_kept(&f->app);
+		l = call_loop(kept);
+		assert_true(loop_post(l, answer_later, kept, &e));
+		assert_int_equal(read_reply(c, false), 200);
+		if (!wanted || l == wanted)
+			return l;
+		client_close(c);
+	}
+}
 
 #endif
