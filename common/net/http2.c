@@ -14,8 +14,9 @@
  * more only makes work (CVE-2023-44487). Ours reset when a caller's time is over. */
 #define RESETS_BURST	  100
 #define RESETS_PER_SECOND 20
-/* SETTINGS and PING acknowledgements that wait for a peer that does not read. */
-#define ACKS_WAITING_MAX 100
+/* SETTINGS and PING acknowledgements that wait for a peer that does not read; and for the end of a
+ * turn, which reads some hundred of such frames. */
+#define ACKS_WAITING_MAX 1000
 /* Frames a header block may be spread over; 8 KiB fit into one (CVE-2024-28182). */
 #define CONTINUATIONS_MAX 4
 
