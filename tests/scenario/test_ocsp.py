@@ -173,6 +173,30 @@ def test_list_and_answers__agree_whatever_became_of_a_device(site, ca):
     assert not {c.serial_number for c in (*all_of[kept], *all_of[locked], again)} & on_list
 
 
+@pytest.mark.file_store
+def test_after_an_earlier_store_was_put_back__list_and_answers_agree(cell, acme, domain, masa_fake_server, ca):
+    """What was revoked since is good at both, as the manual warns; what was issued since is known to neither."""
+    registrar = responding(cell / "r", domain, [acme])
+    site = Site(cell, acme, domain, masa_fake_server, registrar)
+    with harness.running(registrar):
+        (early, before), (late, since) = joined(site), joined(site)
+        revoke(site, early)
+        registrar.ctl("backup", cell / "copy.db")
+        revoke(site, late)
+        _, new = joined(site)
+        harness.wait_until(lambda: since.serial_number in listed(registrar.http), "the list")
+        registrar.stop()
+        registrar.ctl("restore", cell / "copy.db", "--config", registrar.config)
+        mark = registrar.log_size()
+        registrar.start()
+        registrar.wait_log("crl-published", mark)
+        assert [status(registrar.http, c, ca) for c in (before, since, new)] == [REVOKED, GOOD, UNKNOWN]
+        assert listed(registrar.http) == {before.serial_number}
+        revoke(site, late)
+        assert status(registrar.http, since, ca) == REVOKED
+        harness.wait_until(lambda: since.serial_number in listed(registrar.http), "the list")
+
+
 # -- several at once
 
 def test_several_certificates__are_answered_in_their_order(site, ca, pair):
