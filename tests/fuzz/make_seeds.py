@@ -682,9 +682,10 @@ def make_ocsp_request():
         request(asked(), version=tlv(0xa0, integer(0))), request(asked(), version=tlv(0xa0, integer(1))), request(asked(), version=tlv(0xa0, integer(0), b"\5\0")), request(asked(), version=tlv(0xa0, tlv(2, b"\x80"))),
         request(asked(), requestor=tlv(0xa1, tlv(0xa4, subject))), request(asked(), signature=tlv(0xa0, seq(ECDSA_SHA256, bits(b"x")))), request(asked(), signature=b"\5\0"),
         request(asked(), tail=b"\5\0"), request(asked(), extensions=[]), request(asked(), extensions=[seq()]), request(asked(), extensions=[extension("1.3.6.1.5.5.7.48.1.4", seq(oid("1.3.6.1.5.5.7.48.1.1")))]),
-        request(asked(), extensions=[extension("1.2.3", b"", True)]), with_nonce(octets(b"0123456789abcdef")), with_nonce(octets(b"n" * 32)), with_nonce(octets(b"n" * 33)),
+        request(asked(), extensions=[extension("1.2.3", b"", True)]), with_nonce(octets(b"0123456789abcdef")), with_nonce(octets(b"n" * 128)), with_nonce(octets(b"n" * 129)),
         with_nonce(octets()), with_nonce(b"bare"), with_nonce(octets(b"1"), octets(b"2")), with_nonce(octets(b"1") + b"\5\0"),
-        seq(seq(seq(asked()), tlv(0xa2, seq(), seq()))), request(asked(cert_id())) + b"\0", request(asked())[:-1], b"", seq(), seq(seq()), seq(seq(b"\5\0")), request(seq()), request(seq(seq())), b"\0" * 4097])
+        seq(seq(seq(asked()), tlv(0xa2, seq(), seq()))), request(asked(cert_id())) + b"\0", request(asked())[:-1], b"", seq(), seq(seq()), seq(seq(b"\5\0")), request(seq()), request(seq(seq())), b"\0" * 4097,
+        request(asked(), extensions=[seq(oid("1.2.3"), tlv(1, b"\xff\xff"), octets())])])
 
 
 def make_idevid():
