@@ -22,9 +22,10 @@
 #define READERS_MAX                                                                                \
 	8 /* read connections: more than any sensible number of worker threads waits for */
 #define BUSY_MS 5000 /* how long to wait for somebody with the sqlite3 shell */
-#define UNDO_OCTETS                                                                                \
-	(256 << 10) /* what undoes one transaction, before it becomes a file: an onboarding's      \
-		       pages */
+/* What undoes one transaction, before it becomes a file: an onboarding's pages and half as many
+ * again. SQLite moves it to the file in one piece, and its files take no more than this at once:
+ * of a larger piece the rest is found to be a full disk. */
+#define UNDO_OCTETS ((128 << 10) - 1)
 
 enum control { BEGIN, SAVE, RELEASE, UNDO, COMMIT, ROLLBACK, CONTROL_COUNT };
 
