@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answering OCSP (RFC 6960, RFC 5019): read the question, then a table of steps on the strangers'
+/* Answering OCSP (RFC 6960, RFC 9919): read the question, then a table of steps on the strangers'
  * thread: find the CA it is about, look the certificates up, sign. Each has the refusal it ends in.
  */
 #include "registrar/ocsp.h"
@@ -110,7 +110,7 @@ static const struct {
 
 /* ---- The answer ---- */
 
-/* RFC 5019 §6.2. Caches ask again at half of an answer's time, so that what they give out is never
+/* RFC 9919 §7.2. Caches ask again at half of an answer's time, so that what they give out is never
  * about to end. */
 static void let_caches_keep(const struct question *q, const uint8_t digest[SHA256_LEN])
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Telling others about single certificates of ours, when they ask (RFC 6960, RFC 5019): good,
+/* Telling others about single certificates of ours, when they ask (RFC 6960, RFC 9919): good,
  * revoked, or unknown, as the store has it at this moment, signed by the issuing CA that the
  * question is about. Nothing is kept of a question or an answer, so that several registrars with
  * one database say the same as soon as one of them has revoked. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether single certificates are revoked, asked and answered: the Online Certificate Status
- * Protocol (RFC 6960) in the profile of RFC 5019, with the nonce of RFC 9654. An answer is signed
+ * Protocol (RFC 6960) in the profile of RFC 9919, with the nonce of RFC 9654. An answer is signed
  * by the CA that issued the certificates, so that it needs no further certificate to be believed;
  * and is read back by OpenSSL's own reader, signature and statuses, before it is given out.
  *
@@ -13,7 +13,7 @@
 
 #define OCSP_REQUEST_DER_MAX                                                                       \
 	4096		      /* one certificate takes some 80 octets; the rest is for who signs */
-#define OCSP_ASKED_MAX	    8 /* certificates in a request; RFC 5019 §2.1.1 has one */
+#define OCSP_ASKED_MAX	    8 /* certificates in a request; RFC 9919 §3.1.1 has one */
 #define OCSP_NONCE_MAX	    128	 /* RFC 9654 §2.1 */
 #define OCSP_ANSWER_DER_MAX 8192 /* a request in full, times and an RSA signature of 8192 bits */
 

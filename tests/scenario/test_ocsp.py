@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verifiers ask about single certificates (RFC 6960, RFC 5019): cryptography, openssl, strongSwan and
+"""Verifiers ask about single certificates (RFC 6960, RFC 9919): cryptography, openssl, strongSwan and
 octets that no library sends; the answer is what the store says at that moment, or none."""
 import base64
 import datetime
