@@ -151,7 +151,6 @@ static bool load_csrattrs(struct ca *ca, const char *words, struct err *e)
 	return true;
 }
 
-/* A CA that may not sign lists is fine as long as nobody is told to look for one. */
 static bool take_url(const char *url, const char *option, char **out, struct err *e)
 {
 	struct uri uri;
@@ -164,6 +163,7 @@ static bool take_url(const char *url, const char *option, char **out, struct err
 	return *out != NULL;
 }
 
+/* A CA that may not sign lists is fine as long as nobody is told to look for one. */
 static bool check_crl(struct ca *ca, const struct ca_files *c, struct err *e)
 {
 	struct err unfit = ERR_INIT;

@@ -62,7 +62,6 @@ bool bulk_keep_text(char **to, const char *text, struct err *e)
 	return !text || !*text || *to;
 }
 
-/* The stricter of where it is and where it is to be: nobody goes round a site by its neighbour. */
 /* ---- The request ---- */
 
 static bool copy_who(struct principal *to, const struct principal *from, struct err *e)

@@ -43,7 +43,7 @@ bool records_keep_ahead(const struct records_writer *w, const struct ahead_row *
 /* It could not be renewed: at that moment again. */
 bool records_delay_ahead(
 	const struct records_writer *w, int64_t id, int64_t renew_at, struct err *e) MUST_CHECK;
-#define AHEAD_DROP_MAX 8 /* at once: a row and its line each are within a transaction */
+#define AHEAD_DROP_MAX 8 /* at once: three steps of a transaction each, on a stack */
 /* One whose device used it and whose history is still to be looked at stays until that is done, at
  * an end from now on. */
 bool records_drop_ahead(const struct records_writer *w, const int64_t *ids,
