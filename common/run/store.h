@@ -104,7 +104,7 @@ typedef void store_done(void *arg, const int64_t *changed, const struct err *e);
 /* Queue a transaction; done is called once on l's thread. False: it was not queued and done will
  * not be called (ERR_RETRY_LATER: the queue is full at STORE_QUEUE_MAX; ERR_NO_MEMORY). */
 #define STORE_QUEUE_MAX	    10000
-#define STORE_WRITE_WAIT_MS 30000 /* for a database that is away */
+#define STORE_WRITE_WAIT_MS 30000 /* for a database that is away, or hangs */
 bool store_write(struct store *s, const struct store_op *ops, size_t op_count, struct loop *l,
 	store_done *done, void *arg, struct err *e) MUST_CHECK;
 /* The same, waiting here: for start-up, tools and tests. Never on a loop thread. */

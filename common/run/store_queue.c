@@ -249,7 +249,8 @@ bool store_job_is_late(const struct store_queue *q, struct store_job *job)
 {
 	if (clock_mono_ms() - job->queued_ms < q->wait_ms)
 		return false;
-	err_set(&job->result, ERR_RETRY_LATER, "store: the database was away for too long");
+	err_set(&job->result, ERR_RETRY_LATER,
+		"store: the database was away, or kept it waiting, for too long");
 	err_tell(&job->result, STORE_AWAY);
 	return true;
 }

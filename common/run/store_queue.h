@@ -26,7 +26,7 @@ struct store_queue {
 	pthread_cond_t wake;
 	struct store_job *head, **tail; /* waiting for the writer */
 	size_t held;	 /* waiting or in the writer's hands; at most STORE_QUEUE_MAX */
-	int64_t wait_ms; /* for a database that is away: STORE_WRITE_WAIT_MS, but in tests */
+	int64_t wait_ms; /* STORE_WRITE_WAIT_MS, but in tests */
 	bool closing;
 	bool waiting;		    /* the writer, for work */
 	uint64_t turns;		    /* it has come round this often */

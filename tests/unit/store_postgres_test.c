@@ -343,6 +343,7 @@ static void store_read__of_many_rows_ended_early__leaves_the_store_usable(void *
 struct tally {
 	pthread_mutex_t lock;
 	int done, conflicts, others;
+	struct err last; /* of those */
 };
 
 static void on_done(void *arg, const int64_t *changed, const struct err *e)
@@ -353,6 +354,8 @@ static void on_done(void *arg, const int64_t *changed, const struct err *e)
 	t->done++;
 	t->conflicts += e && e->kind == ERR_CONFLICT;
 	t->others += e && e->kind != ERR_CONFLICT;
+	if (e)
+		t->last = *e;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -967,6 +970,8 @@ static void store_write__table_locked_for_ever__fails_in_time_and_others_do_not(
 	PQfinish(other);
 	assert_true(ended);
 	assert_int_equal(t.others, 1);
+	assert_int_equal(t.last.kind, ERR_RETRY_LATER);
+	assert_non_null(strstr(t.last.text, "kept it waiting")); /* it was not away */
 	assert_true(again);
 	assert_true(comes_true(is_ready, f->store));
 	assert_int_equal(number(f->store, BUMPED), 0);
