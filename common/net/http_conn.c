@@ -156,7 +156,7 @@ static bool read_header(struct conn *c, struct conn_proxied *h, struct err *e)
 	while (proxy_header_length(bytes_of(h->octets, h->len), &length, e)) {
 		if (h->len == length)
 			return true;
-		r = tls_stream_read_ahead(
+		r = tls_stream_read_before(
 			&c->stream, h->octets + h->len, length - h->len, &got, &lost);
 		if (r != STREAM_OK)
 			break;

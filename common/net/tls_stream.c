@@ -115,7 +115,7 @@ static enum stream_result read_plain(
 	return r == STREAM_OK && *got == 0 ? STREAM_EOF : r;
 }
 
-enum stream_result tls_stream_read_ahead(
+enum stream_result tls_stream_read_before(
 	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e)
 {
 	*got = 0;

@@ -28,7 +28,7 @@ enum stream_result {
 bool tls_stream_open(
 	struct tls_stream *s, int fd, struct tls_server *tls, struct err *e) MUST_CHECK;
 /* What comes before the handshake, and is not of it. */
-enum stream_result tls_stream_read_ahead(
+enum stream_result tls_stream_read_before(
 	struct tls_stream *s, void *to, size_t room, size_t *got, struct err *e);
 enum stream_result tls_stream_handshake(struct tls_stream *s, struct err *e);
 /* With greed, take all that the socket has, for the reads that follow; without, what is asked for.
