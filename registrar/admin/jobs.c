@@ -207,10 +207,8 @@ static void store_end(struct jobs *j, const struct job *job, const struct job_re
 	struct err e = ERR_INIT;
 
 	while (!records_end_job(j->r->store, record, &e)) {
-		const bool again = e.kind != ERR_CONFLICT && !atomic_load(&j->cancelled);
-
 		log_err(&j->r->log, "job-not-noted", job->order.exchange, &e);
-		if (!again)
+		if (e.kind == ERR_CONFLICT || atomic_load(&j->cancelled))
 			return;
 		run_tasks(j);
 		usleep(END_AGAIN_US);
