@@ -170,8 +170,10 @@ static void refuse(struct question *q, enum ocsp_refusal why, const struct err *
 		call_reply_err(q->call, &q->r->log, "ocsp-refused", &failure);
 		return;
 	}
-	log_err_about(
-		&q->r->log, "ocsp-refused", call_exchange(q->call), call_peer(q->call)->address, e);
+	/* never as an error, of which none is left out: anybody may ask as often as they like */
+	log_event(&q->r->log, LOG_LEVEL_WARNING, "ocsp-refused", call_exchange(q->call), "peer",
+		call_peer(q->call)->address, "kind", err_kind_name(e->kind), "reason", e->text,
+		NULL);
 	call_set_header(q->call, "Cache-Control", "no-store");
 	call_reply(q->call, 200, OCSP_ANSWER_TYPE, buf_bytes(&der));
 }

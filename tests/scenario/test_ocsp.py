@@ -2,11 +2,14 @@
 """Verifiers ask about single certificates (RFC 6960, RFC 9919): cryptography, openssl, strongSwan and
 octets that no library sends; the answer is what the store says at that moment, or none."""
 import base64
+import contextlib
 import datetime
 import email.utils
 import json
 import re
 import shutil
+import sqlite3
+import time
 
 import pytest
 from cryptography import x509
@@ -22,7 +25,7 @@ from places import Site
 from test_ca_switch import standby_of, switch
 from test_est import admitted, est_body, issued
 from test_metrics import Scrape
-from test_published import Publisher
+from test_published import Publisher, ask_raw
 
 DOORS = {"plain": False, "devices": True}
 
@@ -447,6 +450,23 @@ def test_answers_and_refusals__are_counted_and_refusals_logged(site, ca, pair):
     assert not site.registrar.lines("event=request ", mark), "that somebody asked at the plain listener is no news"
     post(site.registrar.port, b"x", tls=True)
     assert len(site.registrar.lines("event=request .*path=/ocsp status=200", mark)) == 1
+
+
+@pytest.mark.file_store
+def test_what_is_wrong_with_the_store__is_not_told_as_often_as_strangers_ask(cell, acme, domain, ca):
+    """An error is no complaint about a peer, which the log bounds; but here anybody causes one."""
+    registrar = responding(cell / "r", domain, [acme])
+    question = request(cert_id(ca, 5))
+    octets = (b"POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n"
+              b"Content-Length: %d\r\n\r\n" % len(question) + question)
+    with harness.running(registrar):
+        with contextlib.closing(sqlite3.connect(registrar.directory / "registrar.db")) as db:
+            db.execute("ALTER TABLE certificate RENAME COLUMN serial_hex TO gone")
+        assert refusal(post(registrar.http, question)) == "TRY_LATER"
+        began = time.monotonic()
+        ask_raw(registrar.http, octets * 999 + octets.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        told = registrar.lines("event=ocsp-refused .*kind=store")
+        assert 0 < len(told) < 300 * (2 + time.monotonic() - began), len(told)
 
 
 # -- openssl and strongSwan, by what the certificate says
