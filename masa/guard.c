@@ -63,6 +63,8 @@ bool masa_guard(struct call *c, const struct http_route *route, void *app, struc
 	bool changes = false, known = identify(m, s, c, &changes, &e);
 
 	masa_setup_free(s);
+	if (known)
+		call_sender_is_known(c);
 	if (known && (changes || strcmp(route->method, "GET") == 0))
 		return true;
 	if (known)

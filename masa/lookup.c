@@ -43,7 +43,10 @@ static bool may_ask(const struct masa_setup *s, struct call *c, int64_t now, str
 {
 	const struct peer *p = call_peer(c);
 
-	return (p->cert && lookup_is_cloud(s, p->cert, &p->chain, now)) || has_token(s, c, now, e);
+	if (!(p->cert && lookup_is_cloud(s, p->cert, &p->chain, now)) && !has_token(s, c, now, e))
+		return false;
+	call_sender_is_known(c);
+	return true;
 }
 
 /* ---- Which device ---- */

@@ -318,6 +318,7 @@ static const char *tls_client(const struct request *r)
 
 static enum outcome log_issued(struct request *r, struct err *e)
 {
+	call_sender_is_known(r->call);
 	const struct voucher *v = &r->voucher;
 
 	log_event(r->m->log, LOG_LEVEL_INFO, "voucher-issued", call_exchange(r->call), "serial",
@@ -413,6 +414,7 @@ static enum outcome format_log(struct request *r, struct err *e)
 
 static enum outcome log_audit(struct request *r, struct err *e)
 {
+	call_sender_is_known(r->call);
 	log_event(r->m->log, LOG_LEVEL_INFO, "audit-log-given", call_exchange(r->call), "serial",
 		r->authentic.rvr.fields.serial_number, "registrar",
 		cert_subject(r->authentic.rvr.signer), "peer", call_peer(r->call)->address,

@@ -39,6 +39,7 @@ enum step_result admit_device(struct onboard *o, struct err *e)
 			strangers_note(o->r->strangers, call_peer(o->call), o->now);
 		return STEP_FAILED;
 	}
+	call_sender_is_known(o->call);
 	describe_model(cert_subject_der(call_peer(o->call)->cert), o->model);
 	describe_host(call_peer(o->call)->address, o->host);
 	return STEP_NEXT;

@@ -84,8 +84,10 @@ static enum enroll_result identify(struct enroll *n, struct err *e)
 		err_tell(e, "Keys are not made here.");
 		return ENROLL_FAILED;
 	}
-	if (!identify_client(n->r, n->setup, peer, n->now, &n->client, e) ||
-		!records_device(n->r->store, client_key(&n->client), &n->device, e) ||
+	if (!identify_client(n->r, n->setup, peer, n->now, &n->client, e))
+		return ENROLL_FAILED;
+	call_sender_is_known(n->call);
+	if (!records_device(n->r->store, client_key(&n->client), &n->device, e) ||
 		!rules_client_allowed(
 			n->kind, &n->client, &n->device, cert_sha256(peer->cert), &policy, e))
 		return ENROLL_FAILED;

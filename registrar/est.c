@@ -40,9 +40,10 @@ bool est_device_allowed(const struct device_record *d, const char *serial, struc
 }
 
 /* Strangers may read; a device we know to be bad may not. */
-static bool may_read(struct registrar *r, const struct registrar_setup *s, const struct peer *peer,
-	struct err *e)
+static bool may_read(
+	struct registrar *r, const struct registrar_setup *s, struct call *c, struct err *e)
 {
+	const struct peer *peer = call_peer(c);
 	CLIENT_AUTO struct client client = {0};
 	struct device_record device;
 	bool known = peer->cert && identify_client(r, s, peer, registrar_now(r), &client, e);
@@ -56,6 +57,7 @@ static bool may_read(struct registrar *r, const struct registrar_setup *s, const
 			err_set(e, ERR_UNAUTHENTICATED, "no client certificate");
 		return false;
 	}
+	call_sender_is_known(c);
 	return records_device(r->store, client_key(&client), &device, e) &&
 	       est_device_allowed(&device, client.serial, e);
 }
@@ -117,7 +119,7 @@ void est_cacerts(struct call *c, void *registrar)
 	struct registrar_setup *s = registrar_setup_take(r);
 	struct err e = ERR_INIT;
 
-	if (!may_read(r, s, call_peer(c), &e))
+	if (!may_read(r, s, c, &e))
 		call_reply_err(c, &r->log, "cacerts-refused", &e);
 	else if (call_peer(c)->constrained)
 		reply_crts(c, r, s);
@@ -133,7 +135,7 @@ void est_csrattrs(struct call *c, void *registrar)
 	struct registrar_setup *s = registrar_setup_take(r);
 	struct err e = ERR_INIT;
 
-	if (!may_read(r, s, call_peer(c), &e))
+	if (!may_read(r, s, c, &e))
 		call_reply_err(c, &r->log, "csrattrs-refused", &e);
 	else if (ca_csrattrs_der(s->ca).len == 0)
 		call_reply(c, call_peer(c)->constrained ? 404 : 204, NULL, (struct bytes){0});

@@ -123,8 +123,10 @@ static bool take_report(struct report *p, struct err *e)
 {
 	const struct peer *peer = call_peer(p->call);
 
-	if (!identify_client(p->r, p->setup, peer, registrar_now(p->r), &p->client, e) ||
-		!parse_report(p, e) ||
+	if (!identify_client(p->r, p->setup, peer, registrar_now(p->r), &p->client, e))
+		return false;
+	call_sender_is_known(p->call);
+	if (!parse_report(p, e) ||
 		!records_device(p->r->store, client_key(&p->client), &p->device, e) ||
 		!known_device(p, e))
 		return false;

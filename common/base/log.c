@@ -145,7 +145,8 @@ static void source_of(const char *peer, char out[LOG_LIMIT_SOURCE_MAX])
 	snprintf(out, LOG_LIMIT_SOURCE_MAX, "%.*s", (int)len, peer);
 }
 
-static bool may_go_out(const struct log *l, enum log_level level, const char *event, va_list pairs)
+static bool may_go_out(
+	const struct log *l, enum log_level level, const char *event, bool stranger, va_list pairs)
 {
 	struct log_left_out told[LOG_LEFT_OUT_MAX];
 	const char *key, *value, *peer = NULL, *reason = NULL;
@@ -161,7 +162,7 @@ static bool may_go_out(const struct log *l, enum log_level level, const char *ev
 		if (strcmp(key, "reason") == 0)
 			reason = value;
 	}
-	if (level != LOG_LEVEL_WARNING && !(peer && reason))
+	if (!stranger && level != LOG_LEVEL_WARNING && !(peer && reason))
 		return true;
 	if (peer)
 		source_of(peer, source);
@@ -195,21 +196,43 @@ void log_end(struct log *l)
 
 /* ---- events ---- */
 
+static bool is_wanted(const struct log *l, enum log_level level)
+{
+	return l && (int)level <= atomic_load_explicit(&l->level, memory_order_relaxed);
+}
+
+static void log_pairs(const struct log *l, enum log_level level, const char *event,
+	const char *exchange, bool stranger, va_list pairs)
+{
+	va_list same;
+
+	va_copy(same, pairs);
+	if (may_go_out(l, level, event, stranger, same))
+		emit(l, level, event, exchange, pairs);
+	va_end(same);
+}
+
 void log_event(
 	const struct log *l, enum log_level level, const char *event, const char *exchange, ...)
 {
 	va_list ap;
-	bool ok;
 
-	if (!l || (int)level > atomic_load_explicit(&l->level, memory_order_relaxed))
+	if (!is_wanted(l, level))
 		return;
 	va_start(ap, exchange);
-	ok = may_go_out(l, level, event, ap);
+	log_pairs(l, level, event, exchange, false, ap);
 	va_end(ap);
-	if (!ok)
+}
+
+void log_stranger(
+	const struct log *l, enum log_level level, const char *event, const char *exchange, ...)
+{
+	va_list ap;
+
+	if (!is_wanted(l, level))
 		return;
 	va_start(ap, exchange);
-	emit(l, level, event, exchange, ap);
+	log_pairs(l, level, event, exchange, true, ap);
 	va_end(ap);
 }
 

@@ -8,7 +8,8 @@
  * exchange id is the same in pledge, registrar and MASA for one onboarding (header X-Request-Id).
  * Safe from any thread: one line is one write(2).
  *
- * With `limits`, complaints are bounded: warnings, and information with both a peer and a reason.
+ * With `limits`, complaints are bounded: warnings, and information with both a peer and a reason;
+ * and what is said of strangers (log_stranger()).
  * More than LOG_LIMIT_PER_SOURCE a second of one event about one peer's address, or
  * LOG_LIMIT_PER_EVENT of one event at all, are left out and counted; how many is said in a line
  * "log-suppressed" afterwards. Never left out: errors (store, issuing, memory), events that begin
@@ -35,6 +36,11 @@ struct log {
  * then     key, value pairs of const char *, ended by NULL; a pair with a NULL value is left out */
 void log_event(const struct log *l, enum log_level level, const char *event, const char *exchange,
 	...) __attribute__((sentinel));
+
+/* The same about who has not shown who they are, which is bounded whatever it says: anybody can
+ * have any number of such lines written. Among the pairs is "peer". */
+void log_stranger(const struct log *l, enum log_level level, const char *event,
+	const char *exchange, ...) __attribute__((sentinel));
 
 /* One line for an error that stops travelling here: kind and full reason. */
 void log_err(const struct log *l, const char *event, const char *exchange, const struct err *e);

@@ -98,6 +98,12 @@ void call_on_answer(struct call *c, call_answer_fn *fn, void *arg)
 	c->on_answer_arg = arg;
 }
 
+/* Who may use a Unix socket is a matter of its file. */
+static bool is_let_in_by_the_kernel(const struct peer *p)
+{
+	return strncmp(p->address, "unix:", strlen("unix:")) == 0;
+}
+
 struct call *call_new(const struct call_setup *setup, struct err *e)
 {
 	struct call *c = mem_new(sizeof(*c), e);
@@ -111,6 +117,7 @@ struct call *call_new(const struct call_setup *setup, struct err *e)
 	c->carrier_arg = setup->carrier_arg;
 	c->answer_ms = setup->answer_ms;
 	c->problems = setup->problems;
+	c->sender_known = is_let_in_by_the_kernel(&c->peer->peer);
 	c->started_ms = clock_mono_ms();
 	c->query = "";
 	/* twice: several Accept fields are joined beside the originals */
@@ -237,6 +244,11 @@ const char *call_exchange(const struct call *c)
 	return c->exchange;
 }
 
+void call_sender_is_known(struct call *c)
+{
+	c->sender_known = true;
+}
+
 bool call_is_head(const struct call *c)
 {
 	return strcmp(c->method, "HEAD") == 0;
@@ -274,11 +286,12 @@ void *call_attached(const struct call *c)
 
 static void log_access(const struct call *c, bool delivered)
 {
+	const char *event = delivered ? "request" : "request-abandoned";
 	char status[16], took[24];
 
 	snprintf(status, sizeof(status), "%d", c->reply.status);
 	snprintf(took, sizeof(took), "%lld", (long long)(clock_mono_ms() - c->started_ms));
-	log_event(c->log, LOG_LEVEL_INFO, delivered ? "request" : "request-abandoned", c->exchange,
+	(c->sender_known ? log_event : log_stranger)(c->log, LOG_LEVEL_INFO, event, c->exchange,
 		"method", c->method[0] ? c->method : "-", "path", c->path ? c->path : "-", "status",
 		status, "peer", c->peer->peer.address, "ms", took, NULL);
 }

@@ -47,6 +47,9 @@ bool call_is_head(const struct call *c);
  */
 void call_attach(struct call *c, void *what, void (*drop)(void *what));
 void *call_attached(const struct call *c);
+/* Its sender has shown who it is, and is one of those that are served here: the line about this
+ * request is never left out of the log, however many strangers ask. */
+void call_sender_is_known(struct call *c);
 /* Be told the handler's answer, also when it comes too late for the peer: fn(arg) is called once,
  * as the call ends; with status 0 when nobody answered. */
 typedef void call_answer_fn(void *arg, int status, const char *content_type, struct bytes body);

@@ -68,6 +68,7 @@ struct call {
 	struct buf body;
 	char exchange[EXCHANGE_ID_MAX + 1];
 	bool problems;
+	bool sender_known;
 	void *attached;
 	void (*drop)(void *what);
 	call_answer_fn *on_answer;

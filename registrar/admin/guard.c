@@ -81,6 +81,8 @@ bool admin_guard(struct call *c, const struct http_route *route, void *app, stru
 	bool known = identify(r, c, &e);
 
 	admin_web_set_headers(c);
+	if (known)
+		call_sender_is_known(c);
 	if (need == MAY_ENTER)
 		return true;
 	if (!known)

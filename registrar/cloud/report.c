@@ -80,7 +80,10 @@ static bool take(struct report *p, struct err *e)
 {
 	p->manufacturer =
 		identify_idevid(p->setup, call_peer(p->call), registrar_now(p->r), &p->serial, e);
-	return p->manufacturer && parse(p, e) && record(p, e);
+	if (!p->manufacturer)
+		return false;
+	call_sender_is_known(p->call);
+	return parse(p, e) && record(p, e);
 }
 
 void report_voucher_status(struct call *c, void *registrar)

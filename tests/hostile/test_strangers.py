@@ -12,7 +12,7 @@ import ocsp_client as asking
 from brski_peer import forge
 from ocsp_client import UNKNOWN, cert_id, request
 from places import Site
-from siege import FILLED_MAX_KB, SLOWER, Target, read_to_end, send_all
+from siege import CACERTS, FILLED_MAX_KB, REQUESTVOUCHER, SLOWER, Target, read_to_end, send_all
 from test_published import Publisher
 
 VERIFIER_MAX_S = 2.0  # for an answer while others shout
@@ -127,7 +127,7 @@ def test_one_connection_per_question(siege, plain):
 
 
 def test_rubbish_without_a_pause(siege, door):
-    """Each is answered that it is none, and at the plain listener the log does not grow with them."""
+    """Each is answered that it is none, and the log does not grow with them."""
     shapes = [b"\x30\x80" * 200, b"\0" * 4096, b"\x30\x82\x0f\xfc" * 1024, question(door, 5) + b"\0", b"<html>" * 100]
 
     def attack(target):
@@ -141,8 +141,30 @@ def test_rubbish_without_a_pause(siege, door):
     before, began = door.daemon.log_size(), time.monotonic()
     siege.lay(attack, attackers=4, targets=[door])
     verifier_is_answered(door)
-    if not door.is_tls:
-        assert door.daemon.log_size() - before < LOG_MAX_S * (time.monotonic() - began + 1)
+    assert door.daemon.log_size() - before < LOG_MAX_S * (time.monotonic() - began + 1)
+
+
+def test_requests_of_strangers_leave_the_log_to_devices(site, siege):
+    """Thousands a second that nobody has to answer for: a line for some, how many for the rest, and
+    one for each request of a device."""
+    def attack(target):
+        asked = f"GET {target.readable} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * BATCH
+        with target.tls() as s:
+            while target.going():
+                s.sendall(asked)
+                assert answers(s, BATCH) == BATCH
+                target.struck()
+
+    before, began = {d: d.log_size() for d in siege.daemons}, time.monotonic()
+    siege.lay(attack, attackers=4, joins=3)
+    took = time.monotonic() - began
+    for d, since in before.items():
+        of_strangers = d.lines(rf"event=request .*path={CACERTS if d is site.registrar else '/nothing'} ", since)
+        assert len(of_strangers) < 150 * (took + 1), f"{len(of_strangers)} in {took:.1f} s"
+        assert d.lines("event=log-suppressed of=request peer=127.0.0.1 suppressed=", since)
+        assert len(d.lines(f"event=request .*path={REQUESTVOUCHER} status=200 ", since)) == 4, "3 joins, and one after"
+    for path in ("/.well-known/est/simpleenroll", "/.well-known/brski/voucher_status", "/.well-known/brski/enrollstatus"):
+        assert len(site.registrar.lines(f"event=request .*path={path} status=200 ", before[site.registrar])) == 4, path
 
 
 # -- too much, too slow, not taken

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/net/call_impl.h"
 #include "common/net/http_date.h"
@@ -318,6 +319,41 @@ static void deadline__passes__answers_503_once_and_drops_the_late_answer(void **
 	assert_string_equal(told.body, "late");
 }
 
+/* How many requests got a line in the log, of so many in a moment. */
+static size_t logged_of(struct carried *t, int count, bool known)
+{
+	char path[] = "/tmp/call_test.XXXXXX", text[65536];
+	struct err e = ERR_INIT;
+	size_t lines = 0;
+	ssize_t n;
+
+	t->log.level = LOG_LEVEL_INFO;
+	t->log.fd = mkstemp(path);
+	t->log.limits = log_limits_new(&e);
+	snprintf(t->peer->peer.address, CALL_PEER_MAX, "192.0.2.1:9");
+	for (int i = 0; i < count; i++) {
+		struct call *c = new_call(t);
+
+		assert_true(call_begin(c, "GET", "/", &e));
+		if (known)
+			call_sender_is_known(c);
+		call_reply(c, 200, "text/plain", bytes_of_str("x"));
+	}
+	n = pread(t->log.fd, text, sizeof(text), 0);
+	for (ssize_t i = 0; i < n; i++)
+		lines += text[i] == '\n';
+	log_end(&t->log);
+	close(t->log.fd);
+	unlink(path);
+	return lines;
+}
+
+static void log__requests_of_strangers__are_bounded_those_of_others_are_not(void **state)
+{
+	assert_in_range(logged_of(*state, 300, false), LOG_LIMIT_PER_SOURCE, 299);
+	assert_int_equal(logged_of(*state, 300, true), 300);
+}
+
 static void detached__answer__reaches_nobody(void **state)
 {
 	struct carried *t = *state;
@@ -359,6 +395,7 @@ int main(void)
 		test(reply_err__where_problems_are_wanted__has_code_and_exchange),
 		test(deadline__passes__answers_503_once_and_drops_the_late_answer),
 		test(detached__answer__reaches_nobody),
+		test(log__requests_of_strangers__are_bounded_those_of_others_are_not),
 		cmocka_unit_test(date__is_imf_fixdate),
 	};
 

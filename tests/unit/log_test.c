@@ -155,6 +155,22 @@ static void log_event__errors_alerts_and_facts__are_never_left_out(void **state)
 	assert_int_equal(lines_with(w, "suppressed"), 0);
 }
 
+static void log_stranger__facts__are_bounded_and_no_others_fault(void **state)
+{
+	struct written *w = *state;
+
+	for (int i = 0; i < 5000; i++) {
+		log_stranger(&w->log, LOG_LEVEL_INFO, "request", NULL, "peer", "192.0.2.1:9", NULL);
+		if (i % 10 == 0)
+			log_event(&w->log, LOG_LEVEL_INFO, "request", NULL, "peer", "192.0.2.1:8",
+				NULL);
+	}
+	assert_int_equal(lines_with(w, "peer=192.0.2.1:8"), 500);
+	assert_in_range(
+		lines_with(w, "peer=192.0.2.1:9"), LOG_LIMIT_PER_SOURCE, 5 * LOG_LIMIT_PER_SOURCE);
+	assert_in_range(lines_with(w, "of=request peer=192.0.2.1 suppressed="), 1, 5);
+}
+
 static void log_err_about__warnings_of_one_peer__leave_room_for_another(void **state)
 {
 	struct written *w = *state;
@@ -175,6 +191,7 @@ int main(void)
 		cmocka_unit_test(log_limits_admit__many_sources__share_the_limit_of_the_event),
 		LOGGED(log_event__a_flood_of_complaints__is_cut_and_its_size_told),
 		LOGGED(log_event__errors_alerts_and_facts__are_never_left_out),
+		LOGGED(log_stranger__facts__are_bounded_and_no_others_fault),
 		LOGGED(log_err_about__warnings_of_one_peer__leave_room_for_another),
 	};
 
