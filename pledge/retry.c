@@ -25,7 +25,7 @@ static const struct retry_rule rules[SETBACK_COUNT] = {
 	[SETBACK_SILENT] = {"no connection in time", OF_CANDIDATE, OUTCOME_UNREACHABLE,
 		"RFC 8995 4.1"},
 	[SETBACK_TLS] = {"TLS handshake fails", OF_CANDIDATE, OUTCOME_UNREACHABLE, "RFC 8995 5.1"},
-	[SETBACK_DENIED] = {"TLS alert: our certificate is not taken", OF_CANDIDATE,
+	[SETBACK_DENIED] = {"our certificate is not taken, or not how it signs", OF_CANDIDATE,
 		OUTCOME_REFUSED, "RFC 8995 5.1"},
 	[SETBACK_OTHER_SERVER] = {"another server certificate than before", OF_CANDIDATE,
 		OUTCOME_UNREACHABLE, "RFC 8995 5"},

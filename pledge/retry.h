@@ -15,7 +15,7 @@ enum setback {
 	SETBACK_UNREACHABLE,  /* connection refused, no route */
 	SETBACK_SILENT,	      /* no connection in time */
 	SETBACK_TLS,	      /* the handshake fails */
-	SETBACK_DENIED,	      /* an alert: it does not take our certificate */
+	SETBACK_DENIED,	      /* it does not take our certificate, or not how it signs */
 	SETBACK_OTHER_SERVER, /* another certificate than before a wait */
 	SETBACK_STRANGER,     /* what answers is no registrar: no TLS, a page for browsers */
 	SETBACK_LOST,	      /* the connection ends, or is silent, before the answer */

@@ -17,8 +17,9 @@ struct http_session *http_session_new(
 void http_session_free(struct http_session *s);
 
 /* ERR_PEER_TIMEOUT, ERR_RETRY_LATER (refused, unreachable, DNS), ERR_UNAUTHENTICATED (certificate),
- * ERR_PEER (connection lost, protocol, too large). Any status code is a success here. After an
- * error the session is over: only http_session_server_chain() and http_session_free() are of use.
+ * ERR_PEER (connection lost, protocol, too large; nothing it takes a signature by that our key
+ * can make), ERR_NO_MEMORY. Any status code is a success here. After an error the session is over:
+ * only http_session_server_chain() and http_session_free() are of use.
  */
 bool http_session_send(struct http_session *s, const struct session_request *rq,
 	struct session_reply *out, struct err *e) MUST_CHECK;

@@ -60,7 +60,7 @@ void session_reply_clear(struct session_reply *r);
 /* Codes of errors (err_code_of()): why there is no session, or none any more. */
 #define SESSION_NO_ADDRESS   "no-address"	  /* the name has none, or nobody could be asked */
 #define SESSION_NO_TLS	     "no-tls"		  /* what answers does not speak TLS */
-#define SESSION_DENIED	     "certificate-denied" /* a TLS alert: it does not take ours */
+#define SESSION_DENIED	     "certificate-denied" /* it takes none of ours, or not how it signs */
 #define SESSION_OTHER_SERVER "other-server"	  /* not the one that same_server says */
 
 struct session;
