@@ -155,21 +155,43 @@ static bool invert(BIGNUM *s, const BIGNUM *order)
 	return BN_bin2bn(octets, (int)len, s) != NULL;
 }
 
-/* x of u·G + v·Q, modulo the order. False: no such x, that is the point at infinity, or no memory.
- */
-static bool sum_x(
-	const struct key_multiples *m, const BIGNUM *u, const BIGNUM *v, BIGNUM *x, BN_CTX *ctx)
+/* Is the point's x, which is X / Z², this one? Dividing would be a fifth of a verification. */
+static bool is_x(const BIGNUM *candidate, const BIGNUM *x, const BIGNUM *zz, const BIGNUM *prime,
+	BN_CTX *ctx)
+{
+	BIGNUM *product = BN_CTX_get(ctx);
+
+	return product && BN_mod_mul(product, candidate, zz, prime, ctx) == 1 &&
+	       BN_cmp(product, x) == 0;
+}
+
+/* Is r the x of a point, modulo the order? The field's prime is above the order, so that the order
+ * may be lacking in r. */
+static bool has_x(const EC_GROUP *group, const EC_POINT *p, const BIGNUM *r, BN_CTX *ctx)
+{
+	const BIGNUM *order = EC_GROUP_get0_order(group), *prime = EC_GROUP_get0_field(group);
+	BIGNUM *x = BN_CTX_get(ctx), *zz = BN_CTX_get(ctx), *beyond = BN_CTX_get(ctx);
+
+	return beyond && !EC_POINT_is_at_infinity(group, p) &&
+	       EC_POINT_get_Jprojective_coordinates_GFp(group, p, x, NULL, zz, ctx) == 1 &&
+	       BN_mod_sqr(zz, zz, prime, ctx) == 1 &&
+	       (is_x(r, x, zz, prime, ctx) ||
+		       (BN_add(beyond, r, order) == 1 && BN_cmp(beyond, prime) < 0 &&
+			       is_x(beyond, x, zz, prime, ctx)));
+}
+
+/* Is r the x of u·G + v·Q? */
+static bool sum_has_x(const struct key_multiples *m, const BIGNUM *u, const BIGNUM *v,
+	const BIGNUM *r, BN_CTX *ctx)
 {
 	EC_POINT *a = EC_POINT_new(m->of_base), *b = EC_POINT_new(m->of_key);
-	bool ok = a && b && EC_POINT_mul(m->of_base, a, u, NULL, NULL, ctx) == 1 &&
-		  EC_POINT_mul(m->of_key, b, v, NULL, NULL, ctx) == 1 &&
-		  EC_POINT_add(m->of_base, a, a, b, ctx) == 1 &&
-		  EC_POINT_get_affine_coordinates(m->of_base, a, x, NULL, ctx) == 1 &&
-		  BN_nnmod(x, x, EC_GROUP_get0_order(m->of_base), ctx) == 1;
+	bool has = a && b && EC_POINT_mul(m->of_base, a, u, NULL, NULL, ctx) == 1 &&
+		   EC_POINT_mul(m->of_key, b, v, NULL, NULL, ctx) == 1 &&
+		   EC_POINT_add(m->of_base, a, a, b, ctx) == 1 && has_x(m->of_base, a, r, ctx);
 
 	EC_POINT_free(a);
 	EC_POINT_free(b);
-	return ok;
+	return has;
 }
 
 static bool equation_holds(const struct key_multiples *m, const uint8_t hash[SHA256_LEN],
@@ -177,11 +199,11 @@ static bool equation_holds(const struct key_multiples *m, const uint8_t hash[SHA
 {
 	const BIGNUM *order = EC_GROUP_get0_order(m->of_base);
 	BIGNUM *r = BN_CTX_get(ctx), *s = BN_CTX_get(ctx), *u = BN_CTX_get(ctx);
-	BIGNUM *v = BN_CTX_get(ctx), *x = BN_CTX_get(ctx);
+	BIGNUM *v = BN_CTX_get(ctx);
 
-	return x && take_signature(signature, order, r, s) && invert(s, order) &&
+	return v && take_signature(signature, order, r, s) && invert(s, order) &&
 	       BN_bin2bn(hash, SHA256_LEN, u) && BN_mod_mul(u, u, s, order, ctx) == 1 &&
-	       BN_mod_mul(v, r, s, order, ctx) == 1 && sum_x(m, u, v, x, ctx) && BN_cmp(x, r) == 0;
+	       BN_mod_mul(v, r, s, order, ctx) == 1 && sum_has_x(m, u, v, r, ctx);
 }
 
 bool known_key_accepts(

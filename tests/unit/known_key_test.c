@@ -5,6 +5,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/obj_mac.h>
 
 #include "common/pki/digest.h"
@@ -244,31 +245,32 @@ static void known_key__a_sum_at_infinity__is_refused(void **state)
 	subject_clear(&s);
 }
 
-/* The key for which (r, s) signs the message, r that of the base point: (s·G - z·G) / r. */
-static void put_key_for(const BIGNUM *s, const struct scalars *n, struct buf *spki)
+/* The key for which (r, s) signs the message, r that of a point: (s·R - z·G) / r. */
+static void put_key_for(const EC_GROUP *group, const EC_POINT *with_r, const BIGNUM *s,
+	const struct scalars *n, struct buf *spki)
 {
-	EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	EC_POINT *q = EC_POINT_new(group);
 	uint8_t z[SHA256_LEN], *point = NULL;
-	BIGNUM *factor = BN_new();
+	BIGNUM *inverse = BN_new(), *factor = BN_new();
 	struct err e = ERR_INIT;
 	size_t len;
 
+	assert_true(EC_POINT_get_affine_coordinates(group, with_r, n->r, NULL, n->ctx));
+	assert_true(BN_nnmod(n->r, n->r, n->order, n->ctx));
+	assert_non_null(BN_mod_inverse(inverse, n->r, n->order, n->ctx));
 	assert_true(digest_sha256(message, z, &e));
 	assert_non_null(BN_bin2bn(z, sizeof(z), factor));
-	assert_true(BN_mod_sub(factor, s, factor, n->order, n->ctx));
-	assert_true(EC_POINT_get_affine_coordinates(
-		group, EC_GROUP_get0_generator(group), n->r, NULL, n->ctx));
-	assert_non_null(BN_mod_inverse(n->other, n->r, n->order, n->ctx));
-	assert_true(BN_mod_mul(factor, factor, n->other, n->order, n->ctx));
-	assert_true(EC_POINT_mul(group, q, factor, NULL, NULL, n->ctx));
+	assert_true(BN_mod_mul(factor, factor, inverse, n->order, n->ctx));
+	assert_true(BN_sub(factor, n->order, factor));
+	assert_true(BN_mod_mul(inverse, inverse, s, n->order, n->ctx));
+	assert_true(EC_POINT_mul(group, q, factor, with_r, inverse, n->ctx));
 	len = EC_POINT_point2buf(group, q, POINT_CONVERSION_UNCOMPRESSED, &point, n->ctx);
 	assert_true(len < spki->len);
 	memcpy(spki->data + spki->len - len, point, len);
 	OPENSSL_free(point);
+	BN_free(inverse);
 	BN_free(factor);
 	EC_POINT_free(q);
-	EC_GROUP_free(group);
 }
 
 static void accept_both(struct bytes spki, struct bytes signature)
@@ -293,6 +295,7 @@ static void known_key__an_s_that_is_seldom_met__is_accepted_as_by_openssl(void *
 		"7FFFFFFF800000007FFFFFFFFFFFFFFFDE737D56D38BCF4279DCE5617E3192A9",
 		"FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC63254F",
 		"FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632550"};
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	struct subject s;
 	struct scalars n;
 
@@ -302,12 +305,39 @@ static void known_key__an_s_that_is_seldom_met__is_accepted_as_by_openssl(void *
 		BUF_AUTO struct buf sig = BUF_INIT(256);
 
 		assert_true(BN_hex2bn(&n.s, unusual[i]));
-		put_key_for(n.s, &n, &s.spki);
+		put_key_for(group, EC_GROUP_get0_generator(group), n.s, &n, &s.spki);
 		put_signature(&sig, n.r, n.s);
 		accept_both(buf_bytes(&s.spki), buf_bytes(&sig));
 	}
 	scalars_clear(&n);
 	subject_clear(&s);
+	EC_GROUP_free(group);
+}
+
+/* The x of its point is not below the order: of 2^128 points one is such. */
+static void known_key__an_r_that_lacks_the_order__is_accepted_as_by_openssl(void **state)
+{
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	BUF_AUTO struct buf sig = BUF_INIT(256);
+	EC_POINT *far = EC_POINT_new(group);
+	struct subject s;
+	struct scalars n;
+
+	subject_init(&s, KEY_EC_P256, 0);
+	scalars_init(&n, &s);
+	assert_true(BN_add(n.other, n.order, BN_value_one()));
+	while (EC_POINT_set_compressed_coordinates(group, far, n.other, 0, n.ctx) != 1)
+		assert_true(BN_add_word(n.other, 1));
+	ERR_clear_error();
+	assert_true(BN_set_word(n.s, 12345));
+	put_key_for(group, far, n.s, &n, &s.spki);
+	assert_true(BN_num_bits(n.r) < 16);
+	put_signature(&sig, n.r, n.s);
+	accept_both(buf_bytes(&s.spki), buf_bytes(&sig));
+	scalars_clear(&n);
+	subject_clear(&s);
+	EC_POINT_free(far);
+	EC_GROUP_free(group);
 }
 
 /* ---- which keys are known ---- */
@@ -407,6 +437,7 @@ int main(void)
 		cmocka_unit_test(known_key__the_other_s__is_accepted_as_by_openssl),
 		cmocka_unit_test(known_key__a_sum_at_infinity__is_refused),
 		cmocka_unit_test(known_key__an_s_that_is_seldom_met__is_accepted_as_by_openssl),
+		cmocka_unit_test(known_key__an_r_that_lacks_the_order__is_accepted_as_by_openssl),
 		cmocka_unit_test(known_key__seldom_seen__is_left_to_openssl),
 		cmocka_unit_test(known_key__another_algorithm__is_left_to_openssl),
 		cmocka_unit_test(known_key__of_another_kind__is_never_known),
