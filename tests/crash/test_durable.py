@@ -28,7 +28,7 @@ from places import Device, Site
 from ledger import MasaLedger, Onboarding, RegistrarLedger, granted, Failed, persist
 from patient import Patient
 from postgres import Postgres
-from test_discovery import Resolver
+from seekers import Resolver
 from test_masa import Client
 
 ALL = [fault.KILL, fault.TORN, fault.EIO, fault.ENOSPC]

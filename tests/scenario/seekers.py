@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device that is told nobody, and those on its link who tell it something."""
+"""A device that is told nobody, and those who tell it something: on its link, or as its network's resolver."""
 import contextlib
 import select
 import socket
@@ -90,6 +90,17 @@ class Announcer:
 
     def flood(self, objectives, **more):
         self.out.sendto(grasp.flood(objectives, **more), (*GRASP, 0, self.index))
+
+
+class Resolver(mdns.Responder):
+    """As a resolver: one question at a time, the domain is example.test."""
+
+    def one(self, message, sender):
+        self.asked += message.questions
+        found = [r for r in self.records for name, kind in message.questions
+                 if mdns.same(name, r[0]) and kind == r[1]]
+        flags = 0x8180 if found else 0x8183
+        self.udp.sendto(mdns.encode(mdns.Message(message.id, flags, message.questions, found)), sender)
 
 
 def seeker(links, site, device=None, **registrars):

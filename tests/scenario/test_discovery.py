@@ -15,7 +15,7 @@ import netns
 import proxies
 from brski_peer import grasp, mdns
 from places import Site
-from seekers import GRASP, HERE, JOINED, Announcer, joins, running_site, seeker, service, tarpit
+from seekers import GRASP, HERE, JOINED, Announcer, Resolver, joins, running_site, seeker, service, tarpit
 
 req = pytest.mark.req
 
@@ -281,17 +281,6 @@ def test_nobody_is_told_anything_and_the_device_joins(links, cell, place, acme, 
         with harness.running(proxy):
             assert pledge.wait(30) == JOINED, pledge.log()
             assert f"source={way} proxy=yes" in pledge.log()
-
-
-class Resolver(mdns.Responder):
-    """As a resolver: one question at a time, the domain is example.test."""
-
-    def one(self, message, sender):
-        self.asked += message.questions
-        found = [r for r in self.records for name, kind in message.questions
-                 if mdns.same(name, r[0]) and kind == r[1]]
-        flags = 0x8180 if found else 0x8183
-        self.udp.sendto(mdns.encode(mdns.Message(message.id, flags, message.questions, found)), sender)
 
 
 @req("R8995-PLG-004")
