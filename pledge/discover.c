@@ -34,13 +34,14 @@ struct discover {
 	struct whom whom;
 	struct link_interfaces interfaces; /* as they are now */
 	struct loop *loop;
-	struct loop_timer ask, wake, links;
+	struct loop_timer ask, again, wake, links;
 	struct link_watch *watch;
 	struct mdns_browser *mdns;
 	struct grasp_listener *grasp;
 	struct dns_browser *dns;
 	struct coap_query *coap[1 + DISCOVER_WORDS_MAX]; /* on their way */
 	int64_t interval_ms;				 /* until the question after the next */
+	int64_t ask_due_ms;				 /* the next one, by itself */
 	int64_t asked_ms, coap_asked_ms;		 /* 0: not yet */
 	int64_t links_due_ms; /* not before is a change of the links news */
 	bool postponed;	      /* the next question, because somebody was heard */
@@ -200,19 +201,48 @@ static void ask_coap(struct discover *d)
 	}
 }
 
+static void ask_all(struct discover *d)
+{
+	d->asked_ms = clock_mono_ms();
+	if (d->mdns)
+		mdns_browser_ask(d->mdns);
+	ask_dns(d);
+	ask_coap(d);
+}
+
+static bool asked_lately(const struct discover *d)
+{
+	return clock_mono_ms() - d->asked_ms < ASK_FIRST_MS;
+}
+
+static void ask_in(struct discover *d, int64_t delay_ms)
+{
+	d->ask_due_ms = clock_mono_ms() + delay_ms;
+	loop_timer_arm(&d->ask, delay_ms);
+}
+
 /* RFC 6762 §5.2: at least a second, then at least twice as long each time, an hour at most. */
 static void on_ask(void *arg)
 {
 	struct discover *d = arg;
 
-	d->asked_ms = clock_mono_ms();
 	d->postponed = false;
-	if (d->mdns)
-		mdns_browser_ask(d->mdns);
-	ask_dns(d);
-	ask_coap(d);
-	loop_timer_arm(&d->ask, d->interval_ms);
+	ask_all(d);
+	ask_in(d, d->interval_ms);
 	d->interval_ms = d->interval_ms > ASK_LONGEST_MS / 2 ? ASK_LONGEST_MS : 2 * d->interval_ms;
+}
+
+/* Beside the others: after a few for the sake of a flood the next one would be minutes away, and
+ * one answer that is lost costs these. */
+static void on_ask_again(void *arg)
+{
+	struct discover *d = arg;
+
+	if (asked_lately(d)) /* it was time for both */
+		return;
+	ask_all(d);
+	if (d->ask_due_ms - d->asked_ms < ASK_FIRST_MS)
+		ask_in(d, ASK_FIRST_MS);
 }
 
 /* After some listening, and not at the same moment as everybody whose power came back (RFC 6762
@@ -226,7 +256,7 @@ static void ask_from_the_start(struct discover *d)
 	if (d->asked_ms && since_ms + delay_ms < ASK_FIRST_MS)
 		delay_ms = ASK_FIRST_MS - since_ms;
 	d->interval_ms = ASK_FIRST_MS;
-	loop_timer_arm(&d->ask, delay_ms);
+	ask_in(d, delay_ms);
 }
 
 /* ---- Links ---------------------------------------------------------------------------------- */
@@ -392,6 +422,7 @@ static bool begin(struct discover *d, struct err *e)
 	d->loop = loop_new(e);
 	if (!d->loop || !look_at_links(d, e) || !open_mdns(d, e) || !open_grasp(d, e) ||
 		!open_dns(d, e) || !loop_timer_init(&d->ask, d->loop, on_ask, d, e) ||
+		!loop_timer_init(&d->again, d->loop, on_ask_again, d, e) ||
 		!loop_timer_init(&d->wake, d->loop, on_wake, d, e) ||
 		!loop_timer_init(&d->links, d->loop, on_links, d, e))
 		return false;
@@ -431,6 +462,7 @@ void discover_free(struct discover *d)
 	grasp_listener_free(d->grasp);
 	mdns_browser_free(d->mdns);
 	loop_timer_clear(&d->ask);
+	loop_timer_clear(&d->again);
 	loop_timer_clear(&d->wake);
 	loop_timer_clear(&d->links);
 	loop_free(d->loop);
@@ -482,10 +514,10 @@ static void run_until(struct discover *d, int64_t until_ms, bool early)
 /* Who found no room does not say it again by himself. */
 static void ask_those_turned_away(struct discover *d)
 {
-	if (!d->set->turned_away || !d->asked_ms || clock_mono_ms() - d->asked_ms < ASK_FIRST_MS)
+	if (!d->set->turned_away || !d->asked_ms || asked_lately(d))
 		return;
 	d->set->turned_away = false;
-	loop_timer_arm(&d->ask, 0);
+	loop_timer_arm(&d->again, 0); /* after answers that have come */
 }
 
 bool discover_wait(struct discover *d, int64_t until_ms)
@@ -500,7 +532,7 @@ bool discover_wait(struct discover *d, int64_t until_ms)
 	/* nobody has to be asked as long as there is somebody to try; but who announces without end
 	 * does not keep the others from being asked */
 	if (!d->postponed)
-		loop_timer_arm(&d->ask, d->interval_ms);
+		ask_in(d, d->interval_ms);
 	d->postponed = true;
 	run_until(d, clock_mono_ms() + SETTLE_MS, false);
 	return true;
