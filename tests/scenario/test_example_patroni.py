@@ -18,6 +18,19 @@ from cluster import EXAMPLE
 ADDRESSES = [f"192.0.2.{n}" for n in (11, 12, 13, 21, 22, 31, 32, 41, 42)]
 
 
+def test_what_setup_makes_is_named_where_the_other_registrar_is_made(tmp_path):
+    """Of its state the other one needs the CA and the registrar's certificate; the records are in the database."""
+    harness.run(harness.program("registrarctl"), "setup", "--yes", "--announce", "none",
+                "--directory", tmp_path / "etc", "--state", tmp_path / "state", check=0)
+    text = (EXAMPLE / "README.md").read_text()
+    begin = text.index("copy `/etc/brski` to the other")
+    sentence = text[begin:text.index(".", text.index("/var/lib/brski-registrar", begin))]
+    made = sorted(p.name for p in (tmp_path / "state").iterdir())
+    assert made == ["ca", "registrar.crt", "registrar.key"]
+    assert all(f"`{name}`" in sentence for name in made)
+
+
+
 def test_the_balancer_understands_its_file():
     assert subprocess.run(["/usr/sbin/haproxy", "-c", "-f", EXAMPLE / "haproxy.cfg"], capture_output=True,
                           check=False).returncode == 0
