@@ -12,6 +12,8 @@
 #include "common/pki/oid.h"
 #include "common/wire/der.h"
 
+#define BIT_STRING_MAX (1 + 2048) /* no unused bits, and RSA of as many bits as key_algs has */
+
 enum { IX_SHA256, IX_SHA384, IX_SHA512, DIGESTS };
 
 static const struct cms_alg_digest digests[DIGESTS] = {
@@ -170,4 +172,17 @@ bool cms_alg_of_key(EVP_PKEY *key, struct cms_alg_choice *out, struct err *e)
 		return true;
 	}
 	return err_set(e, ERR_INPUT, "no CMS signature is made with this type of key");
+}
+
+bool cms_alg_sign(const struct key *key, struct bytes data, struct buf *out, struct err *e)
+{
+	BUF_AUTO struct buf bits = BUF_INIT(BIT_STRING_MAX);
+	struct cms_alg_choice choice;
+	struct bytes alg;
+
+	return cms_alg_of_key(key_evp(key), &choice, e) &&
+	       cms_alg_signature(choice.signature_alg, choice.digest, &alg, e) &&
+	       buf_append(&bits, "", 1, e) && key_sign(key, data, &bits, e) &&
+	       buf_append(out, alg.data, alg.len, e) &&
+	       der_put(out, DER_BIT_STRING, buf_bytes(&bits), e);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What cms.c, cms_alg.c and cms_seal.c share; csr_make.c borrows the algorithms. */
+/* What cms.c, cms_alg.c and cms_seal.c share; csr_make.c and ocsp_make.c borrow the algorithms. */
 #ifndef PKI_CMS_PARTS_H
 #define PKI_CMS_PARTS_H
 
@@ -33,6 +33,10 @@ struct cms_alg_choice {
 	struct bytes signature_alg;
 };
 bool cms_alg_of_key(EVP_PKEY *key, struct cms_alg_choice *out, struct err *e) MUST_CHECK;
+/* What stands behind the signed octets in anything SIGNED (RFC 5912 §2), appended:
+ * AlgorithmIdentifier and BIT STRING. */
+bool cms_alg_sign(
+	const struct key *key, struct bytes data, struct buf *out, struct err *e) MUST_CHECK;
 
 /* Does the container we just wrote hold this payload and this signer's good signature? Its
  * certificates are not parsed again: we hold them. ERR_BUG, ERR_NO_MEMORY. */

@@ -274,26 +274,13 @@ static bool put_info(const struct csr_wish *wish, struct buf *out, struct err *e
 	       der_put(out, DER_SEQUENCE, buf_bytes(&content), e);
 }
 
-static bool put_signature(const struct key *key, struct bytes info, struct buf *out, struct err *e)
-{
-	BUF_AUTO struct buf bits = BUF_INIT(CSR_DER_MAX);
-	struct cms_alg_choice choice;
-	struct bytes alg;
-
-	return cms_alg_of_key(key_evp(key), &choice, e) &&
-	       cms_alg_signature(choice.signature_alg, choice.digest, &alg, e) &&
-	       buf_append(&bits, "", 1, e) && key_sign(key, info, &bits, e) &&
-	       buf_append(out, alg.data, alg.len, e) &&
-	       der_put(out, DER_BIT_STRING, buf_bytes(&bits), e);
-}
-
 static bool make(const struct csr_wish *wish, struct buf *out, struct err *e)
 {
 	BUF_AUTO struct buf info = BUF_INIT(CSR_DER_MAX);
 	BUF_AUTO struct buf content = BUF_INIT(CSR_DER_MAX);
 
 	return put_info(wish, &info, e) && buf_append(&content, info.data, info.len, e) &&
-	       put_signature(wish->key, buf_bytes(&info), &content, e) &&
+	       cms_alg_sign(wish->key, buf_bytes(&info), &content, e) &&
 	       der_put(out, DER_SEQUENCE, buf_bytes(&content), e);
 }
 

@@ -123,19 +123,6 @@ static bool put_data(struct buf *out, const struct ocsp_answer *a, struct err *e
 	       der_put(out, DER_SEQUENCE, buf_bytes(&content), e);
 }
 
-static bool put_signature(struct buf *out, const struct key *key, struct bytes data, struct err *e)
-{
-	BUF_AUTO struct buf bits = BUF_INIT(OCSP_ANSWER_DER_MAX);
-	struct cms_alg_choice choice;
-	struct bytes alg;
-
-	return cms_alg_of_key(key_evp(key), &choice, e) &&
-	       cms_alg_signature(choice.signature_alg, choice.digest, &alg, e) &&
-	       buf_append(&bits, "", 1, e) && key_sign(key, data, &bits, e) &&
-	       buf_append(out, alg.data, alg.len, e) &&
-	       der_put(out, DER_BIT_STRING, buf_bytes(&bits), e);
-}
-
 /* BasicOCSPResponse; its `certs` are left out: who asks has the issuer's certificate. */
 static bool put_basic(struct buf *out, const struct ocsp_answer *a, struct err *e)
 {
@@ -143,7 +130,7 @@ static bool put_basic(struct buf *out, const struct ocsp_answer *a, struct err *
 	BUF_AUTO struct buf data = BUF_INIT(OCSP_ANSWER_DER_MAX);
 
 	return put_data(&data, a, e) && buf_append(&content, data.data, data.len, e) &&
-	       put_signature(&content, a->signer->key, buf_bytes(&data), e) &&
+	       cms_alg_sign(a->signer->key, buf_bytes(&data), &content, e) &&
 	       der_put(out, DER_SEQUENCE, buf_bytes(&content), e);
 }
 
