@@ -161,7 +161,9 @@ def test_a_start_that_waits_for_its_server_ends_at_once_when_told_to(here, cell,
         for port in (harness.free_port(), mute.getsockname()[1]):
             config = cell / f"{port}.conf"
             config.write_text(re.sub("postgresql://.*", f"postgresql://brski@127.0.0.1:{port}/x", real.config.read_text()))
-            waiting = harness.Process([real.argv[0], "-c", config], cell / f"{port}.log").start()
+            # a shell's background jobs, this one perhaps, pass on that SIGINT is ignored
+            waiting = harness.Process(["env", "--default-signal=INT", real.argv[0], "-c", config],
+                                      cell / f"{port}.log").start()
             if port == mute.getsockname()[1]:
                 mute.accept()[0].recv(1)  # it is in the middle of its first connection
             else:
