@@ -182,12 +182,14 @@ $(HEAP_LIB): tests/bench/heap.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
-# set the clock of a program, write down its TLS secrets: preloaded by tests and by scenarios
+# set the clock of a program, write down its TLS secrets, tell what it loads: preloaded by tests and scenarios
 CLOCK_LIB = $(BUILD)/tools/clock.so
 KEYLOG_LIB = $(BUILD)/tools/keylog.so
+LOADS_LIB = $(BUILD)/tools/loads.so
 $(CLOCK_LIB): tests/clock/clock.c
 $(KEYLOG_LIB): tests/keylog/keylog.c
-$(CLOCK_LIB) $(KEYLOG_LIB):
+$(LOADS_LIB): tests/loads/loads.c
+$(CLOCK_LIB) $(KEYLOG_LIB) $(LOADS_LIB):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -shared -o $@ $<
@@ -213,7 +215,7 @@ FOLDERS = $(wildcard tests/python tests/scenario tests/hostile tests/crash tests
 check:
 	@scripts/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) check-built
-check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(KEYLOG_LIB) $(BUILD)/bench/loadgen
+check-built: all $(UNIT_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(ATTACKER_BIN) $(FAULT_LIB) $(CLOCK_LIB) $(KEYLOG_LIB) $(LOADS_LIB) $(BUILD)/bench/loadgen
 	@BUILD=$(BUILD) $(PYTHON) scripts/run-tests $(UNIT_BIN) $(FUZZ_BIN) -- $(FOLDERS)
 check-all: check check-slow sanitize tsan bench conformance scenarios peers
 
