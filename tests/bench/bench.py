@@ -4,11 +4,15 @@
 run. Prints a table and writes build/bench.json. Figures are CPU time, counts and ratios; the two
 latency figures and the times of whole joins are wall-clock and only as good as the machine is quiet.
 
+A machine that others share is 10 % faster or slower from one second to the next: the floor is measured
+before, between and after the parts of the 32-client run, and the ratios are of the two means.
+
     BENCH_COUNT=N   onboardings of the 32-client run (default 10000)
 """
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -23,7 +27,7 @@ from bench_site import Site  # noqa: E402
 
 BUILD = os.environ.get("BUILD", "build")
 COUNT_C32 = int(os.environ.get("BENCH_COUNT", "10000"))
-RUNS = ((1, 300), (8, 800), (32, COUNT_C32))  # clients, onboardings
+RUNS = ((1, 300, 1), (8, 800, 1), (32, COUNT_C32, 10))  # clients, onboardings, parts
 PRIMITIVES = (("x25519_keygen", "X25519, new key"), ("x25519_derive", "X25519, agreement"),
               ("p256_sign", "P-256, sign"), ("p256_verify", "P-256, verify"))
 WARM_UP = 50
@@ -42,14 +46,50 @@ def chain(site):
     return figures
 
 
+def mean(rows):
+    """Of each figure that is a number."""
+    return {key: statistics.fmean(row[key] for row in rows) for key, value in rows[0].items() if not isinstance(value, list)}
+
+
+class Floor:
+    """What the primitives alone cost, measured again and again."""
+
+    def __init__(self):
+        self.rows = []
+
+    def measure(self):
+        self.rows.append(json.loads(subprocess.check_output([f"{BUILD}/bench/floor"])))
+
+    def tell(self):
+        means = mean(self.rows)
+        for name, title in PRIMITIVES:
+            registrar, masa = self.rows[0][name + "_count"]
+            print(f"{title:>20}: {means[name + '_us']:>6.1f} µs; registrar {registrar}, MASA {masa} per onboarding")
+        for name, title in (("registrar_floor_us", "registrar"), ("masa_floor_us", "MASA")):
+            each = [row[name] for row in self.rows]
+            print(f"{'floor, these only':>20}: {title} {means[name]:.0f} µs ({min(each):.0f} to {max(each):.0f})")
+        print("not in it: hashes, ciphers, verifying what was signed here", flush=True)
+        return means
+
+
+def in_parts(site, clients, count, parts, first, floor):
+    """Onboardings in parts of like size, the floor around each. What each part says, summed or by its mean;
+    the latencies are the middle one's."""
+    size, rows = count // parts, []
+    floor.measure()
+    for part in range(parts):
+        rows.append(site.load(clients, size, first + part * size))
+        floor.measure()
+    whole = mean(rows)
+    for key in ("p50_ms", "p99_ms"):
+        whole[key] = statistics.median(row[key] for row in rows)
+    for key in ("onboardings", "failures"):
+        whole[key] = sum(row[key] for row in rows)
+    return whole
+
+
 def main():
-    floor = json.loads(subprocess.check_output([f"{BUILD}/bench/floor"]))
-    total = WARM_UP + ENROLLMENTS + sum(count for _, count in RUNS)
-    for name, title in PRIMITIVES:
-        registrar, masa = floor[name + "_count"]
-        print(f"{title:>20}: {floor[name + '_us']:>6.1f} µs; registrar {registrar}, MASA {masa} per onboarding")
-    print(f"{'floor, these only':>20}: registrar {floor['registrar_floor_us']:.0f}, MASA "
-          f"{floor['masa_floor_us']:.0f} µs; not in it: hashes, ciphers, verifying what was signed here", flush=True)
+    total = WARM_UP + ENROLLMENTS + sum(count for _, count, _ in RUNS)
     results = {}
     with Site(BUILD, devices=total) as site:
         first = 1
@@ -57,11 +97,13 @@ def main():
         first += WARM_UP
         print(f"{'clients':>8} {'onboardings':>12} {'failures':>9} {'p50 ms':>8} {'p99 ms':>8} {'per s':>8} "
               f"{'registrar µs':>13} {'MASA µs':>9}")
-        for clients, count in RUNS:
-            r = results[clients] = site.load(clients, count, first)
+        for clients, count, parts in RUNS:
+            floor = Floor()
+            r = results[clients] = in_parts(site, clients, count, parts, first, floor)
             first += count
             print(f"{clients:>8} {r['onboardings']:>12} {r['failures']:>9} {r['p50_ms']:>8.1f} {r['p99_ms']:>8.1f} "
                   f"{r['per_s']:>8.1f} {r['registrar_cpu_us']:>13.0f} {r['masa_cpu_us']:>9.0f}", flush=True)
+        floor = floor.tell()
         more = site.load(8, ENROLLMENTS, first, "--enroll", "--idle", str(IDLE_CONNECTIONS))
         before = site.registrar_cpu_s()
         time.sleep(IDLE_S)
