@@ -241,9 +241,8 @@ static void read_key_ids(struct cert *c, X509 *x509)
 
 static bool take_key(struct cert *c, X509 *x509)
 {
-	EVP_PKEY_free(c->key);
-	c->key = X509_get_pubkey(x509);
-	return c->key != NULL;
+	atomic_store(&c->key, X509_get_pubkey(x509));
+	return atomic_load(&c->key) != NULL;
 }
 
 /* What OpenSSL knows; asking now also fills its lazy caches while only one thread is here. */
@@ -322,6 +321,7 @@ static struct cert *build(uint8_t *der, size_t der_len, struct err *e)
 	ossl_begin();
 	if (!read_structure(c, e) || !digest_sha256(cert_der(c), c->sha256, e))
 		return NULL;
+	known_key_init(&c->known, c->spki);
 	if (!cert_plain_read(c) && !read_by_openssl(c, e))
 		return NULL;
 	done = c;
@@ -365,7 +365,7 @@ void cert_free(struct cert *c)
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	X509_free(atomic_load(&c->x509));
-	EVP_PKEY_free(c->key);
+	EVP_PKEY_free(atomic_load(&c->key));
 	known_key_clear(&c->known);
 	free(c->extensions);
 	free(c->der);
@@ -520,13 +520,13 @@ bool cert_verify(const struct cert *c, struct bytes sig_alg, struct bytes data,
 	struct bytes signature, struct err *e)
 {
 	struct known_key *known = (struct known_key *)(uintptr_t)&c->known;
+	EVP_PKEY *key;
 
 	if (known_key_accepts(known, sig_alg, data, signature))
 		return true;
-	if (!signature_verify(c->key, sig_alg, data, signature, e))
-		return false;
-	known_key_note(known, c->spki);
-	return true;
+	key = cert_public_key(c);
+	return key ? signature_verify(key, sig_alg, data, signature, e)
+		   : err_set(e, ERR_NO_MEMORY, "no memory for a public key");
 }
 
 bool cert_signed_by(const struct cert *c, const struct cert *issuer, struct err *e)
@@ -557,9 +557,20 @@ X509 *cert_x509(const struct cert *c)
 	return known;
 }
 
+/* The same for the key of a plain certificate; of others it was made with them. */
 EVP_PKEY *cert_public_key(const struct cert *c)
 {
-	return c->key;
+	_Atomic(EVP_PKEY *) *place = (_Atomic(EVP_PKEY *) *)(uintptr_t)&c->key;
+	EVP_PKEY *known = atomic_load(place), *made;
+	struct err ignored = ERR_INIT;
+
+	if (known)
+		return known;
+	made = key_parse_spki(c->spki, &ignored);
+	if (!made || atomic_compare_exchange_strong(place, &known, made))
+		return made;
+	EVP_PKEY_free(made);
+	return known;
 }
 
 bool cert_domain_id(const struct cert *c, struct buf *out, struct err *e)

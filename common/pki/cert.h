@@ -79,7 +79,7 @@ bool cert_signed_by(const struct cert *c, const struct cert *issuer, struct err 
  * critical extension but keyUsage and the like, a strong key, a strong signature (cert_plain.c). */
 bool cert_is_plain(const struct cert *c);
 
-/* For net/tls and other pki/ files; borrowed. OpenSSL parses it now if nobody needed that before:
+/* For net/tls and other pki/ files; borrowed. OpenSSL parses them now if nobody needed that before:
  * NULL when there is no memory for it. */
 X509 *cert_x509(const struct cert *c);
 EVP_PKEY *cert_public_key(const struct cert *c);

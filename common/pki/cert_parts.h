@@ -21,9 +21,9 @@ struct cert_ext {
 
 struct cert {
 	atomic_uint refs;
-	_Atomic(X509 *) x509; /* NULL until somebody needs it */
-	EVP_PKEY *key;
-	struct known_key known; /* the same key, when it signs a lot */
+	_Atomic(X509 *) x509;	 /* NULL until somebody needs it */
+	_Atomic(EVP_PKEY *) key; /* likewise, of a plain one */
+	struct known_key known;	 /* the same key */
 	uint8_t *der;
 	size_t der_len;
 	uint8_t sha256[SHA256_LEN];

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "common/pki/cert_parts.h"
-#include "common/pki/key.h"
 #include "common/pki/oid.h"
 #include "common/pki/ossl.h"
 #include "common/wire/der.h"
@@ -37,7 +36,7 @@ static bool one_of(struct bytes b, const struct bytes *list, size_t count)
 	return false;
 }
 
-/* ---- version, serial, algorithm, key ---- */
+/* ---- version, serial, algorithm ---- */
 
 static const struct bytes version_3 = OCTETS(0xa0, 0x03, 0x02, 0x01, 0x02);
 
@@ -64,20 +63,6 @@ static bool algorithm_is_plain(const struct cert *c)
 	       only_one(c->inner_alg, DER_SEQUENCE, &seq) &&
 	       only_one(bytes_of(seq.content.p, seq.content.len), DER_OID, &oid) &&
 	       one_of(bytes_of(oid.content.p, oid.content.len), ecdsa, 3);
-}
-
-/* Up to the point itself the octets are always the same. */
-static bool read_key(struct cert *c)
-{
-	static const uint8_t head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce,
-		0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03,
-		0x42, 0x00, 0x04};
-	struct err ignored = ERR_INIT;
-
-	if (c->spki.len < sizeof(head) || memcmp(c->spki.data, head, sizeof(head)) != 0)
-		return false;
-	c->key = key_parse_spki(c->spki, &ignored);
-	return c->key != NULL;
 }
 
 /* ---- validity ---- */
@@ -385,6 +370,6 @@ static bool read_extensions(struct cert *c)
 bool cert_plain_read(struct cert *c)
 {
 	c->is_plain = is_version_3(c) && serial_is_plain(c->serial) && algorithm_is_plain(c) &&
-		      read_validity(c) && read_names(c) && read_extensions(c) && read_key(c);
+		      read_validity(c) && read_names(c) && read_extensions(c) && c->known.point;
 	return c->is_plain;
 }

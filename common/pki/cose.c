@@ -315,9 +315,12 @@ static bool try_each(
 {
 	for (size_t i = 0; certs && !t->found && i < certs->count; i++) {
 		struct cert *c = certs->items[i];
+		EVP_PKEY *key = cert_public_key(c);
 		struct err why = ERR_INIT;
 
-		if ((cert_eku(c) & mask) != eku || !cose_alg_fits(t->alg, cert_public_key(c)))
+		if (!key)
+			return err_set(e, ERR_NO_MEMORY, "no memory for a public key");
+		if ((cert_eku(c) & mask) != eku || !cose_alg_fits(t->alg, key))
 			continue;
 		t->tried++;
 		if (cert_verify(c, t->alg->x509, t->tbs, t->der, &why))

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys that sign again and again: the issuing CA of all devices of a manufacturer, a MASA, a
- * registrar, our own. Once OpenSSL has found KNOWN_KEY_AFTER signatures of one to be good,
- * multiples of its point are kept, 150 kB, as OpenSSL has them for the curve's base point: a
- * verification is then two look-ups and takes half the time.
+/* Keys that signatures are verified with, and those among them that sign again and again: the
+ * issuing CA of all devices of a manufacturer, a MASA, a registrar, our own. Once KNOWN_KEY_AFTER
+ * signatures of one were found to be good, multiples of its point are kept, 150 kB, as OpenSSL has
+ * them for the curve's base point: a verification is then two look-ups and takes half the time.
  *
- * It only ever says yes. Whatever it does not accept, for any reason, is verified by OpenSSL. */
+ * Only those on P-256 (p256.h). It only ever says yes: whatever it does not accept, for any reason,
+ * is verified by OpenSSL. */
 #ifndef PKI_KNOWN_KEY_H
 #define PKI_KNOWN_KEY_H
 
+#include <openssl/ec.h>
 #include <stdatomic.h>
 
 #include "common/base/buf.h"
@@ -18,17 +20,15 @@
 /* In the process, at a time: 4.8 MB. More are verified as every key is. */
 #define KNOWN_KEYS_MAX 32
 
-struct key_multiples;
-
-/* All zero at first. */
+/* All zero: none. */
 struct known_key {
-	atomic_uint proven; /* signatures found good by OpenSSL */
-	_Atomic(struct key_multiples *) multiples;
+	EC_POINT *point;    /* NULL: not on P-256 */
+	atomic_uint proven; /* signatures found good */
+	_Atomic(EC_GROUP *) multiples;
 };
 
-/* OpenSSL found one more signature to be good. spki: of this key, always the same. */
-void known_key_note(struct known_key *k, struct bytes spki);
-/* ECDSA on P-256 with SHA-256 (FIPS 186-5 §6.4.2); sig_alg is a DER AlgorithmIdentifier. */
+void known_key_init(struct known_key *k, struct bytes spki);
+/* ECDSA with SHA-256; sig_alg is a DER AlgorithmIdentifier. */
 bool known_key_accepts(struct known_key *k, struct bytes sig_alg, struct bytes data,
 	struct bytes signature) MUST_CHECK;
 void known_key_clear(struct known_key *k);

@@ -13,6 +13,7 @@
 #include "common/pki/idevid.h"
 #include "common/pki/name.h"
 #include "common/pki/ossl.h"
+#include "common/pki/p256.h"
 #include "common/pki/signature.h"
 #include "common/wire/der.h"
 
@@ -148,14 +149,17 @@ static bool aki_is_the_issuers_ski(X509 *x, X509 *issuer)
 static bool key_is_strong(X509 *x, X509 *issuer)
 {
 	struct err ignored = ERR_INIT;
+	OSSL_AUTO(EC_POINT) EC_POINT *on_p256 = NULL;
 	OSSL_AUTO(EVP_PKEY) EVP_PKEY *key = NULL;
 	uint8_t *der = NULL;
 	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
 
 	if (len > 0)
+		on_p256 = p256_point(bytes_of(der, (size_t)len));
+	if (len > 0 && !on_p256)
 		key = key_parse_spki(bytes_of(der, (size_t)len), &ignored);
 	OPENSSL_free(der);
-	return key && signature_key_acceptable(key, &ignored);
+	return on_p256 || (key && signature_key_acceptable(key, &ignored));
 }
 
 static bool key_signs_cms(X509 *x, X509 *issuer)
