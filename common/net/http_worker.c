@@ -3,8 +3,6 @@
 #include "common/net/http_worker.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -170,7 +168,6 @@ void http_worker_conn_gone(struct http_worker *w, struct conn *c)
 
 static void serve_fd(struct http_worker *w, int fd, const struct sockaddr *from)
 {
-	const int on = 1;
 	struct peer peer = {.cert = NULL};
 	uint8_t source[HTTP_SOURCE_LEN];
 	struct err e = ERR_INIT;
@@ -182,8 +179,6 @@ static void serve_fd(struct http_worker *w, int fd, const struct sockaddr *from)
 		refuse_fd(w, fd, &peer, why);
 		return;
 	}
-	if (!w->server->unix_path) /* else Nagle and delayed ACK cost 44 ms a request */
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	peer.connection_id = atomic_fetch_add(&w->server->next_connection_id, 1);
 	if (!conn_open(w, fd, &peer, source, &e)) {
 		leave(w, source);
