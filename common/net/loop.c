@@ -79,10 +79,9 @@ static struct event_base *base_new(struct err *e)
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
 
-	/* what other threads need goes through the eventfd: libevent's own locks stay off. The
-	 * precise timer costs a timerfd and saves deadlines from the coarse clock's 4 ms. */
-	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0 &&
-		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+	/* what other threads need goes through the eventfd: libevent's own locks stay off. Its
+	 * precise timer would set a timerfd in each turn, for deadlines that may be 4 ms off. */
+	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
 		base = event_base_new_with_config(config);
 	if (config)
 		event_config_free(config);
