@@ -580,6 +580,7 @@ bool http_fetch(struct http_client *c, const struct http_fetch *w, http_done *do
 	if (f->next)
 		f->next->prev = f;
 	c->first = f;
+	event_active(c->timer.ev, EV_TIMEOUT, 0); /* now, not after another look at all sockets */
 	return true;
 }
 
