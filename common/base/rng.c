@@ -2,6 +2,7 @@
 #include "common/base/rng.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -34,11 +35,10 @@ uint32_t rng_below(uint32_t below)
 
 bool rng_exchange_id(char out[EXCHANGE_ID_MAX + 1], struct err *e)
 {
-	uint8_t raw[8];
+	uint64_t raw;
 
-	if (!rng_bytes(raw, sizeof(raw), e))
+	if (!rng_bytes(&raw, sizeof(raw), e))
 		return false;
-	for (size_t i = 0; i < sizeof(raw); i++)
-		snprintf(out + 2 * i, 3, "%02x", raw[i]);
+	snprintf(out, EXCHANGE_ID_MAX + 1, "%016" PRIx64, raw);
 	return true;
 }
