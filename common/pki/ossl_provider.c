@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "common/pki/ossl.h"
+#include "common/pki/ossl_kdf.h"
 #include "common/pki/ossl_spki.h"
 
 #define ALGORITHMS_MAX 32 /* in one of the tables below, the end mark included */
@@ -212,6 +213,17 @@ static bool put_decoder(struct offer *o, const OSSL_DISPATCH *core)
 	return true;
 }
 
+/* And derives its keys in a quicker way. */
+static bool put_derivation(struct offer *o)
+{
+	OSSL_ALGORITHM *kdf = row(o, OSSL_OP_KDF, "TLS13-KDF");
+
+	if (!kdf || !ossl_kdf_prepare(kdf->implementation))
+		return false;
+	kdf->implementation = ossl_kdf_tls13();
+	return true;
+}
+
 /* ---- what OpenSSL calls ---- */
 
 static const OSSL_ALGORITHM *query(const struct offer *o, int operation, int *no_cache)
@@ -289,7 +301,8 @@ static int start_handshake(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in
 	static const OSSL_DISPATCH functions[] = {
 		ENTRY(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_handshake), COMMON_FUNCTIONS};
 
-	return put_decoder(&slim.handshake_offer, in) && start(functions, out, context);
+	return put_decoder(&slim.handshake_offer, in) && put_derivation(&slim.handshake_offer) &&
+	       start(functions, out, context);
 }
 
 static bool wrap(OSSL_LIB_CTX *own, OSSL_LIB_CTX *handshake_ctx)
