@@ -63,10 +63,25 @@ static const struct wanted wanted_ciphers[] = {
 	{"AES-128-CBC", NULL, NULL},
 };
 
+static const struct wanted handshake_keys[] = {
+	{"EC", NULL, NULL},
+	{"RSA", NULL, NULL},
+	{"RSA-PSS", NULL, NULL},
+	{"ED25519", NULL, NULL},
+	{"X25519", NULL, NULL},
+};
+
 static const struct wanted handshake_decoders[] = {
 	{"EC", "der", "SubjectPublicKeyInfo"},
 	{"RSA", "der", "SubjectPublicKeyInfo"},
 	{"ED25519", "der", "SubjectPublicKeyInfo"},
+};
+
+/* Those of the suites in net/tls. */
+static const struct wanted handshake_ciphers[] = {
+	{"AES-128-GCM", NULL, NULL},
+	{"AES-256-GCM", NULL, NULL},
+	{"ChaCha20-Poly1305", NULL, NULL},
 };
 
 static const struct wanted handshake_digests[] = {
@@ -79,15 +94,20 @@ static const struct wanted handshake_macs[] = {{"HMAC", NULL, NULL}};
 
 static const struct wanted handshake_kdfs[] = {
 	{"TLS13-KDF", NULL, NULL},
-	{"HKDF", NULL, NULL},
 	{"TLS1-PRF", NULL, NULL},
 };
 
 static const struct wanted handshake_exchanges[] = {{"X25519", NULL, NULL}, {"ECDH", NULL, NULL}};
 
 static const struct wanted handshake_signatures[] = {
-	{"ECDSA", NULL, NULL}, {"RSA", NULL, NULL}, {"ED25519", NULL, NULL},
-	{"HMAC", NULL, NULL}, /* of the Finished message */
+	{"ECDSA", NULL, NULL},
+	{"RSA", NULL, NULL},
+	{"ED25519", NULL, NULL},
+};
+
+static const struct wanted handshake_generators[] = {
+	{"CTR-DRBG", NULL, NULL},
+	{"SEED-SRC", NULL, NULL},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -105,14 +125,15 @@ static const struct cut general_cuts[] = {
 };
 
 static const struct cut handshake_cuts[] = {
-	{OSSL_OP_KEYMGMT, wanted_keys, COUNT(wanted_keys)},
+	{OSSL_OP_KEYMGMT, handshake_keys, COUNT(handshake_keys)},
 	{OSSL_OP_DECODER, handshake_decoders, COUNT(handshake_decoders)},
-	{OSSL_OP_CIPHER, wanted_ciphers, COUNT(wanted_ciphers)},
+	{OSSL_OP_CIPHER, handshake_ciphers, COUNT(handshake_ciphers)},
 	{OSSL_OP_DIGEST, handshake_digests, COUNT(handshake_digests)},
 	{OSSL_OP_MAC, handshake_macs, COUNT(handshake_macs)},
 	{OSSL_OP_KDF, handshake_kdfs, COUNT(handshake_kdfs)},
 	{OSSL_OP_KEYEXCH, handshake_exchanges, COUNT(handshake_exchanges)},
 	{OSSL_OP_SIGNATURE, handshake_signatures, COUNT(handshake_signatures)},
+	{OSSL_OP_RAND, handshake_generators, COUNT(handshake_generators)},
 };
 
 #define CUTS_MAX COUNT(handshake_cuts)
@@ -121,7 +142,7 @@ static const struct cut handshake_cuts[] = {
 struct offer {
 	const struct cut *cuts;
 	size_t cut_count;
-	bool nothing_else; /* but random numbers */
+	bool nothing_else;
 	OSSL_ALGORITHM tables[CUTS_MAX][ALGORITHMS_MAX];
 };
 
@@ -232,9 +253,8 @@ static const OSSL_ALGORITHM *query(const struct offer *o, int operation, int *no
 	for (size_t i = 0; i < o->cut_count; i++)
 		if (o->cuts[i].operation == operation)
 			return o->tables[i];
-	if (o->nothing_else && operation != OSSL_OP_RAND)
-		return NULL;
-	return OSSL_PROVIDER_query_operation(slim.original, operation, no_cache);
+	return o->nothing_else ? NULL
+			       : OSSL_PROVIDER_query_operation(slim.original, operation, no_cache);
 }
 
 static const OSSL_ALGORITHM *query_general(void *context, int operation, int *no_cache)
