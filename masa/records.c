@@ -61,11 +61,19 @@ static const char *const migrations[] = {
 
 /* As the index has it: a device that joins often has many events of one domain. */
 #define NONCE_OF_DIGEST "(CASE WHEN digest IS NOT NULL THEN nonce END)"
+#define HAS_EXPIRED	" AND digest IS NOT NULL AND expires_on IS NOT NULL AND expires_on <= $2"
+
+/* Of the event that EVENT_ADD adds. */
+#define CHAINED(previous, id)                                                                      \
+	"chain_hash(" previous ", " id ", $2, (SELECT serial FROM devices WHERE devices.id = $1)," \
+	" $3, lower(hex($4)), $5, $6, $8, $9, $10)"
+#define FIRST_HASH CHAINED("NULL", "1")
+#define NEXT_HASH  "(SELECT " CHAINED("hash", "id + 1") " FROM events ORDER BY id DESC LIMIT 1)"
 
 static const char *const statements[] = {
 	[DEVICES_BY_SERIAL] =
 		"SELECT id, serial, owner, idevid_issuer, issuer_key, created FROM devices"
-		" WHERE serial = $1 ORDER BY id",
+		" WHERE serial = $1 ORDER BY issuer_key",
 	[DEVICES_AFTER] =
 		"SELECT id, serial, owner, idevid_issuer, issuer_key, created FROM devices"
 		" WHERE id > $1 ORDER BY id LIMIT $2",
@@ -84,20 +92,16 @@ static const char *const statements[] = {
 		      " ON CONFLICT (name) DO UPDATE SET anchors = excluded.anchors,"
 		      " revision = excluded.revision",
 	[OWNERS_REVISION] = "SELECT coalesce(max(revision), 0) FROM owners",
-	[EVENT_RELEASE_DIGEST] =
-		"UPDATE events SET digest = NULL"
-		" WHERE (digest = $1 OR (device = $3 AND domain_key = $4 AND " NONCE_OF_DIGEST
-		" = $5))"
-		" AND digest IS NOT NULL AND expires_on IS NOT NULL AND expires_on <= $2",
-	/* each event's hash covers that of the one before it (audit.h); not INSERT ... SELECT,
-	 * which SQLite puts aside in a table of its own first */
-	[EVENT_ADD] =
-		"INSERT INTO events (id, device, date, domain_id, domain_key, nonce, assertion,"
-		" digest, expires_on, content, registrar, hash)"
-		" VALUES (" NEXT_EVENT ", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, chain_hash("
-		"(SELECT hash FROM events ORDER BY id DESC LIMIT 1), " NEXT_EVENT ", $2,"
-		" (SELECT serial FROM devices WHERE id = $1), $3, lower(hex($4)), $5, $6, $8,"
-		" $9, $10)) ON CONFLICT DO NOTHING",
+	/* one for each of what an event is found by: with OR, SQLite makes a table for the rows */
+	[EVENT_RELEASE_DIGEST] = "UPDATE events SET digest = NULL WHERE digest = $1" HAS_EXPIRED,
+	[EVENT_RELEASE_NONCE] = "UPDATE events SET digest = NULL WHERE device = $1"
+				" AND domain_key = $3 AND " NONCE_OF_DIGEST " = $4" HAS_EXPIRED,
+	/* each event's hash covers that of the one before it (audit.h), whose number it follows;
+	 * not INSERT ... SELECT, which SQLite puts aside in a table of its own first */
+	[EVENT_ADD] = "INSERT INTO events (device, date, domain_id, domain_key, nonce, assertion,"
+		      " digest, expires_on, content, registrar, hash)"
+		      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+		      "coalesce(" NEXT_HASH ", " FIRST_HASH ")) ON CONFLICT DO NOTHING",
 	[ISSUED_BY_DIGEST] = "SELECT device, content FROM events WHERE digest = $1"
 			     " AND (expires_on IS NULL OR expires_on > $2)",
 	[ISSUED_BY_NONCE] = "SELECT device, content FROM events WHERE device = $1"
@@ -105,9 +109,11 @@ static const char *const statements[] = {
 			    " AND (expires_on IS NULL OR expires_on > $4)",
 	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
 	[WAS_OWNER] = "SELECT 1 FROM events WHERE device = $1 AND domain_key = $2 LIMIT 1",
-	/* Most devices had one owner; then there is nothing to be found out about the keys. */
-	[EVENTS_OF_ONE] = "SELECT date, domain_id, nonce, assertion, 1, NULL, domain_key"
-			  " FROM events WHERE device = $1 ORDER BY id DESC LIMIT $2",
+	/* Most devices had one owner; then there is nothing to be found out about the keys. With
+	 * OFFSET the rows are limited before they are sorted, without a table for that. */
+	[EVENTS_OF_ONE] =
+		"SELECT date, domain_id, nonce, assertion, 1, NULL, domain_key FROM"
+		" (SELECT * FROM events WHERE device = $1 LIMIT $2 OFFSET 0) AS e ORDER BY id DESC",
 	[EVENTS_FULL] =
 		"SELECT date, e.domain_id, nonce, assertion, 1, " KEY_OF_SHARED
 		" FROM events AS e" JOIN_SHARED " WHERE device = $1 ORDER BY id DESC LIMIT $2",
@@ -321,19 +327,21 @@ struct store_op records_owner_put(const char *name, const char *anchors_pem, int
 
 void records_event_write(const struct event *ev, struct store_op ops[EVENT_OPS])
 {
-	struct store_value digest = store_blob(bytes_of(ev->digest, SHA256_LEN));
+	struct store_value digest = store_blob(bytes_of(ev->digest, SHA256_LEN)),
+			   key = store_blob(bytes_of(ev->domain_key, SHA256_LEN));
 	struct store_value expires =
 		ev->expires_on ? STORE_I(ev->expires_on) : (struct store_value){.type = STORE_NULL};
 
 	ops[0] = (struct store_op){.statement = EVENT_RELEASE_DIGEST,
-		.params = {digest, STORE_I(ev->date), STORE_I(ev->device),
-			store_blob(bytes_of(ev->domain_key, SHA256_LEN)), store_text(ev->nonce)},
-		.param_count = 5};
-	ops[1] = (struct store_op){.statement = EVENT_ADD,
-		.params = {STORE_I(ev->device), STORE_I(ev->date), store_text(ev->domain_id),
-			store_blob(bytes_of(ev->domain_key, SHA256_LEN)), store_text(ev->nonce),
-			store_text(voucher_assertion_name(ev->assertion)), digest, expires,
-			store_text(ev->content), store_text(ev->registrar)},
+		.params = {digest, STORE_I(ev->date)},
+		.param_count = 2};
+	ops[1] = (struct store_op){.statement = EVENT_RELEASE_NONCE,
+		.params = {STORE_I(ev->device), STORE_I(ev->date), key, store_text(ev->nonce)},
+		.param_count = 4};
+	ops[2] = (struct store_op){.statement = EVENT_ADD,
+		.params = {STORE_I(ev->device), STORE_I(ev->date), store_text(ev->domain_id), key,
+			store_text(ev->nonce), store_text(voucher_assertion_name(ev->assertion)),
+			digest, expires, store_text(ev->content), store_text(ev->registrar)},
 		.param_count = 10};
 }
 

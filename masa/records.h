@@ -76,10 +76,10 @@ struct event {
 	const char *registrar; /* subject of the signer, for people */
 };
 
-#define EVENT_OPS 2
+#define EVENT_OPS 3
 /* The steps that write an event: a repeated request whose voucher has expired gives its digest to
- * the new event; one whose voucher is still good writes nothing: changed[1] is then 0. Repeated is
- * the same octets, or the same nonce of the same device for the same domain. */
+ * the new event; one whose voucher is still good writes nothing: the last of changed is then 0.
+ * Repeated is the same octets, or the same nonce of the same device for the same domain. */
 void records_event_write(const struct event *ev, struct store_op ops[EVENT_OPS]);
 
 struct issued { /* what an earlier, identical request was given */

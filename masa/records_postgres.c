@@ -86,6 +86,7 @@ const char *const masa_postgres_statements[STATEMENT_COUNT] = {
 		       " WHERE serial = $1 AND (issuer_key = $2 OR length($2) = 0))",
 	/* the trigger gives it its hash before it is written */
 	[EVENT_ADD] = "INSERT INTO events (id, device, date, domain_id, domain_key, nonce,"
-		      " assertion, digest, expires_on, content, registrar) VALUES (" NEXT_EVENT
-		      ", $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+		      " assertion, digest, expires_on, content, registrar) VALUES ("
+		      "(SELECT coalesce(max(id), 0) + 1 FROM events), $1, $2, $3, $4, $5, $6, $7, "
+		      "$8, $9, $10) ON CONFLICT DO NOTHING",
 };

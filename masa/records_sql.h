@@ -14,6 +14,7 @@ enum masa_statement {
 	OWNER_PUT,
 	OWNERS_REVISION,
 	EVENT_RELEASE_DIGEST,
+	EVENT_RELEASE_NONCE,
 	EVENT_ADD,
 	ISSUED_BY_DIGEST,
 	ISSUED_BY_NONCE,
@@ -37,8 +38,6 @@ enum masa_statement {
 	DESTINATION_REMOVE,
 	STATEMENT_COUNT,
 };
-
-#define NEXT_EVENT "(SELECT coalesce(max(id), 0) + 1 FROM events)"
 
 /* What SQLite's migrations had come to when this began: the first one makes that. */
 #define MASA_POSTGRES_FIRST 2

@@ -247,7 +247,7 @@ static void records_event_write__another_request_for_the_same_nonce__is_one_even
 /* A device that joins often has many events of one domain: none of them is tried one by one. */
 static void records_event_write__for_a_nonce__finds_its_place_by_the_index(void **state)
 {
-	static const int statements[] = {EVENT_RELEASE_DIGEST, ISSUED_BY_NONCE};
+	static const int statements[] = {EVENT_RELEASE_NONCE, ISSUED_BY_NONCE};
 	sqlite3 *db;
 
 	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
