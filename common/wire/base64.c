@@ -18,31 +18,50 @@ struct dialect {
 	bool padding_optional;
 };
 
-/* Up to three octets as one group of four characters. */
-static void encode_group(const uint8_t *in, size_t n, char *out)
+/* Whole groups of three octets as four characters each, as many as the room takes. How many. */
+static size_t encode_groups(struct bytes in, char *out, size_t room)
 {
-	uint32_t bits = (uint32_t)in[0] << 16;
-	if (n > 1)
-		bits |= (uint32_t)in[1] << 8;
-	if (n > 2)
-		bits |= in[2];
-	for (size_t i = 0; i < 4; i++)
-		out[i] = i <= n ? alphabet[bits >> (18 - 6 * i) & 0x3f] : '=';
+	size_t groups = in.len / 3 < room / 4 ? in.len / 3 : room / 4;
+	const uint8_t *c = in.data;
+
+	for (size_t i = 0; i < groups; i++, c += 3, out += 4) {
+		uint32_t bits = (uint32_t)c[0] << 16 | (uint32_t)c[1] << 8 | c[2];
+
+		out[0] = alphabet[bits >> 18];
+		out[1] = alphabet[bits >> 12 & 0x3f];
+		out[2] = alphabet[bits >> 6 & 0x3f];
+		out[3] = alphabet[bits & 0x3f];
+	}
+	return groups;
+}
+
+/* The one or two octets of the last group. */
+static void encode_rest(struct bytes in, char out[4])
+{
+	const uint8_t whole[3] = {in.data[0], in.len > 1 ? in.data[1] : 0};
+
+	encode_groups(bytes_of(whole, sizeof(whole)), out, 4);
+	out[3] = '=';
+	if (in.len == 1)
+		out[2] = '=';
 }
 
 bool base64_encode(struct bytes in, struct buf *out, struct err *e)
 {
 	char chunk[4 * CHUNK_QUANTA];
-	size_t before = out->len, used = 0;
+	size_t before = out->len;
 	bool ok = true;
-	for (size_t i = 0; ok && i < in.len; i += 3) {
-		size_t n = in.len - i < 3 ? in.len - i : 3;
-		encode_group(in.data + i, n, chunk + used);
-		used += 4;
-		if (used + 4 > sizeof(chunk) || i + n == in.len) {
-			ok = buf_append(out, chunk, used, e);
-			used = 0;
+
+	while (ok && in.len > 0) {
+		size_t groups = encode_groups(in, chunk, sizeof(chunk));
+
+		if (groups == 0) {
+			encode_rest(in, chunk);
+			ok = buf_append(out, chunk, 4, e);
+			break;
 		}
+		ok = buf_append(out, chunk, 4 * groups, e);
+		in = bytes_of(in.data + 3 * groups, in.len - 3 * groups);
 	}
 	explicit_bzero(chunk, sizeof(chunk)); /* it may have been a private key */
 	if (!ok)
