@@ -3,18 +3,26 @@
  * understand in two ways is refused: that is what request smuggling is made of. */
 #include "common/net/http1_head.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-#define TCHAR                                                                                      \
-	"!#$%&'*+-.^_`|~0123456789"                                                                \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define HOST_CHARS                                                                                 \
-	"!$%&'()*+,-.0123456789:;=_~[]"                                                            \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+/* Beside letters and digits */
+#define TCHAR	   "!#$%&'*+-.^_`|~"
+#define HOST_CHARS "!$%&'()*+,-.:;=_~[]"
 
 #define METHOD_MAX	  16 /* the longest registered method of general use has 9 letters */
 #define LENGTH_DIGITS_MAX 18 /* below 2^63 whatever the digits */
+
+/* How many letters, digits and `others` the text begins with. */
+static size_t span(const char *s, const char *others)
+{
+	size_t n = 0;
+
+	while (s[n] && (isalnum((unsigned char)s[n]) || strchr(others, s[n])))
+		n++;
+	return n;
+}
 
 static bool refuse(int code, const char *why, int *status, struct err *e)
 {
@@ -86,7 +94,7 @@ static bool parse_request_line(char *line, struct http1_request *rq, int *status
 	*target++ = '\0';
 	*version++ = '\0';
 	rq->method = line;
-	if (!*line || line[strspn(line, TCHAR)])
+	if (!*line || line[span(line, TCHAR)])
 		return refuse(400, "malformed method", status, e);
 	if (strlen(line) > METHOD_MAX)
 		return refuse(501, "method not known", status, e);
@@ -106,7 +114,7 @@ static char *trim(char *s)
 
 static bool parse_field(char *line, struct http1_request *rq, int *status, struct err *e)
 {
-	size_t name_len = strspn(line, TCHAR);
+	size_t name_len = span(line, TCHAR);
 
 	if (*line == ' ' || *line == '\t')
 		return refuse(400, "folded header line", status, e);
@@ -140,7 +148,7 @@ static bool check_host(const struct http1_request *rq, int *status, struct err *
 
 	if (count > 1 || (count == 0 && rq->minor_version > 0))
 		return refuse(400, "not exactly one Host field", status, e);
-	if (host && host[strspn(host, HOST_CHARS)])
+	if (host && host[span(host, HOST_CHARS)])
 		return refuse(400, "malformed Host field", status, e);
 	return true;
 }
