@@ -40,16 +40,15 @@ static const struct http_server_config *config_of(const struct http1_conn *h)
 
 static bool put_field(struct buf *out, const char *name, const char *value, struct err *e)
 {
-	bool first = true;
+	const size_t at = out->len;
 
-	for (; *name; name++) {
-		char c = first ? (char)toupper((unsigned char)*name) : *name;
-
-		if (!buf_append(out, &c, 1, e))
-			return false;
-		first = c == '-';
-	}
-	return buf_printf(out, e, ": %s\r\n", value);
+	if (!buf_append_str(out, name, e))
+		return false;
+	for (size_t i = 0; name[i]; i++)
+		if (i == 0 || name[i - 1] == '-')
+			out->data[at + i] = (uint8_t)toupper(out->data[at + i]);
+	return buf_append_str(out, ": ", e) && buf_append_str(out, value, e) &&
+	       buf_append_str(out, "\r\n", e);
 }
 
 static bool put_own_fields(struct buf *out, const struct call *c, bool close, struct err *e)
