@@ -6,8 +6,6 @@
  */
 #include "common/pki/cms_parts.h"
 
-#include <openssl/err.h>
-
 #include "common/pki/digest.h"
 #include "common/pki/oid.h"
 #include "common/wire/der.h"
@@ -20,15 +18,15 @@ static const struct cms_alg_digest digests[DIGESTS] = {
 	[IX_SHA256] = {OID_SHA256,
 		OCTETS(0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
 			0x01),
-		digest_evp_sha256, 32},
+		digest_sha256, SHA256_LEN},
 	[IX_SHA384] = {OID_SHA384,
 		OCTETS(0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
 			0x02),
-		EVP_sha384, 48},
+		digest_sha384, SHA384_LEN},
 	[IX_SHA512] = {OID_SHA512,
 		OCTETS(0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
 			0x03),
-		EVP_sha512, 64},
+		digest_sha512, SHA512_LEN},
 };
 
 /* AlgorithmIdentifiers in full. ECDSA has no parameters, RSA has NULL (RFC 5758, RFC 4055). */
@@ -99,11 +97,7 @@ const struct cms_alg_digest *cms_alg_digest(struct bytes identifier, struct err 
 bool cms_alg_hash(const struct cms_alg_digest *digest, struct bytes data,
 	uint8_t out[CMS_DIGEST_LEN_MAX], struct err *e)
 {
-	if (EVP_Digest(data.data ? data.data : (const uint8_t *)"", data.len, out, NULL,
-		    digest->md(), NULL) == 1)
-		return true;
-	ERR_clear_error();
-	return err_set(e, ERR_NO_MEMORY, "no memory to compute a digest");
+	return digest->hash(data, out, e);
 }
 
 /* RSASSA-PSS-params ::= SEQUENCE { hashAlgorithm [0] DEFAULT sha1, ... }: the hash has to be the

@@ -13,7 +13,7 @@ struct cms_alg_digest {
 	struct bytes oid;
 	struct bytes
 		identifier; /* the DER AlgorithmIdentifier we write (RFC 5754 §2: no parameters) */
-	const EVP_MD *(*md)(void);
+	bool (*hash)(struct bytes in, uint8_t *out, struct err *e);
 	size_t len;
 };
 

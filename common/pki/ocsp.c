@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "common/pki/digest.h"
 #include "common/pki/extension.h"
 #include "common/pki/oid.h"
 #include "common/pki/ossl.h"
@@ -196,7 +195,7 @@ static const struct {
 	const EVP_MD *(*md)(void);
 } hashes[] = {
 	{OID_SHA1, EVP_sha1},
-	{OID_SHA256, digest_evp_sha256},
+	{OID_SHA256, EVP_sha256},
 	{OID_SHA384, EVP_sha384},
 	{OID_SHA512, EVP_sha512},
 };

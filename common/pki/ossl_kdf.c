@@ -94,9 +94,11 @@ static void extract(const struct input *in, uint8_t out[HASH_LEN])
 {
 	static const uint8_t zeros[HASH_LEN];
 	uint8_t nothing[HASH_LEN], derived[HASH_LEN] = {0};
+	SHA256_CTX hash;
 
 	if (in->salt.data) {
-		SHA256(NULL, 0, nothing);
+		SHA256_Init(&hash);
+		SHA256_Final(nothing, &hash);
 		expand(in, in->salt.data, bytes_of(nothing, HASH_LEN), HASH_LEN, derived);
 	}
 	hmac(derived, in->key.data ? in->key : bytes_of(zeros, HASH_LEN), out);
