@@ -398,7 +398,8 @@ const char *const records_postgres_statements[STATEMENT_COUNT] = {
 	/* the trigger gives it its hash before it is written */
 	[ADD_JOURNAL] = "INSERT INTO journal "
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "
-			"VALUES (" NEXT_LINE ", $1, $2, $3, $4, $5, $6, $7, $8)",
+			"VALUES ((SELECT coalesce(max(id), 0) + 1 FROM journal), $1, $2, $3, $4, "
+			"$5, $6, $7, $8)",
 	[NOTE_ENDS] =
 		"INSERT INTO journal (id, at, manufacturer, serial, step, outcome, reason) "
 		"SELECT (SELECT coalesce(max(id), 0) FROM journal) + row_number() OVER (ORDER BY "

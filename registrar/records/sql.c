@@ -465,12 +465,13 @@ static const char *const statements[STATEMENT_COUNT + 1] = {
 	[WANT_DEAD] = "UPDATE dead_letter SET wanted = 1 "
 		      "WHERE hook = $1 AND ($2 = 0 OR sequence = $2)",
 	[DROP_DEAD] = "DELETE FROM dead_letter WHERE hook = $1 AND ($2 = 0 OR sequence = $2)",
-	/* not INSERT ... SELECT, which SQLite puts aside in a table of its own first */
+	/* its number follows that of the line whose hash its own covers; the first gets its hash
+	 * from the trigger; not INSERT ... SELECT, which SQLite puts aside in a table first */
 	[ADD_JOURNAL] = "INSERT INTO journal "
-			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason, "
-			"hash) VALUES (" NEXT_LINE ", $1, $2, $3, $4, $5, $6, $7, $8, "
-			"chain_hash((SELECT hash FROM journal ORDER BY id DESC LIMIT 1), " NEXT_LINE
-			", $1, $2, $3, $4, $5, $6, $7, $8))",
+			"(at, exchange, manufacturer, serial, actor, step, outcome, reason, hash) "
+			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+			"(SELECT chain_hash(hash, id + 1, $1, $2, $3, $4, $5, $6, $7, $8) "
+			"FROM journal ORDER BY id DESC LIMIT 1))",
 	/* as many lines as $9 + 1 of one serial-number in a day, and no more */
 	[ADD_FAILURE] = "INSERT INTO journal "
 			"(id, at, exchange, manufacturer, serial, actor, step, outcome, reason) "

@@ -240,7 +240,6 @@ bool records_claim_row(void *arg, const struct store_row *r, struct err *e) MUST
 	"quarantined_at, quarantine_reason, retired_at, not_after, rejoined_at, replaces, "        \
 	"replaced_by, marks, approvals, standing"
 
-#define NEXT_LINE	"(SELECT coalesce(max(id), 0) + 1 FROM journal)"
 #define JOURNAL_COLUMNS "id, at, exchange, manufacturer, serial, actor, step, outcome, reason, hash"
 
 /* Ends of certificates, of kind $1, up to which devices were told of; and up to which they are
