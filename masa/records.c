@@ -107,13 +107,14 @@ static const char *const statements[] = {
 	[ISSUED_BY_NONCE] = "SELECT device, content FROM events WHERE device = $1"
 			    " AND domain_key = $2 AND " NONCE_OF_DIGEST " = $3"
 			    " AND (expires_on IS NULL OR expires_on > $4)",
-	[DEVICE_BY_DIGEST] = "SELECT device FROM events WHERE digest = $1",
 	[WAS_OWNER] = "SELECT 1 FROM events WHERE device = $1 AND domain_key = $2 LIMIT 1",
 	/* Most devices had one owner; then there is nothing to be found out about the keys. With
 	 * OFFSET the rows are limited before they are sorted, without a table for that. */
 	[EVENTS_OF_ONE] =
-		"SELECT date, domain_id, nonce, assertion, 1, NULL, domain_key FROM"
-		" (SELECT * FROM events WHERE device = $1 LIMIT $2 OFFSET 0) AS e ORDER BY id DESC",
+		"SELECT date, domain_id, nonce, assertion, 1, NULL, domain_key, device FROM"
+		" (SELECT * FROM events WHERE device = coalesce($1,"
+		" (SELECT device FROM events WHERE digest = $3))"
+		" LIMIT $2 OFFSET 0) AS e ORDER BY id DESC",
 	[EVENTS_FULL] =
 		"SELECT date, e.domain_id, nonce, assertion, 1, " KEY_OF_SHARED
 		" FROM events AS e" JOIN_SHARED " WHERE device = $1 ORDER BY id DESC LIMIT $2",
@@ -386,18 +387,6 @@ static bool keep_int(void *arg, const struct store_row *r, struct err *e)
 	return true;
 }
 
-bool records_request_device(struct store *s, const uint8_t digest[SHA256_LEN], bool *found,
-	int64_t *device, struct err *e)
-{
-	struct store_value v = store_blob(bytes_of(digest, SHA256_LEN));
-	int64_t rows = 0;
-
-	if (!store_read(s, DEVICE_BY_DIGEST, &v, 1, keep_int, device, &rows, e))
-		return false;
-	*found = rows > 0;
-	return true;
-}
-
 bool records_was_owner(struct store *s, int64_t device, const uint8_t domain_key[SHA256_LEN],
 	bool *was, struct err *e)
 {
@@ -466,6 +455,7 @@ static bool keep_event(void *arg, const struct store_row *r, struct err *e)
 
 struct one_key_reader {
 	struct audit_log *log;
+	int64_t device;
 	uint8_t key[SHA256_LEN];
 	bool any, several;
 };
@@ -479,6 +469,7 @@ static bool keep_event_of_one(void *arg, const struct store_row *r, struct err *
 	if (!to->any && key.len == sizeof(to->key))
 		memcpy(to->key, key.data, key.len);
 	to->any = true;
+	to->device = store_row_int(r, 7);
 	to->several = !bytes_equal(key, bytes_of(to->key, sizeof(to->key)));
 	return !to->several && keep_event(to->log, r, e);
 }
@@ -489,16 +480,19 @@ static void begin_log(struct audit_log *log)
 	*log = (struct audit_log){.version = 1};
 }
 
-bool records_audit_log(
-	struct store *s, int64_t device, int64_t full, struct audit_log *out, struct err *e)
+/* Of the device, or of the one that the request with this digest was about. */
+static bool read_log(struct store *s, struct store_value device, struct store_value digest,
+	int64_t full, bool *found, struct audit_log *out, struct err *e)
 {
-	struct store_value v[] = {STORE_I(device), STORE_I(full + 1)};
+	struct store_value v[] = {device, STORE_I(full + 1), digest};
 	struct one_key_reader one = {.log = out};
 	int64_t rows = 0;
 
 	*out = (struct audit_log){.version = 1};
-	if (!store_read(s, EVENTS_OF_ONE, v, 2, keep_event_of_one, &one, &rows, e))
+	if (!store_read(s, EVENTS_OF_ONE, v, 3, keep_event_of_one, &one, &rows, e))
 		return false;
+	*found = one.any;
+	v[0] = STORE_I(one.device);
 	if (one.several) {
 		begin_log(out);
 		if (!store_read(s, EVENTS_FULL, v, 2, keep_event, out, &rows, e))
@@ -508,6 +502,21 @@ bool records_audit_log(
 		return true;
 	begin_log(out); /* more than are shown one by one */
 	return store_read(s, EVENTS_ABRIDGED, v, 1, keep_event, out, NULL, e);
+}
+
+bool records_audit_log(
+	struct store *s, int64_t device, int64_t full, struct audit_log *out, struct err *e)
+{
+	bool any;
+
+	return read_log(s, STORE_I(device), store_blob((struct bytes){0}), full, &any, out, e);
+}
+
+bool records_audit_log_for(struct store *s, const uint8_t digest[SHA256_LEN], int64_t full,
+	bool *found, struct audit_log *out, struct err *e)
+{
+	return read_log(s, (struct store_value){.type = STORE_NULL},
+		store_blob(bytes_of(digest, SHA256_LEN)), full, found, out, e);
 }
 
 struct event_reader {

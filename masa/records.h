@@ -96,10 +96,6 @@ bool records_issued_find(struct store *s, const uint8_t digest[SHA256_LEN], int6
  * wrapped it. */
 bool records_issued_for_nonce(struct store *s, int64_t device, const uint8_t domain_key[SHA256_LEN],
 	const char *nonce, int64_t now, struct issued *out, struct err *e) MUST_CHECK;
-/* By the request's digest, expired or not: was this very request honoured once? */
-bool records_request_device(struct store *s, const uint8_t digest[SHA256_LEN], bool *found,
-	int64_t *device, struct err *e) MUST_CHECK;
-
 /* Was a voucher for the device ever pinned to this key? */
 bool records_was_owner(struct store *s, int64_t device, const uint8_t domain_key[SHA256_LEN],
 	bool *was, struct err *e) MUST_CHECK;
@@ -107,6 +103,10 @@ bool records_was_owner(struct store *s, int64_t device, const uint8_t domain_key
  * nonced and the newest nonceless of each domain with counts (RFC 8995 §5.8.1, R8995-MASA-033). */
 bool records_audit_log(struct store *s, int64_t device, int64_t full, struct audit_log *out,
 	struct err *e) MUST_CHECK;
+/* The same of the device that the request with this digest was about; *found: this very request was
+ * honoured once, be its voucher expired or not. */
+bool records_audit_log_for(struct store *s, const uint8_t digest[SHA256_LEN], int64_t full,
+	bool *found, struct audit_log *out, struct err *e) MUST_CHECK;
 
 /* The number of the last event; 0: there is none. */
 /* The audit log as it is chained: the hash of a line covers that of the one before it, then in

@@ -34,7 +34,7 @@ struct request {
 	int64_t fetch_until_ms; /* no revocation list is fetched later; 0: none was so far */
 	unsigned fetches;
 	bool known;	/* this very request was honoured before: nothing to decide or to record */
-	int64_t device; /* its row */
+	int64_t device; /* its row; of requests that are not known */
 	struct device_list devices;
 	struct permit permit;
 	struct voucher voucher;
@@ -43,6 +43,7 @@ struct request {
 	uint8_t domain_key[SHA256_LEN];
 	bool recorded; /* the event is ours; else an identical request was faster */
 	struct err store_error;
+	struct audit_log log;
 	struct buf answer;
 	const char *answer_type;
 };
@@ -346,7 +347,8 @@ static enum outcome accept_json(struct request *r, struct err *e)
  * of a request that was honoured comes the certainty that they were signed. */
 static enum outcome recall_request(struct request *r, struct err *e)
 {
-	return outcome_of(records_request_device(r->m->store, r->digest, &r->known, &r->device, e));
+	return outcome_of(records_audit_log_for(r->m->store, r->digest,
+		r->setup->config->audit_full_events, &r->known, &r->log, e));
 }
 
 static bool any_was_owner(
@@ -402,14 +404,16 @@ static enum outcome find_log(struct request *r, struct err *e)
 	return FAILED;
 }
 
+static enum outcome read_log(struct request *r, struct err *e)
+{
+	return outcome_of(records_audit_log(
+		r->m->store, r->device, r->setup->config->audit_full_events, &r->log, e));
+}
+
 static enum outcome format_log(struct request *r, struct err *e)
 {
-	AUDIT_LOG_AUTO struct audit_log log = {.version = 1};
-
 	r->answer_type = AUDIT_LOG_TYPE;
-	return outcome_of(records_audit_log(r->m->store, r->device,
-				  r->setup->config->audit_full_events, &log, e) &&
-			  audit_log_format(&log, &r->answer, e));
+	return outcome_of(audit_log_format(&r->log, &r->answer, e));
 }
 
 static enum outcome log_audit(struct request *r, struct err *e)
@@ -454,6 +458,7 @@ static const struct step audit_steps[] = {
 	{"pledge's request", authenticate_the_pledge, true},
 	{"device", look_up_device, true},
 	{"device", find_log, true},
+	{"audit log", read_log, true},
 	{"audit log", format_log, false},
 	{"log", log_audit, false},
 };
@@ -475,6 +480,7 @@ static void request_free(struct request *r)
 	voucher_clear(&r->voucher);
 	buf_clear(&r->content);
 	buf_clear(&r->domain_id);
+	audit_log_clear(&r->log);
 	buf_clear(&r->answer);
 	free(r);
 }

@@ -296,7 +296,6 @@ static void records_event_write__voucher_expired__is_recorded_again(void **state
 	struct issued i;
 	uint8_t digest[SHA256_LEN] = {1};
 	bool found;
-	int64_t device;
 
 	import(f, "SN-1", NULL, NULL);
 	assert_true(record(f, (struct happening){.request = 1, .expires_on = NOW + 100}));
@@ -304,8 +303,14 @@ static void records_event_write__voucher_expired__is_recorded_again(void **state
 		f, (struct happening){.request = 1, .date = NOW + 99, .expires_on = NOW + 199}));
 	OK(records_issued_find(f->store, digest, NOW + 100, &i, e));
 	assert_false(i.found);
-	OK(records_request_device(f->store, digest, &found, &device, e));
+	OK(records_audit_log_for(f->store, digest, 256, &found, &log, e));
 	assert_true(found);
+	assert_int_equal(log.event_count, 1);
+	audit_log_clear(&log);
+	digest[0] = 2;
+	OK(records_audit_log_for(f->store, digest, 256, &found, &log, e));
+	assert_false(found);
+	assert_int_equal(log.event_count, 0);
 	assert_true(record(
 		f, (struct happening){.request = 1, .date = NOW + 100, .expires_on = NOW + 200}));
 	OK(records_audit_log(f->store, 1, 256, &log, e));
@@ -365,7 +370,9 @@ static void records_audit_log__borrowed_identifier__is_replaced_by_the_keys(void
 {
 	static const char first[] = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 			  second[] = "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	static const uint8_t digest[SHA256_LEN] = {1};
 	struct fixture *f = *state;
+	bool found;
 
 	import(f, "SN-1", NULL, NULL);
 	record(f, (struct happening){.request = 1, .domain = 3, .nonce = NONCE});
@@ -374,6 +381,10 @@ static void records_audit_log__borrowed_identifier__is_replaced_by_the_keys(void
 	for (int64_t full = 2; full <= 3; full++) {
 		AUDIT_LOG_AUTO struct audit_log log = {0};
 
+		OK(records_audit_log_for(f->store, digest, full, &found, &log, e));
+		assert_true(found);
+		assert_int_equal(log.event_count, 3);
+		audit_log_clear(&log);
 		OK(records_audit_log(f->store, 1, full, &log, e));
 		assert_int_equal(log.event_count, 3);
 		assert_string_equal(log.events[0].domain_id, first);
