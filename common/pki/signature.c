@@ -162,6 +162,10 @@ static bool read_pss(struct bytes parameters, struct method *m, struct err *e)
 
 	if (!pss)
 		return ossl_fail(e, ERR_INPUT, "RSA-PSS parameters");
+	if (p != parameters.data + parameters.len) {
+		RSA_PSS_PARAMS_free(pss);
+		return err_set(e, ERR_INPUT, "octets after the RSA-PSS parameters");
+	}
 	m->digest_name = digest_by_algor(pss->hashAlgorithm);
 	if (pss->maskGenAlgorithm && pss->maskGenAlgorithm->parameter)
 		mgf_hash = ASN1_TYPE_unpack_sequence(
@@ -179,6 +183,20 @@ static bool read_pss(struct bytes parameters, struct method *m, struct err *e)
 	return true;
 }
 
+/* RFC 4055 §5: NULL, or left out. RFC 5758 §3.2, RFC 8410 §3: left out; a NULL is put up with. The
+ * signature does not cover this, so that nothing else may hide in it. */
+static bool check_no_parameters(struct der parameters, struct err *e)
+{
+	struct der_tlv null;
+	bool present;
+
+	if (!der_optional(&parameters, DER_NULL, &null, &present, e))
+		return false;
+	if (present && !der_at_end(&null.content))
+		return err_set(e, ERR_INPUT, "parameters of the algorithm: a NULL with content");
+	return der_expect_end(&parameters, "parameters of the algorithm", e);
+}
+
 static bool find_method(struct bytes sig_alg, struct method *m, struct err *e)
 {
 	struct der d = der_of(sig_alg);
@@ -192,8 +210,9 @@ static bool find_method(struct bytes sig_alg, struct method *m, struct err *e)
 		if (!der_oid_is(&oid, bytes_of(algorithms[i].oid, algorithms[i].oid_len)))
 			continue;
 		*m = algorithms[i].method;
-		return m->padding != PADDING_PSS ||
-		       read_pss(bytes_of(seq.content.p, seq.content.len), m, e);
+		return m->padding == PADDING_PSS
+			       ? read_pss(bytes_of(seq.content.p, seq.content.len), m, e)
+			       : check_no_parameters(seq.content, e);
 	}
 	return err_set(e, ERR_UNAUTHENTICATED, "signature algorithm is not one of those believed");
 }

@@ -290,6 +290,32 @@ static void csr_verify__any_bit_changed__is_refused_or_says_the_same(void **stat
 	}
 }
 
+/* The signature does not cover what comes with the name of its algorithm: nothing but NULL may. */
+static void csr_verify__more_in_the_algorithm_than_its_name__is_refused(void **state)
+{
+	static const uint8_t name[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
+		0x01, 0x01, 0x0b, 0x05, 0x00}; /* sha256WithRSAEncryption, NULL */
+	struct err e = ERR_INIT;
+	EVP_PKEY *rsa = EVP_RSA_gen(2048);
+	BUF_AUTO struct buf der, longer = BUF_INIT(CSR_DER_MAX);
+	uint8_t *end;
+
+	build(&(struct request){.key = rsa}, &der);
+	end = (uint8_t *)memmem(der.data, der.len, name, sizeof(name)) + sizeof(name);
+	MUST(buf_append(&longer, der.data, (size_t)(end - der.data), &e));
+	MUST(buf_append(&longer, "\x05\x00", 2, &e)); /* once more */
+	MUST(buf_append(&longer, end, der.len - (size_t)(end - der.data), &e));
+	longer.data[3] += 2; /* the length of all, its last octet */
+	longer.data[end - der.data - (ptrdiff_t)sizeof(name) + 1] += 2;
+	CSR_AUTO struct csr *twice = csr_parse(buf_bytes(&longer), &e);
+	end[-2] = 0x04; /* an OCTET STRING in the place of NULL */
+	CSR_AUTO struct csr *other = csr_parse(buf_bytes(&der), &e);
+	assert_true(twice && other);
+	REFUSED(csr_verify(twice, &e), ERR_INPUT);
+	REFUSED(csr_verify(other, &e), ERR_INPUT);
+	EVP_PKEY_free(rsa);
+}
+
 /* --- requests made by us --------------------------------------------------------------------- */
 
 static struct bytes subject(void)
@@ -575,6 +601,7 @@ int main(void)
 		cmocka_unit_test(csr_verify__weak_key_or_digest__is_refused),
 		cmocka_unit_test(csr_parse__cut_anywhere__is_refused),
 		cmocka_unit_test(csr_verify__any_bit_changed__is_refused_or_says_the_same),
+		cmocka_unit_test(csr_verify__more_in_the_algorithm_than_its_name__is_refused),
 		cmocka_unit_test(csr_make__every_type_of_key__is_verified_by_openssl),
 		cmocka_unit_test(csr_make__password_asked_for_and_not_there__is_refused),
 		cmocka_unit_test(csr_make__wanted_other_name__is_copied),
