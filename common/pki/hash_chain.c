@@ -71,10 +71,13 @@ bool hash_chain_head_verify(const struct hash_chain_head *h, const struct cert *
 	struct bytes signature, struct err *e)
 {
 	BUF_AUTO struct buf text = BUF_INIT(HEAD_TEXT_MAX);
+	EVP_PKEY *key = cert_public_key(signer);
 	struct cms_alg_choice alg;
 	struct bytes signature_alg;
 
-	return cms_alg_of_key(cert_public_key(signer), &alg, e) &&
+	if (!key)
+		return err_set(e, ERR_NO_MEMORY, "no memory for a public key");
+	return cms_alg_of_key(key, &alg, e) &&
 	       cms_alg_signature(alg.signature_alg, alg.digest, &signature_alg, e) &&
 	       hash_chain_head_text(h, &text, e) &&
 	       cert_verify(signer, signature_alg, buf_bytes(&text), signature, e);

@@ -16,6 +16,7 @@
 #include "common/message/status_report.h"
 #include "common/pki/cms.h"
 #include "common/pki/csr.h"
+#include "common/pki/hash_chain.h"
 #include "common/pki/issue.h"
 #include "common/pki/key.h"
 #include "common/pki/ocsp.h"
@@ -315,6 +316,23 @@ static bool issue(struct world *w, struct err *e)
 	return true;
 }
 
+/* With a certificate whose key nobody has asked for yet. */
+static bool sign_log_head(struct world *w, struct err *e)
+{
+	const struct hash_chain_head head = {.log = "registrar", .sequence = 1, .at = w->now};
+	BUF_AUTO struct buf signature = BUF_INIT(BODY_MAX);
+	CERT_AUTO struct cert *cert = NULL;
+	uint64_t kind = fault_control()->kind;
+	struct err healthy = ERR_INIT;
+
+	disarm();
+	in_health((cert = issue_ldevid(w, &healthy)) && cert_is_plain(cert),
+		"no certificate to sign with");
+	fault_control()->kind = kind;
+	return hash_chain_head_sign(
+		&head, &(struct identity){.key = w->key, .cert = cert}, &signature, e);
+}
+
 static bool verify_chain_to(struct world *w, struct cert *root, struct err *e)
 {
 	CERT_LIST_AUTO struct cert_list roots = CERT_LIST_INIT;
@@ -605,6 +623,7 @@ GRANTED(voucher_seal, seal_voucher)
 GRANTED(accept_voucher, accept_good)
 GRANTED(csr_make, make_csr)
 GRANTED(csr_read, read_good_csr)
+GRANTED(log_head, sign_log_head)
 GRANTED(issue_certificate, issue)
 GRANTED(ocsp, answer_ocsp)
 GRANTED(chain_verify, verify_good_chain)
@@ -633,6 +652,7 @@ int main(void)
 		cmocka_unit_test(accept_voucher__without_memory__says_so),
 		cmocka_unit_test(csr_make__without_memory__says_so),
 		cmocka_unit_test(csr_read__without_memory__says_so),
+		cmocka_unit_test(log_head__without_memory__says_so),
 		cmocka_unit_test(issue_certificate__without_memory__says_so),
 		cmocka_unit_test(ocsp__without_memory__says_so),
 		cmocka_unit_test(chain_verify__without_memory__says_so),
