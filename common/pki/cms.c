@@ -380,7 +380,7 @@ static bool check_attributes(
 	if (!bytes_equal(info->attr_type, content_oids[c->content_type]))
 		return err_set(e, ERR_UNAUTHENTICATED,
 			"content-type attribute missing or not the eContentType");
-	if (!cms_alg_hash(digest, buf_bytes(&c->payload), computed, e))
+	if (!digest->hash(buf_bytes(&c->payload), computed, e))
 		return false;
 	if (!bytes_equal_ct(info->attr_digest, bytes_of(computed, digest->len)))
 		return err_set(e, ERR_UNAUTHENTICATED,

@@ -94,12 +94,6 @@ const struct cms_alg_digest *cms_alg_digest(struct bytes identifier, struct err 
 	return NULL;
 }
 
-bool cms_alg_hash(const struct cms_alg_digest *digest, struct bytes data,
-	uint8_t out[CMS_DIGEST_LEN_MAX], struct err *e)
-{
-	return digest->hash(data, out, e);
-}
-
 /* RSASSA-PSS-params ::= SEQUENCE { hashAlgorithm [0] DEFAULT sha1, ... }: the hash has to be the
  * digestAlgorithm (RFC 4056 §3), which SHA-1 by default never is. */
 static bool check_pss(struct der parameters, const struct cms_alg_digest *digest, struct err *e)

@@ -14,14 +14,12 @@ struct cms_alg_digest {
 	struct bytes
 		identifier; /* the DER AlgorithmIdentifier we write (RFC 5754 §2: no parameters) */
 	bool (*hash)(struct bytes in, uint8_t *out, struct err *e);
-	size_t len;
+	size_t len; /* up to CMS_DIGEST_LEN_MAX */
 };
 
 /* The digest an AlgorithmIdentifier names; NULL with ERR_UNAUTHENTICATED for any but SHA-256,
  * SHA-384 and SHA-512. */
 const struct cms_alg_digest *cms_alg_digest(struct bytes identifier, struct err *e) MUST_CHECK;
-bool cms_alg_hash(const struct cms_alg_digest *digest, struct bytes data,
-	uint8_t out[CMS_DIGEST_LEN_MAX], struct err *e) MUST_CHECK;
 /* A SignerInfo's signatureAlgorithm together with its digest → the AlgorithmIdentifier that
  * cert_verify() takes. ERR_UNAUTHENTICATED when the two differ or we do not trust the algorithm. */
 bool cms_alg_signature(struct bytes identifier, const struct cms_alg_digest *digest,

@@ -60,7 +60,7 @@ static bool put_attributes(struct bytes payload, const struct cms_alg_digest *di
 	BUF_AUTO struct buf message = BUF_INIT(ATTRS_DER_MAX);
 	uint8_t hash[CMS_DIGEST_LEN_MAX];
 
-	if (!cms_alg_hash(digest, payload, hash, e) ||
+	if (!digest->hash(payload, hash, e) ||
 		!put_attribute(&type, oid_content_type, DER_OID, oid_anima_json_voucher, e) ||
 		!put_attribute(&message, oid_message_digest, DER_OCTET_STRING,
 			bytes_of(hash, digest->len), e) ||
