@@ -112,7 +112,8 @@ static const char *const statements[] = {
 	 * OFFSET the rows are limited before they are sorted, without a table for that. */
 	[EVENTS_OF_ONE] =
 		"SELECT date, domain_id, nonce, assertion, 1, NULL, domain_key, device FROM"
-		" (SELECT * FROM events WHERE device = coalesce($1,"
+		" (SELECT id, date, domain_id, nonce, assertion, domain_key, device"
+		" FROM events WHERE device = coalesce($1,"
 		" (SELECT device FROM events WHERE digest = $3))"
 		" LIMIT $2 OFFSET 0) AS e ORDER BY id DESC",
 	[EVENTS_FULL] =
