@@ -34,7 +34,7 @@ static void tell(const char *what, const char *which)
 
 static int open_told(int directory, const char *path, int flags, va_list more)
 {
-	unsigned int mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, unsigned int) : 0;
+	unsigned int mode = flags & O_CREAT ? va_arg(more, unsigned int) : 0;
 
 	tell("open", path);
 	return (int)syscall(SYS_openat, directory, path, flags, mode);
