@@ -108,7 +108,6 @@ bool records_audit_log(struct store *s, int64_t device, int64_t full, struct aud
 bool records_audit_log_for(struct store *s, const uint8_t digest[SHA256_LEN], int64_t full,
 	bool *found, struct audit_log *out, struct err *e) MUST_CHECK;
 
-/* The number of the last event; 0: there is none. */
 /* The audit log as it is chained: the hash of a line covers that of the one before it, then in
  * this order sequence, date, serial, domain_id, domain_key, nonce, assertion, expires_on, content
  * and registrar. */
@@ -132,6 +131,7 @@ struct seal_statements records_seal_statements(void);
 
 /* How many devices are known: none is ever forgotten. */
 bool records_last_device(struct store *s, int64_t *id, struct err *e) MUST_CHECK;
+/* The number of the last event; 0: there is none. */
 bool records_last_event(struct store *s, int64_t *id, struct err *e) MUST_CHECK;
 
 struct event_row { /* for the administrator */

@@ -2,7 +2,6 @@
 /* Keys that are met again and again: see known_key.h. */
 #include "common/pki/known_key.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/pki/ossl.h"

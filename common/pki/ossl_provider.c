@@ -7,8 +7,8 @@
  * (signature_key_acceptable()), and of ciphers only those of TLS. What is left out cannot be
  * loaded, which is how it is refused: DSA, X448, SM2, keys for RSA-PSS only, MSBLOB, PVK.
  *
- * TLS handshakes have a library context of their own with only what they need: finding a decoder
- * takes time in proportion to all that there is, three times in an onboarding.
+ * Servers' TLS handshakes have a library context of their own with only what they need: finding a
+ * decoder takes time in proportion to all that there is, three times in an onboarding.
  *
  * The default provider proper lives in a library context of its own, ours answers from it. Where a
  * system's openssl.cnf activates further providers, they stay beside it. */

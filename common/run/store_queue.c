@@ -206,9 +206,8 @@ static void gather(struct store_queue *q)
 
 struct store_job *store_queue_take(struct store_queue *q, size_t batch_max)
 {
-	size_t taken = 0;
-
 	struct store_job *batch, *last;
+	size_t taken = 0;
 
 	repost(q);
 	pthread_mutex_lock(&q->lock);

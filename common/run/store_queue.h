@@ -30,8 +30,8 @@ struct store_queue {
 	bool closing;
 	bool waiting;		    /* the writer, for work */
 	uint64_t turns;		    /* it has come round this often */
-	size_t company;		    /* of a job, lately; writer's own, as what follows */
-	struct timespec answered;   /* when that batch was */
+	size_t company;		    /* jobs at once, lately; writer's own, as what follows */
+	struct timespec answered;   /* when its last batch was */
 	struct store_job *unposted; /* answered, but the loop had no memory to take it */
 };
 
