@@ -35,8 +35,8 @@ static void load_registrar(const char *path, struct err *e)
 
 	fuzz_check_promises(ok, e);
 	FUZZ_REQUIRE(!ok || (c.key && c.certificate && c.ca_key && c.ca_certificate));
-	for (size_t i = 0; ok && i < c.manufacturer_count;
-		i++) /* there may be none, not half a one */
+	/* there may be none, but not half a one */
+	for (size_t i = 0; ok && i < c.manufacturer_count; i++)
 		FUZZ_REQUIRE(c.manufacturers[i]->anchors && c.manufacturers[i]->masa_anchors);
 	registrar_config_clear(&c);
 }
