@@ -7,7 +7,7 @@ latency figures and the times of whole joins are wall-clock and only as good as 
 A machine that others share is 10 % faster or slower from one second to the next: the floor is measured
 before, between and after the parts of the 32-client run, and the ratios are of the two means.
 
-    BENCH_COUNT=N   onboardings of the 32-client run (default 10000)
+    BENCH_COUNT=N   onboardings of the 32-client run, by tens (default 10000)
 """
 import json
 import os
@@ -98,12 +98,12 @@ def main():
         print(f"{'clients':>8} {'onboardings':>12} {'failures':>9} {'p50 ms':>8} {'p99 ms':>8} {'per s':>8} "
               f"{'registrar µs':>13} {'MASA µs':>9}")
         for clients, count, parts in RUNS:
-            floor = Floor()
-            r = results[clients] = in_parts(site, clients, count, parts, first, floor)
+            floors = Floor()
+            r = results[clients] = in_parts(site, clients, count, parts, first, floors)
             first += count
             print(f"{clients:>8} {r['onboardings']:>12} {r['failures']:>9} {r['p50_ms']:>8.1f} {r['p99_ms']:>8.1f} "
                   f"{r['per_s']:>8.1f} {r['registrar_cpu_us']:>13.0f} {r['masa_cpu_us']:>9.0f}", flush=True)
-        floor = floor.tell()
+        floor = floors.tell()  # around the last run, which the ratios are of
         more = site.load(8, ENROLLMENTS, first, "--enroll", "--idle", str(IDLE_CONNECTIONS))
         before = site.registrar_cpu_s()
         time.sleep(IDLE_S)
