@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The MASA's statements by name, and its tables and statements on PostgreSQL: between records.c and
- * records_postgres.c. */
+/* The MASA's statements by name, and its tables and statements on PostgreSQL: between records.c,
+ * records_sql.c and records_postgres.c. */
 #ifndef MASA_RECORDS_SQL_H
 #define MASA_RECORDS_SQL_H
 

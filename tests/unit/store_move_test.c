@@ -133,7 +133,7 @@ static void add_rows(sqlite3 *db)
 	sqlite3_finalize(columns);
 }
 
-/* As masa/records.c has it; a registrar's comes of a trigger. */
+/* As masa/records_sql.c has it; a registrar's comes of a trigger. */
 static void chain_events(sqlite3 *db)
 {
 	char sql[1024];
