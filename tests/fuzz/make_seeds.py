@@ -388,6 +388,35 @@ def make_cose():
     seeds("cose", out)
 
 
+def make_inspect():
+    """Each wrapping, and the kinds of contents that are shown in different ways."""
+    vouched, asked = sign("masa", voucher(pinned_domain_cert=b64(SITE_ROOT))), sign("device", PLEDGE_REQUESTS[0])
+    nested = sign("registrar", registrar_request(asked))
+    deep = sign("registrar", registrar_request(sign("registrar", registrar_request(nested))))
+    cose, cose_asked = sign_cose("masa", cbor_voucher(), "masa"), cose_requests()
+    wrapped = base64.encodebytes(vouched).decode()
+    out = [vouched, asked, nested, deep, cose, *cose_asked[:4], *cose_asked[-5:], sign_cose("device", cbor_request(), "none"),
+           b64(vouched), wrapped, " \r\n" + wrapped, b64(cose), cose.hex(), vouched.hex(" "), cose.hex()[:-1], pem("CMS", vouched), pem("PKCS7", vouched),
+           pem("PKCS #7 SIGNED DATA", vouched).replace("\n", "\r\n"), pem("CERTIFICATE", DEVICE), pem("CMS", vouched) + "x", "-----BEGIN CMS-----",
+           "-----BEGIN CMS", "-----BEGIN CMS----- \nAAAA", "-----BEGIN CMS-----\n!\n-----END CMS-----", pem("CMS", b"\x30\0"), "", " ", "{", "{}",
+           '{"signatures":[]}', json.dumps(voucher()), json.dumps(request()), '{"a":"eyJ"}', "eyJh.eyJh.AAAA", b"\xa1\1\2", b"\xbf\xff", b"\x84\x40",
+           "!", "AAAA", "41", "eyJhIjoxfQ==", vouched[:-1] + bytes([vouched[-1] ^ 1]), cose[:-1] + b"?", vouched[:-1], sign("masa", voucher(pinned_domain_cert="AAAA")),
+           sign("masa", voucher(nonce=None, expires_on="2026-11-29T11:00:00Z")), sign("masa", voucher(serial_number="OTHER", nonce="AAAAAAAAAAAAAAA=")),
+           sign("registrar", registrar_request(b"no CMS")), sign("registrar", registrar_request(wrapped.encode())),
+           sign("masa", voucher(pinned_domain_cert=None)), sign("device", voucher())]
+    purposes = seq(oid("1.3.6.1.5.5.7.3.1"), oid("1.3.6.1.4.1.99999.70000"), tlv(6, b"\x88\x37\3"), tlv(6, b"\xff" * 9 + b"\x7f"), tlv(6, b"\1" * 200))
+    out += [sign("masa", voucher(pinned_domain_cert=b64(seq(seq(
+        tlv(0xa0, integer(2)), integer(5), ECDSA_SHA256, name((CN, utf8("CA"))), seq(tlv(0x17, b"250101000000Z"), tlv(0x18, b"99991231235959Z")),
+        name((CN, utf8("a\tb"))), DEVICE_SPKI, tlv(0xa3, seq(*more))), ECDSA_SHA256, bits(b"\x30\0"))))) for more in (
+            [extension(EKU, purposes)], [extension(EKU, b"x")], [extension(EKU, seq(integer(1)))], [extension(MASA_URL, tlv(0x16, b"masa.example"))],
+            [extension(SKI, octets(b"\2" * 20)), extension(AKI, seq(tlv(0x80, b"\1" * 20)))])]
+    names = {cbor2.CBORTag(47, 2514): "FUZZ-1", cbor2.CBORTag(46, 2508): 1, cbor2.CBORTag(47, "x"): 1, 99: 2, -1: 3, False: 4, 70000: 5}
+    out += [sign_cose("device", cbor2.dumps(payload), "device") for payload in (
+        {cbor2.CBORTag(47, 2501): names}, {2501: {13: "FUZZ-1", 99: 2, -1: 3, "x": 1, 1: 7}}, {2501: {13: "FUZZ-1", 70000: 0}},
+        {"ietf-voucher-request:voucher": {"assertion": 2, "nonce": NONCE_OCTETS, "serial-number": "FUZZ-1", "unknown": [1]}})]
+    seeds("inspect", out)
+
+
 def make_voucher_cbor():
     out = cbor_pledge_requests() + [
         cbor_voucher(**{leaf: value}) for leaf, values in {
@@ -563,6 +592,38 @@ def make_csr():
         for other, made in enumerate(requests_for):
             seed("csr", f"wish-{number:02}-{other:02}", b"a" + bytes([len(wish)]) + wish + made)
     seeds("csr", out)
+
+
+def make_signature():
+    """Of the MASA's key, or followed by the key they are of."""
+    def signed(key, *how):
+        return openssl("dgst", *(how or ("-sha256",)), "-sign", str(HERE / "pki" / key), stdin=b"what is signed")
+
+    def ec(curve, *how):
+        return public_key("-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}", *how)
+    good, device = signed("masa.key"), signed("device.key")
+    while len(good) != 70 or 0 in (good[4], good[38]):  # two numbers of 32 octets, so that one more fits in front
+        good = signed("masa.key")
+    r, s = good[4:4 + good[3]], good[6 + good[3]:]
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    other = integer(order - int.from_bytes(s, "big"))
+    r, s = tlv(2, r), tlv(2, s)
+    out = [good, signed("masa.key"), signed("masa.key", "-sha384"), device, device + DEVICE_SPKI, signed("registrar.key") + REGISTRAR_SPKI, good + DEVICE_SPKI,
+           seq(r, other), seq(s, r), seq(r), seq(r, s, s), seq(r, s) + b"\0", seq(), b"", good[:-1], seq(tlv(2, b"\0", r[2:]), s), seq(r, tlv(2, b"\0", s[2:])), seq(tlv(2), s),
+           seq(r, integer(0)), seq(integer(0), s), seq(integer(1), integer(1)), seq(r, integer(order)), seq(integer(order), s), seq(integer(order - 1), integer(order - 1)),
+           seq(integer(int.from_bytes(r[2:], "big") + order), s), seq(tlv(2, b"\x80" + r[3:]), s), seq(r, tlv(4, s[2:])), tlv(0x31, r, s), b"\x30\x81" + good[1:]]
+    point = DEVICE_SPKI[-65:]
+    kind, p256 = oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")
+
+    def spki(algorithm, key):
+        return seq(seq(*algorithm), bits(key))
+    out += [device + key for key in (
+        DEVICE_SPKI[:-1] + bytes([DEVICE_SPKI[-1] ^ 1]), DEVICE_SPKI + b"\0", DEVICE_SPKI[:-1], spki((kind, p256), bytes([2 + point[-1] % 2]) + point[1:33]),
+        spki((kind, p256), bytes([6 + point[-1] % 2]) + point[1:]), spki((kind, p256), b"\0"), spki((kind, p256), b""), spki((kind,), point), spki((kind, p256, p256), point),
+        spki((kind, tlv(5)), point), seq(seq(kind, p256), tlv(3, b"\1" + point)), seq(seq(kind, p256)), seq(), spki((oid("1.3.101.112"),), point[1:33]),
+        spki((oid("1.3.101.112"), tlv(5)), point[1:33]), spki((oid("1.3.101.112"),), point), spki((oid("1.2.3"),), point), ec("P-256"), ec("P-384"), ec("P-521"), ec("secp256k1"),
+        ec("P-256", "-pkeyopt", "ec_param_enc:explicit"), public_key("-algorithm", "ed25519"), public_key("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"))]
+    seeds("signature", out)
 
 
 def make_csrattrs():
@@ -1114,7 +1175,7 @@ def main():
     for make in (make_registrar_request, make_masa_request, make_voucher, make_voucher_json, make_cms, make_status_report, make_audit_log, make_csr,
                  make_csrattrs, make_pkcs7_certs, make_crl_list, make_ocsp_request, make_idevid, make_http1, make_http1_reply, make_http2, make_config, make_csv, make_ask_answer, make_cloud_places, make_core_link, make_jpy, make_dns_message, make_grasp, make_proxy_protocol, make_pledge_state,
                  make_coap_message, make_coap_block, make_coap_client,
-                 make_cose, make_voucher_cbor, make_cbor, make_multipart_core, make_est_reply, make_status_report_cbor,
+                 make_cose, make_inspect, make_signature, make_voucher_cbor, make_cbor, make_multipart_core, make_est_reply, make_status_report_cbor,
                  make_texts):
         make()
 

@@ -57,6 +57,7 @@ PARSERS = {
     "idevid": {"common/pki/idevid.c": r"issuer_of_ca", "common/pki/cert_plain.c": None,
                "common/pki/cert.c": r"cert_from_x509|cert_verify|cert_x509|cert_signed_by",
                "common/pki/name.c": r"name_format|^add$|is_printable_string"},
+    "inspect": {"voucher/inspect.c": None, "voucher/input.c": r"input_load", "voucher/render.c": r"render_put|render_certs", "voucher/render_cose.c": None},
     "jpy": {"common/wire/jpy.c": None},
     "ocsp_request": {"common/pki/ocsp.c": None, "common/pki/extension.c": None},
     "proxy_protocol": {"common/net/proxy_protocol.c": None},
@@ -72,6 +73,7 @@ PARSERS = {
                      "pledge/lines.c": None, "pledge/pending.c": None},
     "registrar_request": {"registrar/admit.c": r"admit_media|admit_device|admit_reserve|admit_recall|"
                                                r"touch|same_request|notice|pending|format|release|reserved"},
+    "signature": {"common/pki/p256.c": None, "common/pki/key_spki.c": r"key_spki_bits"},
     "status_report": {"common/message/status_report.c": r"by_media_type|parse_typed", "common/message/status_report_cbor.c": None},
     "uri": {"common/wire/uri.c": None, "common/wire/percent.c": None},
     "voucher": {"pledge/accept.c": None, "registrar/vet.c": None},
