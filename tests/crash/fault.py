@@ -65,4 +65,5 @@ class Fault:
         return self.page[start:start + _NAME_MAX].split(b"\0")[0].decode(errors="replace")
 
     def names(self):
-        return [self.name(n) for n in range(1, min(self.count, _NAMES_MAX) + 1)]
+        assert self.count <= _NAMES_MAX, f"{self.count} steps: there is no room for the names of all"
+        return [self.name(n) for n in range(1, self.count + 1)]
