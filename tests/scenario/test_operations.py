@@ -335,10 +335,13 @@ def issued(c):
 
 @pytest.mark.alone
 def test_reloads_under_load_drop_no_request(busy_cell, acme, stranger):
-    """Certificates, anchors and policy go back and forth all the while."""
+    """Certificates, anchors and policy go back and forth all the while, the MASA's as well."""
     c = busy_cell
-    load = Load(c)
     reloads, identities = 0, [c.spare, c.directory / "first-identity"]
+    masa_files = [c.directory / "masa-fresh", c.directory / "masa-first"]
+    harness.run(harness.program("brski-certs"), "masa", "--ca", acme.directory, "--out", masa_files[0], check=0)
+    shutil.copytree(c.masa_files, masa_files[1])
+    load = Load(c)
     anchors = [acme.anchors.read_text() + stranger.anchors.read_text(), acme.anchors.read_text()]
     pauses = ["retry_after = 1s", "retry_after = 2s"]
     shutil.copytree(c.identity, identities[1])
@@ -347,7 +350,10 @@ def test_reloads_under_load_drop_no_request(busy_cell, acme, stranger):
             shutil.copy(identities[reloads % 2] / name, c.identity / name)
         c.anchors.write_text(anchors[reloads % 2])
         rewrite(c.registrar.config, pauses[reloads % 2], pauses[1 - reloads % 2])
-        reload(c.masa)
+        for path in masa_files[reloads % 2].iterdir():
+            shutil.copy(path, c.masa_files / path.name)
+        line = reload(c.masa)
+        assert "[signer] certificate" in line and "[server] certificate" in line, line
         line = reload(c.registrar)
         for changed in ("[server] certificate", "[manufacturer Acme] anchors", "[policy] retry_after"):
             assert changed in line, line
