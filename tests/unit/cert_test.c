@@ -55,6 +55,47 @@ static bool read_as_openssl_reads_it(const struct cert *c)
 	return !difference;
 }
 
+/* A device's certificate is read without OpenSSL, and its key made when somebody asks for it: what
+ * is no key has to be found out before. */
+static void cert_parse__point_that_is_none__is_refused(void **state)
+{
+	static const struct {
+		size_t at;  /* from the point's first octet */
+		size_t len; /* of it is overwritten */
+		uint8_t with;
+	} faults[] = {
+		{64, 1, 0},	/* off the curve */
+		{1, 32, 0xff},	/* x beyond the field */
+		{33, 32, 0xff}, /* y */
+		{1, 64, 0},	/* a point of zeros */
+		{0, 65, 0},	/* at infinity, with something behind it */
+		{0, 1, 0},
+		{0, 1, 2}, /* said to be compressed */
+		{0, 1, 5},
+	};
+	struct recipe r = ee_recipe();
+	struct bytes made = fixture_der(&r);
+	uint8_t der[1024], spki[] = {0x03, 0x42, 0x00, 0x04}, *point;
+
+	assert_true(made.len <= sizeof(der));
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		struct err e = ERR_INIT;
+
+		memcpy(der, made.data, made.len);
+		point = memmem(der, made.len, spki, sizeof(spki));
+		assert_non_null(point);
+		point += sizeof(spki) - 1;
+		if (faults[i].len == 1 && faults[i].with == point[faults[i].at])
+			point[faults[i].at] ^= 1;
+		else
+			memset(point + faults[i].at, faults[i].with, faults[i].len);
+		assert_null(cert_parse(bytes_of(der, made.len), &e));
+		assert_int_equal(e.kind, ERR_INPUT);
+		assert_queue_empty();
+	}
+	fixture_free(made);
+}
+
 static void cert_parse__certificate_of_a_device__is_plain_and_what_openssl_reads(void **state)
 {
 	static const char *const times[][2] = {{"20250101000000Z", "99991231235959Z"},
@@ -623,6 +664,7 @@ static void identity_load__matching_key__takes_end_entity_and_chain(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cert_parse__point_that_is_none__is_refused),
 		cmocka_unit_test(
 			cert_parse__certificate_of_a_device__is_plain_and_what_openssl_reads),
 		cmocka_unit_test(cert_parse__anything_unusual__is_left_to_openssl),
