@@ -98,9 +98,4 @@ struct coap_query *coap_query_new(const struct coap_query_config *config, coap_f
 	void *arg, struct err *e) MUST_CHECK;
 void coap_query_free(struct coap_query *q); /* before its end: done is not called */
 
-/* The same for a program without a loop (config->loop is not used): waits. *count 0 and true when
- * nobody answered. */
-bool coap_discover(const struct coap_query_config *config,
-	struct coap_candidate out[COAP_CANDIDATES_MAX], size_t *count, struct err *e) MUST_CHECK;
-
 #endif

@@ -380,38 +380,3 @@ void coap_query_free(struct coap_query *q)
 		close(q->fd);
 	free(q);
 }
-
-/* ---- Waiting for it ------------------------------------------------------------------------- */
-
-struct waiting {
-	struct loop *loop;
-	struct coap_candidate *out;
-	size_t *count;
-};
-
-static void on_found(void *arg, const struct coap_candidate *found, size_t count)
-{
-	struct waiting *w = arg;
-
-	memcpy(w->out, found, count * sizeof(*found));
-	*w->count = count;
-	loop_stop(w->loop);
-}
-
-bool coap_discover(const struct coap_query_config *config,
-	struct coap_candidate out[COAP_CANDIDATES_MAX], size_t *count, struct err *e)
-{
-	struct coap_query_config c = *config;
-	struct waiting w = {.loop = loop_new(e), .out = out, .count = count};
-	struct coap_query *q = NULL;
-
-	*count = 0;
-	c.loop = w.loop;
-	if (w.loop)
-		q = coap_query_new(&c, on_found, &w, e);
-	if (q)
-		loop_run(w.loop);
-	coap_query_free(q);
-	loop_free(w.loop);
-	return q != NULL;
-}

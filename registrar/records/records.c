@@ -16,8 +16,6 @@
 
 static const char *const claim_names[CLAIM_STATE_COUNT] = {
 	"none", "pending", "approved", "rejected", "preapproved", "expired", "announced"};
-static const char *const device_names[DEVICE_STATE_COUNT] = {
-	"new", "vouched", "enrolled", "refused", "revoked"};
 static const char *const history_names[HISTORY_STATE_COUNT] = {
 	"unknown", "good", "warned", "refused"};
 
@@ -34,11 +32,6 @@ bool claim_state_parse(const char *name, enum claim_state *out)
 			return true;
 		}
 	return false;
-}
-
-const char *device_state_name(enum device_state s)
-{
-	return device_names[s];
 }
 
 const char *history_state_name(enum history_state s)

@@ -31,7 +31,6 @@ enum device_state {
 	DEVICE_ENROLLED, /* has a certificate of ours */
 	DEVICE_REFUSED,	 /* its history speaks against it: no EST action (R8995-REG-057) */
 	DEVICE_REVOKED,	 /* its certificates are: it comes back when its claim is approved anew */
-	DEVICE_STATE_COUNT
 };
 /* What a device is to the site: of a stored device, the first eight, in the order of the column of
  * this name; the others are a matter of time (registrar/standing.h). */
@@ -59,7 +58,6 @@ enum history_state {
 
 const char *claim_state_name(enum claim_state s);
 bool claim_state_parse(const char *name, enum claim_state *out);
-const char *device_state_name(enum device_state s);
 const char *history_state_name(enum history_state s);
 
 extern const struct store_schema records_schema;
