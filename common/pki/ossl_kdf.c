@@ -20,6 +20,7 @@
 #define HASH_LEN  SHA256_DIGEST_LENGTH
 #define BLOCK_LEN SHA256_CBLOCK
 #define LABEL_MAX 255 /* one octet says how long it is */
+#define NO_MODE	  -1
 
 /* File-scope state, written once: OpenSSL's functions get contexts of its own only. */
 static struct {
@@ -122,7 +123,7 @@ static bool take(const OSSL_PARAM *p, struct input *in)
 	};
 
 	if (strcmp(p->key, OSSL_KDF_PARAM_MODE) == 0)
-		return OSSL_PARAM_get_int(p, &in->mode) == 1;
+		return in->mode == NO_MODE && OSSL_PARAM_get_int(p, &in->mode) == 1;
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
 		struct bytes *place = (struct bytes *)((char *)in + known[i].at);
 
@@ -152,7 +153,7 @@ static bool is_usual(const struct input *in, size_t len)
 
 static bool read_usual(const OSSL_PARAM params[], size_t len, struct input *in)
 {
-	*in = (struct input){.mode = EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND};
+	*in = (struct input){.mode = NO_MODE};
 	for (const OSSL_PARAM *p = params; p && p->key; p++)
 		if (!take(p, in))
 			return false;
