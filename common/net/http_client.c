@@ -50,6 +50,7 @@ struct http_client {
 	struct loop *loop;
 	CURLM *multi; /* NULL: the next request makes it */
 	struct loop_timer timer;
+	bool woken;	     /* by it, just now */
 	struct fetch *first; /* outstanding */
 	struct shunned shunned[SHUNNED_MAX];
 };
@@ -580,7 +581,10 @@ bool http_fetch(struct http_client *c, const struct http_fetch *w, http_done *do
 	if (f->next)
 		f->next->prev = f;
 	c->first = f;
-	event_active(c->timer.ev, EV_TIMEOUT, 0); /* now, not after another look at all sockets */
+	/* now, not after another look at all sockets; but those that begin one when another could
+	 * not even begin must not keep everybody else from their turn */
+	if (!c->woken)
+		event_active(c->timer.ev, EV_TIMEOUT, 0);
 	return true;
 }
 
@@ -751,7 +755,11 @@ static void on_socket_event(evutil_socket_t fd, short what, void *arg)
 
 static void on_timer(void *arg)
 {
-	drive(arg, CURL_SOCKET_TIMEOUT, 0);
+	struct http_client *c = arg;
+
+	c->woken = true;
+	drive(c, CURL_SOCKET_TIMEOUT, 0);
+	c->woken = false;
 }
 
 static int on_watch_timer(CURLM *multi, long timeout_ms, void *arg)

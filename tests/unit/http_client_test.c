@@ -13,7 +13,8 @@
 #include "common/net/http_server.h"
 #include "tests/unit/https_peer.h"
 
-#define MANY 20
+#define MANY	 20
+#define FOR_EVER 5000 /* requests in one turn: a tenth of a second */
 
 struct world {
 	struct buf ca_pem, other_ca_pem, client_pem;
@@ -482,6 +483,72 @@ static void http_fetch__client_certificate__is_presented(void **state)
 	assert_int_equal(w->peer.client_certs, 1);
 }
 
+static void begin_one(void *arg)
+{
+	struct world *w = arg;
+	struct err e = ERR_INIT;
+
+	assert_true(http_fetch(w->client_of_loop, &w->fetch, on_done, w, &e));
+}
+
+/* A request starts by waking the client at once, in place of its timer for those under way. */
+static void http_fetch__others_begun_meanwhile__keep_no_time_limit_from_its_end(void **state)
+{
+	struct world *w = *state;
+	struct loop_timer later;
+	struct err e = ERR_INIT;
+
+	w->peer.silent = true;
+	start_peer(w);
+	w->fetch.timeout_ms = 200;
+	w->wanted = 2;
+	w->done = 0;
+	begin_one(w);
+	assert_true(loop_timer_init(&later, w->loop, begin_one, w, &e));
+	loop_timer_arm(&later, 50);
+	loop_run(w->loop);
+	loop_timer_clear(&later);
+	assert_int_equal(w->kind, ERR_PEER_TIMEOUT);
+}
+
+static void on_done_again(void *arg, const struct http_reply *reply, const struct err *e)
+{
+	struct world *w = arg;
+	struct err ignored = ERR_INIT;
+
+	assert_int_equal(e->kind, ERR_REFUSED);
+	if (++w->done < w->wanted)
+		assert_true(http_fetch(w->client_of_loop, &w->fetch, on_done_again, w, &ignored));
+	else
+		loop_stop(w->loop);
+}
+
+static void stop(void *arg)
+{
+	struct world *w = arg;
+
+	w->wanted = w->done; /* the one under way is the last */
+}
+
+/* Asked from done(), it fails in no time, and others have their turn all the same. */
+static void http_fetch__again_and_again_from_its_end__lets_others_have_their_turn(void **state)
+{
+	struct world *w = *state;
+	struct loop_timer turn;
+	struct err e = ERR_INIT;
+
+	start_peer(w);
+	w->fetch.address_classes = HTTP_ADDR_GLOBAL;
+	w->wanted = FOR_EVER;
+	w->done = 0;
+	assert_true(loop_timer_init(&turn, w->loop, stop, w, &e));
+	loop_timer_arm(&turn, 1);
+	assert_true(http_fetch(w->client_of_loop, &w->fetch, on_done_again, w, &e));
+	loop_run(w->loop);
+	loop_timer_clear(&turn);
+	assert_true(w->done < FOR_EVER);
+}
+
 static void http_client_free__with_a_request_under_way__calls_nobody(void **state)
 {
 	struct world *w = *state;
@@ -523,6 +590,8 @@ int main(void)
 		TEST(http_fetch__many_at_once_over_http_2__share_one_connection),
 		TEST(http_fetch__server_closed_the_kept_connection__is_answered_on_another),
 		TEST(http_fetch__client_certificate__is_presented),
+		TEST(http_fetch__others_begun_meanwhile__keep_no_time_limit_from_its_end),
+		TEST(http_fetch__again_and_again_from_its_end__lets_others_have_their_turn),
 		TEST(http_client_free__with_a_request_under_way__calls_nobody),
 	};
 
