@@ -16,7 +16,7 @@
  * all the work done; a crowd waits longer than that for the processor. */
 #define GATHER_EACH_NS	500000
 #define GATHER_LEAST_NS 5000000
-#define GATHER_MOST_NS	20000000
+#define COMPANY_MAX	40 /* forgotten within as many batches: less than a second */
 
 #define SECOND_NS 1000000000
 
@@ -186,8 +186,7 @@ static void wait_for_work(struct store_queue *q)
 
 static long gather_ns(size_t company)
 {
-	long ns = company < GATHER_MOST_NS / GATHER_EACH_NS ? (long)company * GATHER_EACH_NS
-							    : GATHER_MOST_NS;
+	long ns = (long)company * GATHER_EACH_NS;
 
 	return ns < GATHER_LEAST_NS ? GATHER_LEAST_NS : ns;
 }
@@ -202,6 +201,13 @@ static void gather(struct store_queue *q)
 	pthread_mutex_unlock(&q->lock);
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 	pthread_mutex_lock(&q->lock);
+}
+
+static size_t company_after(size_t before, size_t taken)
+{
+	if (taken < before)
+		return before - 1;
+	return taken < COMPANY_MAX ? taken : COMPANY_MAX;
 }
 
 struct store_job *store_queue_take(struct store_queue *q, size_t batch_max)
@@ -230,7 +236,7 @@ struct store_job *store_queue_take(struct store_queue *q, size_t batch_max)
 			q->tail = &q->head;
 		last->next = NULL;
 	}
-	q->company = taken < q->company ? q->company - 1 : taken;
+	q->company = company_after(q->company, taken);
 	pthread_mutex_unlock(&q->lock);
 	return batch;
 }
