@@ -20,7 +20,7 @@
 #define HASH_LEN  SHA256_DIGEST_LENGTH
 #define BLOCK_LEN SHA256_CBLOCK
 #define LABEL_MAX 255 /* one octet says how long it is */
-#define NO_MODE	  -1
+#define NO_MODE	  (-1)
 
 /* File-scope state, written once: OpenSSL's functions get contexts of its own only. */
 static struct {
@@ -201,7 +201,7 @@ static int set_params(void *context, const OSSL_PARAM params[])
 /* OpenSSL's tables hold functions of any type as void (*)(void). */
 #define ENTRY(id, function)                                                                        \
 	{                                                                                          \
-		id, (void (*)(void))function                                                       \
+		id, (void (*)(void))(function)                                                     \
 	}
 
 const OSSL_DISPATCH *ossl_kdf_tls13(void)

@@ -285,7 +285,7 @@ static int get_params(void *context, OSSL_PARAM params[])
 /* OpenSSL's tables hold functions of any type as void (*)(void). */
 #define ENTRY(id, function)                                                                        \
 	{                                                                                          \
-		id, (void (*)(void))function                                                       \
+		id, (void (*)(void))(function)                                                     \
 	}
 
 /* What is the same in both. */

@@ -113,7 +113,7 @@ static int does_selection(void *provider_context, int selection)
 /* OpenSSL's tables hold functions of any type as void (*)(void). */
 #define ENTRY(id, function)                                                                        \
 	{                                                                                          \
-		id, (void (*)(void))function                                                       \
+		id, (void (*)(void))(function)                                                     \
 	}
 
 const OSSL_DISPATCH *ossl_spki_decoder(void)
