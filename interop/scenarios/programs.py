@@ -39,6 +39,7 @@ def environment(more=None):
     library = BUILD / "tools" / "keylog.so"
     if "SSLKEYLOGFILE" in env and library.exists():
         env["LD_PRELOAD"] = " ".join([*env.get("LD_PRELOAD", "").split(), str(library)])
+        env.setdefault("ASAN_OPTIONS", "verify_asan_link_order=0")  # in a build with sanitizers
     return env
 
 

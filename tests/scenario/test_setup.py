@@ -189,9 +189,10 @@ def test_setup_of_a_registrar_that_runs__prints_a_code_once(fresh):
         assert "admin" in fresh.ctl("users", "list", "-o", "ids").stdout
         again = fresh.setup("--yes").stdout
         assert "nothing was changed" in again and "users code admin" in again
-        root = ssl.create_default_context(cafile=fresh.state / "ca" / "root.crt")
-        page = urllib.request.urlopen(f"https://localhost:{fresh.admin_port}/", context=root)
-        assert page.status == 200 and b"<html" in page.read()
+        if (harness.BUILD.parent / "web").is_dir():  # which setup finds; not beside a build with sanitizers
+            root = ssl.create_default_context(cafile=fresh.state / "ca" / "root.crt")
+            page = urllib.request.urlopen(f"https://localhost:{fresh.admin_port}/", context=root)
+            assert page.status == 200 and b"<html" in page.read()
 
 
 def test_setup__asks_four_things_at_a_terminal(fresh):
