@@ -73,8 +73,10 @@ class Floor:
 
 
 def in_parts(site, clients, count, parts, first, floor):
-    """Onboardings in parts of like size, the floor around each. What each part says, summed or by its mean;
-    the latencies are the middle one's."""
+    """Onboardings, those in parts of like size with the floor around each. What each part says, summed or by
+    its mean; the latencies are the middle one's."""
+    if parts == 1:
+        return site.load(clients, count, first)
     size, rows = count // parts, []
     floor.measure()
     for part in range(parts):
@@ -90,7 +92,7 @@ def in_parts(site, clients, count, parts, first, floor):
 
 def main():
     total = WARM_UP + ENROLLMENTS + sum(count for _, count, _ in RUNS)
-    results = {}
+    results, floors = {}, Floor()
     with Site(BUILD, devices=total) as site:
         first = 1
         site.load(1, WARM_UP, first)
@@ -98,7 +100,6 @@ def main():
         print(f"{'clients':>8} {'onboardings':>12} {'failures':>9} {'p50 ms':>8} {'p99 ms':>8} {'per s':>8} "
               f"{'registrar µs':>13} {'MASA µs':>9}")
         for clients, count, parts in RUNS:
-            floors = Floor()
             r = results[clients] = in_parts(site, clients, count, parts, first, floors)
             first += count
             print(f"{clients:>8} {r['onboardings']:>12} {r['failures']:>9} {r['p50_ms']:>8.1f} {r['p99_ms']:>8.1f} "
