@@ -88,16 +88,21 @@ void crl_set_free(struct crl_set *s)
 	free(s);
 }
 
+#define NAMES_UNREADABLE -2 /* by X509_NAME_cmp() */
+
 /* A list of another issuer says nothing of c. */
 static bool check_one(X509_CRL *crl, const struct cert *c, const struct cert *issuer, struct err *e)
 {
 	X509 *x = cert_x509(c), *by = cert_x509(issuer);
 	EVP_PKEY *key = cert_public_key(issuer);
 	X509_REVOKED *entry;
+	int order = x && by && key
+			    ? X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(by))
+			    : NAMES_UNREADABLE;
 
-	if (!x || !by || !key)
-		return err_set(e, ERR_NO_MEMORY, "no memory for a certificate");
-	if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(by)) != 0)
+	if (order == NAMES_UNREADABLE)
+		return ossl_fail(e, ERR_NO_MEMORY, "no memory for a certificate");
+	if (order != 0)
 		return true;
 	if (X509_CRL_verify(crl, key) != 1)
 		return ossl_fail(
@@ -128,5 +133,6 @@ bool crl_set_check(struct crl_set *set, const struct cert_list *path, struct err
 	pthread_rwlock_rdlock(&set->lock);
 	ok = check_path(set->lists, path, e);
 	pthread_rwlock_unlock(&set->lock);
+	ossl_forget();
 	return ok;
 }

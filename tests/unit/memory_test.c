@@ -16,6 +16,8 @@
 #include "common/message/status_report.h"
 #include "common/pki/cms.h"
 #include "common/pki/csr.h"
+#include "common/pki/crl.h"
+#include "common/pki/crl_make.h"
 #include "common/pki/hash_chain.h"
 #include "common/pki/issue.h"
 #include "common/pki/key.h"
@@ -379,6 +381,63 @@ static bool verify_foreign_chain(struct world *w, struct err *e)
 	return verify_chain_to(w, w->f.other_root_cert, e);
 }
 
+static void write_crl(struct world *w, const struct cert *revoked, const char *path)
+{
+	struct crl_entry entry = {.serial_len = cert_serial(revoked).len, .revoked_at = w->now};
+	const struct crl_request r = {.issuer = &w->issuing,
+		.number = 1,
+		.this_update = w->now,
+		.next_update = w->now + 3600,
+		.entries = &entry,
+		.entry_count = 1};
+	BUF_AUTO struct buf der = BUF_INIT(CRL_LIST_DER_MAX);
+	struct err e = ERR_INIT;
+	FILE *f = fopen(path, "w");
+
+	memcpy(entry.serial, cert_serial(revoked).data, entry.serial_len);
+	in_health(f && crl_make(&r, &der, &e) &&
+			  PEM_write(f, "X509 CRL", "", der.data, (long)der.len) > 0,
+		"no list to check by");
+	fclose(f);
+}
+
+/* Of certificates that OpenSSL was never shown before. */
+static bool check_by_list(struct world *w, bool revoked, struct err *e)
+{
+	CERT_LIST_AUTO struct cert_list path = CERT_LIST_INIT;
+	CERT_AUTO struct cert *leaf = NULL, *issuer = NULL;
+	uint64_t kind = fault_control()->kind;
+	struct crl_set *lists = NULL;
+	struct err healthy = ERR_INIT;
+	char file[64];
+	bool ok;
+
+	disarm();
+	snprintf(file, sizeof(file), "%s/crl.pem", w->dir);
+	in_health((leaf = issue_ldevid(w, &healthy)) &&
+			  (issuer = cert_parse(cert_der(w->issuing.cert), &healthy)) &&
+			  cert_list_add(&path, leaf, &healthy) &&
+			  cert_list_add(&path, issuer, &healthy),
+		"no path to check");
+	write_crl(w, revoked ? leaf : issuer, file);
+	in_health((lists = crl_set_load(file, &healthy)) != NULL, "the list is not read");
+	fault_control()->kind = kind;
+	ok = crl_set_check(lists, &path, e);
+	disarm();
+	crl_set_free(lists);
+	return ok;
+}
+
+static bool check_certificate(struct world *w, struct err *e)
+{
+	return check_by_list(w, false, e);
+}
+
+static bool check_revoked(struct world *w, struct err *e)
+{
+	return check_by_list(w, true, e);
+}
+
 static bool parse_cert(struct world *w, struct err *e)
 {
 	CERT_AUTO struct cert *c = cert_parse(cert_der(w->f.idevid.cert), e);
@@ -628,6 +687,7 @@ GRANTED(issue_certificate, issue)
 GRANTED(ocsp, answer_ocsp)
 GRANTED(chain_verify, verify_good_chain)
 GRANTED(chain_of_a_new_leaf, verify_new_leaf)
+GRANTED(crl_check, check_certificate)
 GRANTED(cert_parse, parse_cert)
 GRANTED(certs_format, format_certs)
 GRANTED(certs_parse, parse_certs)
@@ -640,6 +700,7 @@ NEVER(voucher_for_another_nonce, accept_other_nonce)
 NEVER(voucher_of_another_manufacturer, accept_foreign)
 NEVER(csr_with_a_wrong_signature, read_broken_csr)
 NEVER(chain_to_another_root, verify_foreign_chain)
+NEVER(revoked_certificate, check_revoked)
 
 int main(void)
 {
@@ -657,6 +718,7 @@ int main(void)
 		cmocka_unit_test(ocsp__without_memory__says_so),
 		cmocka_unit_test(chain_verify__without_memory__says_so),
 		cmocka_unit_test(chain_of_a_new_leaf__without_memory__says_so),
+		cmocka_unit_test(crl_check__without_memory__says_so),
 		cmocka_unit_test(cert_parse__without_memory__says_so),
 		cmocka_unit_test(certs_format__without_memory__says_so),
 		cmocka_unit_test(certs_parse__without_memory__says_so),
@@ -669,6 +731,7 @@ int main(void)
 		cmocka_unit_test(voucher_of_another_manufacturer__without_memory__is_still_refused),
 		cmocka_unit_test(csr_with_a_wrong_signature__without_memory__is_still_refused),
 		cmocka_unit_test(chain_to_another_root__without_memory__is_still_refused),
+		cmocka_unit_test(revoked_certificate__without_memory__is_still_refused),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
