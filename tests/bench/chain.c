@@ -54,10 +54,11 @@ static const char *adding(void)
 	exit(1);
 }
 
-/* The same statement with 32 zeros for its hash, which is its last value. */
+/* The same statement with 32 zeros for its hash, which is its last value: that after the last
+ * event's, or that of the first. */
 static const char *without_hash(const char *sql, char out[STATEMENT_MAX])
 {
-	const char *hash = strstr(sql, "chain_hash("), *rest = strstr(sql, " ON CONFLICT");
+	const char *hash = strstr(sql, "coalesce("), *rest = strstr(sql, " ON CONFLICT");
 
 	snprintf(out, STATEMENT_MAX, "%.*szeroblob(32))%s", (int)(hash - sql), sql, rest);
 	return out;
