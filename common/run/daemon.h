@@ -31,8 +31,8 @@ bool daemon_options_parse(int argc, char **argv, const struct daemon_program *pr
 
 struct daemon; /* loops and their threads, signals */
 
-/* Block the signals, ignore SIGPIPE and SIGXFSZ, make worker_count loops. Call before any thread
- * starts. */
+/* Block the signals, ignore SIGPIPE and SIGXFSZ, have the process scheduled as one that computes
+ * (SCHED_BATCH), make worker_count loops. Call before any thread starts. */
 struct daemon *daemon_new(size_t worker_count, const struct log *l, struct err *e) MUST_CHECK;
 struct loop **daemon_loops(struct daemon *d, size_t *count);
 /* Start the threads, tell the service manager we are ready (NOTIFY_SOCKET when set), wait for

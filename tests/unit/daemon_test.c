@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -156,6 +157,33 @@ static int finish(pid_t pid, int in, char *words)
 	close(in);
 	waitpid(pid, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Of a process that had this one before it made its daemon. */
+static int policy_after(int before)
+{
+	const struct sched_param none = {.sched_priority = 0};
+	int status = -1;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct log l = {.program = "t", .level = LOG_LEVEL_ERROR, .fd = 2};
+		struct err e = ERR_INIT;
+
+		if (sched_setscheduler(0, before, &none) != 0 || !daemon_new(1, &l, &e))
+			_exit(99);
+		_exit(sched_getscheduler(0));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void daemon_new__scheduled_as_what_computes__but_for_who_chose_otherwise(void **state)
+{
+	assert_int_equal(policy_after(SCHED_OTHER), SCHED_BATCH);
+	assert_int_equal(policy_after(SCHED_IDLE), SCHED_IDLE);
 }
 
 static void daemon_run__terminated__drains_and_ends_well(void **state)
@@ -382,6 +410,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(daemon_options_parse__config_and_check__are_understood),
 		cmocka_unit_test(daemon_options_parse__mistakes__are_usage_errors),
+		cmocka_unit_test(
+			daemon_new__scheduled_as_what_computes__but_for_who_chose_otherwise),
 		cmocka_unit_test(daemon_run__terminated__drains_and_ends_well),
 		cmocka_unit_test(daemon_run__hangup__reloads_and_goes_on),
 		cmocka_unit_test(daemon_run__drain_never_ends__deadline_or_second_signal_does),
