@@ -88,7 +88,7 @@ void crl_set_free(struct crl_set *s)
 	free(s);
 }
 
-#define NAMES_UNREADABLE -2 /* by X509_NAME_cmp() */
+#define NAMES_UNREADABLE (-2) /* by X509_NAME_cmp() */
 
 /* A list of another issuer says nothing of c. */
 static bool check_one(X509_CRL *crl, const struct cert *c, const struct cert *issuer, struct err *e)
