@@ -68,6 +68,12 @@ OSSL_UNREF(CRL_DIST_POINTS)
 OSSL_UNREF(PKCS8_PRIV_KEY_INFO)
 #undef OSSL_UNREF
 
+/* OpenSSL's tables of a provider hold functions of any type as void (*)(void). */
+#define OSSL_ENTRY(id, function)                                                                   \
+	{                                                                                          \
+		id, (void (*)(void))(function)                                                     \
+	}
+
 static inline void ossl_unref_BIO(BIO **p)
 {
 	BIO_free(*p);

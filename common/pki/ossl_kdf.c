@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/pki/ossl.h"
 
 #define HASH_LEN  SHA256_DIGEST_LENGTH
 #define BLOCK_LEN SHA256_CBLOCK
@@ -198,19 +199,13 @@ static int set_params(void *context, const OSSL_PARAM params[])
 	return !params || !params->key;
 }
 
-/* OpenSSL's tables hold functions of any type as void (*)(void). */
-#define ENTRY(id, function)                                                                        \
-	{                                                                                          \
-		id, (void (*)(void))(function)                                                     \
-	}
-
 const OSSL_DISPATCH *ossl_kdf_tls13(void)
 {
 	static const OSSL_DISPATCH functions[] = {
-		ENTRY(OSSL_FUNC_KDF_NEWCTX, new_context),
-		ENTRY(OSSL_FUNC_KDF_FREECTX, free_context),
-		ENTRY(OSSL_FUNC_KDF_DERIVE, derive),
-		ENTRY(OSSL_FUNC_KDF_SET_CTX_PARAMS, set_params),
+		OSSL_ENTRY(OSSL_FUNC_KDF_NEWCTX, new_context),
+		OSSL_ENTRY(OSSL_FUNC_KDF_FREECTX, free_context),
+		OSSL_ENTRY(OSSL_FUNC_KDF_DERIVE, derive),
+		OSSL_ENTRY(OSSL_FUNC_KDF_SET_CTX_PARAMS, set_params),
 		{0, NULL},
 	};
 

@@ -282,17 +282,11 @@ static int get_params(void *context, OSSL_PARAM params[])
 	return OSSL_PROVIDER_get_params(slim.original, params);
 }
 
-/* OpenSSL's tables hold functions of any type as void (*)(void). */
-#define ENTRY(id, function)                                                                        \
-	{                                                                                          \
-		id, (void (*)(void))(function)                                                     \
-	}
-
 /* What is the same in both. */
 #define COMMON_FUNCTIONS                                                                           \
-	ENTRY(OSSL_FUNC_PROVIDER_GET_CAPABILITIES, capabilities),                                  \
-		ENTRY(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, gettable_params),                        \
-		ENTRY(OSSL_FUNC_PROVIDER_GET_PARAMS, get_params),                                  \
+	OSSL_ENTRY(OSSL_FUNC_PROVIDER_GET_CAPABILITIES, capabilities),                             \
+		OSSL_ENTRY(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, gettable_params),                   \
+		OSSL_ENTRY(OSSL_FUNC_PROVIDER_GET_PARAMS, get_params),                             \
 	{                                                                                          \
 		0, NULL                                                                            \
 	}
@@ -310,7 +304,7 @@ static int start_general(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
 	const OSSL_DISPATCH **out, void **context)
 {
 	static const OSSL_DISPATCH functions[] = {
-		ENTRY(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_general), COMMON_FUNCTIONS};
+		OSSL_ENTRY(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_general), COMMON_FUNCTIONS};
 
 	return start(functions, out, context);
 }
@@ -319,7 +313,7 @@ static int start_handshake(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in
 	const OSSL_DISPATCH **out, void **context)
 {
 	static const OSSL_DISPATCH functions[] = {
-		ENTRY(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_handshake), COMMON_FUNCTIONS};
+		OSSL_ENTRY(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_handshake), COMMON_FUNCTIONS};
 
 	return put_decoder(&slim.handshake_offer, in) && put_derivation(&slim.handshake_offer) &&
 	       start(functions, out, context);

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/pki/ossl.h"
+
 #define P256_POINT_LEN 65
 
 /* SubjectPublicKeyInfo of a key on P-256 up to its point, uncompressed (RFC 5480) */
@@ -110,19 +112,13 @@ static int does_selection(void *provider_context, int selection)
 	return spki.does_selection(provider_context, selection);
 }
 
-/* OpenSSL's tables hold functions of any type as void (*)(void). */
-#define ENTRY(id, function)                                                                        \
-	{                                                                                          \
-		id, (void (*)(void))(function)                                                     \
-	}
-
 const OSSL_DISPATCH *ossl_spki_decoder(void)
 {
 	static const OSSL_DISPATCH functions[] = {
-		ENTRY(OSSL_FUNC_DECODER_NEWCTX, new_context),
-		ENTRY(OSSL_FUNC_DECODER_FREECTX, free_context),
-		ENTRY(OSSL_FUNC_DECODER_DOES_SELECTION, does_selection),
-		ENTRY(OSSL_FUNC_DECODER_DECODE, decode),
+		OSSL_ENTRY(OSSL_FUNC_DECODER_NEWCTX, new_context),
+		OSSL_ENTRY(OSSL_FUNC_DECODER_FREECTX, free_context),
+		OSSL_ENTRY(OSSL_FUNC_DECODER_DOES_SELECTION, does_selection),
+		OSSL_ENTRY(OSSL_FUNC_DECODER_DECODE, decode),
 		{0, NULL},
 	};
 

@@ -17,7 +17,6 @@ EXPRESSIONS = {
     "kinds[n->kind].journal": ["enroll", "renew", "keygen"],
     "event_name(p)": ["voucher-status", "enroll-status"],
     "history_state_name(v->verdict.state)": ["unknown", "good", "warned", "refused"],
-    "device_state_name(DEVICE_REVOKED)": ["revoked"],
     "store_row_text(r, 6)": [], "store_row_text(r, 1)": [],  # read, not written
     "STEP": ["voucher-status"],
     "claim_state_name(p->by_seen ? CLAIM_APPROVED : CLAIM_PREAPPROVED)": ["approved", "preapproved"],
