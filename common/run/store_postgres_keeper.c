@@ -97,10 +97,11 @@ static void go_down(struct pg *p, struct pg_link **own, const struct err *why)
 
 static void go_up(struct pg *p)
 {
-	bool was;
+	bool was, missed;
 
 	pthread_mutex_lock(&p->lock);
 	was = p->up;
+	missed = p->generation > 0; /* before the first time nobody has read anything */
 	p->up = true;
 	p->suspect = false;
 	pthread_cond_broadcast(&p->changed);
@@ -110,7 +111,8 @@ static void go_up(struct pg *p)
 	if (p->store->log)
 		log_event(p->store->log, LOG_LEVEL_INFO, "store-reached", NULL, "store", p->shown,
 			NULL);
-	store_committed(p->store); /* others may have while nothing was heard */
+	if (missed)
+		store_committed(p->store); /* others may have while nothing was heard */
 }
 
 static bool listen_to(struct pg *p, struct pg_link *l, struct err *e)

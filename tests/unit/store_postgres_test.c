@@ -923,12 +923,15 @@ static void store_write__deadlock_while_run_step_by_step__is_run_again(void **st
 		slow[i] = (struct store_op){.statement = NAP};
 	look_for_deadlocks_late(f);
 	other = somebody(f, "LOCK TABLE log");
-	assert_true(store_write(f->store, slow, 10, NULL, on_done, &first, &f->e));
+	assert_true(store_write(f->store, slow, NAPS, NULL, on_done, &first, &f->e));
+	assert_true(comes_true(naps, eye)); /* what comes now is the next batch */
 	assert_true(store_write(f->store, &bad, 1, NULL, on_done, &t, &f->e));
 	assert_true(store_write(f->store, slow, NAPS, NULL, on_done, &t, &f->e));
 	assert_true(store_write(f->store, &last, 1, NULL, on_done, &t, &f->e));
-	while (done == 0)
+	while (done == 0) {
+		usleep(1000);
 		look_at(&first, &done, &wrong);
+	}
 	napped = comes_true(naps, eye);
 	PQfinish(eye);
 	cross(other);
@@ -1144,11 +1147,21 @@ static void store_leads__the_leader_is_cut_off__moves_to_the_other(void **state)
 	store_close(cut_off);
 }
 
-/* Ends the session that holds the lock: its process may come back before another takes over. */
-#define END_LEADER                                                                                 \
-	"SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory'"        \
-	" AND objid = 2 AND granted AND database ="                                                \
+#define OF_LEADERS                                                                                 \
+	" FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND granted AND database ="      \
 	" (SELECT oid FROM pg_database WHERE datname = current_database())"
+
+/* The sessions of tests before this one end after their stores were closed. */
+static bool one_leads(void *server)
+{
+	return store_server_number(server, "SELECT count(*)" OF_LEADERS) == 1;
+}
+
+/* Ends the session that holds the lock: its process may come back before another takes over. */
+static long long end_leader(const char *server)
+{
+	return store_server_number(server, "SELECT count(pg_terminate_backend(pid))" OF_LEADERS);
+}
 
 static void store_leads__of_two__is_one_of_them_whatever_ends(void **state)
 {
@@ -1158,7 +1171,8 @@ static void store_leads__of_two__is_one_of_them_whatever_ends(void **state)
 	assert_true(comes_true(leads, f->store));
 	other = open_at(f->where);
 	assert_false(store_leads(other));
-	assert_int_equal(store_server_number(f->server->uri, END_LEADER), 1);
+	assert_true(comes_true(one_leads, f->server->uri));
+	assert_int_equal(end_leader(f->server->uri), 1);
 	while (!store_leads(f->store) && !store_leads(other))
 		usleep(1000);
 	assert_int_not_equal(store_leads(f->store), store_leads(other));
