@@ -410,18 +410,20 @@ def test_five_hundred_devices_wait_for_a_masa_that_hangs_and_cost_nothing(upstre
 
     turn(waiting)
     before = cost(upstream.registrar)
+    began = time.monotonic()
     replies = [r for _ in range(3) for r in turn(waiting)]
+    pauses = (time.monotonic() - began) / 2  # of 2 s and more each
     after = cost(upstream.registrar)
     print("kB, threads, descriptors before and after:", before, after)
     assert {r.status for r in replies} <= {503, 504}
-    assert sum(r.status == 504 for r in replies) < 20, "only probes wait"
+    assert sum(r.status == 504 for r in replies) <= 1 + pauses, "only probes wait, one after a pause"
     spread = {int(r.header("retry-after")) for r in replies if r.status == 503}
     assert len(spread) > 5, spread
     assert after[0] < before[0] + 2048
     assert after[1] == before[1] and after[2] <= before[2] + 8
     upstream.masa.signal(signal.SIGCONT)
     left = waiting
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300  # for 500 joins on a busy machine
     while left and time.monotonic() < deadline:
         left = [i for i, r in zip(left, turn(left)) if r.status != 200]
     assert not left
