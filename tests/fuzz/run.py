@@ -7,7 +7,8 @@
 
 fuzz: one target after the other, at low priority; new inputs are kept in DIR/corpus/TARGET, what
 crashes in DIR/crashes. Prints executions a second of CPU time. Exit 1 when a target failed, or was
-slow twice: on a busy machine even a CPU second is not always worth the same.
+slow twice: on a busy machine even a CPU second is not always worth the same, and the start may be all
+that it gets to; the second run has more time.
 coverage: lines of the target's parsers that its committed corpus reaches; exit 1 below the floor.
 """
 import argparse
@@ -22,6 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 FLOOR = 90            # per cent of lines; what is left are failed allocations
 RATE_FLOOR = 1000     # executions a second of CPU: below it hardly anything is found
+SECOND_TRY = 5        # times the time
 INPUT_MAX = 16384
 
 # target → its parsers: file, and the functions in it that are not the parser's (None: none)
@@ -119,7 +121,7 @@ def fuzz(args):
     for name in targets(args.targets):
         code, runs, rate, text = fuzz_one(args.build, name, args.seconds)
         if code == 0 and rate < RATE_FLOOR:
-            code, runs, rate, text = fuzz_one(args.build, name, args.seconds)
+            code, runs, rate, text = fuzz_one(args.build, name, SECOND_TRY * args.seconds)
         slow = f"  SLOW (below {RATE_FLOOR})" if code == 0 and rate < RATE_FLOOR else ""
         bad = code != 0 or slow
         failed += bool(bad)
