@@ -85,23 +85,37 @@ static void ask_guard(
 		v->route = NULL;
 }
 
+static const struct http_route *best_match(
+	const struct http_server_config *config, const char *path, const char *method)
+{
+	const struct http_route *found = NULL;
+	size_t best = 0;
+
+	for (size_t i = 0; i < config->route_count; i++) {
+		size_t match = path_match(config->routes[i].path, path);
+
+		if (match > best && method_match(&config->routes[i], method)) {
+			best = match;
+			found = &config->routes[i];
+		}
+	}
+	return found;
+}
+
+static void allow_all(
+	const struct http_server_config *config, const char *path, struct http_verdict *v)
+{
+	for (size_t i = 0; i < config->route_count; i++)
+		if (path_match(config->routes[i].path, path))
+			allow(v, config->routes[i].method);
+}
+
 void http_route_find(
 	const struct http_server_config *config, struct call *c, struct http_verdict *out)
 {
-	size_t best = 0;
-
-	*out = (struct http_verdict){.route = NULL};
-	for (size_t i = 0; i < config->route_count; i++) {
-		const struct http_route *r = &config->routes[i];
-		size_t match = path_match(r->path, c->path);
-
-		if (match)
-			allow(out, r->method);
-		if (match > best && method_match(r, c->method)) {
-			best = match;
-			out->route = r;
-		}
-	}
+	*out = (struct http_verdict){.route = best_match(config, c->path, c->method)};
+	if (!out->route)
+		allow_all(config, c->path, out);
 	if (!out->route && !out->allow[0] && config->otherwise &&
 		method_match(config->otherwise, c->method))
 		out->route = config->otherwise;
