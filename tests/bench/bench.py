@@ -24,7 +24,7 @@ from bench_join import join_times  # noqa: E402
 from bench_pledge import pledge  # noqa: E402
 from bench_polls import polls  # noqa: E402
 from bench_scaling import scaling  # noqa: E402
-from bench_site import Site  # noqa: E402
+from bench_site import Site, cpu_s  # noqa: E402
 
 BUILD = os.environ.get("BUILD", "build")
 COUNT_C32 = int(os.environ.get("BENCH_COUNT", "10000"))
@@ -105,9 +105,11 @@ def main():
                   f"{r['per_s']:>8.1f} {r['registrar_cpu_us']:>13.0f} {r['masa_cpu_us']:>9.0f}", flush=True)
         floor = floors.tell()  # around the last run, which the ratios are of
         more = site.load(8, ENROLLMENTS, first, "--enroll", "--idle", str(IDLE_CONNECTIONS))
-        before = site.registrar_cpu_s()
+        before = [cpu_s(daemon) for daemon in (site.registrar, site.masa)]
         time.sleep(IDLE_S)
-        idle_cpu_pct = (site.registrar_cpu_s() - before) / IDLE_S * 100
+        idle_cpu_pct, masa_idle_cpu_pct = (
+            round((cpu_s(daemon) - then) / IDLE_S * 100, 3)
+            for daemon, then in zip((site.registrar, site.masa), before))
         rss_peak_mb = site.registrar_status("VmHWM") / 1024
         chained = chain(site)
     threads = scaling(BUILD)
@@ -137,7 +139,8 @@ def main():
         "rss_peak_mb": round(rss_peak_mb, 1),
         "rss_idle_conn_kb": more["rss_idle_conn_kb"],
         "rss_idle_h2_conn_kb": more["rss_idle_h2_conn_kb"],
-        "idle_cpu_pct": round(idle_cpu_pct, 3),
+        "idle_cpu_pct": idle_cpu_pct,
+        "masa_idle_cpu_pct": masa_idle_cpu_pct,
         **chained,
         **threads,
         **device,
@@ -150,7 +153,7 @@ def main():
         out.write("\n")
     print(f"registrar {figures['registrar_ratio']} × its floor, MASA {figures['masa_ratio']} × its floor; "
           f"enrolment {figures['enroll_cpu_us']:.0f} µs; {figures['rss_peak_mb']} MB at most, "
-          f"{figures['rss_idle_conn_kb']} kB per idle connection ({figures['rss_idle_h2_conn_kb']} with HTTP/2), idle CPU {figures['idle_cpu_pct']} %; "
+          f"{figures['rss_idle_conn_kb']} kB per idle connection ({figures['rss_idle_h2_conn_kb']} with HTTP/2), idle CPU {figures['idle_cpu_pct']} % (MASA {figures['masa_idle_cpu_pct']} %); "
           f"two workers {figures['scaling_1_to_2']} × one; "
           f"{figures['onboard_failures']} failures; figures in {BUILD}/bench.json")
     return 1 if figures["onboard_failures"] + figures["enroll_failures"] else 0

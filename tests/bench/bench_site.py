@@ -15,6 +15,11 @@ from brski_peer.ports import free_port  # noqa: E402
 READY_S = 15  # a daemon that does not listen by then has failed
 
 
+def cpu_s(process):
+    """CPU time of a process so far."""
+    return time.clock_gettime(~process.pid << 3 | 2)
+
+
 class Site:
     """with Site(build, devices=N) as site: site.load(clients, count, first)
 
@@ -130,7 +135,7 @@ admit = {self.admit}
 
     def registrar_cpu_s(self):
         """CPU time of the registrar so far."""
-        return time.clock_gettime(~self.registrar.pid << 3 | 2)
+        return cpu_s(self.registrar)
 
     def __exit__(self, *_):
         for process in self.running:

@@ -3,9 +3,9 @@
 directory: it ends with a reason and an exit code, never by a signal, and what it leaves behind is
 either nothing that counts or a whole enrolment; from there the next run joins.
 
-An onboarding asks for memory some 78,400 times, the same places in the same order each time, and a
+An onboarding asks for memory some 80,000 times, the same places in the same order each time, and a
 run costs some 30 ms of CPU (loading the libraries 7, the servers 6): all of it takes two idle cores
-the better part of half an hour.
+the better part of half an hour, with TMPDIR in memory (the disk is what is waited for otherwise).
 """
 import concurrent.futures
 import shutil
