@@ -133,8 +133,8 @@ class MasaLife:
         masa.env.update(self.stores.env)
         patient = Patient(masa, dials)
         dials.arm(kind, at)
-        patient.begin()
         try:
+            patient.begin()
             self.live(directory, masa, patient, MasaLedger(store))
         except BaseException:
             masa.kill()
@@ -229,8 +229,8 @@ class RegistrarLife:
         patient = Patient(registrar, dials)
         site = Site(directory, self.acme, self.domain, self.masa, registrar)
         dials.arm(kind, at)
-        patient.begin()
         try:
+            patient.begin()
             self.live(site, patient, RegistrarLedger(store))
         except BaseException:
             registrar.kill()

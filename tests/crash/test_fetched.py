@@ -34,8 +34,8 @@ class FetchLife:
                                       changes=harness.merged(CONFIG, {"store": {"path": store}}))
         patient = Patient(registrar, dials)
         dials.arm(kind, at)
-        patient.begin()
         try:
+            patient.begin()
             self.live(Site(directory, self.acme, self.domain, self.masa, registrar), patient, store)
         except BaseException:
             registrar.kill()
