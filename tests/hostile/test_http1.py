@@ -94,7 +94,7 @@ def test_bodies_of_many_clients_almost_complete(siege):
             target.struck()
             target.stop.wait(20)
 
-    siege.lay(attack, growth_max_kb=FILLED_MAX_KB)
+    siege.lay(attack, growth_max_kb=FILLED_MAX_KB, ready_s=120)
 
 
 @pytest.mark.parametrize("drip", ["header", "body", "chunked"])
