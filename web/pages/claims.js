@@ -59,6 +59,7 @@ export async function show(view, place) {
 	let state = place.query.get('state') ?? 'pending';
 	let match = place.query.get('match') ?? '';
 	let everything = null; /* {match, total, items} when all that match are chosen */
+	let decisions = 0; /* made on this page */
 
 	const table = new Table({
 		label: 'Claims',
@@ -249,7 +250,7 @@ export async function show(view, place) {
 			items: table.selectedItems.length ? table.selectedItems : [table.item].filter(Boolean),
 		};
 		if (!chosen.items.length) return say('Nothing is chosen.');
-		if (await decide(verb, chosen)) {
+		if (await decide(verb, { ...chosen, done: () => decisions++ })) {
 			everything = null;
 			table.clear();
 			await table.refresh();
@@ -282,9 +283,10 @@ export async function show(view, place) {
 		refresh: async () => {
 			const before = table.selected.size;
 			const held = everything;
+			const known = decisions;
 			await table.refresh();
 			const lost = before - table.selected.size;
-			if (lost > 0 && !held)
+			if (lost > 0 && !held && decisions === known)
 				say(
 					`${plural(lost, 'chosen claim')} ${lost === 1 ? 'was' : 'were'} decided by somebody else.`,
 					'warn',

@@ -153,9 +153,9 @@ function outcome(verb, answer) {
 	};
 }
 
-/* items: those chosen; match: all that match, of which items are the first. Resolves when something
- * was decided. */
-export async function decide(verb, { items, match, total }) {
+/* items: those chosen; match: all that match, of which items are the first; done: called as soon as
+ * it is known what came of it. Resolves when something was decided. */
+export async function decide(verb, { items, match, total, done }) {
 	const many = match !== undefined;
 	const past = verb === 'approve' ? 'Approve' : 'Reject';
 	let expected = many ? total : items.length;
@@ -203,6 +203,7 @@ export async function decide(verb, { items, match, total }) {
 			}
 			if (answer.queued) answer = await follow(answer.id, tools);
 			const end = outcome(verb, answer);
+			done?.();
 			say(end.text, end.left.length ? 'warn' : 'ok');
 			if (end.left.length) {
 				tools.show(
