@@ -26,6 +26,9 @@ BUILD = (REPOSITORY / os.environ.get("BUILD", "build")).resolve()
 PATIENCE = float(os.environ.get("BRSKI_TEST_PATIENCE", "20"))
 
 
+ACCEPTS = "00010000"  # the kernel's __SO_ACCEPTCON
+
+
 def program(name):
     return str(BUILD / name)
 
@@ -48,6 +51,13 @@ def listening(port):
             return True
     except OSError:
         return False
+
+
+def accepts_at(pid, path):
+    """The process, or another of its network's, takes connections at this Unix socket."""
+    with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="replace") as sockets:
+        rows = [line.split(maxsplit=7) for line in sockets]
+    return any(row[7:] == [f"{path}\n"] or row[7:] == [str(path)] for row in rows if row[3] == ACCEPTS)
 
 
 def run(*argv, timeout=60, env=None, check=None, cwd=None):
@@ -139,6 +149,7 @@ class Clock:
 
 class Daemon(Process):
     metrics = None  # the port it tells them on: the last that it opens
+    socket = None   # its administrators'
 
     def __init__(self, name, directory, port, env=None):
         self.directory = pathlib.Path(directory)
@@ -153,7 +164,8 @@ class Daemon(Process):
         def up():
             if not self.alive():
                 raise AssertionError(f"{self.argv[0]} ended with {self.popen.returncode}:\n{self.log()}")
-            return listening(self.port) and (not self.metrics or listening(self.metrics))
+            return (listening(self.port) and (not self.socket or accepts_at(self.popen.pid, self.socket))
+                    and (not self.metrics or listening(self.metrics)))
         wait_until(up, f"{self.argv[0]} listening on {self.port}")
         return self
 
