@@ -12,6 +12,7 @@
 PostgreSQL does not run as root: then it is the user postgres, to whom the folder is given. The
 superuser is "brski" with the password "sesame" over TCP, with none on the socket.
 """
+import contextlib
 import glob
 import os
 import pathlib
@@ -19,10 +20,12 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "interop"))
+from brski_peer.ports import free_port  # noqa: E402 pylint: disable=wrong-import-position
 
 START_S = 30
 PASSWORD = "sesame"
@@ -64,11 +67,8 @@ class Postgres:
                                 "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256",
                                 f"--pwfile={secret}", "--no-sync", "--no-instructions"),
                        check=True, stdout=subprocess.DEVNULL, cwd="/")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as out:
-            out.write(f"port = {port}\nunix_socket_directories = '{self.folder}'\n")
+            out.write(f"port = {free_port()}\nunix_socket_directories = '{self.folder}'\n")
             out.writelines(f"{key} = '{value}'\n" for key, value in SETTINGS.items())
 
     def port(self):
@@ -106,19 +106,19 @@ class Postgres:
             return None
 
     def processes(self):
-        """The server and its children, the server first."""
+        """The server, which stands still and has no more children from now on, and those it has."""
         first = self.pid()
         if first is None:
             return []
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(first, signal.SIGSTOP)
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(first)], stdout=subprocess.PIPE, text=True)
         return [first, *map(int, children.stdout.split())]
 
     def signal(self, number):
         for pid in self.processes():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-            except ProcessLookupError:
-                pass
 
     def kill(self):
         self.signal(signal.SIGKILL)
