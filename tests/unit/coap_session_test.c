@@ -16,8 +16,8 @@
 #include "tests/unit/identity_fixture.h"
 
 #define KIB_4	   4096
-#define SOON_MS	   1500 /* what must not wait for a time-out, on a busy machine */
-#define PATIENT_MS 5000
+#define SOON_MS	   10000 /* what must not wait for a time-out, on a busy machine */
+#define PATIENT_MS 20000
 
 struct world {
 	struct identity ca, other_ca, server, elsewhere, device;

@@ -348,7 +348,7 @@ static void check_in_use(struct fixture *f, const char *where, const char *from,
 	struct store *s = store_open(where, &records_schema, &f->e);
 
 	assert_non_null(s);
-	for (int i = 0; i < 200 && !store_leads(s); i++)
+	for (int i = 0; i < 1000 && !store_leads(s); i++)
 		usleep(20000);
 	assert_true(store_leads(s));
 	assert_false(move(f, from, to));
