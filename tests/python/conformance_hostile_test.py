@@ -63,11 +63,13 @@ def peer():
 @pytest.mark.parametrize("lie", LIES)
 def test_reply_is_read_within_bounds(peer, lie):
     say, wanted = LIES[lie]
+    has_time = wanted in (wire.TooMuch, wire.Closed)  # for the many octets of which that is said
+    patience_s = 60 * PATIENCE_S if has_time else PATIENCE_S
     began = time.monotonic()
-    with wire.Connection(peer(say), clear=True, timeout=PATIENCE_S) as connection:
+    with wire.Connection(peer(say), clear=True, timeout=patience_s) as connection:
         with pytest.raises(wanted):
             connection.get("/")
-    assert time.monotonic() - began < 10 * PATIENCE_S
+    assert time.monotonic() - began < patience_s + 10 * PATIENCE_S
 
 
 def test_who_does_not_read_is_not_waited_for(peer):
@@ -148,9 +150,9 @@ def test_command_that_writes_for_ever_is_ended(tmp_path):
 
 
 def test_command_may_leave_something_behind(tmp_path):
-    with session(tmp_path, do={"ask": "sleep 5 & echo done"}) as run:
+    with session(tmp_path, do={"ask": "sleep 20 & echo done"}) as run:
         result = run.run(asks)
-    assert result.verdict == "passed" and result.seconds < 4 and "done" in result.logs["plain"]
+    assert result.verdict == "passed" and result.seconds < 15 and "done" in result.logs["plain"]
 
 
 def test_target_that_dies_fails_the_check_and_is_there_for_the_next(tmp_path):

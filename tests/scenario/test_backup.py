@@ -246,4 +246,4 @@ def test_restore__forgets_no_number_of_a_revocation_list(site, cell):
     since = site.registrar.log_size()
     site.registrar.start()
     site.registrar.wait_log("crl-published", since)
-    harness.wait_until(lambda: number() > before, "a list with a higher number", 5)
+    harness.wait_until(lambda: number() > before, "a list with a higher number")

@@ -2,12 +2,12 @@
 """The pledge's CoAPS session against libcoap's example server, directly and over a bad link."""
 import pathlib
 import shutil
+import socket
 import subprocess
-import time
 
 import pytest
 
-from harness import Domain, Manufacturer, free_port, program
+from harness import Domain, Manufacturer, free_port, program, wait_until
 from udp_relay import UP, Relay
 
 pytestmark = pytest.mark.skipif(not shutil.which("coap-server-openssl"), reason="no coap-server-openssl (libcoap3-bin)")
@@ -26,6 +26,20 @@ def identities(tmp_path_factory):
     return device, (site.registrar_dir / "registrar.key", site.registrar_dir / "registrar.crt")
 
 
+def takes_datagrams(port):
+    with socket.socket(type=socket.SOCK_DGRAM) as s:
+        s.connect(("127.0.0.1", port))
+        try:
+            s.send(b"x")
+            s.settimeout(0.05)
+            s.recv(1)
+        except ConnectionRefusedError:
+            return False
+        except TimeoutError:
+            pass
+        return True
+
+
 @pytest.fixture(scope="module")
 def port(identities, tmp_path_factory):
     """Of a server that demands a client certificate and does not know who made it."""
@@ -34,7 +48,7 @@ def port(identities, tmp_path_factory):
     plain = free_port()
     server = subprocess.Popen(["coap-server-openssl", "-A", "127.0.0.1", "-p", str(plain), "-c", both, "-n", "-d", "10"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(0.2)
+    wait_until(lambda: takes_datagrams(plain + 1), "coap-server listening")
     yield plain + 1
     server.terminate()
     server.wait(10)

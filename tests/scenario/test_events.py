@@ -155,7 +155,7 @@ def test_a_stop_answers_who_waits(here):
     admin.request("GET", "/api/v1/events?after=end&wait=50")
     began = time.monotonic()
     here.registrar.restart()
-    assert json.loads(admin.getresponse().read())["items"] == [] and time.monotonic() - began < 10
+    assert json.loads(admin.getresponse().read())["items"] == [] and time.monotonic() - began < 40
     admin.close()
 
 
@@ -163,11 +163,11 @@ def test_who_waits_hears_how_far_it_was_looked_when_much_came_that_is_not_theirs
     path = place / "many.csv"
     path.write_text("manufacturer,serial\n" + "".join(f"Acme,MANY-{i:05}\n" for i in range(6000)))
     before = end(here)
-    waiting = later(here, f"after={before}&wait=25&type=backup.*")
+    waiting = later(here, f"after={before}&wait=50&type=backup.*")
     time.sleep(0.2)
     here.registrar.ctl("claims", "import", path)
     waiting["thread"].join()
-    assert waiting["s"] < 20 and waiting["page"]["items"] == []  # not at the end of its patience
+    assert waiting["s"] < 40 and waiting["page"]["items"] == []  # not at the end of its patience
     assert int(waiting["page"]["next"]) == int(before) + 5000
 
 

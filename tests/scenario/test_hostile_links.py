@@ -91,7 +91,7 @@ def test_proxy_believes_no_flood_from_beyond_the_link(links, site, cell):
         def found():
             near.out.sendto(words, ("ff02::13", 7017, 0, near.index))
             return proxy.lines("event=registrars-found")
-        harness.wait_until(found, "who is near is believed", 10)
+        harness.wait_until(found, "who is near is believed")
 
 
 class Crowded(Announcer):
@@ -129,7 +129,7 @@ def test_proxy_finds_the_registrar_beside_a_liar_who_answers_first_and_last(link
         "listen": "down0", "registrars": "auto", "uplinks": "up0", "coap": "off", "probe": "1s", "grasp": "no"})
     proxy.argv = netns.inside(links.gateway, proxy.argv)
     with Crowded(links, records), harness.running(proxy):
-        harness.wait_until(lambda: proxy.lines("event=proxy-announced"), "a registrar that is there", 15)
+        harness.wait_until(lambda: proxy.lines("event=proxy-announced"), "a registrar that is there")
 
 
 @pytest.mark.slow

@@ -210,14 +210,14 @@ def test_silence_and_long_life_end_a_circuit(cell, gateway):
         with connect(proxy.port("circuit")) as quiet:
             quiet.sendall(b"q")
             quiet.recv(1)
-            proxy.wait_log("event=circuit-closed .*reason=idle", timeout=5)
+            proxy.wait_log("event=circuit-closed .*reason=idle")
             assert is_reset(quiet)
         with connect(proxy.port("circuit")) as busy, contextlib.suppress(ConnectionError):
             for _ in range(80):
                 busy.sendall(b"b")
                 busy.recv(1)
                 time.sleep(0.05)
-        proxy.wait_log('event=circuit-closed .*reason="too long"', timeout=5)
+        proxy.wait_log('event=circuit-closed .*reason="too long"')
 
 
 @req("R8995-JP-008")
@@ -256,11 +256,12 @@ def test_neighbour_with_many_connections_gets_no_more_than_one_with_one(cell, ga
         for t in threads:
             t.start()
         harness.wait_until(lambda: len(sink.counts) == 2, "octets of both")
-        before = dict(sink.counts)
+        before, began = dict(sink.counts), time.monotonic()
         time.sleep(1.5)
         share = {k: sink.counts[k] - before[k] for k in before}
+        took = time.monotonic() - began
         stop.set()
-    assert sum(share.values()) < 1.5 * 2_000_000 * 1.5
+    assert sum(share.values()) < took * 2_000_000 * 1.5
     assert share[b"f"] < 1.5 * share[b"h"], share
 
 
@@ -301,9 +302,9 @@ def test_reader_that_takes_nothing_holds_up_nobody_else(cell, site, gateway):
         with connect(proxy.port("circuit")) as s:
             s.sendall(b"x")
             harness.wait_until(lambda: len(sink.sockets) == 2, "the second connection")
-            sink.sockets[1].settimeout(5)
+            sink.sockets[1].settimeout(10)
             assert sink.sockets[1].recv(10) == b"x"
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < 5
 
 
 @req("DISC-JP-003")
@@ -462,7 +463,7 @@ def test_sigterm_lets_a_join_come_to_its_end(cell, gateway):
             s.sendall(b"b")
             assert s.recv(1) == b"b"
             s.close()
-            assert proxy.wait(10) == 0
+            assert proxy.wait() == 0
 
 
 def test_restart_of_the_proxy_in_the_middle_of_a_join(cell, site, gateway):

@@ -65,7 +65,7 @@ def joins_through(site, port, **more):
 class Udp:
     """A socket for datagrams made by hand."""
 
-    def __init__(self, source="127.0.0.1", timeout=3):
+    def __init__(self, source="127.0.0.1", timeout=harness.PATIENCE):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((source, 0))
         self.socket.settimeout(timeout)
@@ -193,17 +193,17 @@ def test_each_device_has_a_source_port_of_its_own(cell, gateway):
 @req("J-04")
 def test_mapping_ends_after_silence_and_not_before(cell, gateway):
     with Udp() as registrar, Udp() as device, \
-            proxy_to(cell, gateway, "coaps", registrar.port, mapping_expiry="1s") as (proxy, port):
+            proxy_to(cell, gateway, "coaps", registrar.port, mapping_expiry="2s") as (proxy, port):
         device.send(port, b"1")
         _, first = registrar.take()
         for _ in range(3):  # either direction keeps it
-            time.sleep(0.6)
+            time.sleep(0.8)
             registrar.send(first, b"answer")
             assert device.take()[0] == b"answer"
-        time.sleep(0.6)
+        time.sleep(0.8)
         device.send(port, b"2")
         assert registrar.take() == (b"2", first)
-        proxy.wait_log("event=mapping-ended .*reason=silence", timeout=5)
+        proxy.wait_log("event=mapping-ended .*reason=silence")
         device.send(port, b"3")
         octets, second = registrar.take()
         assert octets == b"3" and second != first
@@ -222,20 +222,20 @@ def test_mapping_lives_thirty_seconds_unless_told_otherwise():
 def test_mappings_of_a_neighbour_and_of_all_are_bounded(cell, gateway):
     with contextlib.ExitStack() as held, Udp() as registrar, \
             proxy_to(cell, gateway, "coaps", registrar.port, mappings=3) as (proxy, port):
-        def reaches(source):
+        def reaches(source, patience_s=harness.PATIENCE):
             u = held.enter_context(Udp(source))
             u.send(port, b"hello")
-            octets, at = registrar.take(0.3)
+            octets, at = registrar.take(patience_s)
             if octets != b"hello":
                 return False
             registrar.send(at, b"more than was said")
             return u.take()[0] == b"more than was said"
 
         assert reaches(FLOODER) and reaches(FLOODER)
-        assert not reaches(FLOODER)
+        assert not reaches(FLOODER, 0.3)
         proxy.wait_log('event=datagrams-dropped .*reason="too many mappings of this neighbour"')
         assert reaches(OTHER)
-        assert not reaches("127.0.0.4")
+        assert not reaches("127.0.0.4", 0.3)
 
 
 @req("J-05")
@@ -348,14 +348,14 @@ def test_stateless_proxy_keeps_nothing_about_who_floods(cell, gateway):
         with Udp() as u:
             u.send(port, b"x")
             registrar.take()
-        before, open_before = memory(), descriptors()
+        before, open_before, began = memory(), descriptors(), time.monotonic()
         for i in range(2000):
             with Udp(f"127.0.{i % 250}.{i // 250 + 2}") as u:
                 u.send(port, b"\x16\xfe\xfd" + bytes(100))
         taken = 0
         while registrar.take()[0] is not None:
             taken += 1
-        assert taken <= 50 * 2 + 50 * 6  # what was saved up, and some seconds of it
+        assert taken <= 50 * 2 + 50 * (time.monotonic() - began + 1)  # what was saved up, and its time of it
         assert memory() - before < room_kb and descriptors() == open_before
 
 
@@ -426,7 +426,7 @@ def test_address_in_place_of_uplinks_is_asked_for_a_registrar(cell, site, gatewa
             links = f"<{place}>;{query}".encode()
             kind, token = (0x50 if asked[0] & 0x10 else 0x60), asked[0] & 15
             oracle.send(who, bytes([kind | token, 0x45]) + asked[2:4 + token] + b"\xc1\x28\xff" + links)
-            proxy.wait_log(f"event=listening relay={mode}", timeout=10)
+            proxy.wait_log(f"event=listening relay={mode}")
             joins_through(site, proxy.port(mode))
 
 
@@ -446,4 +446,4 @@ def test_sigterm_waits_for_what_is_on_its_way(cell, gateway):
         time.sleep(0.3)
         registrar.send(source, b"2")
         assert device.take() == (b"2", port)
-        assert proxy.wait(10) == 0
+        assert proxy.wait() == 0

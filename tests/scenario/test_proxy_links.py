@@ -158,7 +158,7 @@ def test_answers_to_multicast_come_after_a_random_while(links, cell, site, gatew
             begun = time.monotonic()
             ask_link(links, asker)
             times.append(time.monotonic() - begun)
-        assert max(times) - min(times) > 0.1 and max(times) < 0.7
+        assert max(times) - min(times) > 0.1 and sorted(times)[4] < 0.7 and max(times) < 4, times
 
 
 @req("X-11", "J-20")
@@ -189,7 +189,7 @@ def test_neighbour_with_too_many_mappings_is_told_by_icmp(links, cell, site, gat
         with netns.socket_in(links.device) as first, netns.socket_in(links.device) as second:
             first.sendto(b"\x16\xfe\xfd", there)
             proxy.wait_log("event=mapping-made")
-            assert blocked_by(second, there, 5) == errno.EACCES  # type 1, code 1
+            assert blocked_by(second, there, 100) == errno.EACCES  # type 1, code 1
         proxy.wait_log('event=datagrams-dropped .*reason="too many mappings of this neighbour"')
 
 
@@ -199,7 +199,7 @@ def test_error_of_the_registrar_reaches_the_device(links, cell, site, gateway):
     with harness.running(proxy_on(links, cell, gateway, registrars=up)) as (proxy,):
         there = ("fe80::c", proxy.port("stateful"), 0, netns.index_in(links.device, "dev0"))
         with netns.socket_in(links.device) as s:
-            assert blocked_by(s, there, 5) == errno.ECONNREFUSED  # type 1, code 4
+            assert blocked_by(s, there, 100) == errno.ECONNREFUSED  # type 1, code 4
 
 
 @pytest.mark.slow

@@ -169,7 +169,7 @@ def test_a_start_that_waits_for_its_server_ends_at_once_when_told_to(here, cell,
             else:
                 waiting.wait_log("event=store-waits")
             waiting.signal(number)
-            assert waiting.wait(5) == -number
+            assert waiting.wait() == -number
 
 
 def test_hosts_without_ports_are_named_as_they_are(here):

@@ -22,13 +22,15 @@ from brski_peer.server import text
 req = pytest.mark.req
 
 SHORT = {"masa": {"connect_timeout": "1s", "timeout": "2s", "failures": "2", "pause": "2s"}}
+PATIENT = harness.merged(SHORT, {"masa": {"pause": "8s"}})  # after the first one, which is always PAUSE_S
+PAUSE_S = 2
 
 
 @pytest.fixture
 def upstream(cell, acme, domain):
     """A real MASA and a registrar that soon gives up on it; of this test alone."""
     masa = harness.Masa(cell / "masa", acme)
-    registrar = harness.Registrar(cell / "registrar", domain, [acme], changes=SHORT)
+    registrar = harness.Registrar(cell / "registrar", domain, [acme], changes=PATIENT)
     with harness.running(masa, registrar):
         yield places.Site(cell, acme, domain, masa, registrar)
 
@@ -51,12 +53,17 @@ def joins(site, device):
     return ask(site, device)[0].status == 200
 
 
-def is_left_alone(site):
-    """Whoever asks now is told to come back, at once and with a time."""
-    devices = [site.device(known=False) for _ in range(3)]
-    replies = [ask(site, d) for d in devices]
-    assert [r.status for r, _ in replies] == [503] * 3
-    assert max(took for _, took in replies) < 0.5
+def is_left_alone(site, devices):
+    """Whoever asks now is told to come back, without a question to the MASA and with a time. Where all
+    that takes longer than the pause, the next one is longer."""
+    for _ in range(4):
+        began = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(len(devices)) as pool:
+            replies = list(pool.map(lambda d: ask(site, d), devices))
+        statuses = [r.status for r, _ in replies]
+        if statuses == [503] * len(devices) or time.monotonic() - began < PAUSE_S / 2:
+            break
+    assert statuses == [503] * len(devices)
     waits = [int(r.header("retry-after")) for r, _ in replies]
     assert all(1 <= w <= 60 for w in waits), waits
     assert gate(site)["state"] == "open"
@@ -66,10 +73,10 @@ def breaks(site, break_it, mend_it, statuses):
     device = site.device()
     assert joins(site, device)
     assert gate(site)["state"] == "closed"
+    others, more = ([site.device(known=False) for _ in range(n)] for n in (2, 3))
     break_it()
-    others = [site.device(known=False) for _ in range(2)]
     assert {ask(site, d)[0].status for d in others} <= statuses
-    is_left_alone(site)
+    is_left_alone(site, more)
     said = site.registrar.ctl("status", check=None).stdout
     assert "left alone" in said, said
     mend_it()
@@ -89,7 +96,7 @@ def test_masa_that_hangs(upstream):
 
 
 def test_masa_that_answers_with_errors(cell, acme, domain, fake_masa):
-    registrar = harness.Registrar(cell / "registrar", domain, [acme], changes=SHORT)
+    registrar = harness.Registrar(cell / "registrar", domain, [acme], changes=PATIENT)
     with harness.running(registrar):
         site = places.Site(cell, acme, domain, fake_masa, registrar)
         breaks(site, lambda: setattr(fake_masa, "answer", lambda request: text(500, "broken")),
@@ -116,9 +123,9 @@ def test_second_url_of_a_masa_is_asked_when_the_first_is_dead(cell, acme, domain
             "masa_url": f"https://localhost:{dead} https://localhost:{masa.port}"}}))
     with harness.running(masa, registrar):
         site = places.Site(cell, acme, domain, masa, registrar)
-        for _ in range(4):
-            reply, took = ask(site, site.device())
-            assert reply.status == 200 and took < 1
+        asked = [ask(site, site.device()) for _ in range(5)]
+        assert [reply.status for reply, _ in asked] == [200] * 5
+        assert sorted(took for _, took in asked)[2] < 1
         states = {g["masa"]: g["state"] for g in Api(registrar).get("/api/v1/status").json[
             "masa_addresses"]}
         assert states == {f"localhost:{dead}": "open", f"localhost:{masa.port}": "closed"}
@@ -195,8 +202,8 @@ def test_a_dead_address_of_three_costs_one_device_little_and_the_others_nothing(
         asked = [ask(site, site.device(masa_url=f"masa.test:{port}")) for _ in range(5)]
         print("seconds with a dead address of three:", [f"{took:.2f}" for _, took in asked])
         assert [reply.status for reply, _ in asked] == [200] * 5
-        assert asked[0][1] < 4
-        assert max(took for _, took in asked[1:]) < 0.5
+        assert asked[0][1] < 8  # a connection's two seconds and some, not a request's ten
+        assert max(took for _, took in asked[1:]) < 2
 
 
 # -- vouchers fetched ahead

@@ -50,7 +50,7 @@ class Ends:
         self.left, self.right = netns.socket_in(wire.left), netns.socket_in(wire.right)
         self.left.bind(("::", 4000))
         self.to = ("fe80::1", 4000, 0, netns.index_in(wire.right, "eth0"))
-        self.echo(1, patience=2)  # they have found each other then
+        self.echo(1, patience=10)  # they have found each other then
 
     def echo(self, size, patience=0.5):
         """Seconds for both ways, or None."""
@@ -76,17 +76,17 @@ class Ends:
 
 def test_delay_is_the_one_that_was_asked_for():
     with Wire(delay_ms=50) as wire, Ends(wire) as ends:
-        took = [ends.echo(10) for _ in range(5)]
-    assert all(t and 0.1 <= t < 0.15 for t in took), took
+        took = [ends.echo(10, patience=10) for _ in range(10)]
+    assert all(t and t >= 0.1 for t in took) and min(took) < 0.15, took
 
 
 def test_large_packets_are_lost_and_a_cut_cable_carries_nothing():
     with Wire(mtu=1280) as wire, Ends(wire) as ends:
-        assert ends.echo(1200) and not ends.echo(1400)
+        assert ends.echo(1200, patience=10) and not ends.echo(1400)
         wire.cut()
         assert not ends.echo(100)
         wire.mend()
-        assert ends.echo(100)
+        assert ends.echo(100, patience=10)
 
 
 # -- joining over it
@@ -98,7 +98,7 @@ def test_device_joins_over_a_long_and_lossy_cable(cell, acme, domain):
         for pledge in pledges:
             pledge.argv = netns.inside(wire.right, pledge.argv)
             pledge.start()
-        assert [p.wait(30) for p in pledges] == [0] * 8
+        assert [p.wait(90) for p in pledges] == [0] * 8
         ledger = RegistrarLedger(site.registrar.directory / "registrar.db")
         assert all(ledger.count_certificates(p.directory.name.removeprefix("pledge-")) == 1 for p in pledges)
     assert wire.counts["right0"][1] > 0, "nothing was lost"
