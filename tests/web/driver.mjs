@@ -9,8 +9,8 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 
 const { build, url } = JSON.parse(process.argv[2]);
-const { chromium } = createRequire(join(build, 'web', 'deps', 'package.json'))('playwright-core');
-const pictures = join(build, 'web');
+const { chromium } = createRequire(join(build, 'browser', 'deps', 'package.json'))('playwright-core');
+const pictures = join(build, 'browser');
 mkdirSync(pictures, { recursive: true });
 
 const browser = await chromium.launch({

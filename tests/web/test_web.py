@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages in a browser (headless Chromium, driven by driver.mjs) against a real registrar, MASA and
 pledges. Each test is a story of stories/; what only Python can do for it, it asks for by name. The
-browser's console has to stay silent. Pictures are left in build/web/."""
+browser's console has to stay silent. Pictures are left in build/browser/."""
 import contextlib
 import json
 import os
@@ -24,7 +24,7 @@ ROLES = {"lena": "admin", "anna": "admin", "vera": "viewer", "otto": "approver",
 
 def install():
     """playwright-core as package-lock.json pins it, once for a build directory; None, or why not."""
-    where = harness.BUILD / "web" / "deps"
+    where = harness.BUILD / "browser" / "deps"
     if not shutil.which("node") or not shutil.which("npm"):
         return "node and npm are not installed"
     if not pathlib.Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists():
@@ -49,7 +49,7 @@ class Browser:
 
     def __init__(self, url, requests):
         self.requests = requests
-        self.log = harness.BUILD / "web" / "driver.log"
+        self.log = harness.BUILD / "browser" / "driver.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.popen = subprocess.Popen(
             ["node", HERE / "driver.mjs", json.dumps({"build": str(harness.BUILD), "url": url})],
