@@ -39,7 +39,10 @@ def ip(*words):
 
 class Links:
     def __init__(self):
-        mark = f"{os.getpid()}{next(_numbers)}"
+        number = next(_numbers)
+        mark = f"{os.getpid()}{number}"
+        # networks (/64) of no other test that runs here now: this namespace's routes are everybody's
+        self.far, self.near = (f"2001:db8:{os.getpid() & 0xffff:x}:{2 * number + n:x}::" for n in range(2))
         self.site_interface = f"bs{mark}"  # in this namespace
         self.gateway, self.device = f"brski-{mark}-gw", f"brski-{mark}-dev"
 

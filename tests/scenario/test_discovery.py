@@ -237,22 +237,22 @@ def test_announcement_makes_questions_unnecessary(links, site):
 @needs_links
 def test_words_from_beyond_the_link_are_not_heard(links, site):
     """A unicast answer or flood with hops used up, from an address that no neighbour has, is a stranger's."""
-    netns.ip("addr", "add", "2001:db8:7::a/128", "dev", links.site_interface, "nodad")
-    netns.ip("-n", links.gateway, "-6", "route", "add", "2001:db8:7::/64", "via", HERE, "dev", "up0")
-    netns.ip("-n", links.gateway, "addr", "add", "2001:db8:8::b/64", "dev", "up0", "nodad")
-    netns.ip("-6", "route", "add", "2001:db8:8::/64", "dev", links.site_interface)
+    netns.ip("addr", "add", f"{links.far}a/128", "dev", links.site_interface, "nodad")
+    netns.ip("-n", links.gateway, "-6", "route", "add", f"{links.far}/64", "via", HERE, "dev", "up0")
+    netns.ip("-n", links.gateway, "addr", "add", f"{links.near}b/64", "dev", "up0", "nodad")
+    netns.ip("-6", "route", "add", f"{links.near}/64", "dev", links.site_interface)
     records = service(mdns.REGISTRARS, "far", site.registrar.port)
     with Announcer(links, records) as neighbour:
         neighbour.out.close()
         neighbour.out = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        neighbour.out.bind(("2001:db8:7::a", 0))
+        neighbour.out.bind((f"{links.far}a", 0))
         neighbour.out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 7)
         pledge = seeker(links, site)
         pledge.start()
-        words = grasp.flood([(grasp.REGISTRAR, "EST-TLS", ("2001:db8:7::a", site.registrar.port))])
+        words = grasp.flood([(grasp.REGISTRAR, "EST-TLS", (f"{links.far}a", site.registrar.port))])
 
         def asked_twice():
-            neighbour.out.sendto(words, ("2001:db8:8::b", GRASP[1]))
+            neighbour.out.sendto(words, (f"{links.near}b", GRASP[1]))
             return len(neighbour.asked) >= 2
         harness.wait_until(asked_twice, "two questions")
         assert "event=candidate" not in pledge.log()

@@ -72,19 +72,19 @@ class Liars:
 @req("R8995-JP-002")
 def test_proxy_believes_no_flood_from_beyond_the_link(links, site, cell):
     """Whoever can send a datagram to its address names nobody's registrar; a neighbour does."""
-    netns.ip("addr", "add", "2001:db8:7::a/128", "dev", links.site_interface, "nodad")
-    netns.ip("-n", links.gateway, "-6", "route", "add", "2001:db8:7::/64", "via", "fe80::a", "dev", "up0")
-    netns.ip("-n", links.gateway, "addr", "add", "2001:db8:8::b/64", "dev", "up0", "nodad")
-    netns.ip("-6", "route", "add", "2001:db8:8::/64", "dev", links.site_interface)
+    netns.ip("addr", "add", f"{links.far}a/128", "dev", links.site_interface, "nodad")
+    netns.ip("-n", links.gateway, "-6", "route", "add", f"{links.far}/64", "via", "fe80::a", "dev", "up0")
+    netns.ip("-n", links.gateway, "addr", "add", f"{links.near}b/64", "dev", "up0", "nodad")
+    netns.ip("-6", "route", "add", f"{links.near}/64", "dev", links.site_interface)
     proxy = proxies.Proxy(cell, proxies.gateway(site), {
         "listen": "down0", "registrars": "auto", "uplinks": "up0", "coap": "off", "probe": "1s", "mdns": "no"})
     proxy.argv = netns.inside(links.gateway, proxy.argv)
-    words = grasp.flood([(grasp.REGISTRAR, "", ("2001:db8:7::a", site.registrar.port))])
+    words = grasp.flood([(grasp.REGISTRAR, "", (f"{links.far}a", site.registrar.port))])
     with harness.running(proxy), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as far, Announcer(links) as near:
-        far.bind(("2001:db8:7::a", 0))
+        far.bind((f"{links.far}a", 0))
         far.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 7)
         for _ in range(10):
-            far.sendto(words, ("2001:db8:8::b", 7017))
+            far.sendto(words, (f"{links.near}b", 7017))
             time.sleep(0.1)
         assert not proxy.lines("event=registrars-found")
 
