@@ -129,20 +129,32 @@ def cpu_ticks_of_machine():
     return sum(ticks), sum(ticks) - ticks[3] - ticks[4]
 
 
-def cpu_ticks_of_tree():
-    """Of this process and all that came of it."""
+def disk_of_machine():
+    """(seconds that somebody waited for a disk, kB that were written); none where the kernel does not tell."""
+    try:
+        waited = pathlib.Path("/proc/pressure/io").read_text().split("total=")[1].split()[0]
+    except (OSError, IndexError):
+        return 0, 0
+    return int(waited) / 1e6, int(pathlib.Path("/proc/vmstat").read_text().split("pgpgout ")[1].split()[0])
+
+
+def use_of_tree():
+    """(ticks of the processors, kB written) of this process and all that came of it."""
     stats, children = {}, {}
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = path.read_text().rsplit(")", 1)[1].split()
             stats[int(path.parent.name)] = sum(map(int, fields[11:15]))  # with those that have ended
             children.setdefault(int(fields[1]), []).append(int(path.parent.name))
-    left, ticks = [os.getpid()], 0
+    left, ticks, written = [os.getpid()], 0, 0
     while left:
         pid = left.pop()
         ticks += stats.get(pid, 0)
         left += children.get(pid, [])
-    return ticks
+        with contextlib.suppress(OSError, IndexError):
+            io = pathlib.Path(f"/proc/{pid}/io").read_text()
+            written += int(io.split("\nwrite_bytes: ")[1].split()[0]) >> 10
+    return ticks, written
 
 
 def slowness():
@@ -152,21 +164,31 @@ def slowness():
     return max(1.0, (time.process_time() - began) / YARDSTICK_S)
 
 
+def share_of_others(all_there_was, ours):
+    return max(0, all_there_was - max(0, ours)) / max(1, all_there_was)
+
+
 class Stopwatch:
-    """Takes time off that was nobody's here: what other programs had of the processors, and what a
-    slower machine needs. What attackers and daemons take from each other stays."""
+    """Takes time off that was nobody's here: what other programs had of the processors, waits for
+    disks to which they write, and what a slower machine needs. What attackers and daemons take from
+    each other stays."""
 
     def __init__(self):
-        self.began, self.machine, self.tree = time.monotonic(), cpu_ticks_of_machine(), cpu_ticks_of_tree()
+        self.began, self.before = time.monotonic(), self.used()
+
+    @staticmethod
+    def used():
+        return (*cpu_ticks_of_machine(), *disk_of_machine(), *use_of_tree())
 
     def exceeds(self, limit_s):
         """0, or the seconds that were too long."""
         took = time.monotonic() - self.began
         if took < limit_s:
             return 0
-        there, used = (now - before for now, before in zip(cpu_ticks_of_machine(), self.machine))
-        others = max(0, used - (cpu_ticks_of_tree() - self.tree))
-        took *= (1 - others / max(1, there)) / slowness()
+        ticks, busy, waited_s, written, our_ticks, our_written = (
+            now - before for now, before in zip(self.used(), self.before))
+        took -= waited_s * share_of_others(written, our_written)
+        took *= (1 - share_of_others(busy, our_ticks) * busy / max(1, ticks)) / slowness()
         return took if took >= limit_s else 0
 
 
