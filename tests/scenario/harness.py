@@ -166,7 +166,11 @@ class Daemon(Process):
                 raise AssertionError(f"{self.argv[0]} ended with {self.popen.returncode}:\n{self.log()}")
             return (listening(self.port) and (not self.socket or accepts_at(self.popen.pid, self.socket))
                     and (not self.metrics or listening(self.metrics)))
-        wait_until(up, f"{self.argv[0]} listening on {self.port}")
+        try:
+            wait_until(up, f"{self.argv[0]} listening on {self.port}")
+        except BaseException:
+            self.kill()  # or it would stay, and have the port
+            raise
         return self
 
     def restart(self):
