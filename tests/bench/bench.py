@@ -5,8 +5,8 @@ run. Prints a table and writes build/bench.json. Figures are CPU time, counts an
 latency figures and the times of whole joins are wall-clock and only as good as the machine is quiet.
 
 A machine that others share is 10 % faster or slower from one second to the next, and now and then a half:
-the floor is measured before, between and after the parts of the 32-client run. A figure is that of the
-middle part, the ratios are of two such figures.
+the floor is measured before, between and after the parts of the 32-client run, and the ratios are of
+the two means.
 
     BENCH_COUNT=N   onboardings of the 32-client run, by tens (default 10000)
 """
@@ -47,9 +47,9 @@ def chain(site):
     return figures
 
 
-def middle(rows):
-    """The median of each figure that is a number."""
-    return {key: statistics.median(row[key] for row in rows) for key, value in rows[0].items() if not isinstance(value, list)}
+def mean(rows):
+    """Of each figure that is a number."""
+    return {key: statistics.fmean(row[key] for row in rows) for key, value in rows[0].items() if not isinstance(value, list)}
 
 
 class Floor:
@@ -62,20 +62,20 @@ class Floor:
         self.rows.append(json.loads(subprocess.check_output([f"{BUILD}/bench/floor"])))
 
     def tell(self):
-        figures = middle(self.rows)
+        means = mean(self.rows)
         for name, title in PRIMITIVES:
             registrar, masa = self.rows[0][name + "_count"]
-            print(f"{title:>20}: {figures[name + '_us']:>6.1f} µs; registrar {registrar}, MASA {masa} per onboarding")
+            print(f"{title:>20}: {means[name + '_us']:>6.1f} µs; registrar {registrar}, MASA {masa} per onboarding")
         for name, title in (("registrar_floor_us", "registrar"), ("masa_floor_us", "MASA")):
             each = [row[name] for row in self.rows]
-            print(f"{'floor, these only':>20}: {title} {figures[name]:.0f} µs ({min(each):.0f} to {max(each):.0f})")
+            print(f"{'floor, these only':>20}: {title} {means[name]:.0f} µs ({min(each):.0f} to {max(each):.0f})")
         print("not in it: hashes, ciphers, verifying what was signed here", flush=True)
-        return figures
+        return means
 
 
 def in_parts(site, clients, count, parts, first, floor):
-    """Onboardings, those in parts of like size with the floor around each. What the middle part says; what is
-    counted, of all."""
+    """Onboardings, those in parts of like size with the floor around each. What each part says, summed or by
+    its mean; the latencies are the middle one's."""
     if parts == 1:
         return site.load(clients, count, first)
     size, rows = count // parts, []
@@ -83,7 +83,9 @@ def in_parts(site, clients, count, parts, first, floor):
     for part in range(parts):
         rows.append(site.load(clients, size, first + part * size))
         floor.measure()
-    whole = middle(rows)
+    whole = mean(rows)
+    for key in ("p50_ms", "p99_ms"):
+        whole[key] = statistics.median(row[key] for row in rows)
     for key in ("onboardings", "failures"):
         whole[key] = sum(row[key] for row in rows)
     return whole

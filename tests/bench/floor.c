@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The primitive floor of one onboarding: what the asymmetric operations alone cost on this machine,
- * now. Prints one JSON object with µs of CPU: each primitive (the median of several batches), the
- * sums for registrar and MASA, and what was counted. A server cannot be cheaper than its floor; the
- * bench prints the ratio.
+ * now. Prints one JSON object with µs of CPU: each primitive (the mean: what slows the machine down
+ * for a moment slows servers down, too), the sums for registrar and MASA, and what was counted. A
+ * server cannot be cheaper than its floor; the bench prints the ratio.
  *
  * Every processor is kept busy meanwhile, as it is while the load generator runs: processors that
  * share a core, a cache or a clock are slower together than one alone. */
@@ -16,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define THREADS_MAX	64
-#define BATCHES		9     /* the one in the middle counts */
-#define BATCH_BUDGET_US 30000 /* CPU per batch */
+#define THREADS_MAX 64
+#define AT_ONCE	    16	   /* between two looks at the clock */
+#define BUDGET_US   300000 /* CPU for each primitive */
 
 enum primitive { KEYGEN, DERIVE, SIGN, VERIFY, PRIMITIVES };
 
@@ -95,31 +95,20 @@ static void run_one(struct fixture *f, enum primitive p)
 	}
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double cost_us(struct fixture *f, enum primitive p)
 {
-	double start, one, batch[BATCHES];
-	long n;
+	double start, spent;
+	long n = 0;
 
 	run_one(f, p);
 	start = cpu_us();
-	run_one(f, p);
-	one = cpu_us() - start;
-	n = (long)(BATCH_BUDGET_US / (one > 1 ? one : 1)) + 1;
-	for (int b = 0; b < BATCHES; b++) {
-		start = cpu_us();
-		for (long i = 0; i < n; i++)
+	do {
+		for (int i = 0; i < AT_ONCE; i++)
 			run_one(f, p);
-		batch[b] = (cpu_us() - start) / (double)n;
-	}
-	qsort(batch, BATCHES, sizeof(*batch), by_size);
-	return batch[BATCHES / 2];
+		n += AT_ONCE;
+		spent = cpu_us() - start;
+	} while (spent < BUDGET_US);
+	return spent / (double)n;
 }
 
 struct worker {
