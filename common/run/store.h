@@ -117,7 +117,9 @@ bool store_moves(struct store *s, uint64_t *seen);
 /* Can it be read and written now, as far as is known? */
 bool store_ready(struct store *s);
 /* Is this the one process, of all on this database, that does what must be done once (sweeps,
- * deliveries, seals)? It may change at any time: ask before each piece of work. */
+ * deliveries, seals)? It may change at any time: ask before each piece of work. When a database
+ * ends the session of the one that leads, another may lead a moment before that one has heard of
+ * it. */
 bool store_leads(struct store *s);
 
 /* What the database and its log take on the disk, and what is left there for us; -1: not known.
